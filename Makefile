@@ -1,0 +1,97 @@
+# Everything runs in .venv, which is made on first use. Another Python: make demo PYTHON=python3.12
+PYTHON ?= python3
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.done
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+CHECKED := rdcsolve tests examples benchmarks docs/conf.py
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint types docs bench wheel-check clean distclean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
+
+demo: $(DONE)/package ## set everything up and run the main job on real handwritten digits
+	@echo "== demo: certified rate-distortion-classification surface of handwritten digits"
+	$(BIN)/rdcsolve demo
+
+test: $(DONE)/test ## set everything up and pass the tests
+	@echo "== test: pytest on $(WORKERS) processes"
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+lint: $(DONE)/lint ## check style
+	@echo "== lint: ruff"
+	$(BIN)/ruff check $(wildcard $(CHECKED))
+
+types: $(DONE)/lint ## check types
+	@echo "== types: mypy"
+	$(BIN)/mypy
+
+docs: $(DONE)/docs ## build the site in docs/_build/html, warnings as errors
+	@echo "== docs: sphinx"
+	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
+	@echo "== docs: open docs/_build/html/index.html"
+
+bench: $(DONE)/bench ## time the methods against the peers
+	@echo "== bench"
+	$(BIN)/python benchmarks/run.py
+
+wheel-check: $(DONE)/venv ## build the wheel, install it in an empty environment, use it from there
+	@echo "== wheel-check: building the wheel"
+	rm -rf dist build/wheel-check
+	$(PIP) wheel --no-deps --wheel-dir dist .
+	@echo "== wheel-check: installing it in an empty environment"
+	$(BIN)/python -m venv build/wheel-check
+	build/wheel-check/bin/python -m pip --disable-pip-version-check --quiet install dist/*.whl
+	@echo "== wheel-check: using it away from the source"
+	cd build/wheel-check && bin/python -c "import rdcsolve; print(rdcsolve.__version__, rdcsolve.__file__)" && bin/rdcsolve info
+
+clean: ## remove what was built, keep .venv
+	rm -rf build dist docs/_build docs/gallery docs/sg_execution_times.rst .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find rdcsolve tests examples benchmarks docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+# Setup: one stamp per group of packages, so each is installed once and again when pyproject.toml changes.
+
+$(DONE)/venv:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "No '$(PYTHON)' here. Install Python 3.11 or later, or name one: make demo PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "rdcsolve needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name a newer one: make demo PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make virtual environments (on Debian and Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@echo "== setup: making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@mkdir -p $(DONE) && touch $@
+
+$(DONE)/package: pyproject.toml | $(DONE)/venv
+	@echo "== setup: installing rdcsolve and what it needs (a minute or two, once)"
+	@$(PIP) install --editable .
+	@touch $@
+
+$(DONE)/test: pyproject.toml | $(DONE)/venv
+	@echo "== setup: installing rdcsolve with every extra and the test tools (a few minutes, once)"
+	@$(PIP) install --editable ".[test,all]"
+	@touch $(DONE)/package $@
+
+$(DONE)/docs: pyproject.toml | $(DONE)/venv
+	@echo "== setup: installing the documentation tools"
+	@$(PIP) install --editable ".[docs,all]"
+	@touch $(DONE)/package $@
+
+$(DONE)/bench: pyproject.toml | $(DONE)/venv
+	@echo "== setup: installing the peers that the benchmarks run against"
+	@$(PIP) install --editable ".[bench,all]"
+	@touch $(DONE)/package $@
+
+$(DONE)/lint: pyproject.toml | $(DONE)/venv
+	@echo "== setup: installing the linters"
+	@$(PIP) install --editable ".[lint]"
+	@touch $(DONE)/package $@

@@ -1,0 +1,128 @@
+"""Rate-distortion-classification functions of finite sources, each with a certificate.
+
+State a source, its labels and the limits; get the least rate that meets them, between a lower and an upper bound that prove themselves.
+Everything is in nats unless a name says otherwise.
+
+Names are loaded on first use (PEP 562), so ``import rdcsolve`` costs next to nothing.
+
+Examples
+--------
+>>> import rdcsolve as rdc
+>>> "solve" in dir(rdc)
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import data as sources
+    from . import errors, information, testing, theory
+    from .certificates import Certificate
+    from .errors import InvalidInput, MissingExtra, RdcError, SaveFailed, SolverFailed, UnreadableFile
+    from .explore import plot, sweep, tradeoff
+    from .problems import ClassifierLossLimit, DistortionLimit, LossLimit, Problem, RateLimit, Source
+    from .solvers import (
+        BlahutArimoto,
+        ColumnGeneration,
+        Conic,
+        InteriorPoint,
+        Proof,
+        Result,
+        Status,
+        choose,
+        load,
+        solve,
+    )
+
+    __version__: str
+
+_MEMBERS = {
+    "certificates": ["Certificate"],
+    "errors": ["InvalidInput", "MissingExtra", "RdcError", "SaveFailed", "SolverFailed", "UnreadableFile"],
+    "explore": ["sweep", "tradeoff"],
+    "problems": ["ClassifierLossLimit", "DistortionLimit", "LossLimit", "Problem", "RateLimit", "Source"],
+    "solvers": [
+        "BlahutArimoto",
+        "ColumnGeneration",
+        "Conic",
+        "InteriorPoint",
+        "Proof",
+        "Result",
+        "Status",
+        "choose",
+        "load",
+        "solve",
+    ],
+}
+_MODULES = {
+    "errors": "errors",
+    "information": "information",
+    "plot": "explore.plot",
+    "sources": "data",
+    "testing": "testing",
+    "theory": "theory",
+}
+_HOME = {name: module for module, names in _MEMBERS.items() for name in names}
+
+__all__ = [
+    "BlahutArimoto",
+    "Certificate",
+    "ClassifierLossLimit",
+    "ColumnGeneration",
+    "Conic",
+    "DistortionLimit",
+    "InteriorPoint",
+    "InvalidInput",
+    "LossLimit",
+    "MissingExtra",
+    "Problem",
+    "Proof",
+    "RateLimit",
+    "RdcError",
+    "Result",
+    "SaveFailed",
+    "SolverFailed",
+    "Source",
+    "Status",
+    "UnreadableFile",
+    "__version__",
+    "choose",
+    "errors",
+    "information",
+    "load",
+    "plot",
+    "solve",
+    "sources",
+    "sweep",
+    "testing",
+    "theory",
+    "tradeoff",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name the first time it is asked for, and keep it."""
+    if name in _HOME:
+        value: Any = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{_MODULES[name]}", __name__)
+    elif name == "__version__":
+        value = _installed_version()
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("rdcsolve")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "0+unknown"
