@@ -1,7 +1,7 @@
 """Rate-distortion-classification functions of finite sources, each with a certificate.
 
-State a source, its labels and the limits; get the least rate that meets them, between a lower and an upper bound that prove themselves.
-Everything is in nats unless a name says otherwise.
+State a source, its labels and the limits; get the least rate that meets them, between a lower and an upper
+bound that prove themselves. Everything is in nats unless a name says otherwise.
 
 Names are loaded on first use (PEP 562), so ``import rdcsolve`` costs next to nothing.
 

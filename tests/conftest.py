@@ -1,0 +1,24 @@
+"""What every test runs under: one BLAS thread, no display, Hypothesis profiles.
+
+HYPOTHESIS_PROFILE chooses a profile: `ci` (the default: the same examples every time), `quick` for a first
+look, `thorough` for a long random search.
+"""
+
+import os
+
+# Read by the BLAS and by matplotlib when they load, so set before anything imports them. Several tests run at
+# once: more than one thread each would only make them wait for one another. Warnings are errors: pyproject.toml.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
+
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+# The first example of a test may compile a kernel, which says nothing about the test: no deadlines.
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+
+settings.register_profile("ci", max_examples=30, derandomize=True, **_COMMON)
+settings.register_profile("quick", max_examples=5, derandomize=True, **_COMMON)
+settings.register_profile("thorough", max_examples=500, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
