@@ -1,0 +1,52 @@
+"""The exceptions of rdcsolve; `RdcError` is the root, so one ``except`` catches all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class RdcError(Exception):
+    """Root of every exception that rdcsolve raises on purpose."""
+
+
+class InvalidInput(RdcError, ValueError):
+    """A value cannot be used: the message names the value and says what to change."""
+
+
+class UnreadableFile(InvalidInput):
+    """A file is missing, corrupt, or does not hold what was expected."""
+
+
+class SaveFailed(RdcError, OSError):
+    """A file could not be written; nothing half-written is left behind."""
+
+
+class MissingExtra(RdcError, ImportError):
+    """An optional dependency is not installed."""
+
+    @classmethod
+    def of(cls, extra: str, feature: str) -> MissingExtra:
+        """Return the error for ``feature``, which is part of the optional ``extra``.
+
+        Examples
+        --------
+        >>> print(MissingExtra.of("plot", "rdcsolve.plot"))
+        rdcsolve.plot needs the extra plot: pip install 'rdcsolve[plot]'
+        """
+        return cls(f"{feature} needs the extra {extra}: pip install 'rdcsolve[{extra}]'")
+
+
+class SolverFailed(RdcError):
+    """A solver stopped without an answer; ``result`` is what it had, or None.
+
+    Parameters
+    ----------
+    message : str
+        Why it stopped and what to try.
+    result : Result, optional
+        The result with its status, and whichever bounds are known.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
