@@ -1,0 +1,243 @@
+"""What a user may limit: the distortion, a classifier's loss, any other linear loss, the rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.distortions import distortion_matrix, function_name
+from rdcsolve.problems.losses import loss_name
+from rdcsolve.problems.source import Source
+from rdcsolve.problems.validation import (
+    float_array,
+    freeze,
+    loss_matrix,
+    mass_rows,
+    one_of,
+    rate_bound,
+    upper_bound,
+)
+
+
+def _described(what: Any) -> str:
+    if isinstance(what, str):
+        return repr(what)
+    return function_name(what) if callable(what) else f"{what.shape[0]} x {what.shape[1]}"
+
+
+def _set_bound(limit: Any) -> None:
+    object.__setattr__(limit, "bound", upper_bound(limit.bound, f"the bound of {type(limit).__name__}"))
+
+
+def _set_array(limit: Any, field: str, name: str) -> None:
+    value = getattr(limit, field)
+    if not isinstance(value, str) and not callable(value):
+        object.__setattr__(limit, field, loss_matrix(value, name))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DistortionLimit:
+    """E d(X, A) <= bound.
+
+    Parameters
+    ----------
+    bound : float
+        In [0, inf]; inf declares the loss without limiting it.
+    distortion : str, array_like or callable, optional
+        See `distortion_matrix`. By default the limit is on the problem's own distortion.
+    name : str, optional
+        Name of the loss; a limit with its own `distortion` needs a name other than ``"distortion"``.
+    """
+
+    bound: float
+    distortion: Any = None
+    name: str = "distortion"
+
+    def __post_init__(self) -> None:
+        _set_bound(self)
+        loss_name(self.name)
+        if self.distortion is None:
+            if self.name != "distortion":
+                raise InvalidInput(
+                    f"a DistortionLimit named {self.name!r} has no distortion of its own; "
+                    "pass distortion=, or leave out name="
+                )
+            return
+        if self.name == "distortion":
+            raise InvalidInput(
+                "a DistortionLimit with its own distortion= is named 'distortion', like the problem's own; "
+                "give it another name="
+            )
+        _set_array(self, "distortion", f"loss '{self.name}'")
+
+    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray | None:
+        """Return the (n_x, n_y) losses, or None for the problem's own distortion."""
+        if self.distortion is None:
+            return None
+        return distortion_matrix(self.distortion, source.points, reproduction, name=f"loss '{self.name}'")
+
+    def __repr__(self) -> str:
+        if self.distortion is None:
+            return f"DistortionLimit({self.bound:.6g})"
+        return f"DistortionLimit({self.bound:.6g}, {_described(self.distortion)}, name={self.name!r})"
+
+
+CLASSIFIER_LOSSES = ("cross_entropy", "error_rate")
+"""The losses of a classifier that can be asked for by name."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ClassifierLossLimit:
+    """E loss(S_label, c(A)) <= bound for a fixed classifier c.
+
+    Parameters
+    ----------
+    bound : float
+        In nats for the cross-entropy, a probability for the error rate; inf declares the loss without
+        limiting it.
+    classifier : array_like or callable
+        The soft decisions c(s | letter), shape (n_y, n_s) with rows summing to one; a function is called as
+        ``classifier(reproduction)`` and returns them.
+    loss : {"cross_entropy", "error_rate"}, optional
+        -log c(S | A), or 1 when S differs from the most likely class (the first of equals) and 0 otherwise.
+    label : int, optional
+        Which of the source's labels is classified.
+    name : str, optional
+        Name of the loss.
+
+    Notes
+    -----
+    With w(s | x) the label's conditional, the loss of letter a at symbol x is -sum_s w(s | x) log c(s | a),
+    or 1 - w(argmax_s c(s | a) | x). A decision that excludes a class of positive conditional mass costs +inf
+    in cross-entropy, which forbids that letter to that symbol.
+    """
+
+    bound: float
+    classifier: Any
+    loss: str = "cross_entropy"
+    label: int = 0
+    name: str = "classifier_loss"
+
+    def __post_init__(self) -> None:
+        _set_bound(self)
+        loss_name(self.name)
+        one_of(self.loss, CLASSIFIER_LOSSES, "classifier loss")
+        if not callable(self.classifier):
+            table = float_array(self.classifier, "classifier")
+            n_rows = table.shape[0] if table.ndim else 0
+            object.__setattr__(self, "classifier", _decisions(table, "classifier", n_rows))
+
+    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray:
+        """Return the (n_x, n_y) losses."""
+        conditional = self._conditional(source)
+        decisions = self._resolved(reproduction)
+        if decisions.shape[1] != conditional.shape[1]:
+            raise InvalidInput(
+                f"classifier of '{self.name}' decides between {decisions.shape[1]} classes but label "
+                f"{self.label} has {conditional.shape[1]}; give it one column per class"
+            )
+        rule = _cross_entropy if self.loss == "cross_entropy" else _error_rate
+        return freeze(rule(conditional, decisions))
+
+    def _conditional(self, source: Source) -> np.ndarray:
+        known = len(source.labels)
+        is_index = isinstance(self.label, (int, np.integer)) and not isinstance(self.label, bool)
+        if not is_index or not 0 <= self.label < known:
+            have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
+            raise InvalidInput(f"'{self.name}' is about label {self.label!r} but the source has {have}")
+        return source.labels[self.label]
+
+    def _resolved(self, reproduction: np.ndarray | None) -> np.ndarray:
+        if not callable(self.classifier):
+            return self.classifier
+        if reproduction is None:
+            raise InvalidInput(
+                f"classifier of '{self.name}' is a function but there are no reproduction points; "
+                "pass reproduction=, or the classifier's table (n_y, n_s)"
+            )
+        described = f"classifier {function_name(self.classifier)}"
+        return _decisions(self.classifier(reproduction), described, reproduction.shape[0])
+
+    def __repr__(self) -> str:
+        parts = [f"{self.bound:.6g}", _described(self.classifier), repr(self.loss)]
+        parts += [f"label={self.label}"] if self.label else []
+        parts += [f"name={self.name!r}"] if self.name != "classifier_loss" else []
+        return f"ClassifierLossLimit({', '.join(parts)})"
+
+
+def _decisions(table: Any, name: str, n_rows: int) -> np.ndarray:
+    return mass_rows(table, name, n_rows, cure="divide each row by its sum, or take a softmax")
+
+
+def _cross_entropy(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+    """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
+    excluded = decisions == 0
+    log_decisions = np.log(decisions, out=np.zeros_like(decisions), where=~excluded)
+    losses = np.maximum(conditional @ -log_decisions.T, 0.0)  # rows that sum to 1 + 1e-16 could give -1e-16
+    if excluded.any():
+        needs_excluded = (conditional > 0).astype(float) @ excluded.T.astype(float) > 0
+        losses[needs_excluded] = np.inf
+    return losses
+
+
+def _error_rate(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+    """Return 1 - w(argmax_s c(s | a) | x)."""
+    return np.maximum(1.0 - conditional[:, decisions.argmax(axis=1)], 0.0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LossLimit:
+    """E L(X, A) <= bound for any linear loss L.
+
+    Parameters
+    ----------
+    bound : float
+        In [0, inf]; inf declares the loss without limiting it.
+    loss : str, array_like or callable
+        The matrix L of shape (n_x, n_y), or anything else that `distortion_matrix` accepts.
+    name : str
+        Name of the loss.
+    """
+
+    bound: float
+    loss: np.ndarray | str | Callable[..., Any]
+    name: str
+
+    def __post_init__(self) -> None:
+        _set_bound(self)
+        loss_name(self.name)
+        _set_array(self, "loss", f"loss '{self.name}'")
+
+    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray:
+        """Return the (n_x, n_y) losses."""
+        return distortion_matrix(self.loss, source.points, reproduction, name=f"loss '{self.name}'")
+
+    def __repr__(self) -> str:
+        return f"LossLimit({self.bound:.6g}, {_described(self.loss)}, {self.name!r})"
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """I(X; A) <= bound, in nats: what makes minimising a loss a question.
+
+    Parameters
+    ----------
+    bound : float
+        In [0, inf), nats.
+    """
+
+    bound: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bound", rate_bound(self.bound))
+
+    def __repr__(self) -> str:
+        return f"RateLimit({self.bound:.6g})"
+
+
+LossBearing = DistortionLimit | ClassifierLossLimit | LossLimit
+Limit = LossBearing | RateLimit

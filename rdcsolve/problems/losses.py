@@ -1,0 +1,130 @@
+"""Losses with their matrices, and the table of them that all variants of a problem share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.validation import freeze, loss_matrix
+
+_RESERVED = ("rate", "lagrangian", "D")
+
+
+def loss_name(name: Any) -> str:
+    """Return a loss's name if it can be used as a keyword of `Problem.with_limits`."""
+    if not isinstance(name, str) or not name.isidentifier():
+        raise InvalidInput(f"a loss is named {name!r}; use a Python identifier, such as 'tail_loss'")
+    if name in _RESERVED:
+        raise InvalidInput(f"a loss is named {name!r}, which is reserved; choose another name")
+    return name
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss:
+    """A linear loss: what each letter costs each symbol.
+
+    Parameters
+    ----------
+    name : str
+        A Python identifier, used as a keyword in `Problem.with_limits` and `Problem.at_multipliers`.
+    matrix : array_like
+        Shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair. Kept read-only.
+    """
+
+    name: str
+    matrix: Any
+
+    def __post_init__(self) -> None:
+        loss_name(self.name)
+        object.__setattr__(self, "matrix", loss_matrix(self.matrix, f"loss '{self.name}'"))
+
+    def __repr__(self) -> str:
+        return f"Loss({self.name!r}, {self.matrix.shape[0]} x {self.matrix.shape[1]})"
+
+
+class LossTable:
+    """The losses of a problem, checked against one another and against the masses; immutable.
+
+    Parameters
+    ----------
+    p_x : numpy.ndarray
+        Masses, shape (n_x,).
+    losses : sequence of Loss
+        At least one; all of shape (n_x, n_y), with distinct names.
+
+    Raises
+    ------
+    InvalidInput
+        If shapes disagree, a name occurs twice, or a symbol of positive mass has no letter that it may use.
+    """
+
+    def __init__(self, p_x: np.ndarray, losses: Sequence[Loss]) -> None:
+        self.p_x = p_x
+        self.losses = tuple(losses)
+        self.names = tuple(loss.name for loss in losses)
+        self._check_names()
+        self._check_shapes()
+        self.forbidden = self._forbidden_pairs()
+
+    @property
+    def n_letters(self) -> int:
+        """Number of letters, the columns of every matrix."""
+        return int(self.losses[0].matrix.shape[1])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits of the SHA-256 of masses, names and matrices."""
+        digest = hashlib.sha256(b"rdcsolve losses 1")
+        for name, array in (("p_x", self.p_x), *((loss.name, loss.matrix) for loss in self.losses)):
+            digest.update(f"|{name}{array.shape}|".encode())
+            digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+        return digest.hexdigest()[:16]
+
+    def index(self, name: Any) -> int:
+        """Return the position of the loss called `name`; the error lists the known names."""
+        if name in self.names:
+            return self.names.index(name)
+        known = ", ".join(repr(known) for known in self.names)
+        raise InvalidInput(f"unknown loss {name!r}; this problem has the losses {known}")
+
+    def _check_names(self) -> None:
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise InvalidInput(
+                    f"{self.names.count(name)} losses are called {name!r}; give each its own name="
+                )
+
+    def _check_shapes(self) -> None:
+        n_x = self.p_x.size
+        for loss in self.losses:
+            rows, columns = loss.matrix.shape
+            if rows != n_x:
+                raise InvalidInput(
+                    f"loss '{loss.name}' has {rows} rows but the source has {n_x} symbols; give one row each"
+                )
+            if columns != self.n_letters:
+                raise InvalidInput(
+                    f"loss '{loss.name}' has {columns} columns but '{self.names[0]}' has {self.n_letters}; "
+                    "give every loss one column per letter"
+                )
+
+    def _forbidden_pairs(self) -> np.ndarray | None:
+        """Return the (n_x, n_y) mask of pairs that some loss forbids, or None if there is none."""
+        forbidding = [np.isinf(loss.matrix) for loss in self.losses if np.isinf(loss.matrix.max())]
+        if not forbidding:
+            return None
+        mask = np.logical_or.reduce(forbidding)
+        stranded = np.flatnonzero(mask.all(axis=1) & (self.p_x > 0))
+        if stranded.size:
+            i = int(stranded[0])
+            raise InvalidInput(
+                f"symbol {i} has mass {self.p_x[i]:.6g} but every letter is forbidden to it by +inf losses "
+                f"(symbols so affected: {stranded.size}); allow it a letter, or set its mass to zero"
+            )
+        return freeze(mask)

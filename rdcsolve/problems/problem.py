@@ -1,0 +1,300 @@
+"""`Problem`: what is minimised, over which letters, under which limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LossLimit, RateLimit
+from rdcsolve.problems.losses import Loss, LossTable
+from rdcsolve.problems.resolution import check_objective, resolve
+from rdcsolve.problems.source import Source
+from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Problem:
+    """Minimise I(X; A), or a loss, over channels from symbols to letters, under limits on linear losses.
+
+    Everything is checked here, before any work; `with_limits`, `at_multipliers` and `minimising` return
+    variants that share the loss matrices.
+
+    Parameters
+    ----------
+    source : Source
+        Symbols, masses and labels.
+    reproduction : array_like, optional
+        Where the letters sit, shape (n_y, dim) or (n_y,); by default the source's points. Only named
+        distortions and functions look at them.
+    distortion : str, array_like or callable, optional
+        See `distortion_matrix`.
+    limits : sequence of limits, optional
+        `DistortionLimit`, `ClassifierLossLimit`, `LossLimit`, `RateLimit`. A limit with bound inf declares a
+        loss, so that it is reported and can be limited later.
+    minimise : str, optional
+        ``"rate"``, or the name of a loss, which then needs a `RateLimit`. A rate limit beside ``"rate"`` is a
+        budget: the problem is infeasible if the least rate exceeds it.
+
+    Attributes
+    ----------
+    reproduction : numpy.ndarray or None
+        Shape (n_letters, dim).
+    distortion : str
+        Name of the problem's distortion, ``"custom"`` for a matrix or a function.
+    bounds : numpy.ndarray
+        Shape (M,), aligned with `losses`; inf where a loss is not limited.
+    rate_bound : float or None
+        In nats.
+    minimise : str
+        ``"rate"`` or the name of a loss.
+    multipliers : numpy.ndarray or None
+        Shape (M,): the problem is to minimise I(X; A) + sum_m multipliers[m] E L_m, without limits.
+
+    Raises
+    ------
+    InvalidInput
+        If shapes disagree, names are unknown or not distinct, bounds are NaN or negative, a loss is to be
+        minimised without a rate limit, or a symbol of positive mass has no letter that it may use.
+
+    Examples
+    --------
+    >>> coin = Source([0.0, 1.0], [0.7, 0.3])
+    >>> problem = Problem(coin, distortion="hamming", limits=[DistortionLimit(0.1)])
+    >>> problem
+    Problem(n_x=2, n_letters=2, minimise='rate', distortion <= 0.1)
+    >>> problem.with_limits(D=0.2)
+    Problem(n_x=2, n_letters=2, minimise='rate', distortion <= 0.2)
+    >>> problem.at_multipliers(distortion=2.5)
+    Problem(n_x=2, n_letters=2, minimise='lagrangian', 2.5 * distortion)
+    """
+
+    source: Source
+    reproduction: np.ndarray | None
+    distortion: str
+    bounds: np.ndarray
+    rate_bound: float | None
+    minimise: str
+    multipliers: np.ndarray | None
+    _table: LossTable
+
+    def __init__(
+        self,
+        source: Source,
+        reproduction: Any = None,
+        distortion: Any = "squared_error",
+        limits: Sequence[DistortionLimit | ClassifierLossLimit | LossLimit | RateLimit] = (),
+        minimise: str = "rate",
+    ) -> None:
+        if not isinstance(source, Source):
+            raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
+        reproduction, table, bounds, rate = resolve(source, reproduction, distortion, limits)
+        self._set(
+            source=source,
+            reproduction=reproduction,
+            distortion=distortion if isinstance(distortion, str) else "custom",
+            bounds=bounds,
+            rate_bound=rate,
+            minimise=_spelled_out(minimise),
+            multipliers=None,
+            _table=table,
+        )
+        check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        p_x: Any,
+        d: Any,
+        p_s_given_x: Any = None,
+        *,
+        D: float | None = None,
+        losses: Mapping[str, Any] | None = None,
+        limits: Mapping[str, float] | None = None,
+        rate: float | None = None,
+        minimise: str = "rate",
+        normalise: bool = False,
+    ) -> Problem:
+        """Return the problem stated by matrices alone.
+
+        Parameters
+        ----------
+        p_x : array_like
+            Masses, shape (n_x,).
+        d : array_like
+            Distortions, shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair.
+        p_s_given_x : array_like or sequence of array_like, optional
+            Conditionals of the label, or of each label, shape (n_x, n_s).
+        D : float, optional
+            Limit on the distortion.
+        losses : mapping of str to array_like, optional
+            Further losses by name, shape (n_x, n_y).
+        limits : mapping of str to float, optional
+            Bounds on the losses by name; a loss without one is not limited.
+        rate : float, optional
+            Limit on the rate, nats.
+        minimise : str, optional
+            ``"rate"`` or the name of a loss.
+        normalise : bool, optional
+            Rescale `p_x` and the rows of `p_s_given_x` to sum to one.
+
+        Returns
+        -------
+        Problem
+
+        Examples
+        --------
+        >>> Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1)
+        Problem(n_x=2, n_letters=2, minimise='rate', distortion <= 0.1)
+        """
+        source = Source(None, p_x, labels=() if p_s_given_x is None else p_s_given_x, normalise=normalise)
+        extra = [LossLimit(math.inf, matrix, name) for name, matrix in (losses or {}).items()]
+        problem = cls(source, distortion=d, limits=extra)
+        stated = [*(limits or {}).items(), ("D", D), ("rate", rate)]
+        bounds = {_spelled_out(name): bound for name, bound in stated if bound is not None}
+        if len(bounds) < sum(bound is not None for _, bound in stated):
+            raise InvalidInput("a limit is stated both in limits= and as D= or rate=; give it once")
+        return problem.with_limits(**bounds)._variant(minimise=_spelled_out(minimise))
+
+    @property
+    def p_x(self) -> np.ndarray:
+        """Masses of the symbols, shape (n_x,)."""
+        return self.source.p_x
+
+    @property
+    def n_x(self) -> int:
+        """Number of symbols."""
+        return self.source.n_x
+
+    @property
+    def n_letters(self) -> int:
+        """Number of letters."""
+        return self._table.n_letters
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """The M losses: the problem's distortion, then those of the limits in order."""
+        return self._table.losses
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """Names of the losses, in order."""
+        return self._table.names
+
+    @property
+    def forbidden(self) -> np.ndarray | None:
+        """Mask (n_x, n_letters) of the pairs that some loss forbids, or None if no loss does."""
+        return self._table.forbidden
+
+    @property
+    def objective(self) -> str:
+        """``"lagrangian"`` at fixed multipliers, else `minimise`."""
+        return self.minimise if self.multipliers is None else "lagrangian"
+
+    def fingerprint(self) -> str:
+        """Return sixteen hexadecimal digits that identify the masses and the losses, whatever the limits."""
+        return self._table.fingerprint
+
+    def with_limits(self, **bounds: float | None) -> Problem:
+        """Return the problem with other limits; those not mentioned stay.
+
+        Parameters
+        ----------
+        **bounds : float or None
+            By name of the loss (``D`` is ``distortion``), and ``rate``; None lifts a limit.
+
+        Returns
+        -------
+        Problem
+            Sharing this problem's losses. Fixed multipliers are dropped.
+        """
+        if "D" in bounds and "distortion" in bounds:
+            raise InvalidInput("D and distortion are the same limit; give one of them")
+        new_bounds, new_rate = self.bounds.copy(), self.rate_bound
+        for name, bound in bounds.items():
+            if name == "rate":
+                new_rate = None if bound is None else rate_bound(bound)
+            else:
+                value = math.inf if bound is None else upper_bound(bound, f"the bound on {name}")
+                new_bounds[self._table.index(_spelled_out(name))] = value
+        return self._variant(bounds=freeze(new_bounds), rate_bound=new_rate, multipliers=None)
+
+    def at_multipliers(self, **multipliers: float) -> Problem:
+        """Return the problem of minimising I(X; A) + sum_m multiplier_m E L_m, without limits.
+
+        Parameters
+        ----------
+        **multipliers : float
+            Finite and >= 0, by name of the loss; losses not mentioned have multiplier zero.
+
+        Returns
+        -------
+        Problem
+            Sharing this problem's losses; every limit is dropped.
+        """
+        if not multipliers:
+            raise InvalidInput(
+                f"no multiplier is given; name one, such as at_multipliers({self.loss_names[0]}=1.0)"
+            )
+        values = np.zeros(len(self.losses))
+        for name, multiplier in multipliers.items():
+            value = real_number(multiplier, f"the multiplier of {name}")
+            if not 0 <= value < math.inf:
+                raise InvalidInput(f"the multiplier of {name} is {value:.6g}; it must be finite and >= 0")
+            values[self._table.index(name)] = value
+        unlimited = freeze(np.full(values.size, math.inf))
+        return self._variant(bounds=unlimited, rate_bound=None, minimise="rate", multipliers=freeze(values))
+
+    def minimising(self, name: str, rate: float | None = None) -> Problem:
+        """Return the problem of minimising the rate, or a loss under the rate limit.
+
+        Parameters
+        ----------
+        name : str
+            ``"rate"`` or the name of a loss, whose own limit is then dropped.
+        rate : float, optional
+            A new rate limit, nats; by default the problem's own.
+
+        Returns
+        -------
+        Problem
+            Sharing this problem's losses. Fixed multipliers are dropped.
+        """
+        name = one_of(_spelled_out(name), ("rate", *self.loss_names), "objective")
+        bounds = self.bounds
+        if name != "rate":
+            bounds = bounds.copy()
+            bounds[self._table.index(name)] = math.inf
+        new_rate = self.rate_bound if rate is None else rate_bound(rate)
+        return self._variant(bounds=freeze(bounds), rate_bound=new_rate, minimise=name, multipliers=None)
+
+    def _variant(self, **changes: Any) -> Problem:
+        variant = object.__new__(Problem)
+        variant._set(**{**self.__dict__, **changes})
+        check_objective(variant.minimise, variant.loss_names, variant.bounds, variant.rate_bound)
+        return variant
+
+    def _set(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        parts = [f"n_x={self.n_x}", f"n_letters={self.n_letters}", f"minimise={self.objective!r}"]
+        if self.multipliers is not None:
+            pairs = zip(self.multipliers, self.loss_names, strict=True)
+            parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in pairs))
+            return f"Problem({', '.join(parts)})"
+        for name, bound in zip(self.loss_names, self.bounds, strict=True):
+            if name != self.minimise:
+                parts.append(f"{name} <= {bound:.6g}" if bound < math.inf else f"{name} not limited")
+        if self.rate_bound is not None:
+            parts.append(f"rate <= {self.rate_bound:.6g}")
+        return f"Problem({', '.join(parts)})"
+
+
+def _spelled_out(name: str) -> str:
+    return "distortion" if name == "D" else name

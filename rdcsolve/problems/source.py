@@ -1,0 +1,153 @@
+"""`Source`: the symbols, their masses, and the labels they carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import InitVar, dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.validation import mass_rows, mass_vector, point_array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Source:
+    """A source on a finite alphabet: a discretised density, a sample, or a table.
+
+    Parameters
+    ----------
+    points : array_like or None
+        Where the symbols sit, shape (n_x, dim) or (n_x,); None when only matrices of losses are used.
+    p_x : array_like
+        Masses, shape (n_x,). Zero masses and coinciding points are allowed.
+    labels : sequence of array_like, optional
+        Conditional distributions p(s | x) of the labels S_1, ..., S_K, each of shape (n_x, n_s). One bare
+        matrix is taken as one label.
+    name : str, optional
+        Shown in summaries and plots.
+    normalise : bool, optional
+        Rescale `p_x` and the rows of the labels to sum to one. Without it a sum further than 1e-9 from one is
+        an error.
+
+    Attributes
+    ----------
+    points : numpy.ndarray or None
+        Shape (n_x, dim), read-only.
+    p_x : numpy.ndarray
+        Shape (n_x,), read-only, summing to one to rounding.
+    labels : tuple of numpy.ndarray
+        Each of shape (n_x, n_s), read-only.
+
+    Raises
+    ------
+    InvalidInput
+        If shapes disagree, or masses are negative, not finite, or do not sum to one.
+
+    Examples
+    --------
+    >>> Source([0.0, 1.0], [0.7, 0.3], labels=[[[0.9, 0.1], [0.1, 0.9]]], name="coin")
+    Source('coin', n_x=2, dim=1, labels=(2,))
+    """
+
+    points: Any
+    p_x: Any
+    labels: Any = ()
+    name: str = ""
+    normalise: InitVar[bool] = False
+
+    def __post_init__(self, normalise: bool) -> None:
+        p_x = mass_vector(self.p_x, "p_x", normalise=normalise)
+        object.__setattr__(self, "p_x", p_x)
+        if self.points is not None:
+            points = point_array(self.points, "points")
+            if points.shape[0] != p_x.size:
+                raise InvalidInput(
+                    f"points has {points.shape[0]} rows but p_x has {p_x.size} masses; "
+                    "give one mass per point"
+                )
+            object.__setattr__(self, "points", points)
+        labels = tuple(
+            mass_rows(label, f"label {k}", p_x.size, normalise=normalise)
+            for k, label in enumerate(_label_list(self.labels))
+        )
+        object.__setattr__(self, "labels", labels)
+        if not isinstance(self.name, str):
+            raise InvalidInput(f"name is {self.name!r}; give a string")
+
+    @property
+    def n_x(self) -> int:
+        """Number of symbols."""
+        return int(self.p_x.size)
+
+    @property
+    def dim(self) -> int | None:
+        """Dimension of the points, or None without points."""
+        return None if self.points is None else int(self.points.shape[1])
+
+    @classmethod
+    def from_samples(cls, samples: Any, labels: Any = None, weights: Any = None, name: str = "") -> Source:
+        """Return the empirical source of a sample.
+
+        Equal samples become one symbol; the symbols are in increasing (lexicographic) order.
+
+        Parameters
+        ----------
+        samples : array_like
+            Shape (n,) or (n, dim), finite.
+        labels : sequence, optional
+            One label per sample: a sequence of n hashable values (integers, strings, tuples, ...). For
+            several labels an array of shape (n, K), or a list of K columns, each a list or an array. The
+            classes of a label are its distinct values in increasing order (of appearance if they cannot be
+            compared).
+        weights : array_like, optional
+            Shape (n,), non-negative, with a positive sum; equal weights by default.
+        name : str, optional
+            Shown in summaries and plots.
+
+        Returns
+        -------
+        Source
+            With masses proportional to the weights and labels p(s | x) as weighted frequencies. A symbol of
+            zero weight keeps the unweighted frequencies.
+
+        Raises
+        ------
+        InvalidInput
+            If lengths disagree, or samples or weights are not usable numbers.
+
+        Examples
+        --------
+        >>> source = Source.from_samples([3, 1, 1, 3], labels=["a", "b", "a", "a"])
+        >>> source.points.ravel().tolist(), source.p_x.tolist(), source.labels[0].tolist()
+        ([1.0, 3.0], [0.5, 0.5], [[0.5, 0.5], [1.0, 0.0]])
+        """
+        from rdcsolve.problems.samples import merge_samples
+
+        points, p_x, conditionals = merge_samples(samples, labels, weights)
+        return cls(points, p_x, labels=conditionals, name=name, normalise=True)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.name)] if self.name else []
+        parts.append(f"n_x={self.n_x}")
+        parts.append("no points" if self.points is None else f"dim={self.dim}")
+        if self.labels:
+            parts.append(f"labels={tuple(label.shape[1] for label in self.labels)}")
+        return f"Source({', '.join(parts)})"
+
+
+def _label_list(labels: Any) -> Sequence[Any]:
+    """Split what the user passed as labels into matrices; a bare matrix is one label."""
+    if labels is None:
+        return ()
+    if isinstance(labels, np.ndarray):
+        return (labels,) if labels.ndim == 2 else tuple(labels)
+    try:
+        parts = tuple(labels)
+        is_matrix = len(parts) > 0 and all(np.ndim(part) == 1 for part in parts)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"labels is {labels!r}; give a list of matrices p(s | x), each (n_x, n_s)"
+        ) from error
+    return (labels,) if is_matrix else parts
