@@ -1,0 +1,30 @@
+"""Public as ``rdcsolve.sources``: densities on a grid, samples, files, and scikit-learn's digits."""
+
+from rdcsolve.data.digits import digits
+from rdcsolve.data.files import from_csv, from_npz
+from rdcsolve.data.kmeans import kmeans_codebook
+from rdcsolve.data.synthetic import (
+    bernoulli,
+    binary_pair,
+    empirical,
+    gaussian,
+    gaussian_pair,
+    laplace,
+    mixture,
+    uniform,
+)
+
+__all__ = [
+    "bernoulli",
+    "binary_pair",
+    "digits",
+    "empirical",
+    "from_csv",
+    "from_npz",
+    "gaussian",
+    "gaussian_pair",
+    "kmeans_codebook",
+    "laplace",
+    "mixture",
+    "uniform",
+]
