@@ -27,7 +27,6 @@ class Problem:
     Parameters
     ----------
     source : Source
-        Symbols, masses and labels.
     reproduction : array_like, optional
         Where the letters sit, shape (n_y, dim) or (n_y,); by default the source's points. Only named
         distortions and functions look at them.
