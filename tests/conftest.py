@@ -7,7 +7,8 @@ look, `thorough` for a long random search.
 import os
 
 # Read by the BLAS and by matplotlib when they load, so set before anything imports them. Several tests run at
-# once: more than one thread each would only make them wait for one another. Warnings are errors: pyproject.toml.
+# once: more than one thread each would only make them wait for one another. Warnings are errors, which
+# pyproject.toml says (filterwarnings).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
