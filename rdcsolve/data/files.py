@@ -204,10 +204,12 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
 
 def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     """Return the names of all arrays, and the arrays that `from_npz` looks at."""
-    archive = np.load(path, allow_pickle=False)
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise UnreadableFile(f"{path} is a single npy array; save the arrays of a source with numpy.savez")
-    with archive:
+    with path.open("rb") as stream:  # ours to close: numpy leaves it open when the archive is damaged
+        archive = np.load(stream, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise UnreadableFile(
+                f"{path} is a single npy array; save the arrays of a source with numpy.savez"
+            )
         wanted = [key for key in archive.files if re.fullmatch(r"points|p_x|labels_\d+", key)]
         return archive.files, {key: archive[key] for key in wanted}
 
