@@ -321,8 +321,10 @@ class TestProblem:
             Problem(Source(POINTS, P_X[::-1])).fingerprint(),
             Problem.from_arrays([1.0], [[0.0, 1.0]]).fingerprint(),
             Problem.from_arrays([1.0], [[0.0, 2.0]]).fingerprint(),
+            Problem.from_arrays([1.0], [[0.0]], losses={"a": [[2.0]]}).fingerprint(),
+            Problem.from_arrays([1.0], [[0.0]], losses={"b": [[2.0]]}).fingerprint(),
         }
-        assert len(prints) == 6
+        assert len(prints) == 8
         assert all(len(text) == 16 for text in prints)
 
     @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from rdcsolve.problems.validation import mass_vector, point_array
 
 def merge_samples(samples: Any, labels: Any, weights: Any) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Return distinct points (n_x, dim), their weights (n_x,), and (n_x, n_s) frequencies per label."""
-    samples = point_array(samples, "samples") + 0.0  # -0.0 and 0.0 are one symbol
+    samples = point_array(samples, "samples")
     n = samples.shape[0]
     if weights is None:
         weights = np.full(n, 1.0)
