@@ -456,6 +456,8 @@ def test_binary_special_cases():
         h - binary_entropy(0.1)
     )  # S independent of X
     assert binary.rate(0.1, 0.69, 0.4, 0.5) == INF
+    a_rounding_below = math.nextafter(math.log(2), 0.0)
+    assert binary.rate(0.1, a_rounding_below, 0.4, 0.5) == binary.rate_distortion(0.1, 0.4)
     C_min = binary.minimum_label_entropy(0.1)
     assert binary.rate(INF, C_min, 0.4, 0.1) == pytest.approx(h, abs=1e-9)  # attained, unlike the Gaussian's
     assert binary.rate(INF, C_min - 1e-9, 0.4, 0.1) == INF
