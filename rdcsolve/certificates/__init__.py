@@ -1,0 +1,6 @@
+"""Certificates: numbers that prove a bound, and their checks."""
+
+from rdcsolve.certificates.certificate import Certificate
+from rdcsolve.certificates.verification import Verification
+
+__all__ = ["Certificate", "Verification"]

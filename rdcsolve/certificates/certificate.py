@@ -1,0 +1,75 @@
+"""The numbers that prove a result: multipliers and u for the lower bound, a channel for the upper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+
+if TYPE_CHECKING:
+    from rdcsolve.certificates.verification import Verification
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """Proof of a lower and an upper bound on the objective of a problem.
+
+    The lower bound rests on `u` and `multipliers` alone (Csiszar 1974, Blahut 1972): with
+    c(a) = sum_i p_i exp(u_i - lambda.L(i, a)), every channel has
+    I >= p.u - lambda.E L - log max_a c(a). The upper bound is what `channel` attains.
+
+    Parameters
+    ----------
+    objective : str
+        ``"rate"``, ``"lagrangian"`` or the name of the loss that is minimised.
+    u : numpy.ndarray
+        Shape (n_x,), nats.
+    multipliers : numpy.ndarray
+        Shape (M,), aligned with the problem's losses, >= 0.
+    letters : numpy.ndarray
+        Shape (k,): which letters the channel uses.
+    channel : numpy.ndarray
+        Shape (n_x, k), rows are distributions.
+    lower, upper : float
+        The bounds claimed, in the unit of the objective; NaN where nothing is claimed.
+    fingerprint : str
+        `Problem.fingerprint` of the problem solved.
+    """
+
+    objective: str
+    u: np.ndarray
+    multipliers: np.ndarray
+    letters: np.ndarray
+    channel: np.ndarray
+    lower: float
+    upper: float
+    fingerprint: str
+
+    def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
+        """Recompute both bounds from the problem and these numbers alone, without the solver.
+
+        Parameters
+        ----------
+        problem : Problem
+            The problem solved, or any other with the same losses: the certificate then bounds that one too.
+        arithmetic : {"float", "ball"}, optional
+            ``"ball"`` encloses every rounding error (python-flint), so that the bounds returned are theorems about
+            the numbers stored.
+
+        Returns
+        -------
+        Verification
+
+        Raises
+        ------
+        InvalidInput
+            If the problem's losses are not those of the certificate, or `arithmetic` is unknown.
+        MissingExtra
+            If ball arithmetic is asked for and python-flint is not installed.
+        """
+        from rdcsolve.certificates.verification import verify
+
+        return verify(self, problem, arithmetic)

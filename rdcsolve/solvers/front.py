@@ -1,0 +1,108 @@
+"""`solve`: the front door."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems import Problem
+from rdcsolve.solvers.choice import choose
+from rdcsolve.solvers.conic import Conic
+from rdcsolve.solvers.iterate import Solver
+from rdcsolve.solvers.least_loss import minimise_loss
+from rdcsolve.solvers.least_rate import minimise_rate
+from rdcsolve.solvers.loop import Limits
+from rdcsolve.solvers.result import Result, StepRecord
+from rdcsolve.solvers.settings import Settings
+from rdcsolve.solvers.threads import one_thread_each
+
+
+def solve(
+    problem: Problem,
+    solver: Solver | Conic | None = None,
+    *,
+    tolerance: float = 1e-9,
+    max_steps: int | None = None,
+    time_limit: float = math.inf,
+    callback: Callable[[StepRecord], object] | None = None,
+    start: Result | None = None,
+    threads: int = 1,
+) -> Result:
+    """Solve a problem and prove the answer.
+
+    Parameters
+    ----------
+    problem : Problem
+    solver : InteriorPoint, ColumnGeneration, BlahutArimoto or Conic, optional
+        By default what `choose` returns.
+    tolerance : float, optional
+        The gap asked for, in nats. Where a loss is minimised, its gap times its multiplier.
+    max_steps : int, optional
+        By default 200 for the fast solvers and 2000 for Blahut-Arimoto.
+    time_limit : float, optional
+        Wall seconds; checked between steps.
+    callback : callable, optional
+        Called with every `StepRecord`; a true return value stops the solver.
+    start : Result, optional
+        The result of a problem with the same losses, to begin near.
+    threads : int, optional
+        Threads of the linear algebra library. More than one rarely pays at these sizes.
+
+    Returns
+    -------
+    Result
+        Also when the solver stopped early or the problem is infeasible: see its `status`.
+
+    Raises
+    ------
+    InvalidInput
+        If an option is out of range, or `start` belongs to other losses.
+
+    Examples
+    --------
+    >>> problem = Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1)
+    >>> result = solve(problem)
+    >>> result.status.name, result.proof.name
+    ('OPTIMAL', 'CERTIFIED')
+    >>> round(result.rate_upper, 8)
+    0.28578133
+    """
+    _check(problem, tolerance, max_steps, time_limit, threads, start)
+    if isinstance(solver, Conic):
+        return solver.solve(problem, tolerance)
+    chosen = choose(problem) if solver is None else solver
+    if not hasattr(chosen, "iterates"):
+        raise InvalidInput(f"solver is {solver!r}; pass settings such as InteriorPoint() or BlahutArimoto()")
+    if max_steps is None:
+        max_steps = 2000 if getattr(chosen, "sublinear", False) else 200
+    limits = Limits(max_steps, time_limit, callback)
+    settings = Settings(chosen, tolerance, limits, time.perf_counter())
+    with one_thread_each(threads):
+        if problem.objective in ("rate", "lagrangian"):
+            return minimise_rate(problem, settings, start)
+        return minimise_loss(problem, settings, start)
+
+
+def _check(
+    problem: Any, tolerance: float, max_steps: int | None, time_limit: float, threads: int, start: Result | None
+) -> None:
+    if not isinstance(problem, Problem):
+        raise InvalidInput(f"problem is {problem!r}; pass a Problem, or use Problem.from_arrays")
+    if not 0 < tolerance < math.inf:
+        raise InvalidInput(f"tolerance is {tolerance!r}; give a gap in nats, such as 1e-9")
+    if max_steps is not None and max_steps < 1:
+        raise InvalidInput(f"max_steps is {max_steps!r}; it must be at least 1")
+    if np.isnan(time_limit) or time_limit <= 0:
+        raise InvalidInput(f"time_limit is {time_limit!r}; give seconds > 0, or inf")
+    if threads < 1:
+        raise InvalidInput(f"threads is {threads!r}; it must be at least 1")
+    if start is not None and start.fingerprint != problem.fingerprint():
+        raise InvalidInput(
+            f"start belongs to the losses {start.fingerprint}, this problem has {problem.fingerprint()}; "
+            "start from a result of a problem with the same source and losses, or leave start out"
+        )

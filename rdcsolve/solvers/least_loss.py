@@ -1,0 +1,190 @@
+"""Least loss under a limit on the rate: D(R), by Newton's method on the rate as a function of the bound."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.solvers.least_rate import infeasible, rate_under
+from rdcsolve.solvers.loop import Limits
+from rdcsolve.solvers.result import Result
+from rdcsolve.solvers.settings import Settings
+from rdcsolve.solvers.status import Proof, Status
+from rdcsolve.solvers.task import least_loss
+
+_MOST_SOLVES = 60
+
+
+def minimise_loss(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least value of the loss that the problem minimises, with its bounds.
+
+    The least rate R(b) falls and is convex in the bound b on the loss, with slope -lambda. So the tangent at any b
+    crosses the rate limit at or below the answer: that is the dual bound of Theorem 6 on the page on
+    certificates, and the next b to try. In log b the curve is closer to straight, which saves a few solves.
+    """
+    rate = problem.rate_bound
+    assert rate is not None
+    search = _Search(problem, settings, problem.loss_names.index(problem.minimise), rate)
+    return search.run(start)
+
+
+@dataclass
+class _Search:
+    problem: Problem
+    settings: Settings
+    index: int
+    rate: float
+    floor: float = -math.inf  # a proved lower bound on the loss
+    dual: Result | None = None  # the result whose certificate proves it
+    ceiling: float = math.inf  # the loss of a channel within the rate limit
+    primal: Result | None = None
+    solves: int = 0
+    steps: int = 0
+
+    def run(self, start: Result | None) -> Result:
+        """Bracket the answer and shrink the bracket."""
+        least = least_loss(self.problem, self.index)
+        self.floor = max(least, 0.0)
+        loosest = self._at(math.inf, 1e-2, start)
+        if loosest.status is Status.INFEASIBLE:
+            return replace(loosest, objective=self.problem.objective)
+        if loosest.rate_lower > self.rate:
+            return infeasible(
+                self.problem,
+                self.settings,
+                {"rate": loosest.rate_lower},
+                f"the other limits alone need a rate of at least {loosest.rate_lower:.10g} nat, "
+                f"the limit is {self.rate:.10g}",
+            )
+        if loosest.rate_upper > self.rate:
+            loosest = self._at(math.inf, self.settings.tolerance, loosest)
+        self._record(loosest)
+        tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
+        if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
+            self._record(tightest)
+            return self._finish(Status.OPTIMAL, tightest)
+        return self._shrink(least, loosest if start is None else start)
+
+    def _shrink(self, least: float, warm: Result) -> Result:
+        low, high = least, self.ceiling
+        bound = self._first_guess(low, high, warm)
+        accuracy = 1e-3
+        status = Status.STALLED
+        while self.solves < _MOST_SOLVES:
+            result = self._at(bound, max(accuracy, 0.1 * self.settings.tolerance), warm)
+            if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
+                status = result.status
+                break
+            if time.perf_counter() - self.settings.began > self.settings.limits.time_limit:
+                status = Status.TIME_LIMIT
+                break
+            if result.status is Status.INFEASIBLE or not math.isfinite(result.rate_upper):
+                low = bound
+                bound = 0.5 * (low + high)
+                continue
+            warm = result
+            self._record(result)
+            slope = result.multipliers[self.problem.minimise]
+            if self._gap(slope) <= self.settings.tolerance:
+                return self._finish(Status.OPTIMAL, result)
+            if result.rate_upper <= self.rate:
+                high = min(high, bound)
+            else:
+                low = max(low, bound)
+            excess = result.rate_upper - (self.rate - 0.25 * self.settings.tolerance)
+            accuracy = min(accuracy, max(1e-3 * abs(excess), 0.1 * self.settings.tolerance))
+            bound = self._next(bound, excess, slope, low, high, least)
+        return self._finish(status, warm)
+
+    def _first_guess(self, low: float, high: float, warm: Result) -> float:
+        known = warm.losses.get(self.problem.minimise, math.nan)
+        if low < known < high:
+            return known
+        top = high if math.isfinite(high) else max(self.ceiling, 1.0)
+        return low + (top - low) * math.exp(-min(self.rate, 30.0))
+
+    def _next(self, bound: float, excess: float, slope: float, low: float, high: float, least: float) -> float:
+        """Return the Newton step in log(bound - least), kept inside the bracket."""
+        room = bound - least
+        step = least + room * math.exp(float(np.clip(excess / max(slope * room, 1e-300), -3.0, 3.0)))
+        if abs(excess) < 1e-4:  # near the answer the plain step keeps the tangent's guarantee
+            step = bound + excess / max(slope, 1e-300)
+        if not low < step < high:
+            step = 0.5 * (low + high) if step <= low or not math.isfinite(step) else 0.5 * (bound + high)
+        return step
+
+    def _gap(self, slope: float) -> float:
+        return slope * (self.ceiling - self.floor)
+
+    def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
+        bounds = self.problem.bounds.copy()
+        bounds[self.index] = bound
+        limits: Limits = self.settings.limits
+        settings = replace(self.settings, tolerance=tolerance, limits=limits)
+        self.solves += 1
+        result = rate_under(self.problem, bounds, settings, start)
+        self.steps += result.steps
+        return result
+
+    def _record(self, result: Result) -> None:
+        """Read both bounds on the loss off a result of the rate."""
+        name = self.problem.minimise
+        if result.certificate is None:
+            return
+        slope = result.multipliers[name]
+        if slope > 0:
+            plane = float(self.problem.p_x @ result.certificate.u) - self._charged(result)
+            allowance = 1e-13 * (1 + abs(plane) + self.rate)
+            floor = (plane - self.rate - allowance) / slope
+            if floor > self.floor:
+                self.floor, self.dual = floor, result
+        value = result.losses[name]
+        if result.rate_upper <= self.rate and value < self.ceiling:
+            self.ceiling, self.primal = value, result
+
+    def _charged(self, result: Result) -> float:
+        others = self.problem.bounds.copy()
+        others[self.index] = math.inf
+        limited = np.flatnonzero(np.isfinite(others))
+        names = self.problem.loss_names
+        return float(sum(result.multipliers[names[m]] * others[m] for m in limited))
+
+    def _finish(self, status: Status, last: Result) -> Result:
+        problem = self.problem
+        made = self.primal if self.primal is not None else last
+        found = self.dual if self.dual is not None else made
+        upper = self.ceiling + 1e-14 * abs(self.ceiling)
+        slope = found.multipliers[problem.minimise]
+        if status is Status.STALLED and slope * (upper - self.floor) <= math.sqrt(self.settings.tolerance):
+            status = Status.ALMOST_OPTIMAL
+        certificate = made.certificate
+        if certificate is not None and found.certificate is not None:
+            certificate = replace(
+                certificate,
+                objective=problem.minimise,
+                u=found.certificate.u,
+                multipliers=found.certificate.multipliers,
+                lower=self.floor,
+                upper=upper,
+            )
+        plane = float(found.rate_lower)
+        return replace(
+            made,
+            status=status,
+            proof=Proof.CERTIFIED if certificate is not None else Proof.NONE,
+            objective=problem.minimise,
+            objective_lower=self.floor,
+            objective_upper=upper,
+            rate_lower=max(0.0, min(plane, made.rate_upper)) if found is made else math.nan,
+            rate_upper=made.rate_upper,
+            multipliers=found.multipliers,
+            d_tilted=found.d_tilted,
+            certificate=certificate,
+            steps=self.steps,
+            seconds=time.perf_counter() - self.settings.began,
+            message="" if status is Status.OPTIMAL else made.message,
+        )

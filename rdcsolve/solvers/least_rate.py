@@ -1,0 +1,208 @@
+"""Least rate under limits on losses, and the Lagrangian at fixed multipliers."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.solvers import assembly
+from rdcsolve.solvers.feasibility import constant_output, margin
+from rdcsolve.solvers.iterate import Start
+from rdcsolve.solvers.loop import Progress, run
+from rdcsolve.solvers.result import Result
+from rdcsolve.solvers.settings import Settings
+from rdcsolve.solvers.status import Proof, Status
+from rdcsolve.solvers.task import Task, fixed_task, least_loss, limited_task
+
+
+def minimise_rate(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least rate, or the least Lagrangian, with its bounds."""
+    if problem.multipliers is not None:
+        result = _descend(fixed_task(problem), settings, start)
+    else:
+        result = rate_under(problem, problem.bounds, settings, start)
+    budget = problem.rate_bound
+    if budget is not None and result.rate_lower > budget:
+        return infeasible(
+            problem,
+            settings,
+            {"rate": result.rate_lower},
+            f"the other limits alone need a rate of at least {result.rate_lower:.10g} nat, the limit is {budget:.10g}",
+        )
+    return result
+
+
+def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: Result | None) -> Result:
+    """Return the least rate under bounds on the losses, shape (M,), of which the problem's own are a special case."""
+    named = dict(zip(problem.loss_names, map(float, bounds), strict=True))
+    problem = problem.minimising("rate").with_limits(rate=None, **named)
+    least = {
+        name: least_loss(problem, m)
+        for m, name in enumerate(problem.loss_names)
+        if math.isfinite(problem.bounds[m])
+    }
+    broken = [name for m, name in enumerate(problem.loss_names) if name in least and _below(problem, m, least[name])]
+    if broken:
+        name = broken[0]
+        bound = problem.bounds[problem.loss_names.index(name)]
+        return infeasible(
+            problem, settings, least, f"{name} <= {bound:.10g} is below its least value {least[name]:.10g}"
+        )
+    task = limited_task(problem, problem.bounds)
+    if task.letters.forbidden is not None and task.letters.forbidden.all(axis=1).any():
+        return infeasible(problem, settings, least, "several losses cannot be at their least values together")
+    if int(task.free.sum()) > 1:
+        room = margin(task)
+        if room.least > 1:
+            return infeasible(
+                problem,
+                settings,
+                least,
+                "each limit can be met, but not all together: "
+                f"the best channel exceeds some bound by a factor of {room.least:.6g} above the least values",
+            )
+    fixed_output = constant_output(task)
+    if fixed_output is not None:
+        return _zero_rate(problem, settings, *fixed_output)
+    return _descend(task, settings, start)
+
+
+def _below(problem: Problem, m: int, least: float) -> bool:
+    """Return whether the bound is below the least value by more than the rounding of that value."""
+    return bool(problem.bounds[m] < least - 1e-14 * abs(least))
+
+
+def _start_of(task: Task, start: Result | None) -> Start | None:
+    if start is None or not start.letters.size or not np.isfinite(start.q).all():
+        return None
+    names = task.problem.loss_names
+    old = np.array([start.multipliers.get(names[m], 0.0) for m in task.relevant])
+    guess = 1 / np.minimum(task.bounds, task.scales())
+    multipliers = np.where(task.free, np.where(old > 1e-9 * guess, old, guess), task.fixed)
+    return Start(start.letters, start.q / start.q.sum(), multipliers)
+
+
+def _descend(task: Task, settings: Settings, start: Result | None) -> Result:
+    progress = run(
+        settings.solver,
+        task,
+        _start_of(task, start),
+        settings.tolerance,
+        settings.limits,
+        lambda progress: assembly.gap_of(task, progress),
+        settings.began,
+    )
+    return _result(task, settings, progress)
+
+
+def _result(task: Task, settings: Settings, progress: Progress) -> Result:
+    problem = task.problem
+    if progress.dual is None or progress.primal is None:
+        return _nothing(problem, settings, progress)
+    made, found = assembly.primal(task, progress.primal), assembly.dual(task, progress.dual)
+    if made is None:
+        return _nothing(problem, settings, progress)
+    fixed = problem.multipliers is not None
+    value = made.rate + (float(problem.multipliers @ made.means) if problem.multipliers is not None else 0.0)
+    upper = value + 1e-14 * (1 + abs(value))
+    lower = found.lower if fixed else max(found.lower, 0.0)
+    gap = upper - lower
+    status = progress.status
+    if gap <= settings.tolerance:
+        status = Status.OPTIMAL
+    elif status in (Status.STALLED, Status.NUMERICAL_ERROR, Status.OPTIMAL):
+        status = Status.ALMOST_OPTIMAL if gap <= math.sqrt(settings.tolerance) else Status.STALLED
+    rate_lower = lower
+    if problem.multipliers is not None:  # what the plane says about channels with these very losses
+        rate_lower = max(lower - float(problem.multipliers @ made.means), 0.0)
+    shown = np.where(np.isfinite(problem.bounds), problem.bounds, made.means)
+    return Result(
+        status=status,
+        proof=Proof.CERTIFIED,
+        objective=problem.objective,
+        objective_lower=lower,
+        objective_upper=upper,
+        rate_lower=rate_lower,
+        rate_upper=made.rate if fixed else upper,
+        losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+        multipliers=dict(zip(problem.loss_names, map(float, found.multipliers), strict=True)),
+        channel=made.channel,
+        letters=made.letters,
+        q=made.q,
+        d_tilted=found.u - float(found.multipliers @ shown),
+        certificate=assembly.certificate(problem, found, made, lower, upper),
+        fingerprint=problem.fingerprint(),
+        method=settings.solver.name,
+        steps=len(progress.history),
+        seconds=time.perf_counter() - settings.began,
+        history=tuple(progress.history),
+        message=progress.message,
+    )
+
+
+def _zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:
+    """Return rate zero: one output distribution meets every limit, and u = 0 proves the rest."""
+    made = assembly.constant(problem, letters, masses)
+    found = assembly.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
+    return Result(
+        status=Status.OPTIMAL,
+        proof=Proof.CERTIFIED,
+        objective="rate",
+        objective_lower=0.0,
+        objective_upper=0.0,
+        rate_lower=0.0,
+        rate_upper=0.0,
+        losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+        multipliers=dict.fromkeys(problem.loss_names, 0.0),
+        channel=made.channel,
+        letters=made.letters,
+        q=made.q,
+        d_tilted=np.zeros(problem.n_x),
+        certificate=assembly.certificate(problem, found, made, 0.0, 0.0),
+        fingerprint=problem.fingerprint(),
+        method="constant output",
+        seconds=time.perf_counter() - settings.began,
+    )
+
+
+def infeasible(problem: Problem, settings: Settings, minimum: dict[str, float], message: str) -> Result:
+    """Return the result of a problem that no channel solves."""
+    return _empty(problem, settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, minimum)
+
+
+def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:
+    lower = progress.lower() if math.isfinite(progress.lower()) else math.nan
+    return _empty(
+        problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history)
+    )
+
+
+def _empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
+    unknown = dict.fromkeys(problem.loss_names, math.nan)
+    upper = lower if math.isinf(lower) else math.nan
+    return Result(
+        status=status,
+        proof=proof,
+        objective=problem.objective,
+        objective_lower=lower,
+        objective_upper=upper,
+        rate_lower=lower if problem.objective == "rate" else math.nan,
+        rate_upper=upper if problem.objective == "rate" else math.nan,
+        losses=unknown,
+        multipliers=dict(unknown),
+        channel=np.empty((problem.n_x, 0)),
+        letters=np.empty(0, dtype=np.intp),
+        q=np.empty(0),
+        d_tilted=np.full(problem.n_x, math.nan),
+        certificate=None,
+        fingerprint=problem.fingerprint(),
+        method=settings.solver.name,
+        steps=len(history),
+        seconds=time.perf_counter() - settings.began,
+        minimum=minimum,
+        history=history,
+        message=message,
+    )

@@ -1,0 +1,31 @@
+"""Why a solver stopped, and what its numbers prove: two questions, two answers."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Status(Enum):
+    """Why the solver stopped; the value is a sentence that says what it means and what to do."""
+
+    OPTIMAL = "the gap between the bounds is within the tolerance"
+    ALMOST_OPTIMAL = (
+        "progress ended at a gap above the tolerance but below its square root; the bounds hold, "
+        "so use them, or try another solver for a smaller gap"
+    )
+    STATIONARY = "a stationary point of a problem that is not convex; no global claim is made for the upper bound"
+    INFEASIBLE = "no channel meets the limits; see `minimum` for what can be attained, and relax a limit"
+    STEP_LIMIT = "the limit on the steps was reached; the bounds hold, raise max_steps for a smaller gap"
+    TIME_LIMIT = "the limit on the time was reached; the bounds hold, raise time_limit for a smaller gap"
+    STALLED = "the gap stopped shrinking; the bounds hold, try another solver or a larger tolerance"
+    STOPPED_BY_CALLBACK = "the callback asked to stop; the bounds hold"
+    INTERRUPTED = "interrupted from the keyboard; the bounds hold"
+    NUMERICAL_ERROR = "the arithmetic broke down; finite bounds hold, rescale the losses or try another solver"
+
+
+class Proof(Enum):
+    """What the numbers prove."""
+
+    CERTIFIED = "the lower bound holds for every channel and the upper bound is attained by the channel given"
+    UNVERIFIED = "the upper bound is attained by the channel given; the lower bound rests on an unproved search"
+    NONE = "nothing is proved"

@@ -1,0 +1,116 @@
+"""What a solver is given: a problem reduced to the symbols, losses and multipliers that matter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.letters import FiniteLetters
+from rdcsolve.problems import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Minimise I + fixed.E L over channels with E L <= bounds, in the letters' shifted losses.
+
+    Attributes
+    ----------
+    letters : FiniteLetters
+    relevant : tuple of int
+        R indices into the problem's losses: those that `letters` holds.
+    free : numpy.ndarray
+        Shape (R,), bool: limited losses, whose multipliers are to be found.
+    bounds : numpy.ndarray
+        Shape (R,): shifted bounds, > 0 where free, inf elsewhere.
+    fixed : numpy.ndarray
+        Shape (R,): given multipliers, zero where free.
+    """
+
+    problem: Problem
+    letters: FiniteLetters
+    relevant: tuple[int, ...]
+    free: np.ndarray
+    bounds: np.ndarray
+    fixed: np.ndarray
+
+    @property
+    def p(self) -> np.ndarray:
+        """Masses of the symbols of positive mass, shape (n,)."""
+        return self.letters.p
+
+    def charge(self, multipliers: np.ndarray) -> float:
+        """Return lambda.b over the limited losses: what the limits take off the dual bound."""
+        return float(multipliers[self.free] @ self.bounds[self.free])
+
+    def scales(self) -> np.ndarray:
+        """Return a typical size of every loss, shape (R,): its mean over symbols and letters, or one."""
+        means = np.array([float(self.p @ loss.mean(axis=1)) for loss in self.letters.losses])
+        return np.where(means > 0, means, 1.0)
+
+
+def fixed_task(problem: Problem) -> Task:
+    """Return the task of a problem at fixed multipliers."""
+    assert problem.multipliers is not None
+    relevant = [int(m) for m in np.flatnonzero(problem.multipliers)] or [0]
+    letters = FiniteLetters(problem, relevant)
+    nothing_free = np.zeros(len(relevant), dtype=bool)
+    return Task(
+        problem,
+        letters,
+        tuple(relevant),
+        nothing_free,
+        np.full(len(relevant), math.inf),
+        problem.multipliers[relevant].copy(),
+    )
+
+
+def limited_task(problem: Problem, bounds: np.ndarray) -> Task:
+    """Return the task of the least rate under `bounds`, shape (M,), inf where a loss is not limited.
+
+    A bound at the minimum of its loss leaves no channel strictly inside: it turns into a mask instead, which
+    forbids every pair above the symbol's minimum, and the loss is no longer limited.
+    """
+    limited = [int(m) for m in np.flatnonzero(np.isfinite(bounds))]
+    mask: np.ndarray | None = None
+    masked: list[int] = []
+    for m in limited:
+        own = _mask_at_minimum(problem, m, bounds[m])
+        if own is not None:
+            mask = own if mask is None else mask | own
+            masked.append(m)
+    relevant = limited or [0]
+    letters = FiniteLetters(problem, relevant, mask)
+    shifted = np.full(len(relevant), math.inf)
+    free = np.zeros(len(relevant), dtype=bool)
+    for row, m in enumerate(relevant):
+        if m in limited and m not in masked:
+            shifted[row] = bounds[m] - float(letters.p @ letters.shifts[row])
+            free[row] = True
+    return Task(problem, letters, tuple(relevant), free, shifted, np.zeros(len(relevant)))
+
+
+def least_loss(problem: Problem, index: int) -> float:
+    """Return the least mean of a loss over all channels: sum_i p_i min_a L(i, a)."""
+    return float(problem.p_x @ _row_minima(problem, index))
+
+
+def _row_minima(problem: Problem, index: int) -> np.ndarray:
+    matrix = problem.losses[index].matrix
+    if problem.forbidden is not None:
+        matrix = np.where(problem.forbidden, np.inf, matrix)
+    return np.where(problem.p_x > 0, matrix.min(axis=1), 0.0)
+
+
+def _mask_at_minimum(problem: Problem, index: int, bound: float) -> np.ndarray | None:
+    """Return the pairs above their symbol's minimum if the bound leaves room for nothing else."""
+    minima = _row_minima(problem, index)
+    least = float(problem.p_x @ minima)
+    matrix = problem.losses[index].matrix
+    finite = matrix[np.isfinite(matrix)]
+    top = float(finite.max()) if finite.size else 0.0
+    # What summing n products can round by: such a distance to the minimum cannot be told from none.
+    if bound - least > 1e-14 * max(least, 1e-2 * top):
+        return None
+    return matrix > minima[:, None] + 1e-15 * np.abs(minima)[:, None]
