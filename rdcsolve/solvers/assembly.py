@@ -96,11 +96,11 @@ def dual(task: Task, iterate: Iterate) -> Dual:
     problem, space = task.problem, task.letters
     log_v, relative = iterate.log_v, iterate.multipliers
     masked = [row for row in range(len(task.relevant)) if _is_masked(task, row)]
-    lower = iterate.lower
+    lower, charge = iterate.lower, task.charge(relative)
     if masked:
-        space, relative, lower = _unmask(task, log_v, relative, masked)
+        space, log_v, relative, lower, charge = _unmask(task, log_v, relative, masked)
     # prices are at most exp(excess): taking it off u makes them at most one
-    excess = float(task.p @ log_v) - task.charge(relative) - lower
+    excess = float(task.p @ log_v) - charge - lower
     multipliers = np.zeros(len(problem.losses))
     multipliers[list(task.relevant)] = relative
     u = np.zeros(problem.n_x)
@@ -124,16 +124,23 @@ def _bound(task: Task, m: int) -> float:
 def _unmask(  # type: ignore[no-untyped-def]
     task: Task, log_v: np.ndarray, relative: np.ndarray, masked: list[int]
 ):
-    """Return letters without the mask, multipliers large enough to stand for it, and the bound they prove."""
+    """Return letters without the mask, log_v and multipliers that do without it, and the bound they prove.
+
+    A multiplier so large that exp(-lambda.L) vanishes in rounding at every masked pair stands for the mask.
+    """
     space = FiniteLetters(task.problem, list(task.relevant))
     relative = relative.copy()
+    change = task.letters.shifts - space.shifts  # the mask raised the minima of the other losses
+    log_v = log_v + relative @ change
     for row in masked:
-        above = space.losses[row][space.losses[row] > 0]
-        steepness = (max(float(log_v.max()), 0.0) + 40.0) / float(above.min()) if above.size else 0.0
-        # A multiplier beyond this would lose more in the rounding of lambda.b than the mask is worth.
-        relative[row] = min(steepness, 1e7 / float(above.max()) if above.size else 0.0)
+        above = space.losses[row][space.losses[row] > 1e-15 * max(float(space.losses[row].max()), 1e-300)]
+        if above.size:
+            steepness = (max(float(log_v.max()), 0.0) + 40.0) / float(above.min())
+            # A multiplier beyond this would lose more in the rounding of lambda.b than the mask is worth.
+            relative[row] = min(steepness, 1e7 / float(above.max()))
     priced = space.price(log_v, relative)
-    return space, relative, float(task.p @ log_v) - task.charge(relative) - math.log(priced.maximum)
+    charge = task.charge(relative) + float(relative[task.free] @ (change[task.free] @ task.p))
+    return space, log_v, relative, float(task.p @ log_v) - charge - math.log(priced.maximum), charge
 
 
 def rounding(u: np.ndarray, multipliers: np.ndarray, task: Task) -> float:

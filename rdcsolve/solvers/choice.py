@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.column_generation import ColumnGeneration
 from rdcsolve.solvers.interior_point import InteriorPoint
 
-_SMALL = 96  # letters: below this the interior point on all of them takes a few milliseconds
+_SMALL = 128  # letters: below this the interior point on all of them takes some ten milliseconds
+_LARGE = 4000  # letters: beyond this its Newton matrix is out of proportion
+_SAMPLE = (192, 448)  # least and most symbols and letters whose kernel is looked at
 
 
 def choose(problem: Problem) -> InteriorPoint | ColumnGeneration:
     """Return the solver that `solve` would use.
 
-    Small alphabets take the interior point on all letters. For large ones what counts is how many letters
-    end up with mass. A smooth kernel leaves few: the letters' columns of a smooth loss are nearly spanned by a few
-    of them, so the singular values of a sample of the losses fall fast, and column generation wins. Otherwise most
-    letters are used, and the interior point takes them all at once.
+    Small alphabets take the interior point on all letters. For large ones what counts is how many letters end up
+    with mass. No more than the kernel's rank are needed, so a sample of the kernel is looked at: if it is of low
+    rank (a smooth loss and not too large multipliers) the support is sparse and column generation wins; if not,
+    most letters matter, and the interior point takes them all at once. Beyond 4000 letters column generation
+    is used in any case.
 
     Parameters
     ----------
@@ -38,18 +43,39 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration:
     """
     if problem.n_letters <= _SMALL:
         return InteriorPoint()
-    return ColumnGeneration() if _is_smooth(problem) or problem.n_letters > 4000 else InteriorPoint()
+    if problem.n_letters > _LARGE or _kernel_is_of_low_rank(problem):
+        return ColumnGeneration()
+    return InteriorPoint()
 
 
-def _is_smooth(problem: Problem) -> bool:
-    """Return whether every loss, sampled on 64 x 64 pairs, is close to a matrix of rank 16."""
-    rows = np.unique(np.linspace(0, problem.n_x - 1, 64).astype(np.intp))
-    columns = np.unique(np.linspace(0, problem.n_letters - 1, 64).astype(np.intp))
-    for loss in problem.losses:
+def _kernel_is_of_low_rank(problem: Problem) -> bool:
+    """Return whether a sample of the kernel, at a guess of the multipliers, has at most half of full rank."""
+    rng = np.random.default_rng(0)
+    size = min(max(problem.n_letters // 4, _SAMPLE[0]), _SAMPLE[1])
+    rows = _sample(np.flatnonzero(problem.p_x > 0), size, rng)
+    columns = _sample(np.arange(problem.n_letters), size, rng)
+    exponent = np.zeros((rows.size, columns.size))
+    for m, loss in enumerate(problem.losses):
         sample = loss.matrix[np.ix_(rows, columns)]
-        if not np.isfinite(sample).all():
-            return False
-        values = np.linalg.svd(sample, compute_uv=False)
-        if values.size > 16 and values[16] > 1e-6 * values[0]:
-            return False
-    return True
+        multiplier = _guess(problem, m, sample)
+        # an infinite loss forbids its pair whatever the multiplier
+        exponent -= np.where(np.isinf(sample), np.inf, multiplier * np.where(np.isinf(sample), 0.0, sample))
+    top = exponent.max(axis=1)
+    kernel = np.exp(exponent - np.where(np.isfinite(top), top, 0.0)[:, None])
+    values = np.linalg.svd(kernel, compute_uv=False)
+    return int((values > 1e-6 * values[0]).sum()) <= min(rows.size, columns.size) // 2
+
+
+def _sample(indices: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    return indices if indices.size <= size else np.sort(rng.choice(indices, size, replace=False))
+
+
+def _guess(problem: Problem, m: int, sample: np.ndarray) -> float:
+    """Return the multiplier, or one nat per bound for a limited loss: its order of magnitude."""
+    if problem.multipliers is not None:
+        return float(problem.multipliers[m])
+    bound = float(problem.bounds[m])
+    if problem.minimise == problem.loss_names[m] and problem.rate_bound is not None:
+        finite = sample[np.isfinite(sample)]
+        bound = float(finite.mean()) * math.exp(-problem.rate_bound) if finite.size else math.inf
+    return 0.0 if math.isinf(bound) else 1 / max(bound, 1e-12 * float(sample[np.isfinite(sample)].max(initial=1e-300)))

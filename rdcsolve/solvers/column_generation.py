@@ -67,6 +67,7 @@ class ColumnGeneration:
             while spread.size < count and margin(task, spread).attained > 0.5 * (1 + wanted):
                 size = min(2 * size, count)
                 spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+        spread = _covering(task, spread)
         if start is None:
             return spread, np.full(spread.size, 1 / spread.size), None
         letters = np.union1d(spread, start.letters)
@@ -102,3 +103,17 @@ class ColumnGeneration:
         new = ~np.isin(added, kept)
         kept, q = np.r_[kept, added[new]], np.r_[q, masses[new]]
         return kept, q / q.sum()
+
+
+def _covering(task: Task, letters: np.ndarray) -> np.ndarray:
+    """Return the letters with as many more as it takes to leave every symbol one it may use."""
+    forbidden = task.letters.forbidden
+    if forbidden is None:
+        return letters
+    stranded = forbidden[:, letters].all(axis=1)
+    chosen = list(letters)
+    while stranded.any():
+        best = int((~forbidden[stranded]).sum(axis=0).argmax())
+        chosen.append(best)
+        stranded &= forbidden[:, best]
+    return np.unique(np.array(chosen, dtype=np.intp))

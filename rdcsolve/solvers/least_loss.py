@@ -89,7 +89,7 @@ class _Search:
             warm = result
             self._record(result)
             slope = result.multipliers[self.problem.minimise]
-            if self._gap(slope) <= self.settings.tolerance:
+            if self._gap() <= self.settings.tolerance:
                 return self._finish(Status.OPTIMAL, result)
             if result.rate_upper <= self.rate:
                 high = min(high, bound)
@@ -109,6 +109,8 @@ class _Search:
 
     def _next(self, bound: float, excess: float, slope: float, low: float, high: float, least: float) -> float:
         """Return the Newton step in log(bound - least), kept inside the bracket."""
+        if slope <= 0:  # rate zero: beyond the answer, and flat
+            return 0.5 * (low + min(high, bound))
         room = bound - least
         step = least + room * math.exp(float(np.clip(excess / max(slope * room, 1e-300), -3.0, 3.0)))
         if abs(excess) < 1e-4:  # near the answer the plain step keeps the tangent's guarantee
@@ -117,8 +119,11 @@ class _Search:
             step = 0.5 * (low + high) if step <= low or not math.isfinite(step) else 0.5 * (bound + high)
         return step
 
-    def _gap(self, slope: float) -> float:
-        return slope * (self.ceiling - self.floor)
+    def _gap(self) -> float:
+        """Return the bracket's width in nats: times the multiplier of the certificate that proves its lower end."""
+        if self.dual is None:
+            return 0.0 if self.ceiling <= self.floor else math.inf
+        return self.dual.multipliers[self.problem.minimise] * (self.ceiling - self.floor)
 
     def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
         bounds = self.problem.bounds.copy()
@@ -158,8 +163,7 @@ class _Search:
         made = self.primal if self.primal is not None else last
         found = self.dual if self.dual is not None else made
         upper = self.ceiling + 1e-14 * abs(self.ceiling)
-        slope = found.multipliers[problem.minimise]
-        if status is Status.STALLED and slope * (upper - self.floor) <= math.sqrt(self.settings.tolerance):
+        if status is Status.STALLED and self._gap() <= math.sqrt(self.settings.tolerance):
             status = Status.ALMOST_OPTIMAL
         certificate = made.certificate
         if certificate is not None and found.certificate is not None:

@@ -52,8 +52,9 @@ def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: 
             problem, settings, least, f"{name} <= {bound:.10g} is below its least value {least[name]:.10g}"
         )
     task = limited_task(problem, problem.bounds)
-    if task.letters.forbidden is not None and task.letters.forbidden.all(axis=1).any():
-        return infeasible(problem, settings, least, "several losses cannot be at their least values together")
+    if task is None:
+        message = "a limit at the least value of its loss leaves no channel that meets the others"
+        return infeasible(problem, settings, least, message)
     if int(task.free.sum()) > 1:
         room = margin(task)
         if room.least > 1:

@@ -105,6 +105,9 @@ def run(
                     progress.status = Status.OPTIMAL
                     break
                 promised = 0.1 * min(gap, promised)
+                if promised < 1e-4 * tolerance:  # the iterates are as good as rounding lets them be
+                    progress.status = Status.STALLED
+                    break
             since_better = 0 if gap < 0.9 * best_gap else since_better + 1
             best_gap = min(best_gap, gap)
             if limits.callback is not None and limits.callback(record):

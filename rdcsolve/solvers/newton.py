@@ -22,6 +22,9 @@ from rdcsolve.solvers.iterate import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
 _LARGEST_MULTIPLIER_CHANGE = 0.7  # relative; beyond it the linearised kernel says little
+_MANY_LETTERS = 256  # from here on, letters that hardly move the dual are left out of the Newton matrix
+_WORTHWHILE = 0.8  # share of the letters above which leaving out the rest saves too little
+_ACTIVE = 0.3  # what counts as moving it: the share of the letter's own curvature in its diagonal entry
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,10 +135,20 @@ class _System:
 
     def _factorise(self) -> None:
         p, q, v, t, z = self.data.p, self.q, self.v, self.t, self.z
+        weights = p * v / t
+        self.active = np.arange(q.size)
+        matrix = self.kernel.matrix
+        if q.size > _MANY_LETTERS:
+            # H_aa q/z << 1 says that z/q rules the letter's own equation: its dq follows from the others' dv. On
+            # large alphabets most letters are such, and the matrix shrinks to those that matter.
+            moving = np.flatnonzero(q / z * self.kernel.rmatvec(weights) > _ACTIVE)
+            if moving.size < _WORTHWHILE * q.size:
+                self.active, matrix = moving, self.kernel.columns(moving)
+        self.columns = matrix
         # (H + Z/Q) is scaled to S H S + I with S = sqrt(q/z): its eigenvalues start at one, so it can be
         # factorised although z/q spans many decades.
-        self.scaling = np.sqrt(q / z)
-        root = self.kernel.matrix * np.sqrt(p * v / t)[:, None]
+        self.scaling = np.sqrt(q[self.active] / z[self.active])
+        root = matrix * np.sqrt(weights)[:, None]
         root *= self.scaling
         self.factor = _factorise(root)
         if self.free.size:
@@ -154,7 +167,7 @@ class _System:
         ]
         relative = self.loss_t * (pv / t)[:, None]
         self.residual_loss = self.data.bounds[self.free] - pv @ self.loss_t - self.slacks
-        self.coupling = self.loss_c - self.kernel.matrix.T @ relative
+        self.coupling = self.loss_c[self.active] - self.columns.T @ relative
         curvature = np.array(raw) - relative.T @ self.loss_t
         self.reduced = self._inverse(self.coupling)
         self.schur = curvature + np.diag(self.slacks / self.lam) + self.coupling.T @ self.reduced
@@ -168,8 +181,8 @@ class _System:
     def _solve(self, residual_t, residual_z, residual_s):  # type: ignore[no-untyped-def]
         """Return dq, dv, dz, dmultipliers, dslacks for the given right-hand sides."""
         p, q, v, t, z, lam, s = self.data.p, self.q, self.v, self.t, self.z, self.lam, self.slacks
-        over_t = p * residual_t / t
-        right = self.kernel.rmatvec(over_t) + residual_z / q - self.residual_c
+        over_t, on = p * residual_t / t, self.active
+        right = over_t @ self.columns + residual_z[on] / q[on] - self.residual_c[on]
         dq = self._inverse(right)
         dl = np.zeros(lam.size)
         moved = np.zeros(t.size)
@@ -178,8 +191,16 @@ class _System:
             dl = np.linalg.solve(self.schur, self.coupling.T @ dq - below)
             dq = dq - self.reduced @ dl
             moved = self.loss_t @ dl
-        dv = (residual_t - v * (self.kernel.matvec(dq) - moved)) / t
-        dz = (residual_z - z * dq) / q
+        dv = (residual_t - v * (self.columns @ dq - moved)) / t
+        if on.size == q.size:
+            dz = (residual_z - z * dq) / q
+        else:
+            dz = self.residual_c - self.kernel.rmatvec(p * dv)
+            if lam.size:
+                dz += self.loss_c @ dl
+            moving, dq = dq, (residual_z - q * dz) / z
+            dq[on] = moving
+            dz[on] = (residual_z[on] - z[on] * moving) / q[on]
         ds = (residual_s - s * dl) / lam
         if not np.isfinite(dq.sum() + dv.sum() + dz.sum() + dl.sum()):
             raise NumericalBreakdown("the Newton step is not finite")

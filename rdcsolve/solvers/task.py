@@ -66,20 +66,33 @@ def fixed_task(problem: Problem) -> Task:
     )
 
 
-def limited_task(problem: Problem, bounds: np.ndarray) -> Task:
+def limited_task(problem: Problem, bounds: np.ndarray) -> Task | None:
     """Return the task of the least rate under `bounds`, shape (M,), inf where a loss is not limited.
 
     A bound at the minimum of its loss leaves no channel strictly inside: it turns into a mask instead, which
-    forbids every pair above the symbol's minimum, and the loss is no longer limited.
+    forbids every pair above the symbol's minimum, and the loss is no longer limited. A mask raises the minima of
+    other losses, so it may bring another limit to its minimum; None is returned if it makes one unattainable.
     """
     limited = [int(m) for m in np.flatnonzero(np.isfinite(bounds))]
     mask: np.ndarray | None = None
-    masked: list[int] = []
-    for m in limited:
-        own = _mask_at_minimum(problem, m, bounds[m])
-        if own is not None:
-            mask = own if mask is None else mask | own
-            masked.append(m)
+    masked: set[int] = set()
+    waiting = True
+    while waiting:
+        waiting = False
+        for m in limited:
+            if m in masked:
+                continue
+            minima = _row_minima(problem, m, mask)
+            room = float(bounds[m]) - float(problem.p_x @ minima)
+            negligible = _negligible(problem, m, float(problem.p_x @ minima))
+            if room < -negligible:
+                return None
+            if room <= negligible:
+                matrix = problem.losses[m].matrix
+                above = matrix > minima[:, None] + 1e-15 * np.abs(minima)[:, None]
+                mask = above if mask is None else mask | above
+                masked.add(m)
+                waiting = True
     relevant = limited or [0]
     letters = FiniteLetters(problem, relevant, mask)
     shifted = np.full(len(relevant), math.inf)
@@ -93,24 +106,19 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> Task:
 
 def least_loss(problem: Problem, index: int) -> float:
     """Return the least mean of a loss over all channels: sum_i p_i min_a L(i, a)."""
-    return float(problem.p_x @ _row_minima(problem, index))
+    return float(problem.p_x @ _row_minima(problem, index, None))
 
 
-def _row_minima(problem: Problem, index: int) -> np.ndarray:
+def _row_minima(problem: Problem, index: int, mask: np.ndarray | None) -> np.ndarray:
     matrix = problem.losses[index].matrix
-    if problem.forbidden is not None:
-        matrix = np.where(problem.forbidden, np.inf, matrix)
+    for forbidden in (problem.forbidden, mask):
+        if forbidden is not None:
+            matrix = np.where(forbidden, np.inf, matrix)
     return np.where(problem.p_x > 0, matrix.min(axis=1), 0.0)
 
 
-def _mask_at_minimum(problem: Problem, index: int, bound: float) -> np.ndarray | None:
-    """Return the pairs above their symbol's minimum if the bound leaves room for nothing else."""
-    minima = _row_minima(problem, index)
-    least = float(problem.p_x @ minima)
+def _negligible(problem: Problem, index: int, least: float) -> float:
+    """Return what summing the minima can round by: such a distance to the least value cannot be told from none."""
     matrix = problem.losses[index].matrix
-    finite = matrix[np.isfinite(matrix)]
-    top = float(finite.max()) if finite.size else 0.0
-    # What summing n products can round by: such a distance to the minimum cannot be told from none.
-    if bound - least > 1e-14 * max(least, 1e-2 * top):
-        return None
-    return matrix > minima[:, None] + 1e-15 * np.abs(minima)[:, None]
+    top = float(matrix[np.isfinite(matrix)].max(initial=0.0))
+    return 1e-14 * max(least, 1e-2 * top)
