@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.letters import FiniteLetters
 
+_MANY_CANDIDATES = 128  # beyond these, only letters dearer than their neighbours in the list are considered
 _MOST_CANDIDATES = 800  # the Gram matrix of the candidates is the repair's largest cost
 
 
@@ -68,9 +69,12 @@ def repair(
 def _pick(kernel, p, v, prices):  # type: ignore[no-untyped-def]
     """Return letters, the masses that bring their prices to one, and their kernel columns."""
     candidates = np.flatnonzero(prices > 1)
-    if candidates.size > _MOST_CANDIDATES:
-        keep = np.argpartition(-prices[candidates], _MOST_CANDIDATES)[:_MOST_CANDIDATES]
-        candidates = np.sort(candidates[keep])
+    if candidates.size > _MANY_CANDIDATES:
+        dearest = candidates[np.argpartition(-prices[candidates], _MANY_CANDIDATES)[:_MANY_CANDIDATES]]
+        padded = np.r_[-np.inf, prices, -np.inf]
+        peaks = candidates[(prices >= padded[:-2])[candidates] & (prices >= padded[2:])[candidates]]
+        peaks = peaks[np.argsort(-prices[peaks])[: _MOST_CANDIDATES - _MANY_CANDIDATES]]
+        candidates = np.union1d(dearest, peaks)
     columns = kernel.columns(candidates)
     scaled = columns * (np.sqrt(p) * v)[:, None]
     gram = scaled.T @ scaled

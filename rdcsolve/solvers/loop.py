@@ -84,7 +84,7 @@ def run(
     An interrupt from the keyboard ends the run like any other limit: what was found is kept.
     """
     progress = Progress()
-    promised = 0.5 * tolerance
+    promised = 0.95 * tolerance
     since_better, best_gap = 0, math.inf
     try:
         for step, iterate in enumerate(solver.iterates(task, start, tolerance), start=1):

@@ -17,5 +17,5 @@ def _controller() -> Any:
 
 
 def one_thread_each(threads: int = 1) -> AbstractContextManager[Any]:
-    """Return a context in which BLAS uses that many threads: on small matrices more of them only wait for each other."""
+    """Return a context in which BLAS uses that many threads; on small matrices more only wait for each other."""
     return _controller().limit(limits=threads)
