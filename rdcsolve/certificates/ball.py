@@ -60,7 +60,7 @@ class BallNumbers(FloatNumbers):
 
     def lower_end(self, value: Any) -> float:
         """Return the largest float that is not above any number of the ball; -inf if there is none."""
-        return -self.upper_end(-value)
+        return 0.0 - self.upper_end(-value)  # never -0.0
 
     def upper_end(self, value: Any) -> float:
         """Return the smallest float that is not below any number of the ball; inf if there is none."""
@@ -96,9 +96,7 @@ class BallNumbers(FloatNumbers):
         rows, which = np.unique(columns[np.ix_(allowed, active)], axis=0, return_inverse=True)
         factors = [arb(-multiplier) for multiplier in self.multipliers[active].tolist()]
         kernel = [sum(map(mul, factors, map(arb, row)), arb(0)).exp() for row in rows.tolist()]
-        terms = (
-            weights[i] * kernel[k] for i, k in zip(allowed.tolist(), which.ravel().tolist(), strict=True)
-        )
+        terms = (weights[i] * kernel[k] for i, k in zip(allowed.tolist(), which.ravel().tolist(), strict=True))
         return sum(terms, arb(0))
 
     def _price_bounds(self, guess: float) -> np.ndarray:
@@ -137,7 +135,9 @@ class BallNumbers(FloatNumbers):
         return max(self.upper_end(abs(_excess_over_one(row))) for row in self.channel)
 
     def rate(self) -> Any:
-        """Return I(X; A) of the channel, nats."""
+        """Return I(X; A) of the channel, nats; exactly zero if all rows are the same."""
+        if (self.channel == self.channel[0]).all():
+            return arb(0)
         return self._channel_moments()[0]
 
     def mean_loss(self, index: int) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 
-_PAIRS_AT_A_TIME = 1 << 19
+_PAIRS_AT_A_TIME = 1 << 18
 
 
 class FloatNumbers:

@@ -164,9 +164,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError("it holds a single array")
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise UnreadableFile(
-            f"{path} does not exist; check the path (the current folder is {Path.cwd()})"
-        ) from error
+        raise UnreadableFile(f"{path} does not exist; check the path (the current folder is {Path.cwd()})") from error
     except Exception as error:  # damage makes zipfile, zlib and numpy raise nearly anything
         reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
         raise UnreadableFile(f"{path} is damaged, pickled, or not a saved result ({reason})") from error
