@@ -184,12 +184,11 @@ class _Run:
         text = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {limit:.10g}"
         return self._empty(Status.INFEASIBLE, text, {"rate": lower})
 
-    def _channel(self, answer: Answer, strict: np.ndarray, quiet: np.ndarray | None) -> np.ndarray | None:
-        """Return the best channel to be had that meets every limit: the solver's own, or the tilted one."""
-        candidates = [] if answer.channel is None else [bounding.normalised(answer.channel)]
-        improved = bounding.tilted(self.data, answer)
-        if improved is not None:
-            candidates.append(improved)
+    def _channel(self, answers: list[Answer], strict: np.ndarray, quiet: np.ndarray | None) -> np.ndarray | None:
+        """Return the best channel to be had that meets every limit: the solver's own, or a tilted one."""
+        own = [bounding.normalised(answer.channel) for answer in answers if answer.channel is not None]
+        tilted = [bounding.tilted(self.data, answer) for answer in answers]
+        candidates = own + [one for one in tilted if one is not None]
         rate = self.problem.rate_bound if quiet is not None else None
         budget = math.inf if rate is None else rate
         met = (bounding.within_limits(self.data, one, self.bounds, strict, budget, quiet) for one in candidates)
@@ -205,22 +204,32 @@ class _Run:
 
     def _assemble(self, answer: Answer, strict: np.ndarray, quiet: np.ndarray | None = None) -> Result:
         """Turn values into bounds, and bounds into a result."""
-        channel = self._channel(answer, strict, quiet)
-        bound = bounding.best_bound(self.problem, self.data, answer, self.masked)
+        answers, notes = [answer], [*answer.notes]
+        if answer.channel is not None:
+            # At the multipliers found, the small programme resolves rare symbols far better than the large one.
+            try:
+                given = answer.multipliers, self.settings.solver, self.tolerance
+                answers.append(program.least_lagrangian(self.data, *given))
+                notes += answers[-1].notes
+            except ConicFailure as failure:
+                notes.append(str(failure))
+        channel = self._channel(answers, strict, quiet)
+        bounds = [bounding.best_bound(self.problem, self.data, one, self.masked) for one in answers]
+        bound = max(filter(None, bounds), key=lambda bound: bound.lower, default=None)
         if channel is None or bound is None:
-            return self._empty(
-                Status.NUMERICAL_ERROR, "the values returned prove nothing; " + "; ".join(answer.notes), {}
-            )
+            reason = "; ".join(["the values returned prove nothing", *notes])
+            return self._empty(Status.NUMERICAL_ERROR, reason, {})
         value = self._value(channel)
         upper = value + 1e-14 * (1 + abs(value))
         if self.problem.objective not in ("rate", "lagrangian"):
             upper = value * (1 + 1e-14)
-        return self._filled(channel, bound, upper, answer)
+        steps = sum(answer.steps for answer in answers)
+        return replace(self._filled(channel, bound, upper), steps=steps, message="; ".join(dict.fromkeys(notes)))
 
-    def _filled(self, channel: np.ndarray, bound: Bound, upper: float, answer: Answer) -> Result:
+    def _filled(self, channel: np.ndarray, bound: Bound, upper: float) -> Result:
         problem = self.problem
         rate, means = mutual_information(self.data.p, channel), self.data.means(channel)
-        full, letters = self._on_all_symbols(channel)
+        full, letters = bounding.on_all_symbols(problem, self.data, channel)
         u = np.zeros(problem.n_x)
         u[self.data.symbols] = bound.u
         plane = max(float(problem.p_x @ u) - float(bound.multipliers @ means), 0.0)
@@ -249,21 +258,7 @@ class _Run:
             certificate=Certificate(problem.objective, u, bound.multipliers, *arguments),
             fingerprint=problem.fingerprint(),
             method=self.settings.name,
-            steps=answer.steps,
-            message="; ".join(answer.notes),
         )
-
-    def _on_all_symbols(self, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the channel (n_x, k) and its k letters; symbols of mass zero get output masses."""
-        letters = np.flatnonzero(channel.max(axis=0) > 0)
-        channel = channel[:, letters]
-        full = np.tile(self.data.p @ channel, (self.problem.n_x, 1))
-        if self.problem.forbidden is not None:
-            some = ~self.problem.forbidden[:, letters]
-            full = np.where(some | ~some.any(axis=1, keepdims=True), full, 0.0)
-        full /= full.sum(axis=1, keepdims=True)
-        full[self.data.symbols] = channel
-        return full, letters
 
     def _empty(self, status: Status, message: str, minimum: dict[str, float]) -> Result:
         problem = self.problem

@@ -165,3 +165,16 @@ def deterministic(data: Data, letters: np.ndarray) -> np.ndarray:
     channel = np.zeros(data.allowed.shape)
     channel[np.arange(letters.size), letters] = 1.0
     return channel
+
+
+def on_all_symbols(problem: Problem, data: Data, channel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the channel (n_x, k) and its k letters; symbols of mass zero get output masses."""
+    letters = np.flatnonzero(channel.max(axis=0) > 0)
+    channel = channel[:, letters]
+    full = np.tile(data.p @ channel, (problem.n_x, 1))
+    if problem.forbidden is not None:
+        some = ~problem.forbidden[:, letters]
+        full = np.where(some | ~some.any(axis=1, keepdims=True), full, 0.0)
+    full /= full.sum(axis=1, keepdims=True)
+    full[data.symbols] = channel
+    return full, letters

@@ -154,7 +154,9 @@ class _Channel:
         at = np.arange(count)
         self.mass = data.p[self.i]
         self.entries = cp.Variable(count, nonneg=True)
-        self.q = csr_array((self.mass, (self.a, at)), shape=(m, count)) @ self.entries
+        # As a variable of its own, q keeps the factorisation sparse: many times faster than the bare expression.
+        self.q = cp.Variable(m)
+        self.output = self.q == csr_array((self.mass, (self.a, at)), shape=(m, count)) @ self.entries
         self.rows = csr_array((np.ones(count), (self.i, at)), shape=(n, count)) @ self.entries == np.ones(n)
         self.scales = np.maximum(data.losses.max(axis=(1, 2)), np.finfo(float).tiny)
 
@@ -176,7 +178,7 @@ class _Channel:
 
     def run(self, objective: Any, constraints: list[Any], solver: str, tolerance: float) -> tuple[int, tuple[str, ...]]:
         """Minimise the objective over the channels that meet the constraints."""
-        programme = self.cp.Problem(self.cp.Minimize(objective), [self.rows, *constraints])
+        programme = self.cp.Problem(self.cp.Minimize(objective), [self.rows, self.output, *constraints])
         return _run(self.cp, programme, solver, tolerance)
 
     def values(self) -> np.ndarray:
