@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.letters import FiniteLetters
 
+_LARGEST_LOG_V = 300.0
 _MANY_CANDIDATES = 128  # beyond these, only letters dearer than their neighbours in the list are considered
 _MOST_CANDIDATES = 800  # the Gram matrix of the candidates is the repair's largest cost
 
@@ -46,7 +47,8 @@ def repair(
     takes what remains. Each pass costs one pricing.
     """
     kernel = space.kernel(multipliers)
-    v = np.exp(log_v + kernel.log_scale)
+    # Any u will do, so one beyond the range of its own squares is lowered into it.
+    v = np.exp(np.minimum(log_v + kernel.log_scale, _LARGEST_LOG_V))
     best: tuple[float, np.ndarray] | None = None
     first_letters, first_masses = np.empty(0, dtype=np.intp), np.empty(0)
     for index in range(passes):

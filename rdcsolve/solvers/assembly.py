@@ -48,7 +48,7 @@ def primal(task: Task, iterate: Iterate) -> Primal | None:
         tilted = tilt(task, letters, q, iterate.multipliers, _inside(task))
         if tilted.met:
             order = np.argsort(letters)
-            return _complete(task.problem, letters[order], tilted.channel[:, order], task.letters.symbols)
+            return complete(task.problem, letters[order], tilted.channel[:, order], task.letters.symbols)
     return None
 
 
@@ -59,7 +59,7 @@ def _inside(task: Task) -> np.ndarray:
     return np.where(task.free, task.bounds - inset, np.inf)
 
 
-def _complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
+def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
     """Give symbols of zero mass a row, drop letters nobody uses, and evaluate the channel."""
     masses = problem.p_x[symbols] @ channel
     used = masses > 0
@@ -88,7 +88,7 @@ def _mean(p_x: np.ndarray, channel: np.ndarray, matrix: np.ndarray) -> float:
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
     """Return the channel that ignores its input."""
     symbols = np.flatnonzero(problem.p_x > 0)
-    return _complete(problem, letters, np.tile(masses, (symbols.size, 1)), symbols)
+    return complete(problem, letters, np.tile(masses, (symbols.size, 1)), symbols)
 
 
 def dual(task: Task, iterate: Iterate) -> Dual:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.certificates.repair import repair
+from rdcsolve.certificates.repair import Repair, repair
 from rdcsolve.solvers.feasibility import margin
 from rdcsolve.solvers.iterate import Iterate, Start
 from rdcsolve.solvers.newton import Point, Restricted, primal_dual
@@ -53,7 +53,7 @@ class ColumnGeneration:
                 letters, point.q / point.q.sum(), mended.log_v, multipliers, lower, point.value
             )
             aim = max(0.05 * tolerance, min(0.05 * (point.value - lower), 0.1 * aim))
-            letters, q = self._next(point, letters, mended.letters, mended.masses)
+            letters, q = self._next(task, point, letters, mended)
 
     def _first(
         self, task: Task, start: Start | None
@@ -94,14 +94,14 @@ class ColumnGeneration:
         return best
 
     @staticmethod
-    def _next(
-        point: Point, letters: np.ndarray, added: np.ndarray, masses: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _next(task: Task, point: Point, letters: np.ndarray, mended: Repair) -> tuple[np.ndarray, np.ndarray]:
         """Return the letters still of use with those added, and output masses to start from."""
         useful = point.q > 1e-3 * point.z
         kept, q = letters[useful], point.q[useful]
-        new = ~np.isin(added, kept)
-        kept, q = np.r_[kept, added[new]], np.r_[q, masses[new]]
+        new = ~np.isin(mended.letters, kept)
+        kept, q = np.r_[kept, mended.letters[new]], np.r_[q, mended.masses[new]]
+        needed = np.setdiff1d(_covering(task, kept), kept)
+        kept, q = np.r_[kept, needed], np.r_[q, np.full(needed.size, q.max() * 1e-8)]
         return kept, q / q.sum()
 
 

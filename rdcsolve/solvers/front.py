@@ -41,7 +41,8 @@ def solve(
     solver : InteriorPoint, ColumnGeneration, BlahutArimoto or Conic, optional
         By default what `choose` returns.
     tolerance : float, optional
-        The gap asked for, in nats. Where a loss is minimised, its gap times its multiplier.
+        The gap asked for, in nats. Where a loss is minimised, its gap times its multiplier, or the gap relative to
+        the loss if that is smaller.
     max_steps : int, optional
         By default 200 for the fast solvers and 2000 for Blahut-Arimoto.
     time_limit : float, optional

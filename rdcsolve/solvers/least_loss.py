@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rdcsolve.problems import Problem
+from rdcsolve.solvers import assembly
+from rdcsolve.solvers.least_mean import LeastMean, least_mean
 from rdcsolve.solvers.least_rate import infeasible, rate_under
 from rdcsolve.solvers.loop import Limits
 from rdcsolve.solvers.result import Result
@@ -17,6 +19,7 @@ from rdcsolve.solvers.status import Proof, Status
 from rdcsolve.solvers.task import least_loss
 
 _MOST_SOLVES = 60
+_PATIENCE = 8  # solves without a narrower bracket before the search counts as stalled
 
 
 def minimise_loss(problem: Problem, settings: Settings, start: Result | None) -> Result:
@@ -63,18 +66,51 @@ class _Search:
         if loosest.rate_upper > self.rate:
             loosest = self._at(math.inf, self.settings.tolerance, loosest)
         self._record(loosest)
-        tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
-        if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
-            self._record(tightest)
-            return self._finish(Status.OPTIMAL, tightest)
+        if np.isfinite(self.problem.bounds).any():
+            unlimited = least_mean(self.problem, self.index)
+            least = max(least, unlimited.lower)
+            self._record_unlimited(unlimited, loosest)
+        else:
+            tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
+            if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
+                self._record(tightest)
+        if self._gap() <= self.settings.tolerance:
+            return self._finish(Status.OPTIMAL, self.primal or loosest)
         return self._shrink(least, loosest if start is None else start)
+
+    def _record_unlimited(self, unlimited: LeastMean, loosest: Result) -> None:
+        """Use the least loss at any rate: a lower bound, and the answer if its channel keeps the rate limit."""
+        problem = self.problem
+        certificate = assembly.certificate(problem, unlimited.dual(self.rate), unlimited.primal, 0.0, 0.0)
+        multipliers = dict(zip(problem.loss_names, map(float, certificate.multipliers), strict=True))
+        result = replace(
+            loosest,
+            rate_lower=0.0,
+            rate_upper=unlimited.primal.rate,
+            losses=dict(zip(problem.loss_names, map(float, unlimited.primal.means), strict=True)),
+            multipliers=multipliers,
+            channel=unlimited.primal.channel,
+            letters=unlimited.primal.letters,
+            q=unlimited.primal.q,
+            d_tilted=certificate.u - float(certificate.multipliers @ unlimited.primal.means),
+            certificate=certificate,
+            method="linear programme",
+        )
+        others = np.delete(np.arange(len(problem.losses)), self.index)
+        if np.all(unlimited.primal.means[others] <= problem.bounds[others]):
+            self._record(result)
+        else:  # rounding left the channel outside a limit: only the bound counts
+            self._record(replace(result, rate_upper=math.inf))
 
     def _shrink(self, least: float, warm: Result) -> Result:
         low, high = least, self.ceiling
         bound = self._first_guess(low, high, warm)
         accuracy = 1e-3
         status = Status.STALLED
-        while self.solves < _MOST_SOLVES:
+        since_better, width = 0, math.inf
+        while self.solves < _MOST_SOLVES and since_better < _PATIENCE:
+            since_better = 0 if self.ceiling - self.floor < 0.9 * width else since_better + 1
+            width = min(width, self.ceiling - self.floor)
             result = self._at(bound, max(accuracy, 0.1 * self.settings.tolerance), warm)
             if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
                 status = result.status
@@ -93,7 +129,7 @@ class _Search:
                 return self._finish(Status.OPTIMAL, result)
             if result.rate_upper <= self.rate:
                 high = min(high, bound)
-            else:
+            elif result.rate_lower > self.rate:
                 low = max(low, bound)
             excess = result.rate_upper - (self.rate - 0.25 * self.settings.tolerance)
             accuracy = min(accuracy, max(1e-3 * abs(excess), 0.1 * self.settings.tolerance))
@@ -120,10 +156,16 @@ class _Search:
         return step
 
     def _gap(self) -> float:
-        """Return the bracket's width in nats: times the multiplier of the certificate that proves its lower end."""
-        if self.dual is None:
-            return 0.0 if self.ceiling <= self.floor else math.inf
-        return self.dual.multipliers[self.problem.minimise] * (self.ceiling - self.floor)
+        """Return the bracket's width in nats, or relative to the loss where that is smaller.
+
+        In nats it is the width times the multiplier of the certificate that proves the lower end. At the least value
+        of the loss the multiplier grows without limit, and only the relative width has a meaning.
+        """
+        width = self.ceiling - self.floor
+        if not math.isfinite(width) or width <= 0:
+            return max(width, 0.0)
+        relative = width / self.ceiling
+        return relative if self.dual is None else min(relative, width * self.dual.multipliers[self.problem.minimise])
 
     def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
         bounds = self.problem.bounds.copy()

@@ -76,7 +76,7 @@ def primal_dual(
     mu = min(max(mu, 1e-13), 1e-2)
     q = np.maximum(q, mu)
     z = np.maximum(1 - c, mu / q)
-    slacks = np.maximum(mu / multipliers[free], 1e-12 * data.bounds[free])
+    slacks = _first_slacks(data, kernel, q, multipliers, free, mu)
     while True:
         system = _System(data, kernel, q, v, z, multipliers, slacks, free)
         yield system.point()
@@ -85,6 +85,14 @@ def primal_dual(
             log_v = np.log(v) - kernel.log_scale
             kernel = DenseKernel(data.losses, multipliers, data.forbidden)
             v = np.exp(log_v + kernel.log_scale)
+
+
+def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-untyped-def]
+    """Return the limits' own slacks, raised to what centrality asks for where the limit is active."""
+    weights = data.p / kernel.matvec(q)
+    means = np.array([weights @ ((kernel.matrix * data.losses[m]) @ q) for m in free])
+    room = data.bounds[free] - means
+    return np.maximum(np.maximum(room, np.minimum(mu / multipliers[free], data.bounds[free])), 1e-12 * data.bounds[free])
 
 
 class _System:
@@ -98,6 +106,9 @@ class _System:
         self.c = kernel.rmatvec(data.p * v)
         self.residual_t = 1 - v * self.t
         self.residual_c = 1 - self.c - z
+        # one product per limited loss serves the residuals here and the derivatives later
+        self.weighted = [kernel.matrix * data.losses[m] for m in free]
+        self.loss_t = np.array([matrix @ q for matrix in self.weighted]).reshape(free.size, self.t.size).T
         self.complementarity = float(q @ z + self.lam @ slacks)
         if not np.isfinite(self.complementarity + self.t.sum() + self.c.sum()):
             raise NumericalBreakdown("the interior-point iterates are no longer finite")
@@ -108,6 +119,9 @@ class _System:
         scale = float(p @ self.kernel.log_scale)
         lower = float(p @ np.log(self.v)) - scale - charge - float(np.log(self.c.max()))
         value = float(np.log(self.q.sum())) - float(p @ np.log(self.t)) - scale - charge
+        # Away from the limits, or from complementarity, the value alone says little about what meeting them costs.
+        means = (p / self.t) @ self.loss_t
+        value += float(self.lam @ np.abs(means - self.data.bounds[self.free]))
         return Point(
             self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value
         )
@@ -158,8 +172,7 @@ class _System:
         """Derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
         p, q, v, t = self.data.p, self.q, self.v, self.t
         pv = p * v
-        weighted = [self.kernel.matrix * self.data.losses[m] for m in self.free]
-        self.loss_t = np.stack([matrix @ q for matrix in weighted], axis=1)
+        weighted = self.weighted
         self.loss_c = np.stack([pv @ matrix for matrix in weighted], axis=1)
         raw = [
             [pv @ (np.einsum("ia,ia,a->i", matrix, self.data.losses[m], q)) for m in self.free]

@@ -1,0 +1,90 @@
+"""The least mean of a loss under limits on the others, at any rate: a linear programme."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.solvers.assembly import Dual, Primal, complete
+
+
+class LeastMean(NamedTuple):
+    """A channel, and weights that prove how little it could be improved.
+
+    Attributes
+    ----------
+    lower : float
+        sum_i p_i min_a (L_0 + sum_m w_m (L_m - b_m)): no channel that meets the limits has a smaller mean of L_0.
+    weights : numpy.ndarray
+        Shape (M,): w, with one for L_0 itself.
+    minima : numpy.ndarray
+        Shape (n_x,): min_a sum_m w_m L_m(i, a).
+    primal : Primal
+        The programme's channel.
+    """
+
+    lower: float
+    weights: np.ndarray
+    minima: np.ndarray
+    primal: Primal
+
+    def dual(self, rate: float) -> Dual:
+        """Return the same proof as multipliers and u.
+
+        With lambda = s w and u_i = s min_a w.L(i, a) every price is at most one, and the bound on the loss, (p.u -
+        sum_m lambda_m b_m - R) / lambda_0, comes within R / s of `lower`: s is chosen so large that this vanishes.
+        """
+        size = float(np.abs(self.minima).max(initial=0.0))
+        steepness = 1e13 * max(rate, 1e-3) / max(size, 1e-300)
+        return Dual(steepness * self.minima, steepness * self.weights, 0.0)
+
+
+def least_mean(problem: Problem, index: int) -> LeastMean:
+    """Return the least mean of the loss `index` under the problem's limits on losses, through HiGHS.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its limits can be met.
+    index : int
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array
+
+    symbols = np.flatnonzero(problem.p_x > 0)
+    p = problem.p_x[symbols]
+    allowed = np.ones((symbols.size, problem.n_letters), dtype=bool)
+    if problem.forbidden is not None:
+        allowed &= ~problem.forbidden[symbols]
+    rows, columns = np.nonzero(allowed)
+    limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
+    means = {m: p[rows] * problem.losses[m].matrix[symbols[rows], columns] for m in (index, *limited)}
+    count = np.arange(rows.size)
+    answer = linprog(
+        means[index],
+        A_ub=np.array([means[m] for m in limited]),
+        b_ub=problem.bounds[limited],
+        A_eq=coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size)),
+        b_eq=np.ones(symbols.size),
+        bounds=(0, None),
+        method="highs",
+    )
+    channel = np.zeros(allowed.shape)
+    weights = np.zeros(len(problem.losses))
+    weights[index] = 1.0
+    if answer.status == 0:
+        channel[rows, columns] = np.maximum(answer.x, 0)
+        weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
+    else:  # without an answer the trivial weights still bound, and nothing is attained
+        channel[rows, columns] = 1.0
+    channel /= channel.sum(axis=1, keepdims=True)
+    mixed = np.zeros(allowed.shape)
+    for m in np.flatnonzero(weights):
+        mixed += weights[m] * np.where(allowed, problem.losses[m].matrix[symbols], 0.0)
+    minima = np.zeros(problem.n_x)
+    minima[symbols] = np.where(allowed, mixed, np.inf).min(axis=1)
+    lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
+    made = complete(problem, np.arange(problem.n_letters), channel, symbols)
+    return LeastMean(lower, weights, minima, made)
