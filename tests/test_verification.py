@@ -150,6 +150,24 @@ def test_rows_off_by_less_than_the_tolerance_are_rescaled(arithmetic):
     check = scaled.verify(problem, arithmetic)
     assert check.valid
     assert check.upper == pytest.approx(RATE, abs=1e-15)
+    assert scaled.verify(problem.minimising("distortion", rate=RATE), arithmetic).upper == pytest.approx(0.1, abs=1e-15)
+
+
+@both
+def test_a_forbidden_pair_has_no_price_even_without_a_multiplier(arithmetic):
+    problem = Problem.from_arrays([0.5, 0.5], [[0, math.inf], [math.inf, 0]])
+    check = tilted(problem, [0.0], np.array([0.5, 0.5])).verify(problem, arithmetic)
+    assert check.lower == pytest.approx(math.log(2), abs=1e-15)
+    assert check.upper == pytest.approx(math.log(2), abs=1e-15)
+
+
+@both
+@pytest.mark.parametrize("multiplier", [0.0, 1e-3])
+def test_the_trivial_bound_on_a_loss_minds_forbidden_pairs(multiplier, arithmetic):
+    loss, other = [[0.1, 0.5], [0.9, 0.1]], [[math.inf, 0], [0, 0]]
+    problem = Problem.from_arrays([0.7, 0.3], loss, losses={"other": other}, rate=1.0, minimise="D")
+    check = tilted(problem, [multiplier, 0.0], np.array([0.5, 0.5])).verify(problem, arithmetic)
+    assert check.lower == pytest.approx(0.7 * 0.5 + 0.3 * 0.1, abs=1e-15)
 
 
 @both
