@@ -35,9 +35,7 @@ class Repair(NamedTuple):
     masses: np.ndarray
 
 
-def repair(
-    space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, passes: int = 3
-) -> Repair:
+def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, passes: int = 3) -> Repair:
     """Return the best dual point found by giving mass to letters whose price exceeds one.
 
     Scaling alone charges the whole bound for the worst letter, often one in the tail. The bound holds for any

@@ -11,9 +11,7 @@ _FAST = {"reassoc", "contract", "nsz"}
 
 
 @numba.njit(cache=True, nogil=True, fastmath=_FAST, boundscheck=False)
-def blahut_arimoto_step(
-    p: np.ndarray, matrix: np.ndarray, q: np.ndarray, t: np.ndarray, c: np.ndarray
-) -> None:
+def blahut_arimoto_step(p: np.ndarray, matrix: np.ndarray, q: np.ndarray, t: np.ndarray, c: np.ndarray) -> None:
     """Write t = K q and c = K'(p / t), reading each row of the matrix from memory once.
 
     Row i is still in cache from its product with q when p_i / t_i times it is added to c. At sizes where the

@@ -31,9 +31,7 @@ class LowRankKernel:
         If the numerical rank exceeds a quarter of the kernel's smaller side: nothing would be gained.
     """
 
-    def __init__(
-        self, exact: DenseKernel, tolerance: float = 1e-13, rng: np.random.Generator | int | None = 0
-    ) -> None:
+    def __init__(self, exact: DenseKernel, tolerance: float = 1e-13, rng: np.random.Generator | int | None = 0) -> None:
         generator = np.random.default_rng(rng)
         n, k = exact.shape
         probe = exact.matrix @ generator.standard_normal((k, 8))
@@ -52,8 +50,7 @@ class LowRankKernel:
                 break
             rank = min(2 * rank, largest)
         raise InvalidInput(
-            f"the kernel of shape {(n, k)} has no rank below {largest} to within {tolerance:.1g}; "
-            "use the dense kernel"
+            f"the kernel of shape {(n, k)} has no rank below {largest} to within {tolerance:.1g}; use the dense kernel"
         )
 
     @property

@@ -58,9 +58,7 @@ class FiniteLetters:
         Mask (n, n_letters).
     """
 
-    def __init__(
-        self, problem: Problem, relevant: list[int], forbidden: np.ndarray | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, relevant: list[int], forbidden: np.ndarray | None = None) -> None:
         self.symbols = np.flatnonzero(problem.p_x > 0)
         everything = self.symbols.size == problem.n_x
         self.p = problem.p_x[self.symbols]
@@ -104,4 +102,3 @@ class FiniteLetters:
         kernel = self.kernel(multipliers)
         prices = kernel.rmatvec(self.p * np.exp(log_v + kernel.log_scale))
         return Pricing(prices, float(prices.max()), proved=True)
-

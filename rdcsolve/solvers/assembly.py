@@ -161,6 +161,11 @@ def certificate(problem: Problem, found: Dual, made: Primal, lower: float, upper
     )
 
 
+def resolution(task: Task, found: Dual, value: float) -> float:
+    """Return what the rounding allowances of both bounds come to: no gap can be shown to be smaller."""
+    return 2 * rounding(found.u, found.multipliers, task) + 64 * _EPS * abs(value)
+
+
 def gap_of(task: Task, progress: Progress) -> float:
     """Return the gap that the result of this progress would have, nats; inf if it has no channel yet."""
     if progress.dual is None or progress.primal is None:
@@ -170,4 +175,5 @@ def gap_of(task: Task, progress: Progress) -> float:
         return math.inf
     found = dual(task, progress.dual)
     charged = float(found.multipliers @ made.means) if task.problem.multipliers is not None else 0.0
-    return made.rate + charged - found.lower
+    value = made.rate + charged
+    return value - found.lower - resolution(task, found, value)

@@ -63,9 +63,7 @@ class BlahutArimoto:
         advance = self._limited if task.free.any() else self._fixed
         yield from advance(task, letters, q, multipliers)
 
-    def _fixed(
-        self, task: Task, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray
-    ) -> Iterator[Iterate]:
+    def _fixed(self, task: Task, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Iterator[Iterate]:
         kernel: DenseKernel | LowRankKernel = task.letters.kernel(multipliers)
         if isinstance(kernel, DenseKernel) and self.kernel == "low_rank":
             kernel = LowRankKernel(kernel)
@@ -76,9 +74,7 @@ class BlahutArimoto:
                 q = q * c
             yield self._iterate(task, letters, q / q.sum(), multipliers)
 
-    def _limited(
-        self, task: Task, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray
-    ) -> Iterator[Iterate]:
+    def _limited(self, task: Task, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Iterator[Iterate]:
         while True:
             for _ in range(self.check_every):
                 tilted = tilt(task, letters, q, multipliers, accuracy=1e-10)

@@ -10,9 +10,9 @@ import numpy as np
 from rdcsolve.certificates.repair import Repair, repair
 from rdcsolve.solvers.feasibility import margin
 from rdcsolve.solvers.iterate import Iterate, Start
-from rdcsolve.solvers.newton import Point, Restricted, primal_dual
+from rdcsolve.solvers.newton import Point
+from rdcsolve.solvers.restarts import interior_points
 from rdcsolve.solvers.task import Task
-from rdcsolve.solvers.warm_up import warm_up
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class ColumnGeneration:
     def iterates(self, task: Task, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield one iterate per round; see `rdcsolve.solvers.iterate.Solver`."""
         letters, q, multipliers = self._first(task, start)
+        room = margin(task).attained if task.free.any() else 0.0
         aim = 1e-3
         while True:
             point = self._restricted(task, letters, q, multipliers, aim)
@@ -49,15 +50,11 @@ class ColumnGeneration:
             log_v = np.log(point.v) - point.kernel.log_scale
             mended = repair(task.letters, log_v, multipliers)
             lower = mended.bound - task.charge(multipliers)
-            yield Iterate(
-                letters, point.q / point.q.sum(), mended.log_v, multipliers, lower, point.value
-            )
+            yield Iterate(letters, point.q / point.q.sum(), mended.log_v, multipliers, lower, point.value)
             aim = max(0.05 * tolerance, min(0.05 * (point.value - lower), 0.1 * aim))
-            letters, q = self._next(task, point, letters, mended)
+            letters, q = self._next(task, point, letters, mended, room)
 
-    def _first(
-        self, task: Task, start: Start | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def _first(self, task: Task, start: Start | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         count = task.letters.n_letters
         size = min(self.first_letters, count)
         spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
@@ -78,13 +75,8 @@ class ColumnGeneration:
     def _restricted(
         self, task: Task, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray | None, aim: float
     ) -> Point:
-        q, multipliers = warm_up(task, letters, q, multipliers, 5)
-        space = task.letters
-        data = Restricted(
-            task.p, space.losses_of(letters), space.forbidden_of(letters), task.free, task.bounds
-        )
         best = None
-        for step, point in enumerate(primal_dual(data, q, multipliers, mu=1e-3 / letters.size)):
+        for step, point in enumerate(interior_points(task, letters, q, multipliers, 5, 1e-3 / letters.size)):
             gap = point.value - point.lower
             if best is None or gap < best.value - best.lower:
                 best = point
@@ -94,9 +86,13 @@ class ColumnGeneration:
         return best
 
     @staticmethod
-    def _next(task: Task, point: Point, letters: np.ndarray, mended: Repair) -> tuple[np.ndarray, np.ndarray]:
+    def _next(
+        task: Task, point: Point, letters: np.ndarray, mended: Repair, room: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the letters still of use with those added, and output masses to start from."""
         useful = point.q > 1e-3 * point.z
+        if task.free.any() and margin(task, letters[useful]).attained > 0.5 * (1 + room):
+            useful[:] = True  # dropping letters must not leave the limits out of reach
         kept, q = letters[useful], point.q[useful]
         new = ~np.isin(mended.letters, kept)
         kept, q = np.r_[kept, mended.letters[new]], np.r_[q, mended.masses[new]]

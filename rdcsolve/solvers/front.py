@@ -41,8 +41,8 @@ def solve(
     solver : InteriorPoint, ColumnGeneration, BlahutArimoto or Conic, optional
         By default what `choose` returns.
     tolerance : float, optional
-        The gap asked for, in nats. Where a loss is minimised, its gap times its multiplier, or the gap relative to
-        the loss if that is smaller.
+        The gap asked for, in nats, beyond what rounding costs (1e-13 for everyday problems). Where a loss is
+        minimised, its gap times its multiplier, or the gap relative to the loss if that is smaller.
     max_steps : int, optional
         By default 200 for the fast solvers and 2000 for Blahut-Arimoto.
     time_limit : float, optional

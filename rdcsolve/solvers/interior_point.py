@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdcsolve.solvers.iterate import Iterate, Start
-from rdcsolve.solvers.newton import Restricted, primal_dual
+from rdcsolve.solvers.restarts import interior_points
 from rdcsolve.solvers.task import Task
-from rdcsolve.solvers.warm_up import warm_up
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,6 @@ class InteriorPoint:
             multipliers = start.multipliers
             q *= 1e-4  # letters the earlier solution did not use may be needed now
             q[start.letters] += (1 - 1e-4) * start.q
-        q, multipliers = warm_up(task, letters, q, multipliers, self.warm_up_steps)
-        space = task.letters
-        data = Restricted(task.p, space.losses, space.forbidden, task.free, task.bounds)
-        for point in primal_dual(data, q, multipliers):
+        for point in interior_points(task, letters, q, multipliers, self.warm_up_steps):
             log_v = np.log(point.v) - point.kernel.log_scale
-            yield Iterate(
-                letters, point.q / point.q.sum(), log_v, point.multipliers, point.lower, point.value
-            )
+            yield Iterate(letters, point.q / point.q.sum(), log_v, point.multipliers, point.lower, point.value)

@@ -10,7 +10,8 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers import assembly
-from rdcsolve.solvers.least_mean import LeastMean, least_mean
+from rdcsolve.solvers.assembly import Dual, Primal
+from rdcsolve.solvers.least_mean import least_constant_mean, least_mean
 from rdcsolve.solvers.least_rate import infeasible, rate_under
 from rdcsolve.solvers.loop import Limits
 from rdcsolve.solvers.result import Result
@@ -66,10 +67,14 @@ class _Search:
         if loosest.rate_upper > self.rate:
             loosest = self._at(math.inf, self.settings.tolerance, loosest)
         self._record(loosest)
+        if self.rate <= 0:
+            made, found = least_constant_mean(self.problem, self.index)
+            self._record_programme(made, found, loosest)
+            return self._finish(Status.OPTIMAL if self._gap() <= self.settings.tolerance else Status.STALLED, loosest)
         if np.isfinite(self.problem.bounds).any():
             unlimited = least_mean(self.problem, self.index)
             least = max(least, unlimited.lower)
-            self._record_unlimited(unlimited, loosest)
+            self._record_programme(unlimited.primal, unlimited.dual(self.rate), loosest)
         else:
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
@@ -78,29 +83,26 @@ class _Search:
             return self._finish(Status.OPTIMAL, self.primal or loosest)
         return self._shrink(least, loosest if start is None else start)
 
-    def _record_unlimited(self, unlimited: LeastMean, loosest: Result) -> None:
-        """Use the least loss at any rate: a lower bound, and the answer if its channel keeps the rate limit."""
+    def _record_programme(self, made: Primal, found: Dual, loosest: Result) -> None:
+        """Use what a linear programme proves and attains; whatever its channel misses leaves only the bound."""
         problem = self.problem
-        certificate = assembly.certificate(problem, unlimited.dual(self.rate), unlimited.primal, 0.0, 0.0)
-        multipliers = dict(zip(problem.loss_names, map(float, certificate.multipliers), strict=True))
-        result = replace(
-            loosest,
-            rate_lower=0.0,
-            rate_upper=unlimited.primal.rate,
-            losses=dict(zip(problem.loss_names, map(float, unlimited.primal.means), strict=True)),
-            multipliers=multipliers,
-            channel=unlimited.primal.channel,
-            letters=unlimited.primal.letters,
-            q=unlimited.primal.q,
-            d_tilted=certificate.u - float(certificate.multipliers @ unlimited.primal.means),
-            certificate=certificate,
-            method="linear programme",
+        certificate = assembly.certificate(problem, found, made, 0.0, 0.0)
+        met = np.delete(made.means <= problem.bounds, self.index).all()
+        self._record(
+            replace(
+                loosest,
+                rate_lower=0.0,
+                rate_upper=made.rate if met else math.inf,
+                losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+                multipliers=dict(zip(problem.loss_names, map(float, found.multipliers), strict=True)),
+                channel=made.channel,
+                letters=made.letters,
+                q=made.q,
+                d_tilted=found.u - float(found.multipliers @ made.means),
+                certificate=certificate,
+                method="linear programme",
+            )
         )
-        others = np.delete(np.arange(len(problem.losses)), self.index)
-        if np.all(unlimited.primal.means[others] <= problem.bounds[others]):
-            self._record(result)
-        else:  # rounding left the channel outside a limit: only the bound counts
-            self._record(replace(result, rate_upper=math.inf))
 
     def _shrink(self, least: float, warm: Result) -> Result:
         low, high = least, self.ceiling

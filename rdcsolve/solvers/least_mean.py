@@ -1,4 +1,4 @@
-"""The least mean of a loss under limits on the others, at any rate: a linear programme."""
+"""The least mean of a loss under limits on the others at the two ends of the rate: linear programmes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
-from rdcsolve.solvers.assembly import Dual, Primal, complete
+from rdcsolve.solvers.assembly import Dual, Primal, complete, constant
 
 
 class LeastMean(NamedTuple):
@@ -37,7 +38,7 @@ class LeastMean(NamedTuple):
         sum_m lambda_m b_m - R) / lambda_0, comes within R / s of `lower`: s is chosen so large that this vanishes.
         """
         size = float(np.abs(self.minima).max(initial=0.0))
-        steepness = 1e13 * max(rate, 1e-3) / max(size, 1e-300)
+        steepness = min(1e13 * max(rate, 1e-3) / size, 1e300) if size else 1.0
         return Dual(steepness * self.minima, steepness * self.weights, 0.0)
 
 
@@ -88,3 +89,55 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
     made = complete(problem, np.arange(problem.n_letters), channel, symbols)
     return LeastMean(lower, weights, minima, made)
+
+
+def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
+    """Return the channel of rate zero with the least mean of the loss `index`, and the proof that there is no better.
+
+    At rate zero the letter ignores the symbol: with r its distribution and M_m(a) = sum_i p_i L_m(i, a), the mean
+    sum_a r_a M_0(a) is least subject to sum_a r_a M_m(a) <= b_m, a linear programme over letters. Its weights w give
+    the tangent plane of the rate at this point through u_i = s sum_a r_a w.L(i, a) and lambda = s w: prices
+    exceed one by the order of s^2 only, and the bound on the loss misses the optimum by the order of s. The s chosen
+    balances that against the rounding of a division by s.
+
+    Parameters
+    ----------
+    problem : Problem
+        Some constant output meets its limits.
+    index : int
+    """
+    from scipy.optimize import linprog
+
+    symbols = np.flatnonzero(problem.p_x > 0)
+    p = problem.p_x[symbols]
+    usable = np.ones(problem.n_letters, dtype=bool)
+    if problem.forbidden is not None:
+        usable = ~problem.forbidden[symbols].any(axis=0)
+    letters = np.flatnonzero(usable)
+    limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
+    means = {m: p @ problem.losses[m].matrix[np.ix_(symbols, letters)] for m in (index, *limited)}
+    answer = linprog(
+        means[index],
+        A_ub=np.array([means[m] for m in limited]) if limited else None,
+        b_ub=problem.bounds[limited] if limited else None,
+        A_eq=np.ones((1, letters.size)),
+        b_eq=[1.0],
+        bounds=(0, None),
+        method="highs",
+    )
+    if answer.status != 0:
+        raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
+    masses = np.maximum(answer.x, 0)
+    weights = np.zeros(len(problem.losses))
+    weights[index] = 1.0
+    if limited:
+        weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
+    mixed = sum(weights[m] * problem.losses[m].matrix[symbols] for m in np.flatnonzero(weights))
+    tangent = mixed[:, letters] @ (masses / masses.sum())
+    spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
+    s = 1e-8 / max(spread, 1e-300) if spread else 1.0
+    price = (p @ np.exp(s * (tangent[:, None] - mixed))).max()
+    u = np.zeros(problem.n_x)
+    u[symbols] = s * tangent - np.log(price)
+    used = masses > 0
+    return constant(problem, letters[used], masses[used] / masses.sum()), Dual(u, s * weights, 0.0)

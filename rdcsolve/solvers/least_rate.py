@@ -40,9 +40,7 @@ def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: 
     named = dict(zip(problem.loss_names, map(float, bounds), strict=True))
     problem = problem.minimising("rate").with_limits(rate=None, **named)
     least = {
-        name: least_loss(problem, m)
-        for m, name in enumerate(problem.loss_names)
-        if math.isfinite(problem.bounds[m])
+        name: least_loss(problem, m) for m, name in enumerate(problem.loss_names) if math.isfinite(problem.bounds[m])
     }
     broken = [name for m, name in enumerate(problem.loss_names) if name in least and _below(problem, m, least[name])]
     if broken:
@@ -112,8 +110,12 @@ def _result(task: Task, settings: Settings, progress: Progress) -> Result:
     lower = found.lower if fixed else max(found.lower, 0.0)
     gap = upper - lower
     status = progress.status
+    message = progress.message
     if gap <= settings.tolerance:
         status = Status.OPTIMAL
+    elif gap <= settings.tolerance + assembly.resolution(task, found, value):
+        status = Status.ALMOST_OPTIMAL
+        message = "the gap is what rounding costs at this size of the objective or the multipliers; the bounds hold"
     elif status in (Status.STALLED, Status.NUMERICAL_ERROR, Status.OPTIMAL):
         status = Status.ALMOST_OPTIMAL if gap <= math.sqrt(settings.tolerance) else Status.STALLED
     rate_lower = lower
@@ -140,7 +142,7 @@ def _result(task: Task, settings: Settings, progress: Progress) -> Result:
         steps=len(progress.history),
         seconds=time.perf_counter() - settings.began,
         history=tuple(progress.history),
-        message=progress.message,
+        message=message,
     )
 
 
@@ -176,9 +178,7 @@ def infeasible(problem: Problem, settings: Settings, minimum: dict[str, float], 
 
 def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:
     lower = progress.lower() if math.isfinite(progress.lower()) else math.nan
-    return _empty(
-        problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history)
-    )
+    return _empty(problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history))
 
 
 def _empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]

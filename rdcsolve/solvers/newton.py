@@ -22,6 +22,7 @@ from rdcsolve.solvers.iterate import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
 _LARGEST_MULTIPLIER_CHANGE = 0.7  # relative; beyond it the linearised kernel says little
+_LARGEST_LOG_V = 600.0  # keeps v and p v t in range while a wild step is being undone
 _MANY_LETTERS = 256  # from here on, letters that hardly move the dual are left out of the Newton matrix
 _WORTHWHILE = 0.8  # share of the letters above which leaving out the rest saves too little
 _ACTIVE = 0.3  # what counts as moving it: the share of the letter's own curvature in its diagonal entry
@@ -52,9 +53,7 @@ class Point:
     value: float
 
 
-def primal_dual(
-    data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: float | None = None
-) -> Iterator[Point]:
+def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: float | None = None) -> Iterator[Point]:
     """Yield points with their bounds, the first being the start made of `q` and `multipliers`.
 
     Parameters
@@ -84,7 +83,7 @@ def primal_dual(
         if changed:
             log_v = np.log(v) - kernel.log_scale
             kernel = DenseKernel(data.losses, multipliers, data.forbidden)
-            v = np.exp(log_v + kernel.log_scale)
+            v = np.exp(np.clip(log_v + kernel.log_scale, -_LARGEST_LOG_V, _LARGEST_LOG_V))
 
 
 def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-untyped-def]
@@ -92,7 +91,9 @@ def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-un
     weights = data.p / kernel.matvec(q)
     means = np.array([weights @ ((kernel.matrix * data.losses[m]) @ q) for m in free])
     room = data.bounds[free] - means
-    return np.maximum(np.maximum(room, np.minimum(mu / multipliers[free], data.bounds[free])), 1e-12 * data.bounds[free])
+    return np.maximum(
+        np.maximum(room, np.minimum(mu / multipliers[free], data.bounds[free])), 1e-12 * data.bounds[free]
+    )
 
 
 class _System:
@@ -122,9 +123,7 @@ class _System:
         # Away from the limits, or from complementarity, the value alone says little about what meeting them costs.
         means = (p / self.t) @ self.loss_t
         value += float(self.lam @ np.abs(means - self.data.bounds[self.free]))
-        return Point(
-            self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value
-        )
+        return Point(self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value)
 
     def advance(self):  # type: ignore[no-untyped-def]
         """Return the next q, v, z, multipliers, slacks, and whether the multipliers changed."""
@@ -175,8 +174,7 @@ class _System:
         weighted = self.weighted
         self.loss_c = np.stack([pv @ matrix for matrix in weighted], axis=1)
         raw = [
-            [pv @ (np.einsum("ia,ia,a->i", matrix, self.data.losses[m], q)) for m in self.free]
-            for matrix in weighted
+            [pv @ (np.einsum("ia,ia,a->i", matrix, self.data.losses[m], q)) for m in self.free] for matrix in weighted
         ]
         relative = self.loss_t * (pv / t)[:, None]
         self.residual_loss = self.data.bounds[self.free] - pv @ self.loss_t - self.slacks
@@ -235,7 +233,8 @@ def _reach(values: np.ndarray, step: np.ndarray) -> float:
     """Return the length at which `values` + length * `step` first has a zero, or infinity."""
     if not values.size:
         return np.inf
-    steepest = float((step / values).min())
+    with np.errstate(over="ignore"):  # a step that overflows the ratio goes nowhere, which -1 / -inf says
+        steepest = float((step / values).min())
     return -1 / steepest if steepest < 0 else np.inf
 
 

@@ -156,9 +156,7 @@ class Result:
             rows += [f"  least {key}: {value:.10g}" for key, value in self.minimum.items()]
             return "\n".join(rows)
         unit = f" {self.unit}" if self.objective in ("rate", "lagrangian") else ""
-        rows.append(
-            f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}"
-        )
+        rows.append(f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}")
         if self.objective != "rate":
             rows.append(f"  rate of the channel {self.rate_upper:.10f} {self.unit}")
         for key, value in self.losses.items():

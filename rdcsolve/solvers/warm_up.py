@@ -31,14 +31,12 @@ def warm_up(
         multipliers = np.where(task.free, 1 / np.minimum(task.bounds, task.scales()), task.fixed)
     q = (1 - _FLOOR) * q + _FLOOR / q.size
     if not task.free.any():
-        kernel = DenseKernel(
-            task.letters.losses_of(letters), multipliers, task.letters.forbidden_of(letters)
-        )
+        kernel = DenseKernel(task.letters.losses_of(letters), multipliers, task.letters.forbidden_of(letters))
         for _ in range(steps):
             q = q * kernel.rmatvec(task.p / kernel.matvec(q))
         return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers
     for _ in range(max(steps // 3, 1)):
-        tilted = tilt(task, letters, q, multipliers, accuracy=1e-2, max_steps=30)
+        tilted = tilt(task, letters, q, multipliers, accuracy=1e-6, max_steps=30)
         multipliers = tilted.multipliers
         q = task.p @ tilted.channel
     smallest = 1e-6 / np.minimum(task.bounds, task.scales())

@@ -1,0 +1,66 @@
+"""The interior point with a way out of a jam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from rdcsolve.solvers.iterate import NumericalBreakdown
+from rdcsolve.solvers.newton import Point, Restricted, primal_dual
+from rdcsolve.solvers.task import Task
+from rdcsolve.solvers.warm_up import warm_up
+
+_PATIENCE = 5  # Newton steps without a smaller gap before the method counts as jammed
+_MOST_RESTARTS = 4
+
+
+def interior_points(
+    task: Task,
+    letters: np.ndarray,
+    q: np.ndarray,
+    multipliers: np.ndarray | None,
+    warm_up_steps: int,
+    mu: float | None = None,
+) -> Iterator[Point]:
+    """Yield the points of `primal_dual` on the letters, after a warm-up, restarted when it jams.
+
+    Newton's method on a problem whose kernel depends on the multipliers can run into the boundary far from the
+    solution. Blahut-Arimoto steps cannot: from the best masses seen, a few more of them at each restart bring the
+    start as close as it takes.
+
+    Parameters
+    ----------
+    task : Task
+    letters, q : numpy.ndarray
+        Shape (k,).
+    multipliers : numpy.ndarray or None
+        Shape (R,); None for a guess.
+    warm_up_steps : int
+        Before the first start; four times as many before each further one.
+    mu : float, optional
+        Complementarity to start from.
+    """
+    space = task.letters
+    data = Restricted(task.p, space.losses_of(letters), space.forbidden_of(letters), task.free, task.bounds)
+    best_gap = math.inf
+    steps = warm_up_steps
+    for restart in range(_MOST_RESTARTS + 1):
+        q, multipliers = warm_up(task, letters, q, multipliers, steps)
+        waited = 0
+        try:
+            # Less complementarity to begin with disturbs the start less: limits that leave little room need that.
+            first = mu if restart == 0 else 1e-3 * 0.01**restart / letters.size
+            for point in primal_dual(data, q, multipliers, first):
+                yield point
+                gap = point.value - point.lower
+                waited = 0 if gap < 0.9 * best_gap else waited + 1
+                if gap < best_gap:
+                    best_gap, q, multipliers = gap, point.q / point.q.sum(), point.multipliers
+                if waited > _PATIENCE and restart < _MOST_RESTARTS:
+                    break
+        except NumericalBreakdown:
+            if restart == _MOST_RESTARTS:
+                raise
+        steps *= 4
