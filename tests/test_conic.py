@@ -244,3 +244,19 @@ def test_rate_zero_and_nothing_inside():
     result = Conic().solve(problem)
     assert result.certificate.verify(problem).valid
     assert result.objective_upper == pytest.approx(0.3)
+
+
+def test_minimum_under_the_mask_of_another_minimum():
+    """The first limit leaves symbol 0 only letter 0; the second is below, at and above its least value there."""
+    losses = {"other": [[0.5, 0.0], [0.0, 1.0]]}
+    base = Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 1]], losses=losses).with_limits(D=0.5)
+    assert Conic().solve(base.with_limits(other=0.2)).status is Status.INFEASIBLE
+    at = base.with_limits(other=0.25)
+    assert checked(at, Conic().solve(at)).rate_upper == pytest.approx(0.0, abs=1e-9)
+    above = base.with_limits(other=0.3)
+    assert checked(above, Conic().solve(above)).rate_upper == pytest.approx(0.0, abs=1e-9)
+
+
+def test_loss_that_is_zero_everywhere():
+    problem = Problem.from_arrays([0.5, 0.5], np.zeros((2, 3)), rate=0.1, minimise="distortion")
+    assert checked(problem, Conic().solve(problem)).objective_upper == 0.0

@@ -74,6 +74,8 @@ def test_check_infeasible_passes_on_infeasible_problems():
     testing.check_infeasible(result, problem)
     testing.check_bounds(result)
     testing.check_against(problem, math.inf)
+    too_little_rate = THREE.minimising("distortion", rate=0.01)
+    testing.check_infeasible(rdc.solve(too_little_rate), too_little_rate)
 
 
 def test_checks_take_any_object_with_the_attributes():
@@ -276,7 +278,7 @@ def test_check_kkt_fails_on_multipliers_that_have_no_limit(solved):
 def test_check_kkt_fails_on_a_loss_without_multiplier_above_its_minimum(solved):
     problem, result = solved["loss"]
     nothing = with_certificate(multipliers=lambda m: 0 * m, u=lambda u: 0 * u)
-    with pytest.raises(AssertionError, match="above its minimum"):
+    with pytest.raises(AssertionError, match="only the trivial lower bound"):
         testing.check_kkt(nothing(result), problem)
 
 
@@ -284,7 +286,12 @@ INFEASIBLE = Status.INFEASIBLE
 INFEASIBILITY_FAULTS = {
     "not claimed": (THREE, with_fields(), "not INFEASIBLE"),
     "can be met": (THREE, with_fields(status=INFEASIBLE), "can be met"),
-    "no limits": (THREE.with_limits(D=None, other=None), with_fields(status=INFEASIBLE), "no loss is limited"),
+    "no limits": (THREE.with_limits(D=None, other=None), with_fields(status=INFEASIBLE), "can be met"),
+    "enough rate": (
+        THREE.with_limits(D=None).minimising("distortion", rate=0.9),
+        with_fields(status=INFEASIBLE),
+        "nats to spare",
+    ),
     "another minimum": (
         rdc.Problem.from_arrays([0.5, 0.5], [[1.0, 2.0], [3.0, 2.0]], D=1.4),
         with_fields(status=INFEASIBLE, minimum={"distortion": 1.45}),

@@ -60,7 +60,8 @@ class Conic:
         ----------
         problem : Problem
         tolerance : float, optional
-            The gap asked for, in nats.
+            The gap asked for, in nats. Where a loss is minimised, its gap times its multiplier or relative to its
+            largest value, whichever is less.
 
         Returns
         -------
@@ -81,7 +82,7 @@ class _Run:
         self.problem, self.settings, self.tolerance = problem, settings, tolerance
         self.data = Data.of(problem)
         self.bounds = problem.bounds.copy()
-        self.masked: list[int] = []
+        self.masked: list[tuple[int, np.ndarray]] = []
 
     @property
     def target(self) -> int:
@@ -90,21 +91,15 @@ class _Run:
 
     def result(self) -> Result:
         """Return the result, whatever happens to the solver."""
-        problem, data = self.problem, self.data
-        limited = np.flatnonzero(np.isfinite(self.bounds)).tolist()
-        least = {m: float(data.p @ data.least(data.losses[m])) for m in limited}
-        minimum = {problem.loss_names[m]: value for m, value in least.items()}
-        for m, value in least.items():
-            if self.bounds[m] < value - 1e-14 * value:
-                name = problem.loss_names[m]
-                text = f"{name} <= {self.bounds[m]:.10g} is below its least value {value:.10g}"
-                return self._empty(Status.INFEASIBLE, text, minimum)
-        self._mask_minima(least)
+        beyond = self._mask_minima()
+        if beyond is not None:
+            return beyond
         try:
             strict = self._strictly_inside()
             if strict is None:
-                return self._empty(Status.INFEASIBLE, "each limit can be met, but not all together", minimum)
-            if problem.objective not in ("rate", "lagrangian"):
+                text = "each limit can be met, but not all together"
+                return self._empty(Status.INFEASIBLE, text, self._minimum())
+            if self.problem.objective not in ("rate", "lagrangian"):
                 return self._least_loss(strict)
             return self._within_budget(self._assemble(self._least_rate(), strict))
         except ConicFailure as failure:
@@ -117,16 +112,35 @@ class _Run:
             return program.least_lagrangian(self.data, given, solver, self.tolerance)
         return program.least_rate(self.data, self.bounds, solver, self.tolerance)
 
-    def _mask_minima(self, least: dict[int, float]) -> None:
-        """Turn limits at the least value of their loss, which no channel is strictly inside, into a mask."""
-        whole = self.data
-        for m, value in least.items():
-            loss = whole.losses[m]
-            if self.bounds[m] - value <= 1e-14 * max(value, 1e-2 * float(loss.max())):
-                allowed = self.data.allowed & (loss <= whole.least(loss)[:, None] * (1 + 1e-15))
-                self.data = replace(self.data, allowed=allowed, losses=np.where(allowed, whole.losses, 0.0))
-                self.bounds[m] = math.inf
-                self.masked.append(m)
+    def _mask_minima(self) -> Result | None:
+        """Turn limits at the least value of their loss, which no channel is strictly inside, into a mask.
+
+        A mask raises the least values of the other losses, so this is repeated. Return the result if it turns out
+        that a limit is below its least value, else None.
+        """
+        problem, whole = self.problem, self.data
+        for _ in problem.losses:
+            for m in np.flatnonzero(np.isfinite(self.bounds)).tolist():
+                loss, name = whole.losses[m], problem.loss_names[m]
+                minima = self.data.least(loss)
+                value = float(whole.p @ minima)
+                rounding = 1e-14 * max(value, 1e-2 * float(loss.max()))
+                if problem.bounds[m] < value - rounding:
+                    text = f"{name} <= {problem.bounds[m]:.10g} is below its least value {value:.10g}"
+                    text += " under the limits at their minimum" if self.masked else ""
+                    return self._empty(Status.INFEASIBLE, text, self._minimum())
+                if problem.bounds[m] <= value + rounding:
+                    allowed = self.data.allowed & (loss <= minima[:, None] * (1 + 1e-15))
+                    self.data = replace(self.data, allowed=allowed, losses=np.where(allowed, whole.losses, 0.0))
+                    self.bounds[m] = math.inf
+                    self.masked.append((m, minima))
+        return None
+
+    def _minimum(self) -> dict[str, float]:
+        """Return the least value of every limited loss by itself."""
+        whole, names = Data.of(self.problem), self.problem.loss_names
+        limited = np.flatnonzero(np.isfinite(self.problem.bounds))
+        return {names[m]: float(whole.p @ whole.least(whole.losses[m])) for m in limited}
 
     def _strictly_inside(self) -> np.ndarray | None:
         """Return a channel (n, m) with room under every limit that is left, or None if none meets them."""
@@ -149,7 +163,7 @@ class _Run:
         """Return the least loss under the rate limit; it takes a channel of less rate within the others."""
         rate = self.problem.rate_bound
         assert rate is not None
-        quiet = self._constant()
+        quiet = bounding.best_letter(self.data, self.bounds, self.target)
         if quiet is None:
             relaxed = self.problem.minimising("rate").with_limits(rate=None)
             cheapest = _Run(relaxed, self.settings, self.tolerance).result()
@@ -162,16 +176,6 @@ class _Run:
         solver = self.settings.solver
         answer = program.least_loss(self.data, self.target, self.bounds, rate, solver, self.tolerance)
         return self._assemble(answer, strict, quiet)
-
-    def _constant(self) -> np.ndarray | None:
-        """Return the channel that always sends the best letter, or None if none meets the limits."""
-        data = self.data
-        means = np.array([data.p @ loss for loss in data.losses])
-        usable = data.allowed.all(axis=0) & (means <= self.bounds[:, None]).all(axis=0)
-        if not usable.any():
-            return None
-        best = int(np.where(usable, means[self.target], np.inf).argmin())
-        return bounding.deterministic(data, np.full(data.p.size, best))
 
     def _within_budget(self, result: Result) -> Result:
         """Return the result, unless the rate limit beside the least rate is out of reach."""
@@ -235,7 +239,11 @@ class _Run:
         plane = max(float(problem.p_x @ u) - float(bound.multipliers @ means), 0.0)
         is_rate = problem.objective == "rate"
         is_loss = problem.objective not in ("rate", "lagrangian")
-        gap = (upper - bound.lower) * (float(bound.multipliers[self.target]) if is_loss else 1.0)
+        gap = upper - bound.lower
+        if is_loss:  # a multiplier that tends to infinity, where the rate limit does not bind, is no unit
+            gap *= min(
+                float(bound.multipliers[self.target]), 1 / max(float(self.data.losses[self.target].max()), 1e-300)
+            )
         if gap <= self.tolerance or upper <= bound.lower:
             status = Status.OPTIMAL
         else:

@@ -23,7 +23,7 @@ class Bound(NamedTuple):
     lower: float
 
 
-def best_bound(problem: Problem, data: Data, answer: Answer, masked: list[int]) -> Bound | None:
+def best_bound(problem: Problem, data: Data, answer: Answer, masked: list[tuple[int, np.ndarray]]) -> Bound | None:
     """Return the better bound of two: from the output masses, and from the solver's own dual values.
 
     Parameters
@@ -32,12 +32,12 @@ def best_bound(problem: Problem, data: Data, answer: Answer, masked: list[int]) 
     data : Data
         As the solver had it, without the pairs that a limit at its minimum rules out.
     answer : Answer
-    masked : list of int
-        The losses whose limits are at their minimum.
+    masked : list of (int, numpy.ndarray)
+        The losses whose limits are at their minimum, in the order in which they were found to be, with the symbols'
+        minima (n,): those of a later one may hold only under the masks of the earlier ones.
     """
-    tilt = np.tensordot(answer.multipliers, data.losses, axes=1)
-    least = data.least(tilt)
-    sums = np.where(data.allowed, np.exp(least[:, None] - tilt), 0.0) @ np.maximum(answer.q, 0.0)
+    kernel, least = data.kernel(answer.multipliers)
+    sums = kernel @ np.maximum(answer.q, 0.0)
     candidates = [answer.u]
     if (sums > 0).all():
         candidates.append(least - np.log(sums))
@@ -45,10 +45,9 @@ def best_bound(problem: Problem, data: Data, answer: Answer, masked: list[int]) 
     found = []
     for u in candidates:
         multipliers = answer.multipliers.copy()
-        for m in masked:
-            loss = whole.losses[m]
-            minima = whole.least(loss)
-            multipliers[m] = _standing_for_mask(loss - minima[:, None], whole.allowed, float(np.abs(u).max()))
+        for m, minima in reversed(masked):
+            above = whole.losses[m] - minima[:, None]
+            multipliers[m] = _standing_for_mask(above, whole.allowed, float(np.abs(u).max()))
             u = u + multipliers[m] * minima
         found.append(prove(problem, whole, u, multipliers))
     return max((bound for bound in found if bound is not None), key=lambda bound: bound.lower, default=None)
@@ -139,7 +138,8 @@ def _quieter(data: Data, channel: np.ndarray, quiet: np.ndarray, rate: float) ->
             high = middle
         else:
             low = middle
-    return mixed(high) if mutual_information(data.p, mixed(high)) <= rate else None
+    # A constant channel has rate zero; computed, it may come out as a rounding error.
+    return mixed(high) if mutual_information(data.p, mixed(high)) <= rate + 1e-15 else None
 
 
 def normalised(channel: np.ndarray) -> np.ndarray:
@@ -152,12 +152,20 @@ def normalised(channel: np.ndarray) -> np.ndarray:
 
 def tilted(data: Data, answer: Answer) -> np.ndarray | None:
     """Return the best channel (n, m) for the answer's output masses and multipliers, or None."""
-    tilt = np.tensordot(answer.multipliers, data.losses, axes=1)
-    kernel = np.where(data.allowed, np.exp(data.least(tilt)[:, None] - tilt), 0.0)
-    weights = kernel * np.maximum(answer.q, 0.0)
+    weights = data.kernel(answer.multipliers)[0] * np.maximum(answer.q, 0.0)
     if not (weights.sum(axis=1) > 0).all():
         return None
     return normalised(weights / weights.sum(axis=1, keepdims=True))
+
+
+def best_letter(data: Data, bounds: np.ndarray, target: int) -> np.ndarray | None:
+    """Return the channel that always sends the best letter for a loss, or None if no letter meets the bounds."""
+    means = np.array([data.p @ loss for loss in data.losses])
+    usable = data.allowed.all(axis=0) & (means <= bounds[:, None]).all(axis=0)
+    if not usable.any():
+        return None
+    best = int(np.where(usable, means[target], np.inf).argmin())
+    return deterministic(data, np.full(data.p.size, best))
 
 
 def deterministic(data: Data, letters: np.ndarray) -> np.ndarray:

@@ -50,6 +50,12 @@ class Data:
         """Return the row minima over allowed pairs of a loss (n, m), shape (n,)."""
         return np.where(self.allowed, combined, np.inf).min(axis=1)
 
+    def kernel(self, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return exp(-lambda.L) with its rows' largest entries scaled to one, (n, m), and their exponents (n,)."""
+        tilt = np.where(self.allowed, np.tensordot(multipliers, self.losses, axes=1), np.inf)
+        least = tilt.min(axis=1)
+        return np.exp(least[:, None] - tilt), least
+
     def means(self, channel: np.ndarray) -> np.ndarray:
         """Return the mean of every loss under a channel (n, m), shape (M,)."""
         return np.array([float(self.p @ np.einsum("ia,ia->i", channel, loss)) for loss in self.losses])
@@ -96,9 +102,7 @@ def cvxpy_with(solver: str) -> Any:
 def least_lagrangian(data: Data, multipliers: np.ndarray, solver: str, tolerance: float) -> Answer:
     """Minimise I + lambda.E L through the output masses: -sum_i p_i log (K q)_i + sum_a q_a over q >= 0."""
     cp = cvxpy_with(solver)
-    tilt = np.tensordot(multipliers, data.losses, axes=1)
-    least = data.least(tilt)
-    kernel = np.where(data.allowed, np.exp(least[:, None] - tilt), 0.0)
+    kernel, least = data.kernel(multipliers)
     q, t = cp.Variable(data.allowed.shape[1], nonneg=True), cp.Variable(data.p.size)
     definition = t == kernel @ q
     steps, notes = _run(cp, cp.Problem(cp.Minimize(-data.p @ cp.log(t) + cp.sum(q)), [definition]), solver, tolerance)
@@ -125,7 +129,7 @@ def least_loss(data: Data, target: int, bounds: np.ndarray, rate: float, solver:
     steps, notes = model.run(objective, [budget, *limits.values()], solver, tolerance)
     # In units of the rate: one nat is worth `price` of the scaled loss. A budget that does not bind is worth
     # nothing; then multipliers so large that what they lose is below the solver's accuracy take its place.
-    price = max(float(budget.dual_value), 1e-8)
+    price = max(float(budget.dual_value), 1e-11)
     multipliers = model.multipliers(limits) / price
     multipliers[target] = 1 / (price * model.scales[target])
     return Answer(model.q.value, model.values(), -model.row_duals() / price, multipliers, steps, notes)
@@ -158,7 +162,8 @@ class _Channel:
         self.q = cp.Variable(m)
         self.output = self.q == csr_array((self.mass, (self.a, at)), shape=(m, count)) @ self.entries
         self.rows = csr_array((np.ones(count), (self.i, at)), shape=(n, count)) @ self.entries == np.ones(n)
-        self.scales = np.maximum(data.losses.max(axis=(1, 2)), np.finfo(float).tiny)
+        largest = data.losses.max(axis=(1, 2))
+        self.scales = np.where(largest > 0, largest, 1.0)
 
     @property
     def rate(self) -> Any:

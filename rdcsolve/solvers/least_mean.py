@@ -112,7 +112,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
     p = problem.p_x[symbols]
     usable = np.ones(problem.n_letters, dtype=bool)
     if problem.forbidden is not None:
-        usable = ~problem.forbidden[symbols].any(axis=0)
+        usable &= ~problem.forbidden[symbols].any(axis=0)
     letters = np.flatnonzero(usable)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     means = {m: p @ problem.losses[m].matrix[np.ix_(symbols, letters)] for m in (index, *limited)}

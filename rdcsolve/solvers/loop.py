@@ -84,7 +84,7 @@ def run(
     An interrupt from the keyboard ends the run like any other limit: what was found is kept.
     """
     progress = Progress()
-    promised = 0.95 * tolerance
+    promised = 0.8 * tolerance
     since_better, best_gap = 0, math.inf
     try:
         for step, iterate in enumerate(solver.iterates(task, start, tolerance), start=1):
@@ -104,7 +104,7 @@ def run(
                 if gap_of(progress) <= tolerance:
                     progress.status = Status.OPTIMAL
                     break
-                promised = 0.1 * min(gap, promised)
+                promised = 0.5 * min(gap, promised)
                 if promised < 1e-4 * tolerance:  # the iterates are as good as rounding lets them be
                     progress.status = Status.STALLED
                     break

@@ -218,14 +218,14 @@ class _System:
         return dq, dv, dz, dl, ds
 
     def _lengths(self, step, fraction):  # type: ignore[no-untyped-def]
-        """Return the primal and dual step lengths; one for both where the multipliers move too."""
+        """Return the step lengths of (q, slacks) and of (v, z, multipliers)."""
         dq, dv, dz, dl, ds = step
         primal = min(_reach(self.q, dq), _reach(self.slacks, ds))
         dual = min(_reach(self.z, dz), _reach(self.v, dv), _reach(self.lam, dl))
         primal, dual = min(1.0, fraction * primal), min(1.0, fraction * dual)
         if self.lam.size:
             change = float(np.abs(dl / self.lam).max())
-            primal = dual = min(primal, dual, _LARGEST_MULTIPLIER_CHANGE / max(change, 1e-300))
+            dual = min(dual, _LARGEST_MULTIPLIER_CHANGE / max(change, 1e-300))
         return primal, dual
 
 

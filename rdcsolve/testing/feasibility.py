@@ -105,8 +105,9 @@ def check_limits(problem: Problem, reached: Achieved, tolerance: float = LIMIT_T
 def check_infeasible(result: Any, problem: Problem) -> None:
     """Check a claim that no channel meets the limits, and the minimum that comes with it.
 
-    The limits on losses are tried by a linear programme over all channels, so the problem should be small.
-    With a single limit the minimum named must be sum_i p_i min_a L(i, a).
+    The limits on losses are tried by a linear programme over all channels, so the problem should be small. If they
+    can be met, a limit on the rate must be what is too strict: the problem without it is solved, and its verified
+    lower bound compared. With a single limit the minimum named must be sum_i p_i min_a L(i, a).
 
     Parameters
     ----------
@@ -120,15 +121,29 @@ def check_infeasible(result: Any, problem: Problem) -> None:
         If the limits can be met, with the margin, or if the minimum is not what can be attained.
     """
     require(result.status.name == "INFEASIBLE", f"the status is {result.status.name}, not INFEASIBLE")
+    excess = _least_excess(problem)
+    if excess <= 0 and problem.rate_bound is not None:
+        least = _least_rate(problem)
+        short = problem.rate_bound - least
+        require(short < 1e-9, f"infeasibility is claimed, but the rate limit leaves room: {short:.3g} nats to spare")
+        return
+    # Rounding decides about limits that can just be met.
+    require(excess > -1e-9, f"infeasibility is claimed, but all limits can be met with {-excess:.3g} to spare")
     limited = [name for name, bound in zip(problem.loss_names, problem.bounds, strict=True) if bound < math.inf]
-    if problem.rate_bound is None:
-        excess = _least_excess(problem)
-        require(excess > -1e-9, f"infeasibility is claimed, but all limits can be met with {-excess:.3g} to spare")
-        if len(limited) == 1:
-            name = limited[0]
-            least, stated = least_losses(problem)[name], result.minimum.get(name, math.nan)
-            is_same = abs(stated - least) <= 1e-12 * (1 + least)
-            require(is_same, f"the minimum of {name} is named as {stated:.15g}, but it is {least:.15g}")
+    if len(limited) == 1:
+        name = limited[0]
+        least, stated = least_losses(problem)[name], result.minimum.get(name, math.nan)
+        is_same = abs(stated - least) <= 1e-12 * (1 + least)
+        require(is_same, f"the minimum of {name} is named as {stated:.15g}, but it is {least:.15g}")
+
+
+def _least_rate(problem: Problem) -> float:
+    """Return the verified lower bound on the rate under the limits on losses."""
+    from rdcsolve.solvers import solve
+
+    result = solve(problem.minimising("rate").with_limits(rate=None))
+    require(result.certificate is not None, f"nothing is proved about the least rate: {result!r}")
+    return float(result.certificate.verify(problem.minimising("rate").with_limits(rate=None)).lower)
 
 
 def _least_excess(problem: Problem) -> float:
@@ -139,7 +154,8 @@ def _least_excess(problem: Problem) -> float:
     forbidden = np.zeros((p.size, n_letters), dtype=bool) if problem.forbidden is None else problem.forbidden
     forbidden = forbidden & (p > 0)[:, None]
     limited = np.flatnonzero(np.isfinite(problem.bounds))
-    require(limited.size, "infeasibility is claimed, but no loss is limited")
+    if not limited.size:
+        return -math.inf
     matrices = [np.where(np.isfinite(problem.losses[m].matrix), problem.losses[m].matrix, 0.0) for m in limited]
     answer = linprog(
         np.r_[np.zeros(p.size * n_letters), 1.0],
