@@ -260,3 +260,41 @@ def test_minimum_under_the_mask_of_another_minimum():
 def test_loss_that_is_zero_everywhere():
     problem = Problem.from_arrays([0.5, 0.5], np.zeros((2, 3)), rate=0.1, minimise="distortion")
     assert checked(problem, Conic().solve(problem)).objective_upper == 0.0
+
+
+# ---------------------------------------------------------------------------------------------- agreement
+
+
+def drawn(seed):
+    """A small random problem: forbidden pairs, a symbol of no mass, one or two limits, or a rate limit."""
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(2, 7, 2)
+    p = rng.dirichlet(np.full(n, rng.choice([0.3, 3.0])))
+    p[0] *= rng.random() < 0.7
+    d = rng.random((n, m)) * rng.choice([1e-3, 1.0, 100.0])
+    banned = rng.random((n, m)) < 0.15
+    banned[np.arange(n), rng.integers(0, m, n)] = False
+    problem = Problem.from_arrays(p / p.sum(), np.where(banned, np.inf, d), losses={"other": rng.random((n, m))})
+    bounds = dict(zip(("D", "other"), rng.uniform(0.05, 0.5, 2) * [d.max(), 1.0], strict=True))
+    kind = seed % 4
+    if kind == 0:
+        return problem.with_limits(D=bounds["D"])
+    if kind == 1:
+        return problem.with_limits(**bounds)
+    if kind == 2:
+        return problem.with_limits(other=bounds["other"]).minimising("distortion", rate=0.5)
+    return problem.at_multipliers(distortion=3 / d.max(), other=1.0)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_agrees_with_the_other_solvers(seed):
+    problem = drawn(seed)
+    conic, other = Conic().solve(problem), rdc.solve(problem)
+    assert (conic.status is Status.INFEASIBLE) == (other.status is Status.INFEASIBLE)
+    if conic.status is Status.INFEASIBLE:
+        return
+    assert conic.certificate.verify(problem).valid
+    slack = 1e-12 * (1 + abs(other.objective_upper))
+    assert conic.objective_lower <= other.objective_upper + slack
+    assert other.objective_lower <= conic.objective_upper + slack
+    assert conic.gap <= 1e-6 * (1 + abs(conic.objective_upper))
