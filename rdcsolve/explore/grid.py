@@ -1,0 +1,121 @@
+"""The grid of a sweep: its axes, its points, the order of visiting, and the problem at each point."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems import Problem
+from rdcsolve.problems.validation import float_array
+
+Index = tuple[int, ...]
+
+TAKEN = frozenset(
+    "loss limit objective_lower objective_upper rate_lower rate_upper gap losses multipliers minimum "
+    "status proof seconds steps".split()
+)
+"""Names that the dataset of a sweep uses for itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Axes of a sweep over one problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        What stays the same; at fixed multipliers the axes are multipliers, otherwise limits.
+    names : tuple of str
+        Names of the axes as the user wrote them.
+    values : tuple of numpy.ndarray
+        One 1-D array per axis.
+    """
+
+    problem: Problem
+    names: tuple[str, ...]
+    values: tuple[np.ndarray, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of points along each axis."""
+        return tuple(axis.size for axis in self.values)
+
+    def rows(self) -> list[list[Index]]:
+        """Return all indices, one list per row along the last axis, each point next to the one before it."""
+        order: list[Index] = [()]
+        for size in self.shape:
+            ways = (range(size), range(size - 1, -1, -1))
+            order = [(*prefix, i) for k, prefix in enumerate(order) for i in ways[k % 2]]
+        width = self.shape[-1]
+        return [order[start : start + width] for start in range(0, len(order), width)]
+
+    def point(self, index: Index) -> dict[str, float]:
+        """Return the coordinates of a point by name of the axis."""
+        return {name: float(axis[i]) for name, axis, i in zip(self.names, self.values, index, strict=True)}
+
+    def problem_at(self, point: Mapping[str, float]) -> Problem:
+        """Return the problem with the limits, or at the multipliers, of `point`."""
+        if self.problem.multipliers is None:
+            return self.problem.with_limits(**point)
+        fixed = dict(zip(self.problem.loss_names, self.problem.multipliers.tolist(), strict=True))
+        return self.problem.at_multipliers(**fixed | {loss_of(name): value for name, value in point.items()})
+
+    def statement(self) -> str:
+        """Return, as JSON, what decides the answers besides the axes: losses, objective and what stays fixed."""
+        problem = self.problem
+        free = {loss_of(name) for name in self.names}
+        numbers = problem.bounds if problem.multipliers is None else problem.multipliers
+        fixed = {
+            name: float(number)
+            for name, number in zip(problem.loss_names, numbers, strict=True)
+            if name not in free and math.isfinite(number)
+        }
+        if problem.rate_bound is not None and "rate" not in free:
+            fixed["rate"] = problem.rate_bound
+        stated = {"fingerprint": problem.fingerprint(), "objective": problem.objective, "fixed": fixed}
+        return json.dumps(stated, sort_keys=True)
+
+
+def loss_of(name: str) -> str:
+    """Return the name of the loss an axis is about; ``D`` is the distortion."""
+    return "distortion" if name == "D" else name
+
+
+def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
+    """Return the grid over `axes` after checking every value, or raise `InvalidInput`."""
+    if not isinstance(problem, Problem):
+        raise InvalidInput(f"problem is {problem!r}; pass a Problem")
+    if not axes:
+        raise InvalidInput(f"no axis is given; name one, such as sweep(problem, {problem.loss_names[0]}=[...])")
+    if {"D", "distortion"} <= set(axes):
+        raise InvalidInput("D and distortion are the same axis; give one of them")
+    clash = sorted(TAKEN & set(axes))
+    if clash:
+        raise InvalidInput(f"the axis {clash[0]!r} has a name that the dataset uses itself; rename the loss")
+    if problem.multipliers is not None and "rate" in axes:
+        raise InvalidInput("a problem at fixed multipliers has no rate limit; sweep over its multipliers")
+    grid = Grid(problem, tuple(axes), tuple(_axis(name, values) for name, values in axes.items()))
+    first = grid.point((0,) * len(grid.names))
+    for name, values in zip(grid.names, grid.values, strict=True):
+        for value in values:
+            grid.problem_at(first | {name: float(value)})
+    return grid
+
+
+def _axis(name: str, values: Any) -> np.ndarray:
+    axis = float_array(values, f"the axis {name}")
+    if axis.ndim == 0:
+        raise InvalidInput(
+            f"the axis {name} is the single number {float(axis):.6g}; give a list, or fix it with with_limits"
+        )
+    if axis.ndim != 1 or axis.size == 0:
+        raise InvalidInput(f"the axis {name} has shape {axis.shape}; give a list of at least one number")
+    if np.unique(axis).size < axis.size:
+        raise InvalidInput(f"the axis {name} has {axis.size} values of which some are equal; keep each once")
+    return axis

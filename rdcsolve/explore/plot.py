@@ -1,0 +1,242 @@
+"""Pictures of curves, surfaces, trade-offs and convergence. Each function takes and returns matplotlib axes.
+
+A certified band is drawn wherever the data prove one: not only at the solved points, but between them too,
+where each certificate bounds the optimal value from below and mixing channels bounds it from above.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.explore.envelope import Envelope
+from rdcsolve.explore.grid import loss_of
+from rdcsolve.information import nats_to_bits
+from rdcsolve.solvers import Result
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.axes import Axes
+
+_FINE = 400
+_SURFACE_FINE = 121
+
+
+def curve(
+    data: xarray.Dataset,
+    ax: Axes | None = None,
+    *,
+    bits: bool = False,
+    label: str | None = None,
+    color: Any = None,
+    units: Mapping[str, str] | None = None,
+) -> Axes:
+    """Draw the optimal value over one limit, with its certified band.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of a `sweep` over one axis.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    bits : bool, optional
+        Rates in bits.
+    label : str, optional
+        For the legend.
+    color : optional
+        Any matplotlib colour.
+    units : mapping of str to str, optional
+        Units by name of the loss, for the labels of the axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax, envelope = _axes(ax), _envelope(data, 1)
+    known = np.sort(envelope.points[:, 0])
+    where = np.union1d(np.linspace(known[0], known[-1], _FINE), known)
+    x_scale, y_scale = _scale(envelope.axes[0], bits), _scale(_objective(data), bits)
+    lower, upper = envelope.lower_at(where[:, None]), envelope.upper_at(where[:, None])
+    band = ax.fill_between(where * x_scale, lower * y_scale, upper * y_scale, alpha=0.3, color=color, linewidth=0)
+    colour = color if color is not None else np.asarray(band.get_facecolor())[0, :3]
+    ax.plot(where * x_scale, lower * y_scale, color=colour, linewidth=0.8)
+    ax.plot(envelope.points[:, 0] * x_scale, envelope.upper * y_scale, "o", color=colour, markersize=3.5, label=label)
+    ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
+    ax.set_ylabel(_label(_objective(data), data, bits, units))
+    return ax
+
+
+def tradeoff(
+    data: xarray.Dataset,
+    ax: Axes | None = None,
+    *,
+    bits: bool = False,
+    color: Any = None,
+    units: Mapping[str, str] | None = None,
+) -> Axes:
+    """Draw the boundary of Omega(R): the least value of one loss over the limit on another, at a fixed rate.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of `tradeoff`. Call again with the same `ax` for other rates.
+    ax, bits, color, units
+        As in `curve`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    rate = float(data.attrs.get("rate", math.nan))
+    unit = "bit" if bits else "nat"
+    label = None if math.isnan(rate) else f"$R = {rate * _scale('rate', bits):.3g}$ {unit}"
+    return curve(data, ax, bits=bits, label=label, color=color, units=units)
+
+
+def surface(
+    data: xarray.Dataset,
+    ax: Axes | None = None,
+    *,
+    bits: bool = False,
+    levels: Any = 12,
+    cmap: Any = "viridis",
+    colorbar: bool = True,
+    units: Mapping[str, str] | None = None,
+) -> Axes:
+    """Draw the optimal value over two limits: filled contours, the solved points, and what cannot be met.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of a `sweep` over two axes, the first of which is drawn to the right.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    bits : bool, optional
+        Rates in bits.
+    levels : int or sequence of float, optional
+        Of the contours.
+    cmap : optional
+        Any matplotlib colour map.
+    colorbar : bool, optional
+        Add a bar that explains the colours.
+    units : mapping of str to str, optional
+        Units by name of the loss, for the labels of the axes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Notes
+    -----
+    The colours show the certified lower bound, which touches the surface (to within the gap) at every solved point.
+    Circles are points that meet both limits with equality; a bar through a circle means that the limit along
+    that direction is slack, so its multiplier is zero. Crosses cannot be attained.
+    """
+    ax, envelope = _axes(ax), _envelope(data, 2)
+    scales = np.array([_scale(name, bits) for name in envelope.axes])
+    spans = [_finer(data, envelope, k) for k in (0, 1)]
+    x, y = np.meshgrid(*spans, indexing="ij")
+    where = np.stack([x, y], axis=-1)
+    values = np.where(np.isfinite(envelope.upper_at(where)), envelope.lower_at(where), np.nan)
+    values = values * _scale(_objective(data), bits)
+    filled = ax.contourf(x * scales[0], y * scales[1], values, levels=levels, cmap=cmap)
+    ax.contour(x * scales[0], y * scales[1], values, levels=filled.levels, colors="white", linewidths=0.4, alpha=0.6)
+    _mark_points(ax, data, envelope, scales)
+    if colorbar:
+        ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_label(_objective(data), data, bits, units))
+    ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
+    ax.set_ylabel(_label(envelope.axes[1], data, bits, units))
+    return ax
+
+
+def convergence(results: Result | Mapping[str, Result], ax: Axes | None = None, *, seconds: bool = False) -> Axes:
+    """Draw, step by step, how far the best lower bound proved so far is below the final upper bound.
+
+    Parameters
+    ----------
+    results : Result or mapping of str to Result
+        One, or several by the label to use.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    seconds : bool, optional
+        Over wall time instead of steps.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    listed = results if isinstance(results, Mapping) else {results.method: results}
+    for name, result in listed.items():
+        if not result.history:
+            raise InvalidInput(f"the result {name!r} has no history; solve it instead of loading it")
+        place = [record.seconds if seconds else record.step for record in result.history]
+        distance = result.objective_upper - np.array([record.lower for record in result.history])
+        ax.plot(place, np.where(distance > 0, distance, np.nan), "-o", markersize=3, label=name)
+    ax.set_yscale("log")
+    rate_like = all(result.objective in ("rate", "lagrangian") for result in listed.values())
+    ax.set_ylabel("final upper bound minus best lower bound" + (" [nat]" if rate_like else ""))
+    ax.set_xlabel("wall time [s]" if seconds else "step")
+    ax.grid(True, which="major", alpha=0.3)
+    ax.legend(frameon=False)
+    return ax
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(layout="constrained")[1]
+
+
+def _envelope(data: xarray.Dataset, n_axes: int) -> Envelope:
+    envelope = Envelope(data)
+    if len(envelope.axes) != n_axes:
+        have = ", ".join(envelope.axes)
+        raise InvalidInput(f"the data have the axes {have}; this picture shows {n_axes}: use the other, or data.isel")
+    if not envelope.upper.size:
+        raise InvalidInput("no point of the data is certified, so there is nothing to draw; see data.status")
+    return envelope
+
+
+def _objective(data: xarray.Dataset) -> str:
+    objective = str(data.attrs["objective"])
+    return "rate" if objective == "lagrangian" else objective
+
+
+def _scale(name: str, bits: bool) -> float:
+    return float(nats_to_bits(1.0)) if bits and name == "rate" else 1.0
+
+
+def _label(name: str, data: xarray.Dataset, bits: bool, units: Mapping[str, str] | None) -> str:
+    """Return a label such as "classifier loss limit [nat]"."""
+    words = loss_of(name).replace("_", " ")
+    unit = ("bit" if bits else "nat") if name == "rate" else (units or {}).get(loss_of(name))
+    is_limited = data.attrs["axes"] == "limits" and name in data["status"].dims
+    return words + (" limit" if is_limited else "") + (f" [{unit}]" if unit else "")
+
+
+def _finer(data: xarray.Dataset, envelope: Envelope, axis: int) -> np.ndarray:
+    """Return places between the solved points, spaced as they are."""
+    over_limits = data.attrs["axes"] == "limits"
+    values = data[envelope.axes[axis]].values if over_limits else envelope.points[:, axis]
+    known = np.unique(values)
+    return np.interp(np.linspace(0, known.size - 1, _SURFACE_FINE), np.arange(known.size), known)
+
+
+def _mark_points(ax: Axes, data: xarray.Dataset, envelope: Envelope, scales: np.ndarray) -> None:
+    """Draw the solved points, those with a slack limit, and those that cannot be met."""
+    place = envelope.points * scales
+    ax.plot(*place.T, "o", markersize=4, markerfacecolor="white", markeredgecolor="black", markeredgewidth=0.6)
+    for k, bar in enumerate("_|"):
+        slack = envelope.is_slack(k)
+        ax.plot(place[slack, 0], place[slack, 1], bar, color="black", markersize=8, markeredgewidth=0.8)
+    if data.attrs["axes"] == "limits":
+        first, second = np.nonzero(data["status"].values == "INFEASIBLE")
+        crosses = [data[name].values[at] for name, at in zip(envelope.axes, (first, second), strict=True)]
+        ax.plot(crosses[0] * scales[0], crosses[1] * scales[1], "x", color="0.5", markersize=5)

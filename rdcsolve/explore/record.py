@@ -1,0 +1,191 @@
+"""What a sweep keeps of each point, the labelled arrays made of it, and the netCDF file that holds them."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
+from rdcsolve.explore.grid import Grid, Index
+from rdcsolve.solvers import Result, Status
+
+if TYPE_CHECKING:
+    import xarray
+
+Outcome = dict[str, Any]
+"""The numbers of one point, by name of the variable."""
+
+_NUMBERS = {
+    "rate_lower": "lower bound on the rate",
+    "rate_upper": "upper bound on the rate, attained",
+    "objective_lower": "lower bound on the objective",
+    "objective_upper": "upper bound on the objective, attained",
+    "gap": "upper minus lower bound on the objective",
+    "seconds": "wall time of the solution",
+}
+_WORDS = {"status": "why the solver stopped", "proof": "what the numbers prove"}
+_VECTORS = {
+    "losses": "mean of each loss under the channel",
+    "multipliers": "price of each loss, nats per unit of loss",
+    "minimum": "least attainable value, where the limits cannot be met",
+}
+
+_UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name)
+
+
+def outcome_of(result: Result, names: tuple[str, ...]) -> Outcome:
+    """Return what a sweep keeps of a result; `names` are those of the losses."""
+    outcome: Outcome = {name: float(getattr(result, name)) for name in _NUMBERS}
+    outcome |= {"status": result.status.name, "proof": result.proof.name, "steps": int(result.steps)}
+    for vector in ("losses", "multipliers"):
+        held = getattr(result, vector)
+        outcome[vector] = [float(held.get(name, math.nan)) for name in names]
+    outcome["minimum"] = [float(result.minimum.get(name, math.nan)) for name in (*names, "rate")]
+    return outcome
+
+
+class Record:
+    """The outcomes of a sweep so far, as arrays over its grid.
+
+    Parameters
+    ----------
+    grid : Grid
+    tolerance : float
+        The gap asked for, kept with the file; points solved to a looser one are solved again.
+
+    Attributes
+    ----------
+    finished : numpy.ndarray
+        Which points need no (further) work.
+    """
+
+    def __init__(self, grid: Grid, tolerance: float) -> None:
+        self.grid, self.tolerance = grid, tolerance
+        self.finished = np.zeros(grid.shape, dtype=bool)
+        n = len(grid.problem.losses)
+        self.arrays: dict[str, np.ndarray] = {name: np.full(grid.shape, math.nan) for name in _NUMBERS}
+        self.arrays |= {name: np.full(grid.shape, "", dtype=object) for name in _WORDS}
+        self.arrays["steps"] = np.zeros(grid.shape, dtype=np.int64)
+        for name, size in (("losses", n), ("multipliers", n), ("minimum", n + 1)):
+            self.arrays[name] = np.full((*grid.shape, size), math.nan)
+
+    def put(self, index: Index, outcome: Outcome) -> None:
+        """Enter the outcome of a point."""
+        for name, array in self.arrays.items():
+            array[index] = outcome[name]
+        self.finished[index] = outcome["status"] not in _UNFINISHED
+
+    def n_finished(self) -> int:
+        """Return the number of points that need no further work."""
+        return int(self.finished.sum())
+
+    def dataset(self) -> xarray.Dataset:
+        """Return the arrays with their labels and units."""
+        import xarray
+
+        grid, names = self.grid, self.grid.problem.loss_names
+        dims = grid.names
+        data: dict[str, Any] = {}
+        for name, meaning in (_NUMBERS | _WORDS).items():
+            unit = {"unit": _unit(name, grid.problem.objective)} if name in _NUMBERS else {}
+            data[name] = (dims, self.arrays[name].copy(), {"long_name": meaning, **unit})
+        data["steps"] = (dims, self.arrays["steps"].copy(), {"long_name": "steps of the solver"})
+        for name, meaning in _VECTORS.items():
+            last = "limit" if name == "minimum" else "loss"
+            data[name] = ((*dims, last), self.arrays[name].copy(), {"long_name": meaning})
+        if grid.problem.objective == "rate":
+            del data["objective_lower"], data["objective_upper"]
+        kind = "limit on the" if grid.problem.multipliers is None else "multiplier of the"
+        coords: dict[str, Any] = {
+            name: (name, values, {"long_name": f"{kind} {name}"} | ({"unit": "nat"} if name == "rate" else {}))
+            for name, values in zip(dims, grid.values, strict=True)
+        }
+        coords |= {"loss": list(names), "limit": [*names, "rate"]}
+        return xarray.Dataset(data, coords, self._attributes())
+
+    def _attributes(self) -> dict[str, Any]:
+        problem = self.grid.problem
+        return {
+            "title": problem.source.name or "rdcsolve sweep",
+            "objective": problem.objective,
+            "axes": "limits" if problem.multipliers is None else "multipliers",
+            "fingerprint": problem.fingerprint(),
+            "statement": self.grid.statement(),
+            "tolerance": self.tolerance,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the arrays to a netCDF file, whole or not at all."""
+        write_dataset(self.dataset(), path)
+
+    def take_over(self, path: Path) -> None:
+        """Enter what an earlier run of the same sweep left in `path`."""
+        held = read_dataset(path)
+        if "statement" not in held.attrs or "status" not in held:
+            raise InvalidInput(f"{path} exists and is not a sweep; save to another path, or move the file away")
+        if held.attrs["statement"] != self.grid.statement():
+            raise InvalidInput(
+                f"{path} holds a sweep of another problem ({held.attrs['statement']}, now "
+                f"{self.grid.statement()}); save to another path, or move the file away"
+            )
+        same = held["status"].dims == self.grid.names and all(
+            np.array_equal(held[name].values, values)
+            for name, values in zip(self.grid.names, self.grid.values, strict=True)
+        )
+        if not same:
+            points = " x ".join(f"{size} {name}" for name, size in held["status"].sizes.items())
+            raise InvalidInput(
+                f"{path} holds a sweep over other points ({points}); save to another path, or move the file away"
+            )
+        for name, array in self.arrays.items():
+            source = name.replace("objective", "rate") if name not in held else name
+            array[...] = held[source].values
+        status = self.arrays["status"]
+        self.finished = ~np.isin(status.astype(str), ["", *_UNFINISHED])
+        if held.attrs["tolerance"] > self.tolerance:
+            self.finished &= status == Status.INFEASIBLE.name
+
+
+def _unit(name: str, objective: str) -> str:
+    if name == "seconds":
+        return "s"
+    is_rate = objective in ("rate", "lagrangian") or name.startswith("rate")
+    return "nat" if is_rate else f"unit of {objective}"
+
+
+def write_dataset(data: xarray.Dataset, path: Path) -> None:
+    """Write a dataset as netCDF to a temporary name beside `path`, then rename it.
+
+    Raises
+    ------
+    SaveFailed
+        If it cannot be written; an existing file is left as it was.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        data.to_netcdf(beside, engine="netcdf4")
+        os.replace(beside, path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: what netCDF makes of a full disk
+        raise SaveFailed(f"{path} cannot be written ({error}); nothing was changed there") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:
+    """Return a dataset from a netCDF file, which is closed again.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing or is not netCDF.
+    """
+    import xarray
+
+    try:
+        return xarray.load_dataset(path, engine="netcdf4")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise UnreadableFile(f"{path} cannot be read as netCDF ({error}); move it away") from error

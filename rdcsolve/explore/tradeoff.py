@@ -1,0 +1,159 @@
+"""`tradeoff`: what one loss costs in another when the rate is fixed."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.explore.record import read_dataset
+from rdcsolve.explore.sweep import Report, sweep
+from rdcsolve.problems import Problem
+from rdcsolve.problems.validation import one_of
+from rdcsolve.solvers import Result, Status, solve
+
+if TYPE_CHECKING:
+    import xarray
+
+_FIRST_STEP = 0.02
+"""Where a default grid starts, as a fraction of the range above the least loss, which few channels attain."""
+
+
+def tradeoff(
+    problem: Problem,
+    rate: float,
+    loss: str | None = None,
+    bounds: Any = None,
+    *,
+    n_points: int = 9,
+    minimise: str = "distortion",
+    progress: bool | Report = False,
+    save: str | os.PathLike[str] | None = None,
+    tolerance: float = 1e-9,
+    solver: Any = None,
+    executor: Executor | None = None,
+) -> xarray.Dataset:
+    """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
+
+    Parameters
+    ----------
+    problem : Problem
+        With at least two losses. Its limits on other losses stay.
+    rate : float
+        R, nats.
+    loss : str, optional
+        The loss that is limited, point by point; by default the only one besides `minimise`.
+    bounds : sequence of float, optional
+        Its bounds. By default `n_points` from just above the least value that rate R allows up to the value at the
+        channel that minimises the other loss, closer together where the boundary bends most.
+    n_points : int, optional
+        Number of default bounds, at least two.
+    minimise : str, optional
+        The loss that is minimised.
+    progress, save, tolerance, solver, executor
+        As in `sweep`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As of `sweep`, with one dimension, named `loss`; the minimised loss is between `objective_lower` and
+        `objective_upper`. The attribute ``rate`` is R.
+
+    Raises
+    ------
+    InvalidInput
+        If the losses are not named, or the limits cannot be met at rate R.
+
+    Examples
+    --------
+    >>> problem = Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]], losses={"miss": [[0, 0], [1, 0]]})
+    >>> boundary = tradeoff(problem, rate=0.2, n_points=3)
+    >>> bool((boundary.gap < 1e-8).all()), boundary.sizes["miss"]
+    (True, 3)
+    """
+    at_rate, loss = _question(problem, rate, loss, minimise)
+    if bounds is None:
+        bounds = _earlier_bounds(save, loss, n_points)
+    if bounds is None:
+        bounds = tradeoff_bounds(
+            problem, rate, loss, n_points=n_points, minimise=minimise, tolerance=tolerance, solver=solver
+        )
+    boundary = sweep(
+        at_rate,
+        progress=progress,
+        save=save,
+        tolerance=tolerance,
+        solver=solver,
+        executor=executor,
+        **{loss: bounds},
+    )
+    return boundary.assign_attrs(rate=float(rate))
+
+
+def tradeoff_bounds(
+    problem: Problem,
+    rate: float,
+    loss: str | None = None,
+    *,
+    n_points: int = 9,
+    minimise: str = "distortion",
+    tolerance: float = 1e-9,
+    solver: Any = None,
+) -> np.ndarray:
+    """Return the bounds on `loss` that `tradeoff` takes by default, increasing, shape (n_points,).
+
+    Raises
+    ------
+    InvalidInput
+        As of `tradeoff`.
+    """
+    if isinstance(n_points, bool) or not isinstance(n_points, (int, np.integer)) or n_points < 2:
+        raise InvalidInput(f"n_points is {n_points!r}; it must be an integer >= 2")
+    at_rate, loss = _question(problem, rate, loss, minimise)
+    best = _solved(at_rate, tolerance, solver)
+    least = _solved(at_rate.minimising(loss), tolerance, solver, start=best)
+    low, high = least.objective_upper, best.losses[loss]
+    low += _FIRST_STEP * max(high - low, 0.0) + tolerance
+    return low + max(high - low, tolerance) * np.linspace(0, 1, n_points) ** 2
+
+
+def _question(problem: Problem, rate: float, loss: str | None, minimise: str) -> tuple[Problem, str]:
+    """Return the problem of minimising one loss at that rate, and the name of the other."""
+    minimise = one_of("distortion" if minimise == "D" else minimise, problem.loss_names, "loss to minimise")
+    loss = _second_loss(problem, loss, minimise)
+    return problem.with_limits(**{loss: None}).minimising(minimise, rate=rate), loss
+
+
+def _second_loss(problem: Problem, loss: str | None, minimise: str) -> str:
+    others = tuple(name for name in problem.loss_names if name != minimise)
+    if not others:
+        raise InvalidInput(f"the problem has no loss besides {minimise!r}; a trade-off needs a second one")
+    if loss is None:
+        if len(others) > 1:
+            raise InvalidInput(f"the problem has the losses {', '.join(others)} besides {minimise!r}; pass loss=")
+        return others[0]
+    return one_of("distortion" if loss == "D" else loss, others, "loss to limit")
+
+
+def _earlier_bounds(save: Any, loss: str, n_points: int) -> np.ndarray | None:
+    """Return the default bounds that an earlier run saved, so that it can be continued."""
+    if save is None or not Path(save).exists():
+        return None
+    held = read_dataset(save)
+    return held[loss].values if held.sizes.get(loss) == n_points else None
+
+
+def _solved(problem: Problem, tolerance: float, solver: Any, start: Result | None = None) -> Result:
+    result = solve(problem, solver, tolerance=tolerance, start=start)
+    if result.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    if result.status is Status.INFEASIBLE:
+        least = ", ".join(f"{name} >= {value:.6g}" for name, value in result.minimum.items())
+        raise InvalidInput(f"no channel meets the limits at rate {problem.rate_bound} ({least}); relax a limit")
+    if not np.isfinite(result.objective_upper):
+        raise SolverFailed(f"{problem.minimise} was not minimised: {result.status.value}", result)
+    return result
