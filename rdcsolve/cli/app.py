@@ -1,0 +1,44 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rdcsolve.cli.demo import demo
+from rdcsolve.cli.info import info
+from rdcsolve.cli.solve import solve
+from rdcsolve.cli.sweep import sweep
+from rdcsolve.cli.verify import verify
+
+app = typer.Typer(
+    name="rdcsolve",
+    help="Certified rate-distortion-classification functions of finite sources. Everything is in nats. Commands exit "
+    "with 0 when the answer is certified, 1 when it is not (or the limits cannot be met, or a certificate is "
+    "refuted), 2 on bad input, and 130 when interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from rdcsolve import __version__
+
+        typer.echo(f"rdcsolve {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _command in (demo, solve, sweep, verify, info):
+    app.command()(_command)

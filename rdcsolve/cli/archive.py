@@ -1,0 +1,134 @@
+"""Problems as npz archives: matrices and limits, so that a saved result can be checked by itself."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
+from rdcsolve.problems import DistortionLimit, LossLimit, Problem, RateLimit, Source
+
+_KEYS = re.compile(r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|(loss|bound|multiplier)_\w+")
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz archive that a problem may consist of, by name.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing, corrupt, pickled or not an archive.
+    """
+    try:
+        with path.open("rb") as stream:  # ours to close: numpy leaves it open when the archive is damaged
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise UnreadableFile(f"{path} is a single array; save the arrays by name with numpy.savez")
+            return {key: archive[key] for key in archive.files if _KEYS.fullmatch(key)}
+    except FileNotFoundError as error:
+        raise UnreadableFile(f"{path} does not exist; check the path") from error
+    except UnreadableFile:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UnreadableFile(f"{path} cannot be read as npz ({error}); write it with numpy.savez") from error
+
+
+def read_table(path: Path) -> np.ndarray:
+    """Return the numbers of a file that holds one array: npy, or CSV without a header.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing or holds something else.
+    """
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        return np.loadtxt(path, delimiter=",", ndmin=2)
+    except (OSError, ValueError, EOFError) as error:
+        raise UnreadableFile(f"{path} cannot be read ({error}); give npy, or CSV without a header") from error
+
+
+def problem_of(arrays: dict[str, np.ndarray], name: str) -> Problem:
+    """Return the problem stated by arrays: `p_x`, `distortion`, and optionally the others that are known.
+
+    Parameters
+    ----------
+    arrays : dict
+        `p_x` (n_x,) and `distortion` (n_x, n_y); optionally `loss_NAME` (n_x, n_y), `points`, `reproduction`,
+        `labels_0`, ..., and the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME` and the text `minimise`.
+    name : str
+        Of the source, and for messages.
+
+    Raises
+    ------
+    InvalidInput
+        If something is missing or does not form a problem.
+    """
+    if "p_x" not in arrays:
+        raise InvalidInput(f"{name} holds {', '.join(arrays) or 'nothing known'} but no p_x; save the masses as p_x")
+    labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
+    source = Source(arrays.get("points"), arrays["p_x"], labels=labels, name=name)
+    losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
+    bounds = _numbers(arrays, "bound_")
+    limits: list[Any] = [LossLimit(bounds.pop(loss, math.inf), matrix, loss) for loss, matrix in losses.items()]
+    limits.append(DistortionLimit(bounds.pop("distortion", math.inf)))
+    if bounds:
+        raise InvalidInput(f"{name} holds bound_{min(bounds)} but no loss of that name; add loss_{min(bounds)}")
+    if "rate_bound" in arrays:
+        limits.append(RateLimit(_scalar(arrays["rate_bound"], "rate_bound")))
+    minimise = str(arrays.get("minimise", "rate"))
+    problem = Problem(source, arrays.get("reproduction"), arrays["distortion"], limits, minimise)
+    multipliers = _numbers(arrays, "multiplier_")
+    return problem.at_multipliers(**multipliers) if multipliers else problem
+
+
+def write_problem(problem: Problem, path: Path) -> None:
+    """Write a problem so that `problem_of` makes the same one of it, whole or not at all.
+
+    Raises
+    ------
+    SaveFailed
+        If the file cannot be written; an existing one is left as it was.
+    """
+    arrays: dict[str, Any] = {"p_x": problem.p_x, "distortion": problem.losses[0].matrix, "minimise": problem.minimise}
+    arrays |= {f"loss_{loss.name}": loss.matrix for loss in problem.losses[1:]}
+    bounds = zip(problem.loss_names, problem.bounds, strict=True)
+    arrays |= {f"bound_{name}": bound for name, bound in bounds if math.isfinite(bound)}
+    arrays |= {f"labels_{k}": label for k, label in enumerate(problem.source.labels)}
+    optional = {"points": problem.source.points, "reproduction": problem.reproduction, "rate_bound": problem.rate_bound}
+    arrays |= {key: value for key, value in optional.items() if value is not None}
+    if problem.multipliers is not None:
+        pairs = zip(problem.loss_names, problem.multipliers, strict=True)
+        arrays |= {f"multiplier_{name}": value for name, value in pairs}
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as stream:
+            np.savez(stream, **arrays)
+        os.replace(beside, path)
+    except OSError as error:
+        raise SaveFailed(f"{path} cannot be written ({error}); nothing was changed there") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _number(key: str) -> int:
+    digits = key.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else -1
+
+
+def _numbers(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, float]:
+    return {key.removeprefix(prefix): _scalar(value, key) for key, value in arrays.items() if key.startswith(prefix)}
+
+
+def _scalar(value: np.ndarray, key: str) -> float:
+    if value.size != 1 or value.dtype.kind not in "iuf":
+        raise InvalidInput(f"{key} has shape {value.shape} and dtype {value.dtype}; it must be one number")
+    return float(value.reshape(()))

@@ -1,0 +1,101 @@
+"""``rdcsolve solve``: one problem, one certified answer."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rdcsolve.cli.archive import write_problem
+from rdcsolve.cli.outcomes import INTERRUPTED, NOT_CERTIFIED, told_plainly
+from rdcsolve.cli.statement import Statement, takes_a_problem
+
+InputFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INPUT",
+        show_default=False,
+        help="CSV of samples, npz of a source (p_x, points, labels_0, ...), or npz of a problem (p_x, distortion, and "
+        "optionally loss_NAME, bound_NAME, rate_bound, minimise).",
+    ),
+]
+
+
+class SolverName(StrEnum):
+    """The solvers by the names that the command line uses."""
+
+    interior_point = "interior-point"
+    column_generation = "column-generation"
+    blahut_arimoto = "blahut-arimoto"
+    conic = "conic"
+
+
+SolverOption = Annotated[SolverName | None, typer.Option(help="By default chosen by structure.", show_default=False)]
+Tolerance = Annotated[float, typer.Option(help="Gap to reach, nats.")]
+
+
+def solver_of(name: SolverName | None) -> Any:
+    """Return the solver of that name with its default settings, or None for the automatic choice."""
+    if name is None:
+        return None
+    from rdcsolve import solvers
+
+    return getattr(solvers, name.value.title().replace("-", ""))()
+
+
+@told_plainly
+@takes_a_problem
+def solve(
+    input: InputFile,
+    statement: Statement,
+    solver: SolverOption = None,
+    tolerance: Tolerance = 1e-9,
+    max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.", show_default=False)] = None,
+    time_limit: Annotated[float, typer.Option(help="Stop after so many seconds.", show_default=False)] = math.inf,
+    bits: Annotated[bool, typer.Option("--bits", help="Print rates in bits.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Save the result (npz).", show_default=False)] = None,
+    save_problem: Annotated[
+        Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
+    ] = None,
+    progress: Annotated[bool, typer.Option("--progress", help="Show every step on stderr.")] = False,
+) -> None:
+    """Solve one problem and print the answer with its bounds.
+
+    Exit code: 0 if the gap is reached and certified, 1 if not (or the limits cannot be met), 2 on bad input.
+    """
+    problem = statement.problem(input)
+    from rdcsolve.solvers import Proof, Status
+    from rdcsolve.solvers import solve as solved
+
+    typer.echo(str(problem))
+    if save_problem is not None:
+        write_problem(problem, save_problem)
+    result = solved(
+        problem,
+        solver_of(solver),
+        tolerance=tolerance,
+        max_steps=max_steps,
+        time_limit=time_limit,
+        callback=_show_step if progress else None,
+    )
+    typer.echo(str(result.in_bits() if bits else result))
+    if save is not None:
+        result.save(save)
+        typer.echo(f"saved {save}")
+    if result.status is Status.INTERRUPTED:
+        typer.echo(f"interrupted; {f'what was known is saved in {save}' if save else 'nothing was saved'}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if result.status is not Status.OPTIMAL or result.proof is not Proof.CERTIFIED:
+        raise typer.Exit(NOT_CERTIFIED)
+
+
+def _show_step(record: Any) -> bool:
+    typer.echo(
+        f"step {record.step:4d}  {record.seconds:8.3f} s  lower bound {record.lower:.10g}  value {record.value:.10g}  "
+        f"{record.n_letters} letters",
+        err=True,
+    )
+    return False

@@ -1,0 +1,168 @@
+"""The options that state a problem, shared by the commands that take one."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from rdcsolve.cli.archive import problem_of, read_arrays, read_table
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems import ClassifierLossLimit, Problem, Source
+
+_PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a user types to state a problem, besides the file."""
+
+    distortion: Annotated[
+        str | None,
+        typer.Option(help="squared_error (the default), mean_squared_error, absolute or hamming.", **_PANEL),
+    ] = None
+    reproduction: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE|FILE",
+            help="Letters: a number for a k-means codebook of that size, or a file of points (npy, or CSV without "
+            "header). By default the points of the source.",
+            **_PANEL,
+        ),
+    ] = None
+    limit_d: Annotated[float | None, typer.Option("--D", help="Limit on the distortion.", **_PANEL)] = None
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Limit on a loss; may be repeated.", **_PANEL)
+    ] = None
+    rate: Annotated[float | None, typer.Option(help="Limit on the rate, nats.", **_PANEL)] = None
+    minimise: Annotated[
+        str | None, typer.Option(help="rate (the default), or the name of a loss, with --rate.", **_PANEL)
+    ] = None
+    multiplier: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE", help="Fixed multiplier of a loss instead of limits; may be repeated.", **_PANEL
+        ),
+    ] = None
+    column: Annotated[
+        list[str] | None, typer.Option(help="CSV: a feature column; may be repeated. By default all others.", **_PANEL)
+    ] = None
+    label: Annotated[str | None, typer.Option(help="CSV: the column of the class.", **_PANEL)] = None
+    weight: Annotated[str | None, typer.Option(help="CSV: the column of weights.", **_PANEL)] = None
+    classifier: Annotated[
+        Path | None,
+        typer.Option(
+            help="File (npy, or CSV without header) of the classifier's probabilities, one row per letter, one column "
+            "per class; adds the loss classifier_loss.",
+            **_PANEL,
+        ),
+    ] = None
+    classifier_loss: Annotated[str, typer.Option(help="cross_entropy (the default) or error_rate.", **_PANEL)] = (
+        "cross_entropy"
+    )
+    seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
+
+    def problem(self, path: Path) -> Problem:
+        """Return the problem that these options and the file at `path` state.
+
+        Raises
+        ------
+        InvalidInput
+            If the file or an option cannot be used.
+        """
+        problem = self._losses(path)
+        bounds = _named(self.limit, "--limit")
+        if self.limit_d is not None:
+            if {"D", "distortion"} & set(bounds):
+                raise InvalidInput("the distortion is limited by --D and by --limit; give one of them")
+            bounds["distortion"] = self.limit_d
+        if self.rate is not None:
+            bounds["rate"] = self.rate
+        multipliers = _named(self.multiplier, "--multiplier")
+        if multipliers:
+            if bounds or self.minimise:
+                raise InvalidInput("--multiplier replaces limits; give either multipliers, or limits and --minimise")
+            return problem.at_multipliers(**multipliers)
+        if bounds:
+            problem = problem.with_limits(**bounds)
+        return problem if self.minimise is None else problem.minimising(self.minimise)
+
+    def _losses(self, path: Path) -> Problem:
+        """Return the problem with the limits that the file itself states."""
+        source: Source
+        if path.suffix == ".npz":
+            arrays = read_arrays(path)
+            if "distortion" in arrays:
+                self._refuse_beside_matrices(path)
+                return problem_of(arrays, path.name)
+            from rdcsolve.data import from_npz
+
+            source = from_npz(path)
+        elif path.suffix in (".csv", ".tsv", ".txt"):
+            from rdcsolve.data import from_csv
+
+            delimiter = "," if path.suffix == ".csv" else "\t"
+            source = from_csv(path, self.column, self.label or (), self.weight, delimiter=delimiter)
+        else:
+            raise InvalidInput(f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz")
+        limits = []
+        if self.classifier is not None:
+            limits = [ClassifierLossLimit(math.inf, read_table(self.classifier), self.classifier_loss)]
+        return Problem(source, self._letters(source), self.distortion or "squared_error", limits)
+
+    def _refuse_beside_matrices(self, path: Path) -> None:
+        given = [name for name in ("distortion", "reproduction", "classifier") if getattr(self, name) is not None]
+        if given:
+            raise InvalidInput(f"{path} holds the matrices of the losses, so --{given[0]} has no use; leave it out")
+
+    def _letters(self, source: Source) -> Any:
+        if self.reproduction is None:
+            return None
+        if not self.reproduction.isdigit():
+            return read_table(Path(self.reproduction))
+        from rdcsolve.data import kmeans_codebook
+
+        return kmeans_codebook(source, int(self.reproduction), self.seed)
+
+
+def _named(pairs: list[str] | None, option: str) -> dict[str, float]:
+    """Return {name: number} from texts such as "distortion=0.1"."""
+    numbers: dict[str, float] = {}
+    for pair in pairs or []:
+        name, _, text = pair.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            raise InvalidInput(f"{option} {pair!r} is not NAME=VALUE; write for instance distortion=0.1") from None
+        if name in numbers:
+            raise InvalidInput(f"{option} names {name!r} twice; keep one")
+        numbers[name] = value
+    return numbers
+
+
+def takes_a_problem(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `Statement` to a command, whose parameter `statement` receives them."""
+    own = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+    added = get_type_hints(Statement, include_extras=True)
+
+    @wraps(command)
+    def stated(**options: Any) -> Any:
+        statement = Statement(**{field.name: options.pop(field.name) for field in fields(Statement)})
+        return command(**options, statement=statement)
+
+    parameters = [p.replace(annotation=hints[name]) for name, p in own.parameters.items() if name != "statement"]
+    parameters += [
+        inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=added[one.name])
+        for one in fields(Statement)
+    ]
+    stated.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    stated.__annotations__ = {p.name: p.annotation for p in parameters}
+    del stated.__wrapped__  # the signature above is the one to be read
+    return stated
