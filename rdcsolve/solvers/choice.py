@@ -39,7 +39,7 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration:
     >>> choose(Problem(sources.gaussian(n_x=50)))
     InteriorPoint(warm_up_steps=10)
     >>> choose(Problem(sources.gaussian(n_x=500)))
-    ColumnGeneration(first_letters=64, max_inner_steps=50)
+    ColumnGeneration(first_letters=100, max_inner_steps=50)
     """
     if problem.n_letters <= _SMALL:
         return InteriorPoint()

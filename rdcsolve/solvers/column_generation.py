@@ -31,7 +31,7 @@ class ColumnGeneration:
         Newton steps per round.
     """
 
-    first_letters: int = 64
+    first_letters: int = 100
     max_inner_steps: int = 50
 
     @property
@@ -51,7 +51,7 @@ class ColumnGeneration:
             mended = repair(task.letters, log_v, multipliers)
             lower = mended.bound - task.charge(multipliers)
             yield Iterate(letters, point.q / point.q.sum(), mended.log_v, multipliers, lower, point.value)
-            aim = max(0.05 * tolerance, min(0.05 * (point.value - lower), 0.1 * aim))
+            aim = max(0.2 * tolerance, min(0.05 * (point.value - lower), 0.1 * aim))
             letters, q = self._next(task, point, letters, mended, room)
 
     def _first(self, task: Task, start: Start | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -75,8 +75,10 @@ class ColumnGeneration:
     def _restricted(
         self, task: Task, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray | None, aim: float
     ) -> Point:
+        # One restart: a round that ends early costs less than another long warm-up, and the next round goes on.
+        points = interior_points(task, letters, q, multipliers, 5, 1e-3 / letters.size, restarts=1)
         best = None
-        for step, point in enumerate(interior_points(task, letters, q, multipliers, 5, 1e-3 / letters.size)):
+        for step, point in enumerate(points):
             gap = point.value - point.lower
             if best is None or gap < best.value - best.lower:
                 best = point

@@ -13,7 +13,6 @@ from rdcsolve.solvers.task import Task
 from rdcsolve.solvers.warm_up import warm_up
 
 _PATIENCE = 5  # Newton steps without a smaller gap before the method counts as jammed
-_MOST_RESTARTS = 4
 
 
 def interior_points(
@@ -23,6 +22,7 @@ def interior_points(
     multipliers: np.ndarray | None,
     warm_up_steps: int,
     mu: float | None = None,
+    restarts: int = 4,
 ) -> Iterator[Point]:
     """Yield the points of `primal_dual` on the letters, after a warm-up, restarted when it jams.
 
@@ -41,12 +41,14 @@ def interior_points(
         Before the first start; four times as many before each further one.
     mu : float, optional
         Complementarity to start from.
+    restarts : int, optional
+        How many at most.
     """
     space = task.letters
     data = Restricted(task.p, space.losses_of(letters), space.forbidden_of(letters), task.free, task.bounds)
     best_gap = math.inf
     steps = warm_up_steps
-    for restart in range(_MOST_RESTARTS + 1):
+    for restart in range(restarts + 1):
         q, multipliers = warm_up(task, letters, q, multipliers, steps)
         waited = 0
         try:
@@ -58,9 +60,9 @@ def interior_points(
                 waited = 0 if gap < 0.9 * best_gap else waited + 1
                 if gap < best_gap:
                     best_gap, q, multipliers = gap, point.q / point.q.sum(), point.multipliers
-                if waited > _PATIENCE and restart < _MOST_RESTARTS:
+                if waited > _PATIENCE and restart < restarts:
                     break
         except NumericalBreakdown:
-            if restart == _MOST_RESTARTS:
+            if restart == restarts:
                 raise
         steps *= 4
