@@ -58,6 +58,8 @@ def test_checks_pass_on_right_curves_and_claims():
     testing.check_convex(bounds, rates)
     testing.check_convex(bounds, rates - 0.01, rates + 0.01)
     testing.check_monotone([[0.1, 0.5], [0.2, 0.1]], [0.3, 0.9])  # neither is stricter: nothing to compare
+    testing.check_monotone([0, 1, 2, 3], [math.inf, math.inf, 0.4, 0.3])
+    testing.check_convex([0, 1, 2, 3], [math.inf, math.inf, 0.4, 0.3])
     testing.check_agreement([(0.1, 0.3), (0.2, 0.4), (0.3, 0.5)])
     testing.check_rate_function(lambda D: rdc.theory.binary.rate_distortion(D, 0.3), COIN, bounds)
     testing.check_against(COIN.with_limits(D=0.1), (0.0, 1.0))
@@ -326,6 +328,8 @@ FAILING_CALLS = {
         lambda: testing.check_convex([0, 1, 2], [1.0, 0.6, 0.0], [1.05, 0.9, 0.1]),
         "above the chord",
     ),
+    "infeasible when relaxed": (lambda: testing.check_monotone([0.1, 0.2], [0.5, math.inf]), "rises"),
+    "infeasible between": (lambda: testing.check_convex([0, 1, 2], [0.5, math.inf, 0.4]), "above the chord"),
     "shapes": (lambda: testing.check_monotone([1, 2, 3], [1.0, 0.5]), "do not fit"),
     "nan": (lambda: testing.check_monotone([1, 2], [1.0, np.nan]), "NaN"),
     "a surface": (lambda: testing.check_convex([[1, 2], [2, 3]], [1.0, 0.5]), "positions along a line"),
@@ -512,6 +516,26 @@ def test_equivalents_ask_the_same_question(problem):
         assert restated.rate_bound == problem.rate_bound
         assert restated.loss_names == problem.loss_names
         assert (np.isfinite(restated.bounds) == np.isfinite(problem.bounds)).all()
+
+
+@given(testing.problems())
+def test_code_rebuilds_the_problem(problem):
+    again = eval(testing.as_code(problem), {"Problem": rdc.Problem, "inf": math.inf})
+    assert again.fingerprint() == problem.fingerprint()
+    assert (again.objective, again.rate_bound) == (problem.objective, problem.rate_bound)
+    assert np.array_equal(again.bounds, problem.bounds)
+    assert problem.multipliers is None or np.array_equal(again.multipliers, problem.multipliers)
+
+
+def test_a_failing_example_is_printed_as_code(capsys):
+    @settings(max_examples=20, database=None, print_blob=False)
+    @given(testing.problems("targets"))
+    def fails(problem):
+        assert problem.n_x > 90
+
+    with pytest.raises(AssertionError) as caught:
+        fails()
+    assert "the problem as code: Problem.from_arrays([" in "\n".join(caught.value.__notes__)
 
 
 # ------------------------------------------------------------------------------------- known problems

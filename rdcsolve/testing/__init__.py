@@ -19,6 +19,7 @@ from rdcsolve.testing.equivalents import equivalents
 from rdcsolve.testing.feasibility import check_feasibility, check_infeasible
 from rdcsolve.testing.known import KnownProblem, known_problems
 from rdcsolve.testing.optimality import check_bounds, check_certificate, check_kkt
+from rdcsolve.testing.printing import as_code
 
 if TYPE_CHECKING:
     from rdcsolve.testing.problem_strategies import problems, unlimited_problems
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KnownProblem",
+    "as_code",
     "channels",
     "check_against",
     "check_agreement",

@@ -13,6 +13,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.testing.curves import check_convex, check_monotone
 from rdcsolve.testing.evaluation import achieved, full_channel, require
 from rdcsolve.testing.feasibility import LIMIT_TOLERANCE, check_channel, check_limits
+from rdcsolve.testing.printing import as_code
 
 CLAIM_TOLERANCE = 1e-6
 """How far outside the certified bounds a claim may lie by default, relative to 1 + the bound."""
@@ -204,7 +205,7 @@ def check_solver(
         try:
             check_against(problem, answer, tolerance=tolerance)
         except AssertionError as error:
-            raise AssertionError(f"{problem} with p_x = {problem.p_x}: {error}") from error
+            raise AssertionError(f"{as_code(problem)}: {error}") from error
 
     answers_agree()
 

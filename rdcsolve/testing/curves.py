@@ -27,7 +27,8 @@ def check_monotone(
     bounds : array_like
         Limits, shape (n,), or (n, M) for M limits at once, in any order.
     lower, upper : array_like
-        Bounds on the value at each, shape (n,); a value known exactly needs only `lower`.
+        Bounds on the value at each, shape (n,), inf where the limits cannot be met; a value known exactly needs
+        only `lower`.
     tolerance : float, optional
         Slack relative to 1 + the value.
 
@@ -42,10 +43,10 @@ def check_monotone(
     """
     points, below, above = _intervals(bounds, lower, upper)
     stricter = (points[:, None, :] <= points[None, :, :]).all(axis=2)
-    excess = np.where(stricter, below[None, :] - above[:, None], -np.inf)
-    i, j = divmod(int(excess.argmax()), below.size)
+    wrong = stricter & (below[None, :] > (above + tolerance * (1 + np.abs(above)))[:, None])
+    i, j = divmod(int(wrong.argmax()), below.size)
     require(
-        excess[i, j] <= tolerance * (1 + abs(above[i])),
+        not wrong.any(),
         f"the value rises from at most {above[i]:.15g} at {points[i]} to at least {below[j]:.15g} at {points[j]}",
     )
 
@@ -63,7 +64,8 @@ def check_convex(
     bounds : array_like
         Limits, shape (n,), in any order: positions along a line in the space of limits.
     lower, upper : array_like
-        Bounds on the value at each, shape (n,); a value known exactly needs only `lower`.
+        Bounds on the value at each, shape (n,), inf where the limits cannot be met; a value known exactly needs
+        only `lower`.
     tolerance : float, optional
         Slack relative to 1 + the value.
 

@@ -11,6 +11,7 @@ import numpy as np
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import ClassifierLossLimit, LossLimit, Problem, Source
 from rdcsolve.testing.evaluation import least_losses
+from rdcsolve.testing.printing import as_code
 from rdcsolve.testing.strategies import channels, distortions, forbidden_masks, labels, multipliers, pmfs, st
 
 KINDS = ("targets", "multipliers", "loss")
@@ -50,10 +51,20 @@ def problems(
     -------
     Problem
         Each loss but the first may be limited tightly, loosely (the limit is not active), or not at all. One
-        of the losses may be a classifier's.
+        of the losses may be a classifier's. When a test fails on it, its code is printed, see `as_code`.
     """
     kind = draw(st.sampled_from([kinds] if isinstance(kinds, str) else list(kinds)))
     base = draw(unlimited_problems(max_symbols, max_letters, max_losses, forbidden=forbidden))
+    problem = _asked(draw, base, kind, at_minimum)
+    from hypothesis import currently_in_test_context, note
+
+    if currently_in_test_context():
+        note(f"the problem as code: {as_code(problem)}")
+    return problem
+
+
+def _asked(draw: Any, base: Problem, kind: str, at_minimum: bool) -> Problem:
+    """Draw what is asked about the losses of `base`."""
     if kind == "multipliers":
         values = {name: draw(multipliers(scale=_scale(base, name))) for name in base.loss_names}
         return base.at_multipliers(**values)
