@@ -59,9 +59,7 @@ def dit_blahut_arimoto(problem: Problem, budget: float) -> Answer:
         return matrix
 
     # Its beta goes with rates in bits.
-    _, joint = blahut_arimoto(
-        problem.p_x, _multiplier(problem) / np.log(2), distortion, max_iters=10**6, restarts=1
-    )
+    _, joint = blahut_arimoto(problem.p_x, _multiplier(problem) / np.log(2), distortion, max_iters=10**6, restarts=1)
     return Answer(joint.sum(axis=0), steps // 2)
 
 

@@ -90,14 +90,17 @@ def time_peer(peer: str, name: str, budget: float) -> dict[str, Any]:
 
 
 def time_to(history: list[tuple[float, float]], gap: float) -> tuple[float, bool]:
-    """Return the CPU seconds to a gap, along the straight line in logarithms of the last half if it was not met."""
+    """Return the CPU seconds to a gap; if it was not met, along a straight line in logarithms.
+
+    The line is fitted to the best gap at times spread evenly, in logarithms, over the last factor of twenty: the gap
+    falls in steps, so a shorter stretch may see none.
+    """
     seconds, gaps = np.array(history).T
     if gaps[-1] <= gap:
         return float(seconds[np.argmax(gaps <= gap)]), False
-    late = seconds >= 0.5 * seconds[-1]
-    if late.sum() < 3:
-        return math.inf, True
-    slope, _ = np.polyfit(np.log(seconds[late]), np.log(gaps[late]), 1)
+    times = np.geomspace(max(seconds[-1] / 20, seconds[0]), seconds[-1], 50)
+    late = gaps[np.searchsorted(seconds, times).clip(max=gaps.size - 1)]
+    slope, _ = np.polyfit(np.log(times), np.log(late), 1)
     if slope > -1e-3:
         return math.inf, True
     return float(seconds[-1] * (gaps[-1] / gap) ** (-1 / slope)), True
@@ -197,9 +200,7 @@ def seconds(value: float) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--quick", action="store_true", help="fewer problems and shorter budgets: about 2 minutes"
-    )
+    parser.add_argument("--quick", action="store_true", help="fewer problems and shorter budgets: about 2 minutes")
     parser.add_argument("--problems", nargs="+", choices=ALL)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--budget", type=float, default=5.0, help="CPU seconds for NumPy Blahut-Arimoto")
