@@ -528,7 +528,7 @@ def test_code_rebuilds_the_problem(problem):
 
 
 def test_a_failing_example_is_printed_as_code(capsys):
-    @settings(max_examples=20, database=None, print_blob=False)
+    @settings(max_examples=5, database=None, phases=[Phase.generate])
     @given(testing.problems("targets"))
     def fails(problem):
         assert problem.n_x > 90
