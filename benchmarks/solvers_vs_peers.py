@@ -90,20 +90,11 @@ def time_peer(peer: str, name: str, budget: float) -> dict[str, Any]:
 
 
 def time_to(history: list[tuple[float, float]], gap: float) -> tuple[float, bool]:
-    """Return the CPU seconds to a gap; if it was not met, along a straight line in logarithms.
-
-    The line is fitted to the best gap at times spread evenly, in logarithms, over the last factor of twenty: the gap
-    falls in steps, so a shorter stretch may see none.
-    """
+    """Return the CPU seconds to a gap; if it was not met, extrapolated by the method's law, gap like 1 / steps."""
     seconds, gaps = np.array(history).T
     if gaps[-1] <= gap:
         return float(seconds[np.argmax(gaps <= gap)]), False
-    times = np.geomspace(max(seconds[-1] / 20, seconds[0]), seconds[-1], 50)
-    late = gaps[np.searchsorted(seconds, times).clip(max=gaps.size - 1)]
-    slope, _ = np.polyfit(np.log(times), np.log(late), 1)
-    if slope > -1e-3:
-        return math.inf, True
-    return float(seconds[-1] * (gaps[-1] / gap) ** (-1 / slope)), True
+    return float(seconds[-1] * gaps[-1] / gap), True
 
 
 # ------------------------------------------------------------------------------------------------ in the parent
