@@ -14,18 +14,33 @@ _FAST = {"reassoc", "contract", "nsz"}
 def blahut_arimoto_step(p: np.ndarray, matrix: np.ndarray, q: np.ndarray, t: np.ndarray, c: np.ndarray) -> None:
     """Write t = K q and c = K'(p / t), reading each row of the matrix from memory once.
 
-    Row i is still in cache from its product with q when p_i / t_i times it is added to c. At sizes where the
-    matrix does not fit in cache this halves the memory traffic of two separate products.
+    Rows are taken four at a time and are still in cache from their product with q when p_i / t_i times them is
+    added to c: where the matrix does not fit in cache, that halves the memory traffic of two separate products. Four
+    at once, so that q is read, and c read and written, once for four rows.
     """
     n, k = matrix.shape
     for a in range(k):
         c[a] = 0.0
-    for i in range(n):
-        row = matrix[i]
-        total = 0.0
+    blocks = n - n % 4
+    for i in range(0, blocks, 4):
+        row_0, row_1, row_2, row_3 = matrix[i], matrix[i + 1], matrix[i + 2], matrix[i + 3]
+        t_0, t_1, t_2, t_3 = 0.0, 0.0, 0.0, 0.0
         for a in range(k):
-            total += row[a] * q[a]
-        t[i] = total
-        weight = p[i] / total
+            mass = q[a]
+            t_0 += row_0[a] * mass
+            t_1 += row_1[a] * mass
+            t_2 += row_2[a] * mass
+            t_3 += row_3[a] * mass
+        t[i], t[i + 1], t[i + 2], t[i + 3] = t_0, t_1, t_2, t_3
+        w_0, w_1, w_2, w_3 = p[i] / t_0, p[i + 1] / t_1, p[i + 2] / t_2, p[i + 3] / t_3
         for a in range(k):
-            c[a] += weight * row[a]
+            c[a] += (w_0 * row_0[a] + w_1 * row_1[a]) + (w_2 * row_2[a] + w_3 * row_3[a])
+    for i in range(blocks, n):
+        row_0 = matrix[i]
+        t_0 = 0.0
+        for a in range(k):
+            t_0 += row_0[a] * q[a]
+        t[i] = t_0
+        w_0 = p[i] / t_0
+        for a in range(k):
+            c[a] += w_0 * row_0[a]
