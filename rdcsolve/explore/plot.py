@@ -61,10 +61,11 @@ def curve(
     where = np.union1d(np.linspace(known[0], known[-1], _FINE), known)
     x_scale, y_scale = _scale(envelope.axes[0], bits), _scale(_objective(data), bits)
     lower, upper = envelope.lower_at(where[:, None]), envelope.upper_at(where[:, None])
-    band = ax.fill_between(where * x_scale, lower * y_scale, upper * y_scale, alpha=0.3, color=color, linewidth=0)
-    colour = color if color is not None else np.asarray(band.get_facecolor())[0, :3]
-    ax.plot(where * x_scale, lower * y_scale, color=colour, linewidth=0.8)
-    ax.plot(envelope.points[:, 0] * x_scale, envelope.upper * y_scale, "o", color=colour, markersize=3.5, label=label)
+    (line,) = ax.plot(where * x_scale, lower * y_scale, color=color, linewidth=0.8)
+    paint = line.get_color()
+    ax.fill_between(where * x_scale, lower * y_scale, upper * y_scale, alpha=0.3, color=paint, linewidth=0)
+    solved = (envelope.points[:, 0] * x_scale, envelope.upper * y_scale)
+    ax.plot(*solved, "o", color=paint, markersize=3.5, label=label)
     ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
     ax.set_ylabel(_label(_objective(data), data, bits, units))
     return ax
