@@ -1,0 +1,422 @@
+"""The command line: answers, exit codes, files, and a small demo."""
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import rdcsolve as rdc
+from rdcsolve.cli import app
+from rdcsolve.cli.archive import problem_of, read_arrays, write_problem
+from rdcsolve.cli.demo.command import run as run_demo
+from rdcsolve.cli.demo.digits import Sizes
+from rdcsolve.cli.screen import console, table
+from rdcsolve.explore.record import read_dataset
+
+ROOT = Path(__file__).parent.parent
+RUNNER = CliRunner()
+COIN = {"p_x": [0.7, 0.3], "distortion": [[0, 1], [1, 0]], "loss_miss": [[0, 0], [1, 0]]}
+
+
+def rdcsolve(*arguments):
+    return RUNNER.invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("coin.npz", **COIN)
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+def samples(path="samples.csv"):
+    x = np.linspace(-1, 1, 21)
+    lines = [f"{value},{value**2},{int(value > 0)},{1 + k % 2}" for k, value in enumerate(x)]
+    Path(path).write_text("\n".join(["a,b,class,w", *lines]))
+    return path
+
+
+def bounds(text, what="rate"):
+    """The two numbers of "rate in [lower, upper]"."""
+    found = re.search(rf"{what} in \[([-\d.e]+), ([-\d.e]+)\]", text)
+    return float(found[1]), float(found[2])
+
+
+# ---------------------------------------------------------------------------------------------- solve
+
+
+def test_solve_prints_the_answer():
+    done = rdcsolve("solve", "coin.npz", "--D", 0.1)
+    assert done.exit_code == 0, done.output
+    assert "OPTIMAL, CERTIFIED" in done.stdout
+    lower, upper = bounds(done.stdout)
+    assert lower <= upper
+    assert abs(upper - 0.2857813) < 1e-6
+    assert done.stderr == ""
+
+
+def test_solve_in_bits():
+    _, upper = bounds(rdcsolve("solve", "coin.npz", "--D", 0.1, "--bits").stdout)
+    assert abs(upper * math.log(2) - 0.2857813) < 1e-6
+
+
+def test_solve_with_other_objectives():
+    done = rdcsolve("solve", "coin.npz", "--rate", 0.2, "--minimise", "miss", "--limit", "distortion=0.25")
+    assert done.exit_code == 0, done.output
+    assert bounds(done.stdout, "miss")[1] < 0.1
+    done = rdcsolve("solve", "coin.npz", "--multiplier", "distortion=2", "--multiplier", "miss=1")
+    assert done.exit_code == 0, done.output
+    assert "Lagrangian in" in done.stdout
+
+
+@pytest.mark.parametrize("solver", ["interior-point", "column-generation", "blahut-arimoto", "conic"])
+def test_solve_with_each_solver(solver):
+    if solver == "conic":
+        pytest.importorskip("cvxpy")
+    done = rdcsolve("solve", "coin.npz", "--D", 0.1, "--solver", solver, "--tolerance", 1e-5)
+    assert done.exit_code == 0, done.output
+    assert abs(bounds(done.stdout)[1] - 0.2857813) < 2e-5
+    assert {"conic": "cvxpy"}.get(solver, solver.split("-")[0]) in done.stdout.lower()
+
+
+def test_solve_tells_what_is_not_certified():
+    np.savez("noisy.npz", p_x=[0.5, 0.5], distortion=[[0.1, 1], [1, 0.1]])
+    done = rdcsolve("solve", "noisy.npz", "--D", 0.05)
+    assert done.exit_code == 1
+    assert "INFEASIBLE" in done.stdout
+    assert "0.1" in done.stdout
+    x = np.linspace(-3, 3, 41)
+    np.savez("gauss.npz", p_x=np.exp(-(x**2)) / np.exp(-(x**2)).sum(), points=x)
+    limited = ("--multiplier", "distortion=3", "--solver", "blahut-arimoto", "--max-steps", 2, "--tolerance", 1e-12)
+    done = rdcsolve("solve", "gauss.npz", *limited)
+    assert done.exit_code == 1
+    assert "STEP_LIMIT" in done.stdout
+
+
+def test_progress_goes_to_stderr():
+    done = rdcsolve("solve", "coin.npz", "--D", 0.1, "--progress")
+    assert "step" in done.stderr
+    assert "lower bound" in done.stderr
+
+
+def test_solve_interrupted_saves_what_is_known(monkeypatch):
+    def interrupt(record):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rdcsolve.cli.solve._show_step", interrupt)
+    done = rdcsolve("solve", "coin.npz", "--multiplier", "distortion=2", "--progress", "--save", "r.npz")
+    assert done.exit_code == 130
+    assert "what was known is saved in r.npz" in done.stderr
+    assert rdc.load("r.npz").status is rdc.Status.INTERRUPTED
+
+
+def test_csv_with_codebook_and_classifier():
+    samples()
+    letters = np.linspace(-1, 1, 5)
+    np.savetxt("letters.csv", letters[:, None], delimiter=",")
+    decisions = 1 / (1 + np.exp(4 * letters))
+    np.save("decisions.npy", np.stack([decisions, 1 - decisions], axis=1))
+    stated = ("samples.csv", "--column", "a", "--label", "class", "--weight", "w", "--reproduction", "letters.csv")
+    done = rdcsolve("solve", *stated, "--classifier", "decisions.npy", "--D", 0.1, "--limit", "classifier_loss=0.4")
+    assert done.exit_code == 0, done.output
+    assert "n_x=21, n_letters=5" in done.stdout
+    assert "classifier_loss" in done.stdout
+
+
+def test_csv_with_kmeans_letters():
+    samples()
+    stated = ("samples.csv", "--column", "a", "--column", "b", "--distortion", "mean_squared_error")
+    done = rdcsolve("solve", *stated, "--reproduction", 5, "--D", 0.05, "--seed", 1)
+    assert done.exit_code == 0, done.output
+    assert "n_letters=5" in done.stdout
+
+
+BAD = {
+    "no file": (("solve", "none.npz"), "none.npz does not exist"),
+    "no csv": (("solve", "none.csv"), "none.csv does not exist"),
+    "neither": (("solve", "x.txt.gz"), "is neither CSV nor npz"),
+    "corrupt": (("solve", "corrupt.npz"), "corrupt.npz cannot be read as npz"),
+    "single array": (("solve", "one.npz"), "is a single array; save the arrays by name"),
+    "negative": (("solve", "coin.npz", "--D", -1), "the bound on distortion is -1"),
+    "unknown loss": (("solve", "coin.npz", "--limit", "hit=1"), "unknown loss 'hit'"),
+    "not a pair": (("solve", "coin.npz", "--limit", "miss"), "--limit 'miss' is not NAME=VALUE"),
+    "limited twice": (("solve", "coin.npz", "--limit", "miss=1", "--limit", "miss=2"), "names 'miss' twice"),
+    "D twice": (("solve", "coin.npz", "--D", 1, "--limit", "distortion=2"), "limited by --D and by --limit"),
+    "both": (("solve", "coin.npz", "--D", 1, "--multiplier", "miss=2"), "--multiplier replaces limits"),
+    "no rate": (("solve", "coin.npz", "--minimise", "miss"), "needs a limit on the rate"),
+    "matrix and name": (("solve", "coin.npz", "--distortion", "hamming"), "--distortion has no use; leave it out"),
+    "tolerance": (("solve", "coin.npz", "--tolerance", 0), "tolerance is 0"),
+    "letters": (("solve", "samples.csv", "--reproduction", "none.npy"), "none.npy cannot be read"),
+    "too many letters": (
+        ("solve", "samples.csv", "--column", "a", "--reproduction", 99),
+        "size is 99 but there are 21",
+    ),
+    "column": (("solve", "samples.csv", "--column", "z"), "has no column 'z'"),
+    "distortion": (("solve", "samples.csv", "--distortion", "cubic"), "unknown distortion 'cubic'"),
+    "axis": (("sweep", "coin.npz", "--axis", "D=a,b"), "--axis 'D=a,b' is not understood"),
+    "axis twice": (("sweep", "coin.npz", "--axis", "D=1", "--axis", "D=2"), "--axis 'D' is given twice"),
+    "axis spacing": (("sweep", "coin.npz", "--axis", "D=0.1:1:3:cubic"), "is not understood"),
+    "axis loss": (("sweep", "coin.npz", "--axis", "hit=1"), "unknown loss 'hit'"),
+    "folder": (("sweep", "coin.npz", "--axis", "D=0.1", "--save", "none/a.nc"), "cannot be written"),
+    "save": (("solve", "coin.npz", "--D", 0.1, "--save", "none/r.npz"), "none/r.npz"),
+    "no result": (("verify", "none.npz", "coin.npz"), "none.npz does not exist"),
+    "not a result": (("verify", "coin.npz", "coin.npz"), "coin.npz"),
+    "out": (("demo", "--out", "one.npz"), "one.npz cannot be made"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case):
+    Path("corrupt.npz").write_bytes(b"PK\x03\x04 not really")
+    with open("one.npz", "wb") as stream:
+        np.save(stream, np.zeros(3))
+    samples()
+    arguments, message = BAD[case]
+    before = set(Path().iterdir())
+    done = rdcsolve(*arguments)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.output
+    assert set(Path().iterdir()) == before
+
+
+# ---------------------------------------------------------------------------------------------- archives
+
+
+@pytest.mark.parametrize(
+    "vary",
+    [
+        lambda problem: problem,
+        lambda problem: problem.with_limits(D=0.1, miss=0.05, rate=2.0),
+        lambda problem: problem.minimising("miss", rate=0.1),
+        lambda problem: problem.at_multipliers(distortion=2.0, miss=0.5),
+    ],
+)
+def test_a_problem_survives_its_archive(vary):
+    source = rdc.Source([0.0, 1.0], [0.7, 0.3], labels=[np.eye(2), [[0.5, 0.5], [0.1, 0.9]]])
+    problem = vary(rdc.Problem(source, [0.0, 0.5, 1.0], limits=[rdc.LossLimit(math.inf, np.ones((2, 3)), "miss")]))
+    write_problem(problem, Path("problem.npz"))
+    again = problem_of(read_arrays(Path("problem.npz")), "again")
+    assert again.fingerprint() == problem.fingerprint()
+    assert again.bounds.tolist() == problem.bounds.tolist()
+    assert again.rate_bound == problem.rate_bound
+    assert again.objective == problem.objective
+    np.testing.assert_array_equal(again.reproduction, problem.reproduction)
+    np.testing.assert_array_equal(again.source.labels[1], source.labels[1])
+    if problem.multipliers is not None:
+        assert again.multipliers.tolist() == problem.multipliers.tolist()
+
+
+def test_faulty_archives():
+    faults = {
+        "no p_x": ({"distortion": np.eye(2)}, "holds distortion but no p_x"),
+        "bound": (COIN | {"bound_hit": 1.0}, "holds bound_hit but no loss of that name"),
+        "shape": (COIN | {"bound_miss": [1.0, 2.0]}, r"bound_miss has shape \(2,\)"),
+    }
+    for arrays, message in faults.values():
+        np.savez("faulty.npz", **arrays)
+        done = rdcsolve("solve", "faulty.npz")
+        assert done.exit_code == 2
+        assert re.search(message, done.stderr)
+
+
+def test_a_full_disk_leaves_no_half_problem(monkeypatch):
+    def full(stream, **arrays):
+        stream.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    done = rdcsolve("solve", "coin.npz", "--D", 0.1, "--save-problem", "problem.npz")
+    assert done.exit_code == 2
+    assert "No space left" in done.stderr
+    assert {one.name for one in Path().iterdir()} == {"coin.npz"}
+
+
+# ---------------------------------------------------------------------------------------------- verify
+
+
+def test_verify_what_solve_saved():
+    stated = ("coin.npz", "--D", 0.1, "--limit", "miss=0.05")
+    assert rdcsolve("solve", *stated, "--save", "result.npz", "--save-problem", "problem.npz").exit_code == 0
+    for arguments in (("result.npz",), ("result.npz", "problem.npz"), ("result.npz", *stated)):
+        done = rdcsolve("verify", *arguments)
+        assert done.exit_code == 0, done.output
+        assert "valid" in done.stdout
+
+
+def test_verify_rigorously():
+    pytest.importorskip("flint")
+    rdcsolve("solve", "coin.npz", "--D", 0.1, "--save", "result.npz")
+    done = rdcsolve("verify", "result.npz", "coin.npz", "--D", 0.1, "--ball")
+    assert done.exit_code == 0, done.output
+    assert "ball" in done.stdout
+
+
+def test_verify_refutes():
+    rdcsolve("solve", "coin.npz", "--D", 0.1, "--save", "result.npz")
+    done = rdcsolve("verify", "result.npz", "coin.npz", "--D", 0.05)
+    assert done.exit_code == 1
+    assert "refuted" in done.stderr
+
+
+def test_verify_needs_the_same_losses():
+    rdcsolve("solve", "coin.npz", "--D", 0.1, "--save", "result.npz")
+    assert rdcsolve("verify", "result.npz").exit_code == 2
+    np.savez("other.npz", p_x=[0.6, 0.4], distortion=[[0, 1], [1, 0]])
+    done = rdcsolve("verify", "result.npz", "other.npz", "--D", 0.1)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
+
+
+# ---------------------------------------------------------------------------------------------- sweep
+
+
+def test_sweep_writes_numbers_and_a_picture():
+    done = rdcsolve("sweep", "coin.npz", "--axis", "D=0.05:0.2:4", "--save", "a.nc", "--plot", "a.png", "--bits")
+    assert done.exit_code == 0, done.output
+    data = read_dataset("a.nc")
+    np.testing.assert_allclose(data["D"], [0.05, 0.1, 0.15, 0.2])
+    assert f"{float(data['rate_upper'][1]) / math.log(2):.9f}" in done.stdout
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sweep_of_a_surface_over_log_spaced_limits():
+    axes = ("--axis", "D=0.05:0.2:3:log", "--axis", "miss=0.05,0.1")
+    done = rdcsolve("sweep", "coin.npz", *axes, "--plot", "b.pdf")
+    assert done.exit_code == 0, done.output
+    np.testing.assert_allclose(read_dataset("sweep.nc")["D"], [0.05, 0.1, 0.2])
+    assert Path("b.pdf").exists()
+    assert json.loads(read_dataset("sweep.nc").attrs["statement"])["objective"] == "rate"
+
+
+def test_a_long_sweep_is_summed_up():
+    done = rdcsolve("sweep", "coin.npz", "--axis", "D=0.31:0.9:101")
+    assert "101 OPTIMAL" in done.stdout
+
+
+def test_an_interrupted_sweep_tells_what_is_saved(monkeypatch):
+    rdc.sweep  # noqa: B018  (loads the module)
+    module = sys.modules["rdcsolve.explore.sweep"]
+    real, calls = module.solve, []
+
+    def interrupted(*arguments, **options):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(arguments)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, "solve", interrupted)
+    done = rdcsolve("sweep", "coin.npz", "--axis", "D=0.05:0.2:4")
+    assert done.exit_code == 130
+    assert "2 of 4 points are saved in sweep.nc; run again to go on" in done.stderr
+    monkeypatch.setattr(module, "solve", real)
+    done = rdcsolve("sweep", "coin.npz", "--axis", "D=0.05:0.2:4")
+    assert done.exit_code == 0
+    assert done.stdout.count("OPTIMAL") == 4
+
+
+def test_a_sweep_that_is_not_certified():
+    x = np.linspace(-3, 3, 9)
+    np.savez("gauss.npz", p_x=np.exp(-(x**2)) / np.exp(-(x**2)).sum(), points=x)
+    options = ("--solver", "blahut-arimoto", "--tolerance", 1e-15, "--multiplier", "distortion=1")
+    done = rdcsolve("sweep", "gauss.npz", "--axis", "distortion=3", *options)
+    assert done.exit_code == 1
+    assert "1 of 1 points did not reach the gap" in done.stderr
+
+
+# ---------------------------------------------------------------------------------------------- the rest
+
+
+def test_info_and_version():
+    done = rdcsolve("info")
+    assert done.exit_code == 0, done.output
+    for word in ("rdcsolve", "numpy", "numba threads", "blas", "extra conic", "extra ball"):
+        assert word in done.stdout
+    assert rdcsolve("--version").stdout.startswith("rdcsolve ")
+
+
+def test_help_needs_no_solver():
+    code = "import sys; from rdcsolve.cli import app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not {"scipy", "numba", "matplotlib", "xarray", "sklearn"} & set(done.stdout.split())
+    for command in ("demo", "solve", "sweep", "verify", "info"):
+        assert rdcsolve(command, "--help").exit_code == 0
+
+
+def test_piped_tables_have_no_frames_or_colours(capsys):
+    screen = console()
+    shown = table(screen, "title [nat]", "name", "value", text=1)
+    shown.add_row("a", "[1]")
+    screen.print(shown)
+    text = capsys.readouterr().out
+    assert "title [nat]" in text
+    assert "[1]" in text
+    assert text.isascii()
+    assert "\x1b" not in text
+
+
+SMALL = Sizes(
+    n_letters=12,
+    n_images=40,
+    distortion_limits=(0.05, 0.07, 0.09),
+    cross_entropy_limits=(0.3, 1.0, 5.0),
+    rates=(0.5, 1.0),
+    n_tradeoff=4,
+    n_stretches=2,
+    saved=(0.07, 1.0),
+)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_small_demo(tmp_path, capsys, processes):
+    out = tmp_path / "demo"
+    assert run_demo(out, SMALL, processes, console())
+    told = capsys.readouterr().out
+    assert "17 points certified" in told
+    assert {one.name for one in out.iterdir()} == {
+        "demo.png",
+        "problem.npz",
+        "result.npz",
+        "surface.nc",
+        "tradeoff.nc",
+    }
+    assert rdcsolve("verify", out / "result.npz").exit_code == 0
+    boundaries = read_dataset(out / "tradeoff.nc")
+    assert dict(boundaries["objective_upper"].sizes) == {"rate": 2, "point": 4}
+    assert (boundaries["proof"] == "CERTIFIED").all()
+
+
+def test_an_interrupted_demo_goes_on(tmp_path, monkeypatch):
+    rdc.sweep  # noqa: B018  (loads the module)
+    module = sys.modules["rdcsolve.explore.sweep"]
+    out, real, calls = tmp_path / "demo", module.solve, []
+
+    def counting(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(module, "solve", counting)
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        run_demo(out, SMALL, 1, console())
+    assert "3 of 9 points are saved" in interrupt.value.__notes__[0]
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rdcsolve.cli.demo.run.tradeoffs", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(out, SMALL, 1, console())
+    assert len(calls) == 4 + 6
+    assert [one.name for one in out.iterdir()] == ["surface.nc"]
