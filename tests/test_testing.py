@@ -222,6 +222,7 @@ KKT_FAULTS = {
     "multipliers too small": (with_certificate(multipliers=lambda m: m * 0.99), "largest price"),
     "multipliers too large": (with_certificate(multipliers=lambda m: m * 1.01), "exceed the problem's"),
     "no channel": (scaled_row, "row 1 of the channel sums to"),
+    "no certificate": (with_fields(certificate=None), "no certificate"),
 }
 
 

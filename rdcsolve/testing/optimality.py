@@ -127,6 +127,7 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
     AssertionError
         Naming the condition, the letter or limit, and the numbers.
     """
+    require(result.certificate is not None, "there is no certificate")
     lam = np.asarray(result.certificate.multipliers, dtype=float)
     dual = dual_terms(problem, result.certificate.u, lam)
     channel = full_channel(problem, result.channel, result.letters)

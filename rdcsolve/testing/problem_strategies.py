@@ -30,6 +30,7 @@ def problems(
     max_losses: int = 3,
     forbidden: bool = True,
     at_minimum: bool = False,
+    largest_multiplier: float = 1e9,
 ) -> Problem:
     """Draw a problem with all corner cases of `pmfs`, `distortions`, `labels` and `multipliers`.
 
@@ -46,6 +47,8 @@ def problems(
     at_minimum : bool, optional
         Whether a problem at targets may have a limit exactly at its attainable minimum, where no channel has
         slack and rounding decides about feasibility.
+    largest_multiplier : float, optional
+        The largest multiplier, per largest finite entry of its loss.
 
     Returns
     -------
@@ -55,7 +58,12 @@ def problems(
     """
     kind = draw(st.sampled_from([kinds] if isinstance(kinds, str) else list(kinds)))
     base = draw(unlimited_problems(max_symbols, max_letters, max_losses, forbidden=forbidden))
-    problem = _asked(draw, base, kind, at_minimum)
+    if kind == "multipliers":
+        sizes = {name: _scale(base, name) for name in base.loss_names}
+        drawn = {name: draw(multipliers(scale=sizes[name], largest=largest_multiplier)) for name in sizes}
+        problem = base.at_multipliers(**drawn)
+    else:
+        problem = _limited(draw, base, kind, at_minimum)
     from hypothesis import currently_in_test_context, note
 
     if currently_in_test_context():
@@ -63,11 +71,8 @@ def problems(
     return problem
 
 
-def _asked(draw: Any, base: Problem, kind: str, at_minimum: bool) -> Problem:
-    """Draw what is asked about the losses of `base`."""
-    if kind == "multipliers":
-        values = {name: draw(multipliers(scale=_scale(base, name))) for name in base.loss_names}
-        return base.at_multipliers(**values)
+def _limited(draw: Any, base: Problem, kind: str, at_minimum: bool) -> Problem:
+    """Draw limits on the losses, and on the rate, of `base`."""
     if kind == "infeasible":
         base = _with_positive_minimum(base)
         return base.with_limits(D=draw(st.sampled_from([0.0, 0.5, 0.999])) * least_losses(base)["distortion"])

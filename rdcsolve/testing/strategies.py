@@ -6,6 +6,7 @@ drawn often, because that is where solvers break. Everything shrinks towards sma
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,7 @@ def labels(draw: Any, n_x: int = 4, n_s: int = 2) -> np.ndarray:
 
 
 @st.composite
-def multipliers(draw: Any, *, scale: float = 1.0, zero: bool = True) -> float:
+def multipliers(draw: Any, *, scale: float = 1.0, zero: bool = True, largest: float = 1e9) -> float:
     """Draw a multiplier from 1e-9 to 1e9 per `scale`, even on a logarithmic scale.
 
     Parameters
@@ -189,8 +190,12 @@ def multipliers(draw: Any, *, scale: float = 1.0, zero: bool = True) -> float:
         A typical size of the loss; the multiplier is divided by it.
     zero : bool, optional
         Whether zero may be drawn too.
+    largest : float, optional
+        The largest multiplier, before the division; at least 1.
     """
-    exponent = draw(st.sampled_from([0, -9, 9, 1, -1, 3, -3]) | st.floats(-9, 9, allow_subnormal=False))
+    top = math.log10(largest)
+    usual = [exponent for exponent in (0.0, -9.0, 9.0, 1.0, -1.0, 3.0, -3.0) if exponent <= top]
+    exponent = draw(st.sampled_from(usual) | st.floats(-9, top, allow_subnormal=False))
     if zero and draw(st.integers(0, 9)) == 9:
         return 0.0
-    return 10.0**exponent / scale
+    return float(10.0**exponent / scale)
