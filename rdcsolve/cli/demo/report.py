@@ -20,7 +20,7 @@ def show_surface(screen: Console, data: xarray.Dataset) -> None:
     distortions, cross_entropies = data["distortion"].values, data[CROSS_ENTROPY].values
     shown = table(
         screen,
-        "Least rate [nat per image], cross-entropy limit down, distortion limit across (mean squared error per pixel)",
+        "Least rate [nat per image]; down: limit on cross-entropy, across: on squared error per pixel",
         "",
         *(f"{limit:.4g}" for limit in distortions),
     )
