@@ -298,3 +298,26 @@ def test_agrees_with_the_other_solvers(seed):
     assert conic.objective_lower <= other.objective_upper + slack
     assert other.objective_lower <= conic.objective_upper + slack
     assert conic.gap <= 1e-6 * (1 + abs(conic.objective_upper))
+
+
+# ---------------------------------------------------------------------------------------------- the public checks
+
+
+@pytest.mark.parametrize("kind", ["multipliers", "targets", "loss", "infeasible"])
+def test_passes_the_public_checks(kind):
+    from hypothesis import given, settings
+
+    from rdcsolve import testing
+
+    @settings(max_examples=15)
+    @given(testing.problems(kind))
+    def check(problem):
+        result = Conic().solve(problem)
+        testing.check_bounds(result)
+        if result.status is Status.INFEASIBLE:
+            testing.check_infeasible(result, problem)
+        elif result.certificate is not None:
+            testing.check_feasibility(result, problem)
+            testing.check_certificate(result, problem)
+
+    check()

@@ -60,8 +60,8 @@ class Conic:
         ----------
         problem : Problem
         tolerance : float, optional
-            The gap asked for, in nats. Where a loss is minimised, its gap times its multiplier or relative to its
-            largest value, whichever is less.
+            The gap asked for, in nats. Where a loss is minimised, its gap, and that times its multiplier or
+            relative to its largest value, whichever is less.
 
         Returns
         -------
@@ -81,7 +81,8 @@ class _Run:
     def __init__(self, problem: Problem, settings: Conic, tolerance: float) -> None:
         self.problem, self.settings, self.tolerance = problem, settings, tolerance
         self.data = Data.of(problem)
-        self.bounds = problem.bounds.copy()
+        never = problem.bounds >= self.data.losses.max(axis=(1, 2))  # limits that every channel meets
+        self.bounds = np.where(never, math.inf, problem.bounds)
         self.masked: list[tuple[int, np.ndarray]] = []
 
     @property
@@ -236,14 +237,14 @@ class _Run:
         full, letters = bounding.on_all_symbols(problem, self.data, channel)
         u = np.zeros(problem.n_x)
         u[self.data.symbols] = bound.u
-        plane = max(float(problem.p_x @ u) - float(bound.multipliers @ means), 0.0)
+        charged = float(bound.multipliers @ means)
+        plane = float(problem.p_x @ u) - charged - bounding.rounding(u, charged)
         is_rate = problem.objective == "rate"
         is_loss = problem.objective not in ("rate", "lagrangian")
         gap = upper - bound.lower
         if is_loss:  # a multiplier that tends to infinity, where the rate limit does not bind, is no unit
-            gap *= min(
-                float(bound.multipliers[self.target]), 1 / max(float(self.data.losses[self.target].max()), 1e-300)
-            )
+            largest = max(float(self.data.losses[self.target].max()), 1e-300)
+            gap *= max(1.0, min(float(bound.multipliers[self.target]), 1 / largest))
         if gap <= self.tolerance or upper <= bound.lower:
             status = Status.OPTIMAL
         else:
@@ -255,14 +256,14 @@ class _Run:
             objective=problem.objective,
             objective_lower=bound.lower,
             objective_upper=upper,
-            rate_lower=bound.lower if is_rate else plane,
+            rate_lower=bound.lower if is_rate else min(max(plane, 0.0), rate),
             rate_upper=upper if is_rate else rate,
             losses=dict(zip(problem.loss_names, means.tolist(), strict=True)),
             multipliers=dict(zip(problem.loss_names, bound.multipliers.tolist(), strict=True)),
             channel=full,
             letters=letters,
             q=problem.p_x @ full,
-            d_tilted=u - float(bound.multipliers @ means),
+            d_tilted=u - charged,
             certificate=Certificate(problem.objective, u, bound.multipliers, *arguments),
             fingerprint=problem.fingerprint(),
             method=self.settings.name,

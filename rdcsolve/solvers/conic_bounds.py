@@ -76,13 +76,17 @@ def prove(problem: Problem, data: Data, u: np.ndarray, multipliers: np.ndarray) 
     if problem.multipliers is None:
         others = [m for m in np.flatnonzero(multipliers) if m != target]
         charged = float(multipliers[others] @ problem.bounds[others])
-    size = float(np.abs(u).max()) + abs(charged)
-    value = float(data.p @ u) - charged - _EPS * (16 * size + 400)  # an allowance for rounding
+    value = float(data.p @ u) - charged - rounding(u, charged)
     if target is None:
         return Bound(u, multipliers, value if problem.multipliers is not None else max(value, 0.0))
     assert problem.rate_bound is not None
     trivial = float(data.p @ data.least(data.losses[target])) * (1 - 8 * _EPS)
     return Bound(u, multipliers, max((value - problem.rate_bound) / float(multipliers[target]), trivial))
+
+
+def rounding(u: np.ndarray, charged: float) -> float:
+    """Return an allowance for the rounding of p.u - lambda.b - log max c, nats."""
+    return _EPS * (16 * (float(np.abs(u).max()) + abs(charged)) + 400)
 
 
 def within_limits(
@@ -113,10 +117,11 @@ def within_limits(
     asked = bounds[limited] * (1 - _INSIDE)
     over = data.means(channel)[limited] - asked
     slack = asked - data.means(strict)[limited]
-    if (over > 0).any():
-        if (slack[over > 0] <= 0).any():
+    broken = over > 0
+    if broken.any():
+        if (slack[broken] <= 0).any():
             return None
-        share = float((over / (over + slack))[over > 0].max())
+        share = float((over[broken] / (over[broken] + slack[broken])).max())
         channel = (1 - share) * channel + share * strict
     if quiet is None:
         return channel
