@@ -233,10 +233,28 @@ def _finer(data: xarray.Dataset, envelope: Envelope, axis: int) -> np.ndarray:
 def _mark_points(ax: Axes, data: xarray.Dataset, envelope: Envelope, scales: np.ndarray) -> None:
     """Draw the solved points, those with a slack limit, and those that cannot be met."""
     place = envelope.points * scales
-    ax.plot(*place.T, "o", markersize=4, markerfacecolor="white", markeredgecolor="black", markeredgewidth=0.6)
+    ax.plot(
+        *place.T,
+        "o",
+        markersize=4,
+        markerfacecolor="white",
+        markeredgecolor="black",
+        markeredgewidth=0.6,
+        clip_on=False,
+        zorder=3,
+    )
     for k, bar in enumerate("_|"):
         slack = envelope.is_slack(k)
-        ax.plot(place[slack, 0], place[slack, 1], bar, color="black", markersize=8, markeredgewidth=0.8)
+        ax.plot(
+            place[slack, 0],
+            place[slack, 1],
+            bar,
+            color="black",
+            markersize=8,
+            markeredgewidth=0.8,
+            clip_on=False,
+            zorder=3,
+        )
     if data.attrs["axes"] == "limits":
         first, second = np.nonzero(data["status"].values == "INFEASIBLE")
         crosses = [data[name].values[at] for name, at in zip(envelope.axes, (first, second), strict=True)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
 
 _UNITS = {CROSS_ENTROPY: "nat", "distortion": "mean squared error per pixel"}
-_COLORS = ("#d1495b", "#edae49", "#00798c", "#6a4c93")
+_COLORS = ("#d1495b", "#edae49", "#1b1b1b", "#6a4c93")
 _N_IMAGES = 8
 
 
@@ -63,11 +63,23 @@ def _surface(ax: Axes, surface: xarray.Dataset, boundaries: xarray.Dataset) -> N
     ax.set_yscale("log")
     for rate, color in zip(boundaries["rate"].values, _COLORS, strict=False):
         one = one_tradeoff(boundaries, rate)
-        ax.plot(one["objective_upper"], one[CROSS_ENTROPY], color=color, linewidth=2.2, label=f"$R$ = {rate:g} nat")
-    ax.margins(0.02)
+        ax.plot(one["objective_upper"], one[CROSS_ENTROPY], color=color, linewidth=2.4)
+        _name_curve(ax, f"{rate:g} nat", float(one["objective_upper"][-1]), float(one[CROSS_ENTROPY][-1]), color)
+    for name, set_limits in (("distortion", ax.set_xlim), (CROSS_ENTROPY, ax.set_ylim)):
+        set_limits(float(surface[name].min()), float(surface[name].max()))
     _plain_numbers(ax.xaxis, surface["distortion"].values)
     _plain_numbers(ax.yaxis, surface[CROSS_ENTROPY].values)
-    ax.set_title("Least rate $R(D, \\mathrm{CE})$; bars mark a slack limit", fontsize=11)
+    ax.set_title(
+        "Least rate $R(D, \\mathrm{CE})$ with the trade-offs at fixed rate; a bar marks a slack limit", fontsize=11
+    )
+
+
+def _name_curve(ax: Axes, name: str, x: float, y: float, color: str) -> None:
+    from matplotlib.patheffects import withStroke
+
+    edge = [withStroke(linewidth=3, foreground="white")]
+    look: Any = {"color": color, "weight": "bold", "fontsize": 10, "path_effects": edge, "ha": "center", "va": "bottom"}
+    ax.annotate(name, (x, y), xytext=(0, 4), textcoords="offset points", **look)
 
 
 def _plain_numbers(axis: Any, values: np.ndarray) -> None:
@@ -103,8 +115,9 @@ def _images(figure: SubFigure, digits: Digits, rebuilt: Reconstructions) -> None
     for k, (limit, distortion) in enumerate(zip(rebuilt.limits, rebuilt.distortions, strict=True)):
         axes[0, 1 + k].set_title(f"CE $\\leq$ {limit:.2f}\n$D$ = {distortion:.4f}", fontsize=9)
     figure.suptitle(
-        f"Mean reconstruction at {rebuilt.rate:g} nat as the limit on the classifier's loss tightens,\n"
-        "for the images that gain most; below, the probability of naming them rightly",
+        f"What {rebuilt.rate:g} nat leave of an image as the limit on cross-entropy tightens:\n"
+        "the mean letter, and how probably the classifier names it rightly\n"
+        "(of eight digits, the image that gains most)",
         fontsize=11,
     )
 
