@@ -18,6 +18,8 @@ from rdcsolve.solvers.tilting import tilt
 
 _EPS = float(np.finfo(float).eps)
 _SMALLEST_SHARE = 1e-13  # of the largest output mass: letters below it change the rate by less than rounding
+_IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a limit that is not active
+_IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
 _INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
 
 
@@ -44,6 +46,9 @@ def primal(task: Task, iterate: Iterate) -> Primal | None:
     share = iterate.q / iterate.q.max()
     for smallest in (_SMALLEST_SHARE, 0.0):
         used = share > smallest
+        forbidden = task.letters.forbidden_of(iterate.letters[used])
+        if forbidden is not None and forbidden.all(axis=1).any():
+            continue
         letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
         tilted = tilt(task, letters, q, iterate.multipliers, _inside(task))
         if tilted.met:
@@ -95,8 +100,11 @@ def dual(task: Task, iterate: Iterate) -> Dual:
     """Return the iterate's dual point in the problem's own terms."""
     problem, space = task.problem, task.letters
     log_v, relative = iterate.log_v, iterate.multipliers
+    lower = iterate.lower
     masked = [row for row in range(len(task.relevant)) if _is_masked(task, row)]
-    lower, charge = iterate.lower, task.charge(relative)
+    if not masked:
+        relative, lower = _without_idle(task, log_v, relative, lower)
+    charge = task.charge(relative)
     if masked:
         space, log_v, relative, lower, charge = _unmask(task, log_v, relative, masked)
     # prices are at most exp(excess): taking it off u makes them at most one
@@ -108,6 +116,17 @@ def dual(task: Task, iterate: Iterate) -> Dual:
     charged = [m for row, m in enumerate(task.relevant) if task.free[row] or row in masked]
     bounds = problem.p_x @ u - sum(multipliers[m] * _bound(task, m) for m in charged)
     return Dual(u, multipliers, float(bounds) - rounding(u, multipliers, task))
+
+
+def _without_idle(task: Task, log_v: np.ndarray, multipliers: np.ndarray, lower: float) -> tuple[np.ndarray, float]:
+    """Return multipliers with zeros at limits that cost nothing, and the bound: interior points leave a trace there."""
+    idle = task.free & (multipliers * np.where(task.free, task.bounds, 1.0) < _IDLE)
+    if not idle.any() or not (multipliers[idle] > 0).any():
+        return multipliers, lower
+    without = np.where(idle, 0.0, multipliers)
+    priced = task.letters.price(log_v, without)
+    bound = float(task.p @ log_v) - task.charge(without) - math.log(priced.maximum)
+    return (without, bound) if bound >= lower - _IDLE_COST else (multipliers, lower)
 
 
 def _is_masked(task: Task, row: int) -> bool:

@@ -55,7 +55,7 @@ class BlahutArimoto:
         """Yield an iterate every `check_every` steps; see `rdcsolve.solvers.iterate.Solver`."""
         letters = np.arange(task.letters.n_letters)
         q = np.full(letters.size, 1 / letters.size)
-        multipliers = np.where(task.free, 1 / task.scales(), task.fixed)
+        multipliers = task.first_multipliers()
         if start is not None:
             multipliers = start.multipliers
             q *= 1e-4

@@ -20,7 +20,9 @@ from rdcsolve.solvers.status import Proof, Status
 from rdcsolve.solvers.task import least_loss
 
 _MOST_SOLVES = 60
-_PATIENCE = 8  # solves without a narrower bracket before the search counts as stalled
+_ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
+_EXPONENTIALS = 4e-15  # the rounding of log max c, whose exponentials are near one where u is near zero
+_PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
 
 
 def minimise_loss(problem: Problem, settings: Settings, start: Result | None) -> Result:
@@ -52,7 +54,7 @@ class _Search:
     def run(self, start: Result | None) -> Result:
         """Bracket the answer and shrink the bracket."""
         least = least_loss(self.problem, self.index)
-        self.floor = max(least, 0.0)
+        self.floor = least * (1 - _ROUNDING)
         loosest = self._at(math.inf, 1e-2, start)
         if loosest.status is Status.INFEASIBLE:
             return replace(loosest, objective=self.problem.objective)
@@ -67,10 +69,10 @@ class _Search:
         if loosest.rate_upper > self.rate:
             loosest = self._at(math.inf, self.settings.tolerance, loosest)
         self._record(loosest)
-        if self.rate <= 0:
-            made, found = least_constant_mean(self.problem, self.index)
-            self._record_programme(made, found, loosest)
-            return self._finish(Status.OPTIMAL if self._gap() <= self.settings.tolerance else Status.STALLED, loosest)
+        if loosest.rate_upper == 0:
+            self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
+        if self.rate == 0:
+            return self._finish(Status.STALLED, loosest)
         if np.isfinite(self.problem.bounds).any():
             unlimited = least_mean(self.problem, self.index)
             least = max(least, unlimited.lower)
@@ -79,7 +81,7 @@ class _Search:
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
                 self._record(tightest)
-        if self._gap() <= self.settings.tolerance:
+        if self._proved():
             return self._finish(Status.OPTIMAL, self.primal or loosest)
         return self._shrink(least, loosest if start is None else start)
 
@@ -113,7 +115,7 @@ class _Search:
         while self.solves < _MOST_SOLVES and since_better < _PATIENCE:
             since_better = 0 if self.ceiling - self.floor < 0.9 * width else since_better + 1
             width = min(width, self.ceiling - self.floor)
-            result = self._at(bound, max(accuracy, 0.1 * self.settings.tolerance), warm)
+            result = self._at(bound, accuracy, warm)
             if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
                 status = result.status
                 break
@@ -127,14 +129,15 @@ class _Search:
             warm = result
             self._record(result)
             slope = result.multipliers[self.problem.minimise]
-            if self._gap() <= self.settings.tolerance:
+            if self._proved():
                 return self._finish(Status.OPTIMAL, result)
             if result.rate_upper <= self.rate:
-                high = min(high, bound)
+                high = min(high, bound, self.ceiling)  # a constant output may be far better than was asked for
             elif result.rate_lower > self.rate:
                 low = max(low, bound)
-            excess = result.rate_upper - (self.rate - 0.25 * self.settings.tolerance)
-            accuracy = min(accuracy, max(1e-3 * abs(excess), 0.1 * self.settings.tolerance))
+            excess = result.rate_upper - (self.rate - 0.25 * self.settings.tolerance * min(1.0, slope))
+            finest = 0.1 * self.settings.tolerance * min(1.0, slope)
+            accuracy = min(accuracy, max(1e-3 * abs(excess), finest, 1e-12))
             bound = self._next(bound, excess, slope, low, high, least)
         return self._finish(status, warm)
 
@@ -157,17 +160,21 @@ class _Search:
             step = 0.5 * (low + high) if step <= low or not math.isfinite(step) else 0.5 * (bound + high)
         return step
 
-    def _gap(self) -> float:
-        """Return the bracket's width in nats, or relative to the loss where that is smaller.
+    def _proved(self) -> bool:
+        """Return whether the bracket is within the tolerance, in the loss's unit and in a unit that scales with it.
 
-        In nats it is the width times the multiplier of the certificate that proves the lower end. At the least value
-        of the loss the multiplier grows without limit, and only the relative width has a meaning.
+        The second is nats, the width times the multiplier of the certificate that proves the lower end, or the share
+        of the loss: near the least value of the loss the multiplier grows without limit and only the share has a
+        meaning. A width that is rounding beside the largest loss counts as none.
         """
-        width = self.ceiling - self.floor
-        if not math.isfinite(width) or width <= 0:
-            return max(width, 0.0)
-        relative = width / self.ceiling
-        return relative if self.dual is None else min(relative, width * self.dual.multipliers[self.problem.minimise])
+        width, tolerance = self.ceiling - self.floor, self.settings.tolerance
+        if not math.isfinite(width):
+            return False
+        matrix = self.problem.losses[self.index].matrix
+        if width <= _ROUNDING * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
+            return True
+        slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
+        return width <= tolerance * max(1.0, self.ceiling) and width * min(slope, 1 / self.ceiling) <= tolerance
 
     def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
         bounds = self.problem.bounds.copy()
@@ -187,11 +194,12 @@ class _Search:
         slope = result.multipliers[name]
         if slope > 0:
             plane = float(self.problem.p_x @ result.certificate.u) - self._charged(result)
-            allowance = 1e-13 * (1 + abs(plane) + self.rate)
-            floor = (plane - self.rate - allowance) / slope
+            size = float(np.abs(result.certificate.u).max()) + abs(plane) + self.rate
+            floor = (plane - self.rate - _ROUNDING * size - _EXPONENTIALS) / slope
+            floor -= _ROUNDING * abs(floor)
             if floor > self.floor:
                 self.floor, self.dual = floor, result
-        value = result.losses[name]
+        value = result.losses[name] * (1 + _ROUNDING)
         if result.rate_upper <= self.rate and value < self.ceiling:
             self.ceiling, self.primal = value, result
 
@@ -206,9 +214,12 @@ class _Search:
         problem = self.problem
         made = self.primal if self.primal is not None else last
         found = self.dual if self.dual is not None else made
-        upper = self.ceiling + 1e-14 * abs(self.ceiling)
-        if status is Status.STALLED and self._gap() <= math.sqrt(self.settings.tolerance):
-            status = Status.ALMOST_OPTIMAL
+        upper = self.ceiling
+        if self._proved():
+            status = Status.OPTIMAL
+        elif status in (Status.STALLED, Status.OPTIMAL):
+            near = upper - self.floor <= math.sqrt(self.settings.tolerance) * max(upper, 1e-300)
+            status = Status.ALMOST_OPTIMAL if near else Status.STALLED
         certificate = made.certificate
         if certificate is not None and found.certificate is not None:
             certificate = replace(

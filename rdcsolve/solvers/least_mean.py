@@ -135,7 +135,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
     mixed = sum(weights[m] * problem.losses[m].matrix[symbols] for m in np.flatnonzero(weights))
     tangent = mixed[:, letters] @ (masses / masses.sum())
     spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
-    s = 1e-8 / max(spread, 1e-300) if spread else 1.0
+    s = 1e-7 / max(spread, 1e-300) if spread else 1.0
     price = (p @ np.exp(s * (tangent[:, None] - mixed))).max()
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - np.log(price)

@@ -79,7 +79,7 @@ def _start_of(task: Task, start: Result | None) -> Start | None:
         return None
     names = task.problem.loss_names
     old = np.array([start.multipliers.get(names[m], 0.0) for m in task.relevant])
-    guess = 1 / np.minimum(task.bounds, task.scales())
+    guess = task.first_multipliers()
     multipliers = np.where(task.free, np.where(old > 1e-9 * guess, old, guess), task.fixed)
     return Start(start.letters, start.q / start.q.sum(), multipliers)
 

@@ -12,6 +12,7 @@ from rdcsolve.solvers.newton import Point, Restricted, primal_dual
 from rdcsolve.solvers.task import Task
 from rdcsolve.solvers.warm_up import warm_up
 
+_LONGEST_WARM_UP = 160  # Blahut-Arimoto steps
 _PATIENCE = 5  # Newton steps without a smaller gap before the method counts as jammed
 
 
@@ -65,4 +66,4 @@ def interior_points(
         except NumericalBreakdown:
             if restart == restarts:
                 raise
-        steps *= 4
+        steps = min(4 * steps, _LONGEST_WARM_UP)

@@ -44,10 +44,9 @@ class Task:
         """Return lambda.b over the limited losses: what the limits take off the dual bound."""
         return float(multipliers[self.free] @ self.bounds[self.free])
 
-    def scales(self) -> np.ndarray:
-        """Return a typical size of every loss, shape (R,): its mean over symbols and letters, or one."""
-        means = np.array([float(self.p @ loss.mean(axis=1)) for loss in self.letters.losses])
-        return np.where(means > 0, means, 1.0)
+    def first_multipliers(self) -> np.ndarray:
+        """Return the given multipliers, and one nat per bound for a limited loss, shape (R,)."""
+        return np.where(self.free, 1 / np.where(self.free, self.bounds, 1.0), self.fixed)
 
 
 def fixed_task(problem: Problem) -> Task:

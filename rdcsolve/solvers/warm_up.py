@@ -24,11 +24,11 @@ def warm_up(
     letters, q : numpy.ndarray
         Shape (k,); `q` sums to one.
     multipliers : numpy.ndarray or None
-        Shape (R,); None for a first guess from the scale of the losses.
+        Shape (R,); None for a first guess from the bounds.
     steps : int
     """
     if multipliers is None:
-        multipliers = np.where(task.free, 1 / np.minimum(task.bounds, task.scales()), task.fixed)
+        multipliers = task.first_multipliers()
     q = (1 - _FLOOR) * q + _FLOOR / q.size
     if not task.free.any():
         kernel = DenseKernel(task.letters.losses_of(letters), multipliers, task.letters.forbidden_of(letters))
@@ -38,7 +38,7 @@ def warm_up(
     for _ in range(max(steps // 3, 1)):
         tilted = tilt(task, letters, q, multipliers, accuracy=1e-6, max_steps=30)
         multipliers = tilted.multipliers
-        q = task.p @ tilted.channel
-    smallest = 1e-6 / np.minimum(task.bounds, task.scales())
-    multipliers = np.where(task.free, np.maximum(multipliers, smallest), multipliers)
+        q = (1 - _FLOOR) * (task.p @ tilted.channel) + _FLOOR / q.size
+    # An inactive limit keeps a multiplier above zero, as an interior point must: one that costs next to nothing.
+    multipliers = np.where(task.free, np.maximum(multipliers, 1e-6 / task.bounds), multipliers)
     return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers
