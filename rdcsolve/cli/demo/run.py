@@ -150,20 +150,25 @@ class Reconstructions:
 def reconstructions(
     digits: Digits, data: xarray.Dataset, rate: float, tolerance: float, pool: Executor
 ) -> Reconstructions:
-    """Return what images become along the trade-off at `rate`."""
-    bounds = data.sel(rate=rate)[CROSS_ENTROPY].values
-    chosen = bounds[np.linspace(bounds.size - 1, 0, _COLUMNS).round().astype(int)]
-    question = digits.problem.minimising("distortion", rate=rate)
-    questions = [question.with_limits(cross_entropy=float(limit)) for limit in chosen]
-    waiting = [pool.submit(solve, one, tolerance=tolerance) for one in questions]
+    """Return what images become along the trade-off at `rate`.
+
+    The channels are found as those of least rate under the limits of the solved points: the rate is then `rate`.
+    """
+    along = data.sel(rate=rate)
+    chosen = along.isel(point=np.linspace(along.sizes["point"] - 1, 0, _COLUMNS).round().astype(int))
+    limits, distortions = chosen[CROSS_ENTROPY].values.tolist(), chosen["objective_upper"].values.tolist()
+    waiting = [
+        pool.submit(solve, digits.problem.with_limits(D=D, cross_entropy=limit), tolerance=tolerance)
+        for D, limit in zip(distortions, limits, strict=True)
+    ]
     results: list[Result] = [future.result() for future in waiting]
     letters = digits.problem.reproduction
     assert letters is not None
     truth = digits.classes
     return Reconstructions(
         rate,
-        chosen.tolist(),
-        [result.distortion for result in results],
+        limits,
+        distortions,
         [result.channel @ letters[result.letters] for result in results],
         [np.einsum("ik,ki->i", result.channel, digits.decisions[result.letters][:, truth]) for result in results],
     )
