@@ -36,7 +36,7 @@ def check_everything(problem, result, arithmetic="ball"):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_answer_is_proved(kind):
-    @settings(max_examples=2 * settings().max_examples)
+    @settings(max_examples=4 * settings().max_examples)
     @given(testing.problems(kind))
     def holds(problem):
         check_everything(problem, rdc.solve(problem))

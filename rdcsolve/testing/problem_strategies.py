@@ -82,7 +82,8 @@ def _limited(draw: Any, base: Problem, kind: str, at_minimum: bool) -> Problem:
     minimised = draw(st.sampled_from(base.loss_names))
     others = [name for name in base.loss_names if name != minimised]
     bounds = _bounds(draw, base, reference, others)
-    least = mutual_information(base.p_x, reference) if any(map(math.isfinite, bounds.values())) else 0.0
+    unconstrained = base.forbidden is None and not any(map(math.isfinite, bounds.values()))
+    least = 0.0 if unconstrained else mutual_information(base.p_x, reference)
     extra = draw(st.sampled_from([0.1, 0.5, 1e-3, 2.0] + ([0.0] if least == 0.0 else [])))
     return base.with_limits(**bounds).minimising(minimised, rate=least + extra)
 
