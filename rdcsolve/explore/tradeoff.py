@@ -19,7 +19,7 @@ from rdcsolve.solvers import Result, Status, solve
 if TYPE_CHECKING:
     import xarray
 
-_FIRST_STEP = 0.02
+_FIRST_STEP = 0.04
 """Where a default grid starts, as a fraction of the range above the least loss, which few channels attain."""
 
 
