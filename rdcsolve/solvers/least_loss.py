@@ -11,7 +11,7 @@ import numpy as np
 from rdcsolve.problems import Problem
 from rdcsolve.solvers import assembly
 from rdcsolve.solvers.assembly import Dual, Primal
-from rdcsolve.solvers.least_mean import least_constant_mean, least_mean
+from rdcsolve.solvers.least_mean import EXPONENTIALS, least_constant_mean, least_mean
 from rdcsolve.solvers.least_rate import infeasible, rate_under
 from rdcsolve.solvers.loop import Limits
 from rdcsolve.solvers.result import Result
@@ -21,7 +21,7 @@ from rdcsolve.solvers.task import least_loss
 
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
-_EXPONENTIALS = 4e-15  # the rounding of log max c, whose exponentials are near one where u is near zero
+_NEGLIGIBLE = 1e-12  # share of the largest loss that is none at all beside it
 _PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
 
 
@@ -171,7 +171,7 @@ class _Search:
         if not math.isfinite(width):
             return False
         matrix = self.problem.losses[self.index].matrix
-        if width <= _ROUNDING * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
+        if width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
             return True
         slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
         return width <= tolerance * max(1.0, self.ceiling) and width * min(slope, 1 / self.ceiling) <= tolerance
@@ -195,7 +195,7 @@ class _Search:
         if slope > 0:
             plane = float(self.problem.p_x @ result.certificate.u) - self._charged(result)
             size = float(np.abs(result.certificate.u).max()) + abs(plane) + self.rate
-            floor = (plane - self.rate - _ROUNDING * size - _EXPONENTIALS) / slope
+            floor = (plane - self.rate - _ROUNDING * size - EXPONENTIALS) / slope
             floor -= _ROUNDING * abs(floor)
             if floor > self.floor:
                 self.floor, self.dual = floor, result

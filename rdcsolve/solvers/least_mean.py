@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.assembly import Dual, Primal, complete, constant
+
+EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
 
 
 class LeastMean(NamedTuple):
@@ -97,8 +100,8 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
     At rate zero the letter ignores the symbol: with r its distribution and M_m(a) = sum_i p_i L_m(i, a), the mean
     sum_a r_a M_0(a) is least subject to sum_a r_a M_m(a) <= b_m, a linear programme over letters. Its weights w give
     the tangent plane of the rate at this point through u_i = s sum_a r_a w.L(i, a) and lambda = s w: prices
-    exceed one by the order of s^2 only, and the bound on the loss misses the optimum by the order of s. The s chosen
-    balances that against the rounding of a division by s.
+    exceed one by the order of s^2 only, and the bound on the loss misses the optimum by the order of s, beside the
+    rounding of a division by s: of a few s the one with the best bound is taken.
 
     Parameters
     ----------
@@ -135,9 +138,13 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
     mixed = sum(weights[m] * problem.losses[m].matrix[symbols] for m in np.flatnonzero(weights))
     tangent = mixed[:, letters] @ (masses / masses.sum())
     spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
-    s = 1e-7 / max(spread, 1e-300) if spread else 1.0
-    price = (p @ np.exp(s * (tangent[:, None] - mixed))).max()
+    bounds = []
+    for s in np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0):
+        with np.errstate(over="ignore"):  # an infinite price proves nothing, and is not chosen
+            price = float((p @ np.exp(s * (tangent[:, None] - mixed))).max())
+        bounds.append((float(p @ tangent) - (math.log(price) + EXPONENTIALS) / s, s, price))
+    _, s, price = max(bounds)
     u = np.zeros(problem.n_x)
-    u[symbols] = s * tangent - np.log(price)
+    u[symbols] = s * tangent - math.log(price)
     used = masses > 0
     return constant(problem, letters[used], masses[used] / masses.sum()), Dual(u, s * weights, 0.0)

@@ -55,7 +55,7 @@ def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: 
         return infeasible(problem, settings, least, message)
     if int(task.free.sum()) > 1:
         room = margin(task)
-        if room.least > 1:
+        if room.least > 1 + 1e-12:  # beyond what its sums can round by
             return infeasible(
                 problem,
                 settings,
