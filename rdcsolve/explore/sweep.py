@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import xarray
 
 _SECONDS_BETWEEN_SAVES = 2.0
+_STRETCH = 4  # points that one task of an executor solves, each starting from the one before
 
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
 
@@ -51,7 +52,7 @@ def sweep(
     solver : optional
         As in `solve`.
     executor : concurrent.futures.Executor, optional
-        Solves rows (along the last axis) side by side, in processes for instance. The numbers agree with those of
+        Solves stretches of a few points side by side, in processes for instance. The numbers agree with those of
         a sweep without it to within the gaps.
     **axes : sequence of float
         Bounds by name of the loss (``D`` is the distortion) or of the ``rate``, in the order of the dimensions.
@@ -155,9 +156,10 @@ def failure(problem: Problem) -> Outcome:
 
 def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Outcome]]]:
     def solved(grid: Grid, rows: list[list[Index]], solver: Any, tolerance: float) -> Iterator[tuple[Index, Outcome]]:
-        points = [[grid.point(index) for index in row] for row in rows]
+        stretches = [row[k : k + _STRETCH] for row in rows for k in range(0, len(row), _STRETCH)]
         futures = {
-            executor.submit(_row, grid, along, solver, tolerance): row for row, along in zip(rows, points, strict=True)
+            executor.submit(_stretch, grid, [grid.point(index) for index in stretch], solver, tolerance): stretch
+            for stretch in stretches
         }
         try:
             for future in as_completed(futures):
@@ -172,8 +174,8 @@ def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Out
     return solved
 
 
-def _row(grid: Grid, points: list[dict[str, float]], solver: Any, tolerance: float) -> list[Outcome]:
-    """Return the outcomes along one row; fewer than points if interrupted."""
+def _stretch(grid: Grid, points: list[dict[str, float]], solver: Any, tolerance: float) -> list[Outcome]:
+    """Return the outcomes at neighbouring points; fewer than points if interrupted."""
     outcomes: list[Outcome] = []
     try:
         for outcome in _outcomes((grid.problem_at(point) for point in points), solver, tolerance):
