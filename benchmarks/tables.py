@@ -61,7 +61,7 @@ def peers(rows):
             gaps = [f"{found[kind]:.0e}" for kind in ("gap", "repaired_gap")]
             distance = f"{max(found['distance'], 0):.0e}"
             lines.append([row["problem"], LABELS[peer], clock(found["cpu"]), distance, *gaps, *slower])
-    header = ["problem", "peer", "CPU", "true distance", "proven gap", "repaired", "slower", "slower, repaired"]
+    header = ["problem", "peer", "CPU", "true distance", "proven gap", "repaired", "ratio", "repaired"]
     table(header, lines)
 
 
@@ -73,7 +73,7 @@ def certified(rows):
         needed = found["seconds_to_certified"]
         how = "extrapolated" if found["extrapolated"] else "measured"
         lines.append([row["problem"], f"{clock(needed)} ({how})", times(needed / row["ours"]["cpu"])])
-    table(["problem", "NumPy Blahut-Arimoto to a certified 1e-6", "times rdcsolve to its proven gap"], lines)
+    table(["problem", "NumPy Blahut-Arimoto to a certified 1e-6", "over rdcsolve to its proven gap"], lines)
 
 
 def main():
