@@ -21,7 +21,7 @@ from rdcsolve.kernels import DenseKernel
 from rdcsolve.solvers.iterate import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
-_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus one nat per bound: further, the linearised kernel
+_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus a thousandth of a nat per bound: further, the linearised kernel
 # says little; nearer zero than that, a multiplier hardly acts and may change by decades
 _LARGEST_LOG_V = 600.0  # keeps v and p v t in range while a wild step is being undone
 _MANY_LETTERS = 256  # from here on, letters that hardly move the dual are left out of the Newton matrix
@@ -225,7 +225,7 @@ class _System:
         dual = min(_reach(self.z, dz), _reach(self.v, dv), _reach(self.lam, dl))
         primal, dual = min(1.0, fraction * primal), min(1.0, fraction * dual)
         if self.lam.size:
-            size = self.lam + 1 / self.data.bounds[self.free]
+            size = self.lam + 1e-3 / self.data.bounds[self.free]
             change = float(np.abs(dl / size).max())
             dual = min(dual, _LARGEST_MULTIPLIER_CHANGE / max(change, 1e-300))
         return primal, dual
