@@ -21,8 +21,8 @@ from rdcsolve.kernels import DenseKernel
 from rdcsolve.solvers.iterate import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
-_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus a thousandth of a nat per bound: further, the linearised kernel
-# says little; nearer zero than that, a multiplier hardly acts and may change by decades
+_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus a thousandth of a nat per bound: further, the linearised
+# kernel says little; nearer zero than that, a multiplier hardly acts and may change by decades
 _LARGEST_LOG_V = 600.0  # keeps v and p v t in range while a wild step is being undone
 _MANY_LETTERS = 256  # from here on, letters that hardly move the dual are left out of the Newton matrix
 _WORTHWHILE = 0.8  # share of the letters above which leaving out the rest saves too little
