@@ -42,7 +42,7 @@ class Sizes:
     cross_entropy_limits: tuple[float, ...] = (0.05, 0.1, 0.2, 0.45, 1.0, 2.0, 4.0)
     rates: tuple[float, ...] = (1.0, 2.0, 3.0)
     n_tradeoff: int = 8
-    n_stretches: int = 4
+    n_stretches: int = 2
     saved: tuple[float, float] = (0.04, 0.2)
     tolerance: float = 1e-7
 

@@ -16,7 +16,7 @@ from rdcsolve.cli.demo.digits import CROSS_ENTROPY, Digits, Sizes
 from rdcsolve.explore import sweep, tradeoff
 from rdcsolve.explore.tradeoff import tradeoff_bounds
 from rdcsolve.problems import Problem
-from rdcsolve.solvers import Result, solve
+from rdcsolve.solvers import ColumnGeneration, Result, solve
 
 if TYPE_CHECKING:
     import xarray
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Advance = Callable[[int], None]
 
 _COLUMNS = 4
+_SOLVER = ColumnGeneration()
+"""A third of the letters carry mass at these limits, which column generation turns to account."""
 
 
 class Here(Executor):
@@ -62,10 +64,7 @@ def surface_and_bounds(
 
     What is known of the surface is kept in the file `partial`, from which an interrupted demo goes on.
     """
-    waiting = [
-        pool.submit(tradeoff_bounds, problem, rate, CROSS_ENTROPY, n_points=sizes.n_tradeoff, tolerance=sizes.tolerance)
-        for rate in sizes.rates
-    ]
+    waiting = [pool.submit(_bounds, problem, rate, sizes.n_tradeoff, sizes.tolerance) for rate in sizes.rates]
 
     def report(done: int, total: int, point: object, outcome: object) -> None:
         advance(done)
@@ -75,6 +74,7 @@ def surface_and_bounds(
         progress=report,
         save=partial,
         tolerance=sizes.tolerance,
+        solver=_SOLVER,
         executor=None if isinstance(pool, Here) else pool,
         distortion=sizes.distortion_limits,
         cross_entropy=sizes.cross_entropy_limits,
@@ -111,8 +111,12 @@ def tradeoffs(
     return together.assign_coords(rate=("rate", list(sizes.rates), {"unit": "nat", "long_name": "limit on the rate"}))
 
 
+def _bounds(problem: Problem, rate: float, n_points: int, tolerance: float) -> np.ndarray:
+    return tradeoff_bounds(problem, rate, CROSS_ENTROPY, n_points=n_points, tolerance=tolerance, solver=_SOLVER)
+
+
 def _stretch(problem: Problem, rate: float, bounds: np.ndarray, tolerance: float) -> xarray.Dataset:
-    return tradeoff(problem, rate, CROSS_ENTROPY, bounds, tolerance=tolerance)
+    return tradeoff(problem, rate, CROSS_ENTROPY, bounds, tolerance=tolerance, solver=_SOLVER)
 
 
 def one_tradeoff(data: xarray.Dataset, rate: float) -> xarray.Dataset:
@@ -158,7 +162,7 @@ def reconstructions(
     chosen = along.isel(point=np.linspace(along.sizes["point"] - 1, 0, _COLUMNS).round().astype(int))
     limits, distortions = chosen[CROSS_ENTROPY].values.tolist(), chosen["objective_upper"].values.tolist()
     waiting = [
-        pool.submit(solve, digits.problem.with_limits(D=D, cross_entropy=limit), tolerance=tolerance)
+        pool.submit(solve, digits.problem.with_limits(D=D, cross_entropy=limit), _SOLVER, tolerance=tolerance)
         for D, limit in zip(distortions, limits, strict=True)
     ]
     results: list[Result] = [future.result() for future in waiting]
