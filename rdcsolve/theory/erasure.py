@@ -61,8 +61,10 @@ def rate(rate_of_distortion: ArrayLike, C: ArrayLike, entropy_x: ArrayLike, e: A
     InvalidInput
         If an argument is NaN, negative, or outside its range.
 
-    Notes ----- The maximum is attained: reveal X to the decoder, beside the letter of the best channel for
-    D, just often enough. With letters that may share a reproduction value this is always possible.
+    Notes
+    -----
+    The maximum is attained: reveal X to the decoder, beside the letter of the best channel for D, just often enough.
+    With letters that may share a reproduction value this is always possible.
 
     Examples
     --------

@@ -29,12 +29,12 @@ def differential_entropy(variance: ArrayLike = 1.0) -> FloatOrArray:
 
 
 def minimum_label_entropy(rho: ArrayLike, var_s: ArrayLike = 1.0) -> FloatOrArray:
-    """C_min = h(S|X) = h(S) + 1/2 ln(1 - rho^2) in nats (-inf if |rho| = 1); it needs infinite rate.
+    """C_min = h(S|X) = h(S) + 1/2 ln(1 - rho^2) in nats (-inf if abs(rho) = 1); it needs infinite rate.
 
     Raises
     ------
     InvalidInput
-        If |rho| > 1 or `var_s` is not positive and finite.
+        If abs(rho) > 1 or `var_s` is not positive and finite.
 
     Notes
     -----
@@ -49,10 +49,11 @@ def critical_label_entropy(R: ArrayLike, rho: ArrayLike, var_s: ArrayLike = 1.0)
     Raises
     ------
     InvalidInput
-        If R < 0, |rho| > 1 or `var_s` is not positive and finite.
+        If R < 0, abs(rho) > 1 or `var_s` is not positive and finite.
 
-    Notes ----- The upper end of the second case of equation (4) in arXiv:2504.09025, and the Gaussian
-    information bottleneck.
+    Notes
+    -----
+    The upper end of the second case of equation (4) in arXiv:2504.09025, and the Gaussian information bottleneck.
     """
     return as_result(critical(within("R", R, 0.0), correlation(rho), variance_of("var_s", var_s)))
 
@@ -142,8 +143,10 @@ def rate(
     InvalidInput
         If an argument is NaN or outside its range.
 
-    Notes ----- The safe form of Theorem 1 (Wang et al. 2024, quoted in arXiv:2504.09025): the three printed
-    cases overlap and the first two turn negative when C > h(S).
+    Notes
+    -----
+    The safe form of Theorem 1 (Wang et al. 2024, quoted in arXiv:2504.09025): the three printed cases overlap and the
+    first two turn negative when C > h(S).
 
     Examples
     --------
@@ -209,8 +212,10 @@ def distortion(
     InvalidInput
         If R < 0, or an argument is NaN or outside its range.
 
-    Notes ----- The correct form of Theorem 2 of arXiv:2504.09025. One channel is best for both losses, so
-    the achievable pairs (D, C) at rate R form a quadrant and there is nothing to trade.
+    Notes
+    -----
+    The correct form of Theorem 2 of arXiv:2504.09025. One channel is best for both losses, so the achievable pairs
+    (D, C) at rate R form a quadrant and there is nothing to trade.
 
     Examples
     --------
@@ -229,15 +234,14 @@ def distortion_theorem_2_as_printed(
 
     Use `distortion` for the truth. What is wrong, case by case:
 
-    1. C > C*(R): var_x e^{-2R}. Right (and right at C = C*(R) too). 2. C_min <= C <= C*(R): var_x T(C).
-    Wrong below C*(R): reaching such a C needs the rate -1/2 ln T(C) > R, so the
-       problem is infeasible. The printed value inverts the rate of the *label* limit as if it were a
-       distortion: since T(C) < e^{-2R} it lies below Shannon's bound var_x e^{-2R}, is 0 at C_min whatever
-       R, and grows with C although the text around it says that it falls.
-    3. C > h(S) and R > h(X): 0. Wrong: zero error needs infinite rate, and h(X) is no threshold (it changes
-    with the unit
-       of X and is negative for small var_x, where the case claims D = 0 at rate 0). It contradicts case 1,
-       which it overlaps; the last printed case is taken here, for otherwise it would never apply.
+    1. C > C*(R): var_x e^{-2R}. Right (and right at C = C*(R) too).
+    2. C_min <= C <= C*(R): var_x T(C). Wrong below C*(R): reaching such a C needs the rate -1/2 ln T(C) > R, so the
+       problem is infeasible. The printed value inverts the rate of the *label* limit as if it were a distortion: since
+       T(C) < e^{-2R} it lies below Shannon's bound var_x e^{-2R}, is 0 at C_min whatever R, and grows with C although
+       the text around it says that it falls.
+    3. C > h(S) and R > h(X): 0. Wrong: zero error needs infinite rate, and h(X) is no threshold (it changes with the
+       unit of X and is negative for small var_x, where the case claims D = 0 at rate 0). It contradicts case 1, which
+       it overlaps; the last printed case is taken here, for otherwise it would never apply.
 
     Parameters
     ----------

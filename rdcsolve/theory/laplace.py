@@ -1,4 +1,4 @@
-"""Laplace source, density exp(-|x|/scale) / (2 scale), under the absolute error |x - a|.
+"""Laplace source, density exp(-abs(x)/scale) / (2 scale), under the absolute error abs(x - a).
 
 Source: Berger, Rate Distortion Theory (1971), chapter 4. The source is the sum of a reproduction and an
 independent Laplace error of scale D, which makes Shannon's lower bound tight at every D.
@@ -22,7 +22,7 @@ def differential_entropy(scale: ArrayLike = 1.0) -> FloatOrArray:
 
 
 def rate_distortion(D: ArrayLike, scale: ArrayLike = 1.0) -> FloatOrArray:
-    """R(D) = max(0, ln(scale / D)) in nats; inf at D = 0. `scale` is E|X|, the distortion of rate zero.
+    """R(D) = max(0, ln(scale / D)) in nats; inf at D = 0. `scale` is E abs(X), the distortion of rate zero.
 
     Raises
     ------
@@ -63,16 +63,18 @@ def multiplier(D: ArrayLike, scale: ArrayLike = 1.0) -> FloatOrArray:
 
 
 def d_tilted_information(x: ArrayLike, D: ArrayLike, scale: ArrayLike = 1.0) -> FloatOrArray:
-    """j(x, D) = ln(scale/D) + |x|/scale - 1 for D < scale and 0 beyond, in nats, X with median zero.
+    """j(x, D) = ln(scale/D) + abs(x)/scale - 1 for D < scale and 0 beyond, in nats, X with median zero.
 
     Raises
     ------
     InvalidInput
         If D <= 0 or `scale` is not positive and finite.
 
-    Notes ----- The optimal reproduction is 0 with probability (D/scale)^2 and Laplace of the same scale
-    otherwise; the mean of exp(-|x - A|/D) under it is (D/scale) exp(-|x|/scale). Definition: Kostina and
-    Verdu, IEEE Trans. Inf. Theory 58 (2012).
+    Notes
+    -----
+    The optimal reproduction is 0 with probability (D/scale)^2 and Laplace of the same scale otherwise; the mean of
+    exp(-abs(x - A)/D) under it is (D/scale) exp(-abs(x)/scale). Definition: Kostina and Verdu, IEEE Trans. Inf.
+    Theory 58 (2012).
     """
     D, scale = within("D", D, 0.0, open_low=True), within("scale", scale, 0.0, open_low=True, finite=True)
     value = np.log(scale) - np.log(D) + np.abs(number("x", x)) / scale - 1.0
