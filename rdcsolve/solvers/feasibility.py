@@ -20,11 +20,17 @@ class Margin(NamedTuple):
         No channel does better than this (Theorem 5 of the page on certificates, with `weights`).
     weights : numpy.ndarray
         Shape (F,), summing to one.
+    choices : numpy.ndarray
+        Shape (V, n): deterministic channels, each symbol's place in the list of letters.
+    mixture : numpy.ndarray
+        Shape (V,): the mixture of them that attains `attained`.
     """
 
     attained: float
     least: float
     weights: np.ndarray
+    choices: np.ndarray
+    mixture: np.ndarray
 
 
 def margin(task: Task, letters: np.ndarray | None = None, enough: float = 0.5) -> Margin:
@@ -48,6 +54,7 @@ def margin(task: Task, letters: np.ndarray | None = None, enough: float = 0.5) -
     scaled = [losses[m] / task.bounds[m] for m in free]
     weights = np.full(free.size, 1 / free.size)
     points: list[np.ndarray] = []
+    choices: list[np.ndarray] = []
     least, best = -np.inf, weights
     rows = np.arange(task.p.size)
     for _ in range(100):
@@ -59,18 +66,19 @@ def margin(task: Task, letters: np.ndarray | None = None, enough: float = 0.5) -
         if bound > least:
             least, best = bound, weights
         if not np.isfinite(bound):
-            return Margin(np.inf, np.inf, weights)
+            return Margin(np.inf, np.inf, weights, np.empty((0, rows.size), dtype=np.intp), np.empty(0))
+        choices.append(choice)
         points.append(np.array([task.p @ loss[rows, choice] for loss in scaled]))
         if free.size == 1:
-            return Margin(float(points[0][0]), bound, weights)
-        attained, weights = _best_mixture(np.array(points))
+            return Margin(float(points[0][0]), bound, weights, np.array(choices), np.ones(1))
+        attained, weights, mixture = _best_mixture(np.array(points))
         if attained <= enough or least > 1 or attained - least <= 1e-12 * (1 + attained):
             break
-    return Margin(attained, least, best)
+    return Margin(attained, least, best, np.array(choices), mixture)
 
 
-def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return min over mixtures of the points of their largest coordinate, and its dual weights."""
+def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return min over mixtures of the points of their largest coordinate, its dual weights, and the mixture."""
     from scipy.optimize import linprog
 
     count, dimension = points.shape
@@ -85,9 +93,24 @@ def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray]:
         method="highs",
     )
     if answer.status != 0:
-        return float(points.max(axis=1).min()), np.full(dimension, 1 / dimension)
+        best = points.max(axis=1)
+        alone = (np.arange(count) == best.argmin()).astype(float)
+        return float(best.min()), np.full(dimension, 1 / dimension), alone
     weights = np.maximum(-answer.ineqlin.marginals, 0)
-    return float(answer.fun), weights / weights.sum()
+    mixture = np.maximum(answer.x[:count], 0)
+    return float(answer.fun), weights / weights.sum(), mixture / mixture.sum()
+
+
+def feasible_channel(task: Task) -> np.ndarray | None:
+    """Return a channel of shape (n, n_letters) that meets the limits as well as any, or None if none is known to."""
+    room = margin(task)
+    if room.attained > 1:
+        return None
+    channel = np.zeros((task.p.size, task.letters.n_letters))
+    rows = np.arange(task.p.size)
+    for choice, share in zip(room.choices, room.mixture, strict=True):
+        channel[rows, choice] += share
+    return channel
 
 
 def constant_output(task: Task) -> tuple[np.ndarray, np.ndarray] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers import assembly
-from rdcsolve.solvers.feasibility import constant_output, margin
+from rdcsolve.solvers.feasibility import constant_output, feasible_channel, margin
 from rdcsolve.solvers.iterate import Start
 from rdcsolve.solvers.loop import Progress, run
 from rdcsolve.solvers.result import Result
@@ -99,11 +99,16 @@ def _descend(task: Task, settings: Settings, start: Result | None) -> Result:
 
 def _result(task: Task, settings: Settings, progress: Progress) -> Result:
     problem = task.problem
-    if progress.dual is None or progress.primal is None:
+    made = None if progress.primal is None else assembly.primal(task, progress.primal)
+    if made is None and problem.multipliers is None:
+        made = _last_resort(task)
+    if made is None or (progress.dual is None and problem.multipliers is not None):
         return _nothing(problem, settings, progress)
-    made, found = assembly.primal(task, progress.primal), assembly.dual(task, progress.dual)
-    if made is None:
-        return _nothing(problem, settings, progress)
+    # u = 0 proves that no rate is negative, where nothing better is known
+    trivial = assembly.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
+    found = trivial if progress.dual is None else assembly.dual(task, progress.dual)
+    if problem.multipliers is None and not found.lower > 0:
+        found = trivial
     fixed = problem.multipliers is not None
     value = made.rate + (float(problem.multipliers @ made.means) if problem.multipliers is not None else 0.0)
     upper = value + 1e-14 * (1 + abs(value))
@@ -117,7 +122,10 @@ def _result(task: Task, settings: Settings, progress: Progress) -> Result:
         status = Status.ALMOST_OPTIMAL
         message = "the gap is what rounding costs at this size of the objective or the multipliers; the bounds hold"
     elif status in (Status.STALLED, Status.NUMERICAL_ERROR, Status.OPTIMAL):
-        status = Status.ALMOST_OPTIMAL if gap <= math.sqrt(settings.tolerance) else Status.STALLED
+        if gap <= math.sqrt(settings.tolerance):
+            status = Status.ALMOST_OPTIMAL
+        elif status is Status.OPTIMAL:
+            status = Status.STALLED
     rate_lower = lower
     if problem.multipliers is not None:  # what the plane says about channels with these very losses
         rate_lower = max(lower - float(problem.multipliers @ made.means), 0.0)
@@ -144,6 +152,16 @@ def _result(task: Task, settings: Settings, progress: Progress) -> Result:
         history=tuple(progress.history),
         message=message,
     )
+
+
+def _last_resort(task: Task) -> assembly.Primal | None:
+    """Return a channel that meets the limits where the solver found none: its rate is a bound, if a poor one."""
+    channel = feasible_channel(task) if task.free.any() else None
+    if channel is None:
+        return None
+    problem = task.problem
+    made = assembly.complete(problem, np.arange(problem.n_letters), channel, task.letters.symbols)
+    return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
 
 
 def _zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:
@@ -178,6 +196,8 @@ def infeasible(problem: Problem, settings: Settings, minimum: dict[str, float], 
 
 def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:
     lower = progress.lower() if math.isfinite(progress.lower()) else math.nan
+    if problem.objective == "rate":
+        lower = max(lower, 0.0) if math.isfinite(lower) else 0.0
     return _empty(problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history))
 
 
