@@ -200,7 +200,10 @@ class _System:
         moved = np.zeros(t.size)
         if lam.size:
             below = self.residual_loss - residual_s / lam - self.loss_t.T @ over_t
-            dl = np.linalg.solve(self.schur, self.coupling.T @ dq - below)
+            try:
+                dl = np.linalg.solve(self.schur, self.coupling.T @ dq - below)
+            except np.linalg.LinAlgError:
+                raise NumericalBreakdown("the limits' own Newton matrix is singular") from None
             dq = dq - self.reduced @ dl
             moved = self.loss_t @ dl
         dv = (residual_t - v * (self.columns @ dq - moved)) / t
@@ -246,11 +249,11 @@ def _factorise(root: np.ndarray) -> tuple[np.ndarray, bool]:
 
     matrix = root.T @ root
     matrix.flat[:: matrix.shape[0] + 1] += 1
+    if not np.isfinite(np.trace(matrix)):  # squares of every entry: LAPACK would return a factor of NaN, silently
+        raise NumericalBreakdown("the Newton matrix is not finite")
     try:
         factor, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-    except (LinAlgError, ValueError):
-        if not np.isfinite(root).all():
-            raise NumericalBreakdown("the Newton matrix is not finite") from None
+    except LinAlgError:
         stacked = np.vstack([root, np.eye(root.shape[1])])
         return qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
     return factor, lower
