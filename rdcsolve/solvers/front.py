@@ -42,9 +42,11 @@ def solve(
         By default what `choose` returns.
     tolerance : float, optional
         The gap asked for, in nats, beyond what rounding costs (1e-13 for everyday problems). Where a loss is
-        minimised, its gap times its multiplier, or the gap relative to the loss if that is smaller.
+        minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which is in
+        nats, or its share of the loss is at most the tolerance.
     max_steps : int, optional
-        By default 200 for the fast solvers and 2000 for Blahut-Arimoto.
+        By default 200 for the fast solvers and 2000 for Blahut-Arimoto. `Conic` stops by its own rules: it ignores
+        this and the next two options, and `start`.
     time_limit : float, optional
         Wall seconds; checked between steps.
     callback : callable, optional

@@ -48,6 +48,7 @@ class _Search:
     dual: Result | None = None  # the result whose certificate proves it
     ceiling: float = math.inf  # the loss of a channel within the rate limit
     primal: Result | None = None
+    unlimited: float | None = None  # the least loss at any rate, once it was asked for
     solves: int = 0
     steps: int = 0
 
@@ -73,17 +74,21 @@ class _Search:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
         if self.rate == 0:
             return self._finish(Status.STALLED, loosest)
-        if np.isfinite(self.problem.bounds).any():
-            unlimited = least_mean(self.problem, self.index)
-            least = max(least, unlimited.lower)
-            self._record_programme(unlimited.primal, unlimited.dual(self.rate), loosest)
-        else:
+        if not np.isfinite(self.problem.bounds).any():
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
                 self._record(tightest)
         if self._proved():
             return self._finish(Status.OPTIMAL, self.primal or loosest)
         return self._shrink(least, loosest if start is None else start)
+
+    def _at_any_rate(self, result: Result) -> float:
+        """Use the least loss at any rate: it matters, and is worth its time, only where the rate limit is slack."""
+        if self.unlimited is None:
+            unlimited = least_mean(self.problem, self.index)
+            self._record_programme(unlimited.primal, unlimited.dual(self.rate), result)
+            self.unlimited = unlimited.lower
+        return self.unlimited
 
     def _record_programme(self, made: Primal, found: Dual, loosest: Result) -> None:
         """Use what a linear programme proves and attains; whatever its channel misses leaves only the bound."""
@@ -123,7 +128,10 @@ class _Search:
                 status = Status.TIME_LIMIT
                 break
             if result.status is Status.INFEASIBLE or not math.isfinite(result.rate_upper):
-                low = bound
+                least = max(least, self._at_any_rate(warm))
+                if self._proved():
+                    break
+                low, high = max(bound, least), min(high, self.ceiling)
                 bound = 0.5 * (low + high)
                 continue
             warm = result
@@ -139,6 +147,8 @@ class _Search:
             finest = 0.1 * self.settings.tolerance * min(1.0, slope)
             accuracy = min(accuracy, max(1e-3 * abs(excess), finest, 1e-12))
             bound = self._next(bound, excess, slope, low, high, least)
+        if not self._proved() and status is Status.STALLED and np.isfinite(self.problem.bounds).any():
+            self._at_any_rate(warm)
         return self._finish(status, warm)
 
     def _first_guess(self, low: float, high: float, warm: Result) -> float:
@@ -163,18 +173,19 @@ class _Search:
     def _proved(self) -> bool:
         """Return whether the bracket is within the tolerance, in the loss's unit and in a unit that scales with it.
 
-        The second is nats, the width times the multiplier of the certificate that proves the lower end, or the share
-        of the loss: near the least value of the loss the multiplier grows without limit and only the share has a
-        meaning. A width that is rounding beside the largest loss counts as none.
+        The first is the rule that `solve` documents: tolerance * max(1, loss), as losses have any unit. The second is
+        nats, the width times the multiplier of the certificate that proves the lower end, or the share of the loss:
+        near the least value of the loss the multiplier grows without limit and only the share has a meaning. A width
+        that is rounding beside the largest loss meets the second in any case.
         """
         width, tolerance = self.ceiling - self.floor, self.settings.tolerance
-        if not math.isfinite(width):
+        if not width <= tolerance * max(1.0, self.ceiling):
             return False
         matrix = self.problem.losses[self.index].matrix
         if width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
             return True
         slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
-        return width <= tolerance * max(1.0, self.ceiling) and width * min(slope, 1 / self.ceiling) <= tolerance
+        return width * min(slope, 1 / self.ceiling) <= tolerance
 
     def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
         bounds = self.problem.bounds.copy()

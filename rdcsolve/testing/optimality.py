@@ -33,9 +33,10 @@ def check_bounds(result: Any, tolerance: float = 1e-9) -> None:
     Raises
     ------
     AssertionError
-        If a lower bound exceeds its upper bound, if OPTIMAL is claimed for a gap above the tolerance or
-        ALMOST_OPTIMAL for one above its square root, if something is called certified without a certificate
-        and finite bounds, or INFEASIBLE without the attainable minimum.
+        If a lower bound exceeds its upper bound, if OPTIMAL is claimed for a gap above the tolerance (for a loss,
+        above tolerance * max(1, loss), the rule of `solve`) or ALMOST_OPTIMAL for one above its square root, if
+        something is called certified without a certificate and finite bounds, or INFEASIBLE without the attainable
+        minimum.
     """
     status = result.status.name
     if status == "INFEASIBLE":
@@ -52,6 +53,8 @@ def check_bounds(result: Any, tolerance: float = 1e-9) -> None:
     gap = result.objective_upper - result.objective_lower
     if status in ("OPTIMAL", "ALMOST_OPTIMAL"):
         allowed = tolerance if status == "OPTIMAL" else math.sqrt(tolerance)
+        if result.objective not in ("rate", "lagrangian"):  # losses have any unit: the rule is relative above one
+            allowed *= max(1.0, abs(result.objective_upper))
         require(gap <= allowed, f"{status} is claimed, but the gap is {gap:.6g} > {allowed:.3g}")
     if result.proof.name == "CERTIFIED":
         require(result.certificate is not None, "CERTIFIED is claimed, but there is no certificate")

@@ -1,0 +1,228 @@
+"""Least loss under a limit on the rate, at both ends of the curve and on straight segments of it."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+import rdcsolve as rdc
+from rdcsolve.solvers import Proof, Status
+
+INF = np.inf
+FLIP = [[0.0, 1.0], [1.0, 0.0]]
+SOLVERS = [rdc.InteriorPoint(), rdc.ColumnGeneration()]
+
+
+def solved(problem, solver=None):
+    result = rdc.solve(problem, solver)
+    assert result.status is Status.OPTIMAL, str(result)
+    assert result.proof is Proof.CERTIFIED
+    assert result.gap <= 1e-9 * max(1.0, result.objective_upper)
+    verification = result.certificate.verify(problem)
+    assert verification.valid, verification
+    return result
+
+
+def check_value(result, expected):
+    assert result.objective_lower <= expected * (1 + 1e-12) + 1e-13
+    assert result.objective_upper >= expected * (1 - 1e-12) - 1e-13
+
+
+# ------------------------------------------------------------------------------------- closed forms
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("rate", [1e-3, 0.2, 0.5, 0.6])
+def test_coin(rate, solver):
+    result = solved(rdc.Problem.from_arrays([0.7, 0.3], FLIP, rate=rate, minimise="distortion"), solver)
+    check_value(result, rdc.theory.binary.distortion_rate(rate, 0.3))
+    assert result.rate_upper <= rate
+    expected = rdc.theory.binary.multiplier(result.objective_upper, 0.3)
+    assert result.multipliers["distortion"] == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.7, 1.3])
+def test_hamming_of_a_uniform_source(rate):
+    n = 5
+    problem = rdc.Problem.from_arrays(np.full(n, 1 / n), 1 - np.eye(n), rate=rate, minimise="distortion")
+    check_value(solved(problem), rdc.theory.uniform_hamming.distortion_rate(rate, n))
+
+
+@pytest.mark.parametrize("rate", [0.5, 1.0])
+def test_normal_density(rate):
+    source = rdc.sources.gaussian(n_x=121, half_width=6)
+    result = solved(rdc.Problem(source, limits=[rdc.RateLimit(rate)], minimise="distortion"))
+    assert result.objective_upper == pytest.approx(rdc.theory.gaussian.distortion_rate(rate), rel=1e-4)
+
+
+# ------------------------------------------------------------------------------------- the ends of the curve
+
+
+def test_rate_zero_is_the_best_letter():
+    rng = np.random.default_rng(0)
+    p, d = rng.dirichlet(np.ones(4)), rng.random((4, 6))
+    result = solved(rdc.Problem.from_arrays(p, d, rate=0.0, minimise="distortion"))
+    check_value(result, float((p @ d).min()))
+    assert result.rate_upper == 0.0
+    assert result.letters.tolist() == [int((p @ d).argmin())]
+
+
+def test_rate_zero_with_another_limit_is_the_best_mixture():
+    rng = np.random.default_rng(1)
+    p, d, other = rng.dirichlet(np.ones(4)), rng.random((4, 6)), rng.random((4, 6))
+    bound = 0.5 * float((p @ other).min() + (p @ other)[int((p @ d).argmin())])
+    problem = rdc.Problem.from_arrays(p, d, losses={"other": other}, limits={"other": bound})
+    result = rdc.solve(problem.minimising("distortion", rate=0.0))
+    # the rate leaves zero with slope zero here, so no multiplier proves the end exactly: see `least_constant_mean`
+    assert result.gap <= 1e-7
+    assert result.certificate.verify(problem.minimising("distortion", rate=0.0)).valid
+    best = linprog(p @ d, A_ub=[p @ other], b_ub=[bound], A_eq=[np.ones(6)], b_eq=[1.0])
+    check_value(result, best.fun)
+    assert result.losses["other"] <= bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("rate", [0.62, 5.0, 1e6])
+def test_more_rate_than_is_of_use(rate):
+    """Hb(0.3) = 0.6109 nats tell everything."""
+    offset = np.array([[0.5], [2.0]])
+    problem = rdc.Problem.from_arrays([0.7, 0.3], np.array(FLIP) + offset, rate=rate, minimise="distortion")
+    result = solved(problem)
+    check_value(result, 0.7 * 0.5 + 0.3 * 2.0)
+    assert result.rate_upper <= rate
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_with_more_rate_than_is_of_use_the_other_limits_are_a_linear_programme(share):
+    rng = np.random.default_rng(2)
+    p, d, other = rng.dirichlet(np.ones(4)), rng.random((4, 5)), rng.random((4, 5))
+    least, most = float(p @ other.min(axis=1)), float(p @ other[np.arange(4), d.argmin(axis=1)])
+    bound = least + share * (most - least)
+    problem = rdc.Problem.from_arrays(p, d, losses={"other": other}, limits={"other": bound})
+    result = solved(problem.minimising("distortion", rate=10.0))
+    best = linprog(
+        (p[:, None] * d).ravel(),
+        A_ub=[(p[:, None] * other).ravel()],
+        b_ub=[bound],
+        A_eq=np.kron(np.eye(4), np.ones(5)),
+        b_eq=np.ones(4),
+    )
+    check_value(result, best.fun)
+    assert result.losses["other"] <= bound * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3])
+def test_another_limit_and_the_rate_both_bind(rate):
+    """D(R, b) inverts R(D, b)."""
+    rng = np.random.default_rng(5)
+    p, d, other = rng.dirichlet(np.ones(5)), rng.random((5, 6)), rng.random((5, 6))
+    bound = 0.5 * float(p @ other.min(axis=1) + (p @ other).min())
+    problem = rdc.Problem.from_arrays(p, d, losses={"other": other}, limits={"other": bound})
+    least = rdc.solve(problem).rate_upper
+    result = solved(problem.minimising("distortion", rate=least + rate))
+    assert result.losses["other"] <= bound * (1 + 1e-9)
+    assert result.multipliers["other"] > 0
+    back = rdc.solve(problem.with_limits(D=result.objective_upper))
+    slope = back.multipliers["distortion"]
+    assert back.rate_upper == pytest.approx(least + rate, abs=5e-9 * max(1.0, slope))
+
+
+def test_other_limits_that_need_more_than_the_rate():
+    problem = rdc.Problem.from_arrays([0.5, 0.5], FLIP, losses={"other": [[0.0, 1.0], [1.0, 0.0]]})
+    result = rdc.solve(problem.with_limits(other=0.1).minimising("distortion", rate=0.2))
+    needed = rdc.theory.binary.rate_distortion(0.1, 0.5)
+    assert result.status is Status.INFEASIBLE
+    assert result.minimum["rate"] == pytest.approx(needed, abs=2e-2)
+    assert result.minimum["rate"] <= needed + 1e-12
+    assert "need a rate of at least" in result.message
+
+
+def test_another_limit_below_its_least_value():
+    problem = rdc.Problem.from_arrays([0.5, 0.5], FLIP, losses={"other": [[1.0, 2.0], [2.0, 1.0]]})
+    result = rdc.solve(problem.with_limits(other=0.9).minimising("distortion", rate=0.2))
+    assert result.status is Status.INFEASIBLE
+    assert result.objective == "distortion"
+    assert result.minimum["other"] == 1.0
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_the_unit_of_the_loss_does_not_matter(scale):
+    problem = rdc.Problem.from_arrays([0.7, 0.3], scale * np.array(FLIP), rate=0.3, minimise="distortion")
+    result = rdc.solve(problem)
+    assert result.status is Status.OPTIMAL
+    expected = scale * rdc.theory.binary.distortion_rate(0.3, 0.3)
+    assert result.objective_lower <= expected * (1 + 1e-12)
+    assert result.objective_upper >= expected * (1 - 1e-12)
+    assert result.gap <= 1e-8 * scale
+
+
+# ------------------------------------------------------------------------------------- straight segments
+
+
+def erasure(n, price=1.0):
+    """Letter a < n says which symbol it was, the last one says nothing, for `price`: R(D) = (1 - D / price) log n."""
+    d = np.full((n, n + 1), INF)
+    d[np.arange(n), np.arange(n)] = 0.0
+    d[:, n] = price
+    return rdc.Problem.from_arrays(np.full(n, 1 / n), d)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("share", [1e-3, 0.25, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("n", [2, 5])
+def test_rate_in_the_middle_of_a_segment(n, share, solver):
+    problem = erasure(n, price=3.0).with_limits(D=3.0 * share)
+    result = solved(problem, solver)
+    check_value(result, (1 - share) * math.log(n))
+    assert result.multipliers["distortion"] == pytest.approx(math.log(n) / 3, rel=1e-4)
+    assert result.losses["distortion"] <= 3.0 * share
+    assert result.q[-1] == pytest.approx(share, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_distortion_in_the_middle_of_a_segment(share, solver):
+    problem = erasure(4, price=2.0).minimising("distortion", rate=share * math.log(4))
+    check_value(solved(problem, solver), 2.0 * (1 - share))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+def test_a_segment_between_two_curves(share):
+    """Two pairs of symbols: which pair is free to know, which of the pair costs log 2 or an erasure at 0.2.
+
+    With Hamming distortion beside an erasure letter the curve log 2 - Hb(D) is cut by its tangent through (0.2, 0).
+    """
+    from scipy.optimize import brentq
+
+    price = 0.2
+    d = np.array([[0.0, 1.0, price], [1.0, 0.0, price]])
+    curve = rdc.theory.binary.rate_distortion
+    slope = rdc.theory.binary.multiplier
+    touch = brentq(lambda x: curve(x, 0.5) - slope(x, 0.5) * (price - x), 1e-6, price - 1e-6)
+    bound = touch + share * (price - touch)
+    problem = rdc.Problem.from_arrays([0.5, 0.5], d, D=bound)
+    result = solved(problem)
+    check_value(result, slope(touch, 0.5) * (price - bound))
+    assert result.multipliers["distortion"] == pytest.approx(slope(touch, 0.5), rel=1e-4)
+    back = solved(problem.with_limits(D=None).minimising("distortion", rate=result.rate_upper))
+    assert back.objective_upper == pytest.approx(bound, abs=2e-9)
+
+
+@pytest.mark.parametrize("e", [0.0, 0.25])
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_labels_seen_through_an_erasure(e, share):
+    """The true posteriors as classifier, and a letter that knows nothing: R(C) is the straight line of the theory."""
+    known = np.array([[1 - e, 0.0, e], [0.0, 1 - e, e]])
+    source = rdc.Source([0.0, 1.0], [0.5, 0.5], labels=(known,))
+    classifier = np.vstack([known, [(1 - e) / 2, (1 - e) / 2, e]])
+    floor = rdc.theory.erasure.minimum_label_entropy(e)
+    bound = floor + share * (1 - e) * math.log(2)
+    problem = rdc.Problem(
+        source,
+        distortion=np.zeros((2, 3)),
+        limits=[rdc.ClassifierLossLimit(bound, classifier)],
+    )
+    result = solved(problem)
+    check_value(result, rdc.theory.erasure.rate(0.0, bound, math.log(2), e))
+    expected = rdc.theory.erasure.multiplier(0.0, bound, math.log(2), e)
+    assert result.multipliers["classifier_loss"] == pytest.approx(expected, rel=1e-4)
