@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from .certificates import Certificate
     from .errors import InvalidInput, MissingExtra, RdcError, SaveFailed, SolverFailed, UnreadableFile
     from .explore import plot, sweep, tradeoff
-    from .problems import ClassifierLossLimit, DistortionLimit, LossLimit, Problem, RateLimit, Source
+    from .problems import (
+        ClassifierLossLimit,
+        DistortionLimit,
+        LabelEntropyLimit,
+        LossLimit,
+        Problem,
+        RateLimit,
+        Source,
+    )
     from .solvers import (
         BlahutArimoto,
         ColumnGeneration,
@@ -41,7 +49,15 @@ _MEMBERS = {
     "certificates": ["Certificate"],
     "errors": ["InvalidInput", "MissingExtra", "RdcError", "SaveFailed", "SolverFailed", "UnreadableFile"],
     "explore": ["sweep", "tradeoff"],
-    "problems": ["ClassifierLossLimit", "DistortionLimit", "LossLimit", "Problem", "RateLimit", "Source"],
+    "problems": [
+        "ClassifierLossLimit",
+        "DistortionLimit",
+        "LabelEntropyLimit",
+        "LossLimit",
+        "Problem",
+        "RateLimit",
+        "Source",
+    ],
     "solvers": [
         "BlahutArimoto",
         "ColumnGeneration",
@@ -74,6 +90,7 @@ __all__ = [
     "DistortionLimit",
     "InteriorPoint",
     "InvalidInput",
+    "LabelEntropyLimit",
     "LossLimit",
     "MissingExtra",
     "Problem",

@@ -271,7 +271,7 @@ PROBLEMS = {
     ),
     "not a limit": (
         lambda: problem(0.25),
-        r"limits holds 0\.25; the known limits are DistortionLimit, Cl.*RateLimit",
+        r"limits holds 0\.25; the known limits are DistortionLimit, LabelEntropyLimit, Cl.*RateLimit",
     ),
     "limit on its own is fine, a number is not": (
         lambda: Problem(COIN, limits=0.25),
@@ -360,11 +360,11 @@ PROBLEMS = {
     ),
     "with_limits: nan": (
         lambda: problem().with_limits(D=NAN),
-        r"the bound on D is nan; a bound must be >= 0",
+        r"the bound on distortion is nan; a bound must be >= 0",
     ),
     "with_limits: negative": (
         lambda: problem().with_limits(D=-1),
-        r"the bound on D is -1; a bound must be >= 0",
+        r"the bound on distortion is -1; a bound must be >= 0",
     ),
     "with_limits: rate": (
         lambda: problem().with_limits(rate=-1),
@@ -372,7 +372,7 @@ PROBLEMS = {
     ),
     "with_limits: both": (
         lambda: problem().with_limits(D=1, distortion=1),
-        r"D and distortion are the same limit; give one of them",
+        r"the limit on distortion is stated twice; give it once",
     ),
     "at_multipliers: none": (
         lambda: problem().at_multipliers(),
@@ -404,7 +404,7 @@ PROBLEMS = {
     ),
     "from_arrays: twice": (
         lambda: Problem.from_arrays([0.5, 0.5], SQUARE, D=0.1, limits={"distortion": 0.2}),
-        r"a limit is stated both in limits= and as D= or rate=; give it once",
+        r"the limit on distortion is stated twice; give it once",
     ),
     "from_arrays: unknown limit": (
         lambda: Problem.from_arrays([0.5, 0.5], SQUARE, limits={"tail": 0.2}),

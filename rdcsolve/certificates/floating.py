@@ -42,7 +42,7 @@ class FloatNumbers:
     ) -> None:
         self.symbols = np.flatnonzero(problem.p_x > 0)
         self._everything = self.symbols.size == problem.n_x
-        self.losses = [loss.matrix for loss in problem.losses]
+        self.losses = [loss.matrix for loss in problem.linear_losses]
         self.p = problem.p_x[self.symbols] / math.fsum(problem.p_x)
         self.u, self.multipliers = u[self.symbols], multipliers
         self.letters = letters

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
-from rdcsolve.problems import DistortionLimit, LossLimit, Problem, RateLimit, Source
+from rdcsolve.problems import DistortionLimit, LabelEntropyLimit, LossLimit, Problem, RateLimit, Source
 
 _KEYS = re.compile(r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|(loss|bound|multiplier)_\w+")
 
@@ -63,7 +63,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str) -> Problem:
     ----------
     arrays : dict
         `p_x` (n_x,) and `distortion` (n_x, n_y); optionally `loss_NAME` (n_x, n_y), `points`, `reproduction`,
-        `labels_0`, ..., and the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME` and the text `minimise`.
+        `labels_0`, ..., the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's
+        entropy has that name) and the texts `minimise` and `letters`.
     name : str
         Of the source, and for messages.
 
@@ -80,12 +81,15 @@ def problem_of(arrays: dict[str, np.ndarray], name: str) -> Problem:
     bounds = _numbers(arrays, "bound_")
     limits: list[Any] = [LossLimit(bounds.pop(loss, math.inf), matrix, loss) for loss, matrix in losses.items()]
     limits.append(DistortionLimit(bounds.pop("distortion", math.inf)))
+    for label, index in _numbers(arrays, "entropy_").items():
+        limits.append(LabelEntropyLimit(bounds.pop(label, math.inf), int(index), label))
     if bounds:
         raise InvalidInput(f"{name} holds bound_{min(bounds)} but no loss of that name; add loss_{min(bounds)}")
     if "rate_bound" in arrays:
         limits.append(RateLimit(_scalar(arrays["rate_bound"], "rate_bound")))
     minimise = str(arrays.get("minimise", "rate"))
-    problem = Problem(source, arrays.get("reproduction"), arrays["distortion"], limits, minimise)
+    letters = str(arrays.get("letters", "split"))
+    problem = Problem(source, arrays.get("reproduction"), arrays["distortion"], limits, minimise, letters)
     multipliers = _numbers(arrays, "multiplier_")
     return problem.at_multipliers(**multipliers) if multipliers else problem
 
@@ -98,8 +102,11 @@ def write_problem(problem: Problem, path: Path) -> None:
     SaveFailed
         If the file cannot be written; an existing one is left as it was.
     """
-    arrays: dict[str, Any] = {"p_x": problem.p_x, "distortion": problem.losses[0].matrix, "minimise": problem.minimise}
-    arrays |= {f"loss_{loss.name}": loss.matrix for loss in problem.losses[1:]}
+    distortion, *others = problem.linear_losses
+    arrays: dict[str, Any] = {"p_x": problem.p_x, "distortion": distortion.matrix, "minimise": problem.minimise}
+    arrays |= {f"loss_{loss.name}": loss.matrix for loss in others}
+    arrays |= {f"entropy_{label.name}": label.label for label in problem.label_entropies}
+    arrays |= {"letters": problem.letters} if problem.label_entropies else {}
     bounds = zip(problem.loss_names, problem.bounds, strict=True)
     arrays |= {f"bound_{name}": bound for name, bound in bounds if math.isfinite(bound)}
     arrays |= {f"labels_{k}": label for k, label in enumerate(problem.source.labels)}

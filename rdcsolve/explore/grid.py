@@ -12,6 +12,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
+from rdcsolve.problems.resolution import spelled_out
 from rdcsolve.problems.validation import float_array
 
 Index = tuple[int, ...]
@@ -83,8 +84,8 @@ class Grid:
 
 
 def loss_of(name: str) -> str:
-    """Return the name of the loss an axis is about; ``D`` is the distortion."""
-    return "distortion" if name == "D" else name
+    """Return the name of the loss an axis is about; ``D`` is the distortion, ``C`` the label's entropy."""
+    return spelled_out(name)
 
 
 def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:

@@ -67,7 +67,7 @@ class FiniteLetters:
         self.shifts = np.zeros((len(relevant), self.p.size))
         kept = []
         for row, index in enumerate(relevant):
-            matrix = problem.losses[index].matrix
+            matrix = problem.linear_losses[index].matrix
             matrix = matrix if everything else matrix[self.symbols]
             if self.forbidden is not None:
                 matrix = np.where(self.forbidden, np.inf, matrix)

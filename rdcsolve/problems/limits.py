@@ -1,4 +1,4 @@
-"""What a user may limit: the distortion, a classifier's loss, any other linear loss, the rate."""
+"""What a user may limit: the distortion, a label's entropy, a classifier's loss, any linear loss, the rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix, function_name
-from rdcsolve.problems.losses import loss_name
+from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import (
     float_array,
@@ -133,23 +133,15 @@ class ClassifierLossLimit:
 
     def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray:
         """Return the (n_x, n_y) losses."""
-        conditional = self._conditional(source)
+        conditional = _conditional(source, self.label, self.name)
         decisions = self._resolved(reproduction)
         if decisions.shape[1] != conditional.shape[1]:
             raise InvalidInput(
                 f"classifier of '{self.name}' decides between {decisions.shape[1]} classes but label "
                 f"{self.label} has {conditional.shape[1]}; give it one column per class"
             )
-        rule = _cross_entropy if self.loss == "cross_entropy" else _error_rate
+        rule = log_loss if self.loss == "cross_entropy" else _error_rate
         return freeze(rule(conditional, decisions))
-
-    def _conditional(self, source: Source) -> np.ndarray:
-        known = len(source.labels)
-        is_index = isinstance(self.label, (int, np.integer)) and not isinstance(self.label, bool)
-        if not is_index or not 0 <= self.label < known:
-            have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
-            raise InvalidInput(f"'{self.name}' is about label {self.label!r} but the source has {have}")
-        return source.labels[self.label]
 
     def _resolved(self, reproduction: np.ndarray | None) -> np.ndarray:
         if not callable(self.classifier):
@@ -169,24 +161,54 @@ class ClassifierLossLimit:
         return f"ClassifierLossLimit({', '.join(parts)})"
 
 
+def _conditional(source: Source, label: Any, name: str) -> np.ndarray:
+    known = len(source.labels)
+    is_index = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+    if not is_index or not 0 <= label < known:
+        have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
+        raise InvalidInput(f"'{name}' is about label {label!r} but the source has {have}")
+    return source.labels[label]
+
+
 def _decisions(table: Any, name: str, n_rows: int) -> np.ndarray:
     return mass_rows(table, name, n_rows, cure="divide each row by its sum, or take a softmax")
-
-
-def _cross_entropy(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
-    """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
-    excluded = decisions == 0
-    log_decisions = np.log(decisions, out=np.zeros_like(decisions), where=~excluded)
-    losses = np.maximum(conditional @ -log_decisions.T, 0.0)  # rows that sum to 1 + 1e-16 could give -1e-16
-    if excluded.any():
-        needs_excluded = (conditional > 0).astype(float) @ excluded.T.astype(float) > 0
-        losses[needs_excluded] = np.inf
-    return losses
 
 
 def _error_rate(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     """Return 1 - w(argmax_s c(s | a) | x)."""
     return np.maximum(1.0 - conditional[:, decisions.argmax(axis=1)], 0.0)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelEntropyLimit:
+    """H(S_label | A) <= bound: what the letter leaves unknown about the label (the paper's Definition 1).
+
+    Parameters
+    ----------
+    bound : float
+        In [0, inf], nats; inf declares the label's entropy without limiting it.
+    label : int, optional
+        Which of the source's labels.
+    name : str, optional
+        Name of the loss; by default ``"label_entropy"`` for label 0, ``"label_entropy_1"`` for label 1, ...
+    """
+
+    bound: float
+    label: int = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _set_bound(self)
+        if not self.name:
+            object.__setattr__(self, "name", "label_entropy" if self.label == 0 else f"label_entropy_{self.label}")
+        loss_name(self.name)
+
+    def loss(self, source: Source) -> LabelEntropy:
+        """Return the label's entropy as a loss of the source."""
+        return LabelEntropy(self.name, _conditional(source, self.label, self.name), int(self.label))
+
+    def __repr__(self) -> str:
+        return f"LabelEntropyLimit({self.bound:.6g}, label={self.label!r}, name={self.name!r})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,4 +262,4 @@ class RateLimit:
 
 
 LossBearing = DistortionLimit | ClassifierLossLimit | LossLimit
-Limit = LossBearing | RateLimit
+Limit = LossBearing | LabelEntropyLimit | RateLimit

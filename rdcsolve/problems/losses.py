@@ -13,7 +13,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.validation import freeze, loss_matrix
 
-_RESERVED = ("rate", "lagrangian", "D")
+_RESERVED = ("rate", "lagrangian", "D", "C")
 
 
 def loss_name(name: Any) -> str:
@@ -48,6 +48,49 @@ class Loss:
         return f"Loss({self.name!r}, {self.matrix.shape[0]} x {self.matrix.shape[1]})"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class LabelEntropy:
+    """H(S | A) of a label: the log-loss of the best soft decision on each letter, so it depends on the channel.
+
+    Parameters
+    ----------
+    name : str
+        A Python identifier, as of a `Loss`.
+    conditional : numpy.ndarray
+        p(s | x), shape (n_x, n_s).
+    label : int, optional
+        Which of the source's labels it is.
+    """
+
+    name: str
+    conditional: np.ndarray
+    label: int = 0
+
+    def __post_init__(self) -> None:
+        loss_name(self.name)
+
+    def log_loss(self, decisions: np.ndarray) -> np.ndarray:
+        """Return -sum_s p(s | x) log r_s for soft decisions r of shape (k, n_s): an (n_x, k) array, nats.
+
+        A decision that excludes a class costs +inf where the class has mass.
+        """
+        return log_loss(self.conditional, decisions)
+
+    def __repr__(self) -> str:
+        return f"LabelEntropy({self.name!r}, {self.conditional.shape[0]} x {self.conditional.shape[1]})"
+
+
+def log_loss(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
+    """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
+    excluded = decisions == 0
+    log_decisions = np.log(decisions, out=np.zeros_like(decisions), where=~excluded)
+    losses = np.maximum(conditional @ -log_decisions.T, 0.0)  # rows that sum to 1 + 1e-16 could give -1e-16
+    if excluded.any():
+        needs_excluded = (conditional > 0).astype(float) @ excluded.T.astype(float) > 0
+        losses[needs_excluded] = np.inf
+    return losses
+
+
 class LossTable:
     """The losses of a problem, checked against one another and against the masses; immutable.
 
@@ -57,6 +100,8 @@ class LossTable:
         Masses, shape (n_x,).
     losses : sequence of Loss
         At least one; all of shape (n_x, n_y), with distinct names.
+    labels : sequence of LabelEntropy, optional
+        Each with n_x rows; they come after the losses in `names`.
 
     Raises
     ------
@@ -64,10 +109,11 @@ class LossTable:
         If shapes disagree, a name occurs twice, or a symbol of positive mass has no letter that it may use.
     """
 
-    def __init__(self, p_x: np.ndarray, losses: Sequence[Loss]) -> None:
+    def __init__(self, p_x: np.ndarray, losses: Sequence[Loss], labels: Sequence[LabelEntropy] = ()) -> None:
         self.p_x = p_x
         self.losses = tuple(losses)
-        self.names = tuple(loss.name for loss in losses)
+        self.labels = tuple(labels)
+        self.names = (*(loss.name for loss in losses), *(label.name for label in labels))
         self._check_names()
         self._check_shapes()
         self.forbidden = self._forbidden_pairs()
@@ -84,6 +130,9 @@ class LossTable:
         for name, array in (("p_x", self.p_x), *((loss.name, loss.matrix) for loss in self.losses)):
             digest.update(f"|{name}{array.shape}|".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+        for label in self.labels:
+            digest.update(f"|entropy of {label.name}{label.conditional.shape}|".encode())
+            digest.update(np.ascontiguousarray(label.conditional, dtype="<f8").data)
         return digest.hexdigest()[:16]
 
     def index(self, name: Any) -> int:

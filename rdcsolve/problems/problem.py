@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LossLimit, RateLimit
-from rdcsolve.problems.losses import Loss, LossTable
-from rdcsolve.problems.resolution import check_objective, resolve
+from rdcsolve.problems.limits import LabelEntropyLimit, Limit, LossLimit
+from rdcsolve.problems.losses import LabelEntropy, Loss, LossTable
+from rdcsolve.problems.resolution import check_objective, named_bounds, resolve, spelled_out
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Problem:
-    """Minimise I(X; A), or a loss, over channels from symbols to letters, under limits on linear losses.
+    """Minimise I(X; A), or a loss, over channels from symbols to letters, under limits on losses.
 
     Everything is checked here, before any work; `with_limits`, `at_multipliers` and `minimising` return
     variants that share the loss matrices.
@@ -33,11 +33,14 @@ class Problem:
     distortion : str, array_like or callable, optional
         See `distortion_matrix`.
     limits : sequence of limits, optional
-        `DistortionLimit`, `ClassifierLossLimit`, `LossLimit`, `RateLimit`. A limit with bound inf declares a
-        loss, so that it is reported and can be limited later.
+        `DistortionLimit`, `LabelEntropyLimit`, `ClassifierLossLimit`, `LossLimit`, `RateLimit`. A limit with bound
+        inf declares a loss, so that it is reported and can be limited later.
     minimise : str, optional
         ``"rate"``, or the name of a loss, which then needs a `RateLimit`. A rate limit beside ``"rate"`` is a
         budget: the problem is infeasible if the least rate exceeds it.
+    letters : {"split", "fixed"}, optional
+        What a letter is where a label's entropy counts: a reproduction symbol with any number of soft decisions
+        beside it, so that H(S | A) is a convex matter and the answer certified, or the symbol alone.
 
     Attributes
     ----------
@@ -46,7 +49,7 @@ class Problem:
     distortion : str
         Name of the problem's distortion, ``"custom"`` for a matrix or a function.
     bounds : numpy.ndarray
-        Shape (M,), aligned with `losses`; inf where a loss is not limited.
+        Shape (M,), aligned with `losses`; inf where a loss is not limited. Label entropies come last.
     rate_bound : float or None
         In nats.
     minimise : str
@@ -79,6 +82,7 @@ class Problem:
     rate_bound: float | None
     minimise: str
     multipliers: np.ndarray | None
+    letters: str
     _table: LossTable
 
     def __init__(
@@ -86,8 +90,9 @@ class Problem:
         source: Source,
         reproduction: Any = None,
         distortion: Any = "squared_error",
-        limits: Sequence[DistortionLimit | ClassifierLossLimit | LossLimit | RateLimit] = (),
+        limits: Sequence[Limit] = (),
         minimise: str = "rate",
+        letters: str = "split",
     ) -> None:
         if not isinstance(source, Source):
             raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
@@ -98,8 +103,9 @@ class Problem:
             distortion=distortion if isinstance(distortion, str) else "custom",
             bounds=bounds,
             rate_bound=rate,
-            minimise=_spelled_out(minimise),
+            minimise=spelled_out(minimise),
             multipliers=None,
+            letters=one_of(letters, ("split", "fixed"), "kind of letters"),
             _table=table,
         )
         check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
@@ -112,10 +118,12 @@ class Problem:
         p_s_given_x: Any = None,
         *,
         D: float | None = None,
+        C: float | Sequence[float] | None = None,
         losses: Mapping[str, Any] | None = None,
         limits: Mapping[str, float] | None = None,
         rate: float | None = None,
         minimise: str = "rate",
+        letters: str = "split",
         normalise: bool = False,
     ) -> Problem:
         """Return the problem stated by matrices alone.
@@ -130,6 +138,8 @@ class Problem:
             Conditionals of the label, or of each label, shape (n_x, n_s).
         D : float, optional
             Limit on the distortion.
+        C : float or sequence of float, optional
+            Limit on the entropy H(S | A) of the label, or of each label, nats; inf declares it without limiting it.
         losses : mapping of str to array_like, optional
             Further losses by name, shape (n_x, n_y).
         limits : mapping of str to float, optional
@@ -138,6 +148,8 @@ class Problem:
             Limit on the rate, nats.
         minimise : str, optional
             ``"rate"`` or the name of a loss.
+        letters : {"split", "fixed"}, optional
+            See `Problem`.
         normalise : bool, optional
             Rescale `p_x` and the rows of `p_s_given_x` to sum to one.
 
@@ -151,13 +163,13 @@ class Problem:
         Problem(n_x=2, n_letters=2, minimise='rate', distortion <= 0.1)
         """
         source = Source(None, p_x, labels=() if p_s_given_x is None else p_s_given_x, normalise=normalise)
-        extra = [LossLimit(math.inf, matrix, name) for name, matrix in (losses or {}).items()]
-        problem = cls(source, distortion=d, limits=extra)
-        stated = [*(limits or {}).items(), ("D", D), ("rate", rate)]
-        bounds = {_spelled_out(name): bound for name, bound in stated if bound is not None}
-        if len(bounds) < sum(bound is not None for _, bound in stated):
-            raise InvalidInput("a limit is stated both in limits= and as D= or rate=; give it once")
-        return problem.with_limits(**bounds)._variant(minimise=_spelled_out(minimise))
+        extra: list[Limit] = [LossLimit(math.inf, matrix, name) for name, matrix in (losses or {}).items()]
+        if C is not None:
+            extra += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
+        problem = cls(source, distortion=d, limits=extra, letters=letters)
+        stated = [*(limits or {}).items(), ("D", D), ("C", C), ("rate", rate)]
+        bounds = named_bounds(((name, bound) for name, bound in stated if bound is not None), problem._label_names)
+        return problem.with_limits(**bounds)._variant(minimise=spelled_out(minimise))
 
     @property
     def p_x(self) -> np.ndarray:
@@ -171,13 +183,27 @@ class Problem:
 
     @property
     def n_letters(self) -> int:
-        """Number of letters."""
+        """Number of letters; of reproduction symbols where letters are split."""
         return self._table.n_letters
 
     @property
-    def losses(self) -> tuple[Loss, ...]:
-        """The M losses: the problem's distortion, then those of the limits in order."""
+    def losses(self) -> tuple[Loss | LabelEntropy, ...]:
+        """The M losses: the problem's distortion, those of the limits in order, then the label entropies."""
+        return (*self._table.losses, *self._table.labels)
+
+    @property
+    def linear_losses(self) -> tuple[Loss, ...]:
+        """The losses that are linear in the channel, which come first in `losses`."""
         return self._table.losses
+
+    @property
+    def label_entropies(self) -> tuple[LabelEntropy, ...]:
+        """The label entropies, which come last in `losses`."""
+        return self._table.labels
+
+    @property
+    def _label_names(self) -> tuple[str, ...]:
+        return tuple(label.name for label in self._table.labels)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -198,28 +224,27 @@ class Problem:
         """Return sixteen hexadecimal digits that identify the masses and the losses, whatever the limits."""
         return self._table.fingerprint
 
-    def with_limits(self, **bounds: float | None) -> Problem:
+    def with_limits(self, **bounds: Any) -> Problem:
         """Return the problem with other limits; those not mentioned stay.
 
         Parameters
         ----------
         **bounds : float or None
-            By name of the loss (``D`` is ``distortion``), and ``rate``; None lifts a limit.
+            By name of the loss (``D`` is ``distortion``, ``C`` the label's entropy, or a list where there are several),
+            and ``rate``; None lifts a limit.
 
         Returns
         -------
         Problem
             Sharing this problem's losses. Fixed multipliers are dropped.
         """
-        if "D" in bounds and "distortion" in bounds:
-            raise InvalidInput("D and distortion are the same limit; give one of them")
         new_bounds, new_rate = self.bounds.copy(), self.rate_bound
-        for name, bound in bounds.items():
+        for name, bound in named_bounds(bounds.items(), self._label_names).items():
             if name == "rate":
                 new_rate = None if bound is None else rate_bound(bound)
             else:
                 value = math.inf if bound is None else upper_bound(bound, f"the bound on {name}")
-                new_bounds[self._table.index(_spelled_out(name))] = value
+                new_bounds[self._table.index(name)] = value
         return self._variant(bounds=freeze(new_bounds), rate_bound=new_rate, multipliers=None)
 
     def at_multipliers(self, **multipliers: float) -> Problem:
@@ -263,13 +288,32 @@ class Problem:
         Problem
             Sharing this problem's losses. Fixed multipliers are dropped.
         """
-        name = one_of(_spelled_out(name), ("rate", *self.loss_names), "objective")
+        name = one_of(spelled_out(name), ("rate", *self.loss_names), "objective")
         bounds = self.bounds
         if name != "rate":
             bounds = bounds.copy()
             bounds[self._table.index(name)] = math.inf
         new_rate = self.rate_bound if rate is None else rate_bound(rate)
         return self._variant(bounds=freeze(bounds), rate_bound=new_rate, minimise=name, multipliers=None)
+
+    def listed(self, letters: Any, decisions: Sequence[np.ndarray]) -> Problem:
+        """Return the problem whose letters are these pairs of symbol and soft decisions, and no others.
+
+        Its losses are linear: a label's entropy turns into the log-loss of the decisions listed, which is no smaller.
+
+        Parameters
+        ----------
+        letters : array_like of int
+            Reproduction symbols, shape (k,), repeated at will.
+        decisions : sequence of numpy.ndarray
+            One of shape (k, n_s) per label entropy, with rows that sum to one.
+        """
+        letters = np.asarray(letters, dtype=np.intp)
+        losses = [Loss(loss.name, loss.matrix[:, letters]) for loss in self._table.losses]
+        pairs = zip(self._table.labels, decisions, strict=True)
+        losses += [Loss(label.name, label.log_loss(soft)) for label, soft in pairs]
+        points = None if self.reproduction is None else self.reproduction[letters]
+        return self._variant(_table=LossTable(self.p_x, losses), reproduction=points)
 
     def _variant(self, **changes: Any) -> Problem:
         variant = object.__new__(Problem)
@@ -293,7 +337,3 @@ class Problem:
         if self.rate_bound is not None:
             parts.append(f"rate <= {self.rate_bound:.6g}")
         return f"Problem({', '.join(parts)})"
-
-
-def _spelled_out(name: str) -> str:
-    return "distortion" if name == "D" else name

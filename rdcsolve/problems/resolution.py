@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix
-from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LossLimit, RateLimit
-from rdcsolve.problems.losses import Loss, LossTable
+from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
+from rdcsolve.problems.losses import LabelEntropy, Loss, LossTable
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import freeze, one_of, point_array
 
-_LIMITS = (DistortionLimit, ClassifierLossLimit, LossLimit, RateLimit)
+_LIMITS = (DistortionLimit, LabelEntropyLimit, ClassifierLossLimit, LossLimit, RateLimit)
 
 
 class Resolved(NamedTuple):
@@ -33,7 +33,10 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> 
     points = _letter_points(source, reproduction, distortion)
     first = Loss("distortion", distortion_matrix(distortion, source.points, points))
     losses, bounds = _losses_and_bounds(source, points, first, listed)
-    table = LossTable(source.p_x, losses)
+    entropies = [limit for limit in listed if isinstance(limit, LabelEntropyLimit)]
+    labels: list[LabelEntropy] = [limit.loss(source) for limit in entropies]
+    bounds += [limit.bound for limit in entropies]
+    table = LossTable(source.p_x, losses, labels)
     if points is not None and points.shape[0] != table.n_letters:
         raise InvalidInput(
             f"reproduction has {points.shape[0]} points but the losses have {table.n_letters} columns; "
@@ -78,7 +81,7 @@ def _losses_and_bounds(
     losses, bounds = [first], [math.inf]
     is_limited = False
     for limit in limits:
-        if isinstance(limit, RateLimit):
+        if isinstance(limit, (RateLimit, LabelEntropyLimit)):
             continue
         matrix = limit.matrix(source, points)
         if matrix is not None:
@@ -92,6 +95,35 @@ def _losses_and_bounds(
             bounds[0] = limit.bound
             is_limited = True
     return losses, bounds
+
+
+def spelled_out(name: str) -> str:
+    """Return the name of the loss that a short name stands for."""
+    return {"D": "distortion", "C": "label_entropy"}.get(name, name)
+
+
+def named_bounds(stated: Iterable[tuple[str, Any]], label_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return bounds by full name: ``D`` is the distortion, ``C`` the label's entropy or a list of them, in order."""
+    bounds: dict[str, Any] = {}
+    for name, bound in stated:
+        named = [(spelled_out(name), bound)]
+        if name == "C":
+            if not label_names:
+                raise InvalidInput(
+                    "C limits a label's entropy but the problem has none; declare it with LabelEntropyLimit(inf)"
+                )
+            several = list(bound) if isinstance(bound, (Sequence, np.ndarray)) else [bound]
+            if len(several) != len(label_names):
+                raise InvalidInput(
+                    f"C holds {len(several)} bounds but the problem has {len(label_names)} label entropies "
+                    f"({', '.join(label_names)}); give one each"
+                )
+            named = list(zip(label_names, several, strict=True))
+        for full, value in named:
+            if full in bounds:
+                raise InvalidInput(f"the limit on {full} is stated twice; give it once")
+            bounds[full] = value
+    return bounds
 
 
 def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, rate: float | None) -> None:

@@ -80,7 +80,7 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
             full = np.where(sums > 0, allowed / np.where(sums > 0, sums, 1.0), full)
         full[symbols] = channel
         channel = full
-    means = np.array([_mean(problem.p_x, channel, loss.matrix[:, letters]) for loss in problem.losses])
+    means = np.array([_mean(problem.p_x, channel, loss.matrix[:, letters]) for loss in problem.linear_losses])
     return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
 
 

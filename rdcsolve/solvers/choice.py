@@ -55,7 +55,7 @@ def _kernel_is_of_low_rank(problem: Problem) -> bool:
     rows = _sample(np.flatnonzero(problem.p_x > 0), size, rng)
     columns = _sample(np.arange(problem.n_letters), size, rng)
     exponent = np.zeros((rows.size, columns.size))
-    for m, loss in enumerate(problem.losses):
+    for m, loss in enumerate(problem.linear_losses):
         sample = loss.matrix[np.ix_(rows, columns)]
         multiplier = _guess(problem, m, sample)
         # an infinite loss forbids its pair whatever the multiplier

@@ -181,7 +181,7 @@ class _Search:
         width, tolerance = self.ceiling - self.floor, self.settings.tolerance
         if not width <= tolerance * max(1.0, self.ceiling):
             return False
-        matrix = self.problem.losses[self.index].matrix
+        matrix = self.problem.linear_losses[self.index].matrix
         if width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
             return True
         slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]

@@ -87,7 +87,7 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> Task | None:
             if room < -negligible:
                 return None
             if room <= negligible:
-                matrix = problem.losses[m].matrix
+                matrix = problem.linear_losses[m].matrix
                 above = matrix > minima[:, None] + 1e-15 * np.abs(minima)[:, None]
                 mask = above if mask is None else mask | above
                 masked.add(m)
@@ -109,7 +109,7 @@ def least_loss(problem: Problem, index: int) -> float:
 
 
 def _row_minima(problem: Problem, index: int, mask: np.ndarray | None) -> np.ndarray:
-    matrix = problem.losses[index].matrix
+    matrix = problem.linear_losses[index].matrix
     for forbidden in (problem.forbidden, mask):
         if forbidden is not None:
             matrix = np.where(forbidden, np.inf, matrix)
@@ -118,6 +118,6 @@ def _row_minima(problem: Problem, index: int, mask: np.ndarray | None) -> np.nda
 
 def _negligible(problem: Problem, index: int, least: float) -> float:
     """Return what summing the minima can round by: such a distance to the least value cannot be told from none."""
-    matrix = problem.losses[index].matrix
+    matrix = problem.linear_losses[index].matrix
     top = float(matrix[np.isfinite(matrix)].max(initial=0.0))
     return 1e-14 * max(least, 1e-2 * top)

@@ -57,7 +57,7 @@ def achieved(problem: Problem, channel: np.ndarray) -> Achieved:
     i, a = np.nonzero(joint)
     mass = joint[i, a]
     rate = math.fsum(mass * (np.log(channel[used][i, a]) - np.log(joint.sum(axis=0)[a])))
-    losses = [math.fsum(mass * loss.matrix[used][i, a]) for loss in problem.losses]
+    losses = [math.fsum(mass * loss.matrix[used][i, a]) for loss in problem.linear_losses]
     return Achieved(max(0.0, rate), np.array(losses))
 
 
@@ -65,7 +65,7 @@ def least_losses(problem: Problem) -> dict[str, float]:
     """Return the least mean of each loss over all channels, whatever the limits: sum_i p_i min_a L(i, a)."""
     used = problem.p_x > 0
     least = {}
-    for loss in problem.losses:
+    for loss in problem.linear_losses:
         matrix = loss.matrix
         if problem.forbidden is not None:
             matrix = np.where(problem.forbidden, np.inf, matrix)
@@ -97,7 +97,7 @@ def dual_terms(problem: Problem, u: Any, multipliers: Any) -> Dual:
     u, lam = _usable(problem, u, multipliers)
     used = problem.p_x > 0
     terms = np.tile(np.where(used, u, -np.inf)[:, None], problem.n_letters)
-    for multiplier, loss in zip(lam, problem.losses, strict=True):
+    for multiplier, loss in zip(lam, problem.linear_losses, strict=True):
         terms -= multiplier * np.where(np.isfinite(loss.matrix), loss.matrix, 0.0)
     if problem.forbidden is not None:
         terms[problem.forbidden] = -np.inf

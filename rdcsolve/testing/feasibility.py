@@ -156,7 +156,8 @@ def _least_excess(problem: Problem) -> float:
     limited = np.flatnonzero(np.isfinite(problem.bounds))
     if not limited.size:
         return -math.inf
-    matrices = [np.where(np.isfinite(problem.losses[m].matrix), problem.losses[m].matrix, 0.0) for m in limited]
+    raw = [problem.linear_losses[m].matrix for m in limited]
+    matrices = [np.where(np.isfinite(matrix), matrix, 0.0) for matrix in raw]
     answer = linprog(
         np.r_[np.zeros(p.size * n_letters), 1.0],
         A_ub=np.array([np.r_[(p[:, None] * matrix).ravel(), -1.0] for matrix in matrices]),
