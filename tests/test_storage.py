@@ -105,7 +105,7 @@ def test_round_trip(tmp_path, status, proof):
 
 def test_every_field_is_stored():
     names = {field.name for field in dataclasses.fields(Result)}
-    others = {"status", "proof", "steps", "history", "certificate"}
+    others = {"status", "proof", "steps", "history", "certificate", "decisions"}
     assert names == {*storage._TEXTS, *storage._REALS, *storage._MAPPINGS, *storage._ARRAYS, *others}
     names = {field.name for field in dataclasses.fields(Certificate)}
     assert names == {*storage._CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint"}

@@ -22,7 +22,7 @@ from rdcsolve.testing.optimality import check_bounds, check_certificate, check_k
 from rdcsolve.testing.printing import as_code
 
 if TYPE_CHECKING:
-    from rdcsolve.testing.problem_strategies import problems, unlimited_problems
+    from rdcsolve.testing.problem_strategies import label_problems, problems, unlimited_problems
     from rdcsolve.testing.strategies import channels, distortions, forbidden_masks, labels, multipliers, pmfs
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "equivalents",
     "forbidden_masks",
     "known_problems",
+    "label_problems",
     "labels",
     "multipliers",
     "pmfs",
@@ -53,7 +54,7 @@ __all__ = [
 ]
 
 _STRATEGIES = {
-    "problem_strategies": ["problems", "unlimited_problems"],
+    "problem_strategies": ["label_problems", "problems", "unlimited_problems"],
     "strategies": ["channels", "distortions", "forbidden_masks", "labels", "multipliers", "pmfs"],
 }
 _HOME = {name: module for module, names in _STRATEGIES.items() for name in names}

@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.testing.evaluation import Achieved, achieved, full_channel, least_losses, require
+from rdcsolve.testing.listed import listed
 
 ROW_TOLERANCE = 1e-12
 """How far from one the rows of a channel may sum."""
@@ -42,6 +43,7 @@ def check_feasibility(result: Any, problem: Problem, tolerance: float = LIMIT_TO
     >>> problem = rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1)
     >>> check_feasibility(rdc.solve(problem), problem)
     """
+    result, problem = listed(result, problem)
     channel = full_channel(problem, result.channel, result.letters)
     check_channel(problem, channel)
     reached = achieved(problem, channel)

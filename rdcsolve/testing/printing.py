@@ -12,7 +12,7 @@ from rdcsolve.problems import Problem
 def as_code(problem: Problem) -> str:
     """Return an expression that rebuilds the problem's masses, losses and question.
 
-    Points, labels and classifiers are left out: the losses that come of them are given as matrices.
+    Points and classifiers are left out: the losses that come of them are given as matrices.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def as_code(problem: Problem) -> str:
     losses = {loss.name: loss.matrix.tolist() for loss in problem.linear_losses}
     bounds = zip(problem.loss_names, problem.bounds.tolist(), strict=True)
     options = {
+        "p_s_given_x": [label.conditional.tolist() for label in problem.label_entropies] or None,
+        "C": math.inf if problem.label_entropies else None,
         "losses": {name: matrix for name, matrix in losses.items() if name != "distortion"},
         "limits": {name: bound for name, bound in bounds if math.isfinite(bound)},
         "rate": problem.rate_bound,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.information import mutual_information
+from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.problems import ClassifierLossLimit, LossLimit, Problem, Source
 from rdcsolve.testing.evaluation import least_losses
 from rdcsolve.testing.printing import as_code
@@ -170,3 +170,63 @@ def _bounds(draw: Any, problem: Problem, channel: np.ndarray, names: Sequence[st
         loosened = [mean, mean, 1.25 * mean + 0.01, 10.0 * mean + 10.0, math.inf]
         bounds[name] = draw(st.sampled_from(loosened))
     return bounds
+
+
+@st.composite
+def label_problems(
+    draw: Any,
+    kinds: str | Sequence[str] = KINDS,
+    *,
+    max_symbols: int = 4,
+    max_letters: int = 3,
+    max_classes: int = 3,
+    max_labels: int = 1,
+    largest_multiplier: float = 1e3,
+) -> Problem:
+    """Draw a problem with one distortion, perhaps another loss, and label entropies, all corner cases included.
+
+    Parameters
+    ----------
+    kinds : str or sequence of str, optional
+        As of `problems`, without ``"infeasible"``; the label's entropy may be what is minimised.
+    max_symbols, max_letters, max_classes, max_labels : int, optional
+        The largest sizes.
+    largest_multiplier : float, optional
+        The largest multiplier of a label's entropy, and of a loss per largest finite entry.
+
+    Returns
+    -------
+    Problem
+        Feasible by construction, with split letters.
+    """
+    kind = draw(st.sampled_from([kinds] if isinstance(kinds, str) else list(kinds)))
+    base = draw(unlimited_problems(max_symbols, max_letters, 2))
+    sizes = draw(st.lists(st.integers(1, max_classes), min_size=1, max_size=max_labels))
+    tables = [draw(labels(base.n_x, n_s)) for n_s in sizes]
+    matrices = {loss.name: loss.matrix for loss in base.linear_losses}
+    distortion = matrices.pop("distortion")
+    problem = Problem.from_arrays(base.p_x, distortion, tables, C=math.inf, losses=matrices)
+    names = [label.name for label in problem.label_entropies]
+    if kind == "multipliers":
+        scales = {name: _scale(problem, name) for name in base.loss_names} | dict.fromkeys(names, 1.0)
+        drawn = {name: draw(multipliers(scale=scale, largest=largest_multiplier)) for name, scale in scales.items()}
+        problem = problem.at_multipliers(**drawn)
+    else:
+        channel = draw(_reference_channels(base, at_minimum=False))
+        entropies = {
+            label.name: conditional_entropy(base.p_x, label.conditional, channel) for label in problem.label_entropies
+        }
+        minimised = "rate" if kind == "targets" else draw(st.sampled_from(problem.loss_names))
+        bounds = _bounds(draw, problem, channel, [name for name in base.loss_names if name != minimised])
+        for name, entropy in entropies.items():
+            if name != minimised:
+                bounds[name] = draw(st.sampled_from([entropy, entropy + 1e-3, 1.25 * entropy + 0.01, math.inf]))
+        problem = problem.with_limits(**bounds)
+        if minimised != "rate":
+            extra = draw(st.sampled_from([0.1, 0.5, 1e-3, 2.0]))
+            problem = problem.minimising(minimised, rate=mutual_information(base.p_x, channel) + extra)
+    from hypothesis import currently_in_test_context, note
+
+    if currently_in_test_context():
+        note(f"the problem as code: {as_code(problem)}")
+    return problem

@@ -1,0 +1,48 @@
+"""Problems with label entropies seen through letters that are written down: finite and linear, as the checks need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+
+_RANDOM_DECISIONS = 24
+
+
+def listed(result: Any, problem: Problem) -> tuple[Any, Problem]:
+    """Return result and problem over the result's own letters; both as they are if no label entropy counts.
+
+    The log-loss of a letter's decision is no smaller than what the label's entropy owes to the letter, and equal at
+    the posterior: a channel that passes over the listed letters is one for the problem.
+    """
+    if not problem.label_entropies:
+        return result, problem
+    finite = problem.listed(result.letters, result.decisions)
+    letters = np.arange(result.letters.size)
+    certificate = result.certificate and replace(result.certificate, letters=letters)
+    return replace(result, letters=letters, certificate=certificate), finite
+
+
+def with_many_letters(result: Any, problem: Problem) -> Problem:
+    """Return the problem over the result's letters and many more of every symbol, to try a dual point on."""
+    if not problem.label_entropies:
+        return problem
+    rng = np.random.default_rng(0)
+    used = problem.p_x > 0
+    per_label = []
+    for label in problem.label_entropies:
+        n_s = label.conditional.shape[1]
+        mean = problem.p_x @ label.conditional
+        rows = label.conditional[used][:20]
+        drawn = rng.dirichlet(np.full(n_s, 0.5), _RANDOM_DECISIONS)
+        per_label.append(np.vstack([mean / mean.sum(), np.full(n_s, 1 / n_s), np.eye(n_s), rows, drawn]))
+    count = max(options.shape[0] for options in per_label) + _RANDOM_DECISIONS
+    order = [rng.permutation(np.resize(np.arange(options.shape[0]), count)) for options in per_label]
+    pairs = zip(per_label, order, strict=True)
+    decisions = [np.tile(options[chosen], (problem.n_letters, 1)) for options, chosen in pairs]
+    letters = np.repeat(np.arange(problem.n_letters), count)
+    own = zip(result.decisions, decisions, strict=True)
+    return problem.listed(np.r_[result.letters, letters], [np.vstack(pair) for pair in own])
