@@ -1,0 +1,219 @@
+"""Proved upper bounds of the prices of one part: in closed form, by a tangent, or by branch and bound."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.letters.ascent import climb, climb_each
+from rdcsolve.letters.cells import MOST_CLASSES, refine
+from rdcsolve.letters.hills import concave_around
+from rdcsolve.letters.parts import EPS, Part
+
+MOST_DIMENSIONS = 3
+_FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds
+_LOOK_EVERY = 3  # levels between looks at the prices at midpoints
+_HILLS = 0.98  # maxima above this share of the largest price get a neighbourhood
+_INTERIOR = 1e-250  # a tangent is taken where no decision is smaller
+
+
+@dataclass
+class Search:
+    """The largest price found so far, in the parts' scale, and the bound of all prices looked at so far.
+
+    Attributes
+    ----------
+    rtol : float
+        Bounds need not be closer to the largest price than this, relatively.
+    cells_left : int
+        How many more cells may be bounded.
+    best : float
+        Largest price found, and the letter that has it.
+    upper : float
+        Largest bound.
+    proved : bool
+        Whether every part looked at has a bound.
+    """
+
+    rtol: float
+    cells_left: int
+    best: float = 0.0
+    part: Part | None = None
+    column: int = 0
+    decisions: np.ndarray | None = None
+    upper: float = 0.0
+    proved: bool = True
+    n_cells: int = 0
+
+    def offer(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
+        """Take the best of some letters, shapes (m,), (m, N), (m,), if it is better."""
+        if prices.size and prices.max() > self.best:
+            m = int(prices.argmax())
+            self.best, self.part, self.column, self.decisions = float(prices[m]), part, int(columns[m]), decisions[m]
+
+    def threshold(self, part: Part) -> float:
+        """Return what bounds may reach without further work; roundings cannot be beaten."""
+        return self.best * (1 + max(0.5 * self.rtol, 16 * part.rounding))
+
+    def bound(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
+        """Bound all prices of a part, given local maxima of shapes (m,), (m, N) and (m,)."""
+        totals = part.weights.sum(axis=1) * (1 + part.rounding)  # no factor exceeds one
+        active = np.flatnonzero(totals > self.threshold(part))
+        self._settle(float(np.delete(totals, active).max(initial=0.0)))
+        if active.size and part.n_classes == 0:
+            self._settle(float(totals.max()))
+        elif active.size and part.is_concave:
+            active = self._concave(part, active)
+            if active.size:
+                self._branch(part, active, columns, decisions, prices)
+        elif active.size:
+            self._branch(part, active, columns, decisions, prices)
+
+    def _settle(self, bound: float) -> None:
+        self.upper = max(self.upper, bound)
+
+    def _concave(self, part: Part, active: np.ndarray) -> np.ndarray:
+        """Bound prices by tangents; return the columns whose bound could be improved upon.
+
+        A concave price lies below its tangent at any interior r: c(r) + sum_k (max_s dc/dr_ks - sum_s r_ks dc/dr_ks).
+        """
+        r = _hoelder(part, active)
+        if r is None:
+            r = climb_each(part, active, np.broadcast_to(part.centre(), (active.size, part.n_classes)))[1]
+        r = np.maximum(r, _INTERIOR)
+        self.offer(part, active, r, part.terms(active, r).sum(axis=1))
+        terms = part.terms(active, r)
+        moments = terms @ part.powers.T
+        bounds = terms.sum(axis=1)
+        sizes = bounds.copy()
+        for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
+            steepest = (moments[:, a:b] / r[:, a:b]).max(axis=1)
+            total = moments[:, a:b].sum(axis=1)
+            bounds += steepest - total
+            sizes += steepest + total
+        bounds += 2 * part.rounding * sizes
+        if part.dimension > MOST_DIMENSIONS:
+            done = np.ones(active.size, dtype=bool)
+        else:
+            done = bounds <= self.threshold(part)
+        self._settle(float(bounds[done].max(initial=0.0)))
+        return active[~done]
+
+    def _branch(
+        self, part: Part, active: np.ndarray, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray
+    ) -> None:
+        if part.dimension > MOST_DIMENSIONS or np.diff(part.offsets).max() > MOST_CLASSES:
+            self.proved = False
+            return
+        hills = _Hills(part)
+        known = np.zeros(part.weights.shape[0])
+        np.maximum.at(known, columns, prices)
+        self._settle(hills.add(columns, decisions, prices, self.threshold(part)))
+        cells = np.zeros((1, part.n_classes, MOST_CLASSES))
+        for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
+            cells[0, a:b, : b - a] = np.eye(b - a)
+        begins, pairs = np.array([0, active.size]), active.astype(np.int64)
+        open_end = float(part.weights[active].sum(axis=1).max()) * (1 + part.rounding)
+        level, n_first = 0, _FIRST_LEVELS[part.dimension]
+        while cells.shape[0]:
+            mode = 0 if level < n_first else 2 if (level - n_first) % _LOOK_EVERY == 0 else 1
+            if mode:
+                if cells.shape[0] > self.cells_left:
+                    self._settle(open_end)
+                    return
+                self.cells_left -= cells.shape[0]
+                self.n_cells += cells.shape[0]
+            new_cells = np.empty((2 * cells.shape[0], *cells.shape[1:]))
+            new_begins = np.empty(2 * begins.size, dtype=np.int64)
+            new_pairs = np.empty(2 * pairs.size, dtype=np.int64)
+            seen, seen_at = np.zeros(known.size), np.zeros((known.size, part.n_classes))
+            n_new, final, unfinished = refine(
+                part.weights,
+                part.powers,
+                part.shifts,
+                hills.sizes,
+                part.offsets,
+                part.multipliers,
+                max(1.0, part.degree),
+                part.rounding,
+                cells,
+                begins,
+                pairs,
+                self.threshold(part),
+                hills.of_column,
+                hills.following,
+                hills.least,
+                hills.most,
+                mode,
+                new_cells,
+                new_begins,
+                new_pairs,
+                seen,
+                seen_at,
+            )
+            self._settle(final)
+            if mode:
+                open_end = min(open_end, unfinished)
+            begins = new_begins[: n_new + 1].copy()
+            cells, pairs = new_cells[:n_new].copy(), new_pairs[: begins[-1]].copy()
+            level += 1
+            better = np.flatnonzero(seen > np.maximum(known * (1 + 1e-9), _HILLS * self.best))
+            if better.size:
+                columns, decisions, prices = climb(part, better, seen_at[better])
+                self.offer(part, columns, decisions, prices)
+                np.maximum.at(known, columns, prices)
+                self._settle(hills.add(columns, decisions, prices, self.threshold(part)))
+
+
+class _Hills:
+    """Neighbourhoods of local maxima in which a price is bounded by its tangent; a linked list for every column."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.sizes = np.abs(part.shifts).sum(axis=0) + part.degree
+        self.of_column = np.full(part.weights.shape[0], -1, dtype=np.int64)
+        self.following = np.empty(0, dtype=np.int64)
+        self.least = self.most = np.empty((0, part.n_classes))
+
+    def add(self, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray, enough: float) -> float:
+        """Look for neighbourhoods of maxima, shapes (m,), (m, N), (m,), bounded by `enough`; return their bound."""
+        part, largest = self.part, 0.0
+        following, least, most = self.following.tolist(), [self.least], [self.most]
+        for m in np.flatnonzero((prices > _HILLS * enough) & (decisions.min(axis=1) > 1e-9)).tolist():
+            column, r = int(columns[m]), decisions[m]
+            rho, bound = concave_around(
+                part.weights[column],
+                part.powers,
+                part.total_shift,
+                self.sizes,
+                part.offsets,
+                part.multipliers,
+                max(1.0, part.degree),
+                part.rounding,
+                r,
+            )
+            if rho > 0 and bound <= enough:
+                largest = max(largest, bound)
+                least.append((1 - rho) * r[None] * (1 + 4 * EPS))
+                most.append((1 + rho) * r[None] * (1 - 4 * EPS))
+                following.append(self.of_column[column])
+                self.of_column[column] = len(following) - 1
+        self.following = np.array(following, dtype=np.int64)
+        self.least, self.most = np.vstack(least), np.vstack(most)
+        return largest
+
+
+def _hoelder(part: Part, columns: np.ndarray) -> np.ndarray | None:
+    """Return the optimal decisions if the only label is a function of x: r_s prop. to A_s^(1 / (1 - lambda)).
+
+    A_s is the sum of the weights of class s. None for other parts.
+    """
+    if part.multipliers.size > 1 or part.multipliers[0] >= 1 or ((part.powers > 0).sum(axis=0) > 1).any():
+        return None
+    sums = part.weights[columns] @ (part.powers > 0).T
+    logs = np.log(np.maximum(sums, 1e-300)) / (1 - part.multipliers[0])
+    logs -= logs.max(axis=1, keepdims=True)
+    r = np.exp(np.maximum(logs, math.log(_INTERIOR)))
+    return r / r.sum(axis=1, keepdims=True)

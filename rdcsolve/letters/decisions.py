@@ -1,0 +1,234 @@
+"""Letters with soft decisions: pairs of a reproduction symbol j and, for every label, a probability vector r_k.
+
+The price of a letter is c_j(r) = sum_i exp(log_weights[i, j] + sum_k lambda_k sum_s w_k[i, s] log r_ks), with
+0 log 0 = 0. Here are its local maxima, found quickly, and a proved bound of its global maximum.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.letters import spread
+from rdcsolve.letters.ascent import climb
+from rdcsolve.letters.bounds import Search
+from rdcsolve.letters.parts import EPS, Part, parts_of
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Letters.
+
+    Attributes
+    ----------
+    columns : numpy.ndarray
+        Shape (m,): symbol j of every letter.
+    decisions : tuple of numpy.ndarray
+        Per label, shape (m, n_k).
+    log_prices : numpy.ndarray
+        Shape (m,), nats.
+    """
+
+    columns: np.ndarray
+    decisions: tuple[np.ndarray, ...]
+    log_prices: np.ndarray
+
+
+@dataclass(frozen=True)
+class LargestPrice:
+    """The largest price over all symbols and decisions.
+
+    Attributes
+    ----------
+    log_upper : float
+        If `proved`, no letter's log price is larger, all roundings considered; else `log_best`.
+    log_best : float
+        The log price of the best letter found.
+    column : int
+        Its symbol.
+    decisions : tuple of numpy.ndarray
+        Its decisions, per label of shape (n_k,).
+    proved : bool
+        False where more than three dimensions would have had to be searched.
+    n_cells : int
+        How many cells were bounded.
+    """
+
+    log_upper: float
+    log_best: float
+    column: int
+    decisions: tuple[np.ndarray, ...]
+    proved: bool
+    n_cells: int
+
+
+def log_prices(
+    log_weights: np.ndarray,
+    labels: list[np.ndarray],
+    multipliers: np.ndarray,
+    columns: np.ndarray,
+    decisions: tuple[np.ndarray, ...],
+) -> np.ndarray:
+    """Return the logarithms of the prices of letters, shape (m,), nats; -inf for a price of zero.
+
+    Parameters
+    ----------
+    log_weights : numpy.ndarray
+        Shape (n, n_y), nats, -inf allowed.
+    labels : list of numpy.ndarray
+        Conditionals w_k, shape (n, n_k), rows summing to one.
+    multipliers : numpy.ndarray
+        lambda_k >= 0.
+    columns, decisions
+        Letters as in `Decisions`.
+    """
+    exponents = log_weights[:, columns]
+    for multiplier, label, soft in zip(multipliers.tolist(), labels, decisions, strict=True):
+        if multiplier > 0:
+            zero = soft == 0
+            exponents = exponents + multiplier * (label @ np.log(np.where(zero, 1.0, soft)).T)
+            if zero.any():
+                exponents[label @ zero.T > 0] = -math.inf
+    top = exponents.max(axis=0, initial=-math.inf)
+    finite = top > -math.inf
+    result = np.full(top.shape, -math.inf)
+    result[finite] = top[finite] + np.log(np.exp(exponents[:, finite] - top[finite]).sum(axis=0))
+    return result
+
+
+def local_maxima(
+    log_weights: np.ndarray,
+    labels: list[np.ndarray],
+    multipliers: np.ndarray,
+    starts: Decisions | None = None,
+) -> Decisions:
+    """Return local maxima of the price for every symbol, equal ones merged, prices good to about 1e-12.
+
+    The list is as complete as a spread of starts makes it; symbols whose prices are below e^-600 times the largest
+    may be left out.
+
+    Parameters
+    ----------
+    log_weights, labels, multipliers
+        As in `log_prices`.
+    starts : Decisions, optional
+        Letters to climb from, besides a spread of decisions.
+    """
+    parts, log_scale = parts_of(log_weights, labels, multipliers)
+    found = [_empty(labels)]
+    for part in parts:
+        columns, decisions, prices = _maxima(part, starts)
+        whole = _expanded(part, columns, decisions, labels)
+        found.append(Decisions(columns, whole, log_scale + np.log(prices)))
+    return Decisions(
+        np.concatenate([one.columns for one in found]),
+        tuple(np.vstack(soft) for soft in zip(*(one.decisions for one in found), strict=True)),
+        np.concatenate([one.log_prices for one in found]),
+    )
+
+
+def largest_price(
+    log_weights: np.ndarray,
+    labels: list[np.ndarray],
+    multipliers: np.ndarray,
+    *,
+    log_error: float = 0.0,
+    rtol: float = 1e-10,
+    max_cells: int = 200_000,
+    found: Decisions | None = None,
+) -> LargestPrice:
+    """Return the largest price over all symbols and decisions, and a proved upper bound of it.
+
+    The bound allows for all roundings: some 1e-13 relatively for everyday numbers, plus a few units in the last place
+    of the largest logarithms and multipliers.
+
+    Parameters
+    ----------
+    log_weights, labels, multipliers
+        As in `log_prices`.
+    log_error : float
+        Bound of the absolute error of every entry of `log_weights`.
+    rtol : float
+        How close to the largest price, relatively, the bound should be.
+    max_cells : int
+        How many cells of decisions may be bounded. Beyond that the bound is that of the cells left.
+    found : Decisions, optional
+        Local maxima; by default they are searched for.
+    """
+    parts, log_scale = parts_of(log_weights, labels, multipliers, log_error)
+    if found is not None and not found.columns.size:
+        found = None
+    search = Search(rtol, max_cells)
+    maxima = []
+    for part in parts:
+        one = _maxima(part, None) if found is None else _of_part(part, found, mixed=0.0)
+        if found is not None and part.n_classes:
+            one = climb(part, *one[:2])
+        search.offer(part, *one)
+        maxima.append(one)
+    for part, one in zip(parts, maxima, strict=True):
+        search.bound(part, *one)
+    if search.part is None or search.decisions is None:
+        uniform = tuple(np.full(label.shape[1], 1.0 / label.shape[1]) for label in labels)
+        return LargestPrice(-math.inf, -math.inf, 0, uniform, True, 0)
+    column = np.array([search.column])
+    best = _expanded(search.part, column, search.decisions[None], labels)
+    log_best = float(log_prices(log_weights, labels, multipliers, column, best)[0])
+    log_upper = log_best
+    if search.proved:
+        upper = math.log(max(search.upper, search.best))
+        log_upper = upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale))
+    single = tuple(soft[0] for soft in best)
+    return LargestPrice(log_upper, log_best, search.column, single, search.proved, search.n_cells)
+
+
+def _maxima(part: Part, given: Decisions | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns (m,), decisions (m, N) and scaled prices (m,) of a part's local maxima."""
+    if part.n_classes == 0:
+        totals = part.weights.sum(axis=1)
+        columns = np.flatnonzero(totals > 0)
+        return columns, np.empty((columns.size, 0)), totals[columns]
+    columns, decisions = spread.starts(part)
+    if given is not None:
+        more = _of_part(part, given, mixed=1e-9)
+        columns, decisions = np.r_[more[0], columns], np.vstack([more[1], decisions])
+    return climb(part, columns, decisions)
+
+
+def _of_part(part: Part, given: Decisions, mixed: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return those of the given letters that a part has, with a share `mixed` of the centre."""
+    chosen = np.ones(given.columns.size, dtype=bool)
+    for k, only in part.decided:
+        chosen &= given.decisions[k].argmax(axis=1) == only
+    which = np.flatnonzero(chosen)
+    soft = [given.decisions[k][np.ix_(which, classes)] + 1e-15 for k, classes in part.remaining]
+    table = np.hstack([one / one.sum(axis=1, keepdims=True) for one in soft]) if soft else np.empty((which.size, 0))
+    if mixed and soft:
+        table = (1 - mixed) * table + mixed * part.centre()
+    columns = given.columns[which]
+    prices = part.terms(columns, table).sum(axis=1) if which.size else np.empty(0)
+    return columns, table, prices
+
+
+def _expanded(
+    part: Part, columns: np.ndarray, decisions: np.ndarray, labels: list[np.ndarray]
+) -> tuple[np.ndarray, ...]:
+    """Return a part's decisions, shape (m, N), for all labels and classes; where r_k does not matter, the posterior."""
+    whole = [np.zeros((columns.size, label.shape[1])) for label in labels]
+    for k, only in part.decided:
+        whole[k][:, only] = 1.0
+    for position, (k, classes) in enumerate(part.remaining):
+        whole[k][:, classes] = decisions[:, part.offsets[position] : part.offsets[position + 1]]
+    idle = set(range(len(labels))) - {k for k, _ in part.decided} - {k for k, _ in part.remaining}
+    if idle and columns.size:
+        terms = part.terms(columns, decisions) if part.n_classes else part.weights[columns]
+        for k in idle:
+            posterior = terms @ labels[k][part.rows]
+            whole[k][:] = posterior / posterior.sum(axis=1, keepdims=True)
+    return tuple(whole)
+
+
+def _empty(labels: list[np.ndarray]) -> Decisions:
+    return Decisions(np.empty(0, dtype=np.int64), tuple(np.empty((0, label.shape[1])) for label in labels), np.empty(0))

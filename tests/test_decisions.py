@@ -1,0 +1,516 @@
+"""Prices over soft decisions: local maxima against brute force, and bounds that no letter exceeds."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rdcsolve.letters import ascent, bounds
+from rdcsolve.letters.cells import MOST_CLASSES, refine
+from rdcsolve.letters.decisions import Decisions, largest_price, local_maxima, log_prices
+from rdcsolve.letters.parts import EPS, parts_of
+
+INF = math.inf
+
+
+def smooth_label(points, n_classes, sharpness, rng):
+    """A mixture's posterior."""
+    centres = 1.5 * rng.normal(size=(n_classes, points.shape[1]))
+    scores = -sharpness * ((points[:, None] - centres) ** 2).sum(axis=2)
+    label = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return label / label.sum(axis=1, keepdims=True)
+
+
+def smooth_problem(sizes, n=40, n_y=4, seed=0, sharpness=0.7):
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(n, 2))
+    symbols = rng.normal(size=(n_y, 2))
+    log_weights = -np.log(n) - 2.0 * ((points[:, None] - symbols) ** 2).sum(axis=2)
+    return log_weights, [smooth_label(points, size, sharpness, rng) for size in sizes]
+
+
+def simplex_grid(n_classes, steps):
+    bars = np.array(list(itertools.combinations(range(steps + n_classes - 1), n_classes - 1)))
+    edges = np.hstack([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), steps + n_classes - 1)])
+    return (np.diff(edges, axis=1) - 1) / steps
+
+
+def on_grid(log_weights, labels, multipliers, steps):
+    """The largest log price of every symbol over a grid of decisions."""
+    grids = [simplex_grid(label.shape[1], steps) for label in labels]
+    index = np.array(list(itertools.product(*(range(len(grid)) for grid in grids))))
+    decisions = [grid[column] for grid, column in zip(grids, index.T, strict=True)]
+    return np.array(
+        [
+            log_prices(log_weights, labels, multipliers, np.full(len(index), j), decisions).max()
+            for j in range(log_weights.shape[1])
+        ]
+    )
+
+
+def random_letters(log_weights, labels, rng, count=200):
+    columns = rng.integers(0, log_weights.shape[1], count)
+    decisions = []
+    for label in labels:
+        soft = rng.dirichlet(np.full(label.shape[1], rng.choice([0.1, 1.0, 10.0])), count)
+        near = label[rng.integers(0, len(label), count)] + 1e-9 * rng.random((count, label.shape[1]))
+        soft = np.where(rng.random((count, 1)) < 0.5, soft, near)
+        decisions.append(soft / soft.sum(axis=1, keepdims=True))
+    return columns, tuple(decisions)
+
+
+# ------------------------------------------------------------------------------------ against brute force
+
+CASES = {
+    "binary": ([2], [5.0], 4000),
+    "binary, large multiplier": ([2], [300.0], 4000),
+    "three classes": ([3], [5.0], 60),
+    "four classes": ([4], [3.0], 24),
+    "two binary labels": ([2, 2], [2.0, 6.0], 60),
+    "three binary labels": ([2, 2, 2], [2.0, 3.0, 0.7], 14),
+    "binary and three classes": ([2, 3], [1.5, 4.0], 16),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_largest_price_is_that_of_a_fine_grid(case):
+    sizes, multipliers, steps = CASES[case]
+    log_weights, labels = smooth_problem(sizes, sharpness=0.15)
+    multipliers = np.array(multipliers)
+    best = on_grid(log_weights, labels, multipliers, steps)
+    found = largest_price(log_weights, labels, multipliers)
+    assert found.proved
+    assert found.log_best <= found.log_upper <= found.log_best + 1e-10
+    assert best.max() <= found.log_upper
+    assert best.max() > found.log_best - 0.05
+    assert found.n_cells < 10_000
+    maxima = local_maxima(log_weights, labels, multipliers)
+    for j, value in enumerate(best):
+        assert maxima.log_prices[maxima.columns == j].max() >= value - 1e-12
+
+
+def test_every_hill_of_a_binary_label_is_found():
+    log_weights, labels = smooth_problem([2], n=30, n_y=6, seed=3)
+    multipliers = np.array([200.0])
+    grid = np.linspace(0, 1, 4001)
+    soft = np.stack([grid, 1 - grid], axis=1)
+    maxima = local_maxima(log_weights, labels, multipliers)
+    for j in range(6):
+        prices = log_prices(log_weights, labels, multipliers, np.full(4001, j), (soft,))
+        inner = np.flatnonzero((prices[1:-1] > prices[:-2]) & (prices[1:-1] > prices[2:])) + 1
+        own = maxima.decisions[0][maxima.columns == j, 0]
+        assert len(inner) >= 2
+        assert all(np.abs(own - peak).min() < 5e-4 for peak in grid[inner])
+
+
+def test_local_maxima_are_stationary_and_distinct():
+    """At a maximum the multiplicative step stays where it is; prices agree with plain evaluation."""
+    log_weights, labels = smooth_problem([3, 2], seed=1)
+    multipliers = np.array([4.0, 2.0])
+    maxima = local_maxima(log_weights, labels, multipliers)
+    exact = log_prices(log_weights, labels, multipliers, maxima.columns, maxima.decisions)
+    assert np.abs(exact - maxima.log_prices).max() < 1e-12
+    exponents = log_weights[:, maxima.columns]
+    for multiplier, label, soft in zip(multipliers, labels, maxima.decisions, strict=True):
+        exponents = exponents + multiplier * label @ np.log(soft).T
+    terms = np.exp(exponents - exponents.max(axis=0))
+    for label, soft in zip(labels, maxima.decisions, strict=True):
+        assert np.abs(terms.T @ label / terms.sum(axis=0)[:, None] - soft).max() < 1e-5
+    table = np.hstack([maxima.columns[:, None], *maxima.decisions])
+    apart = np.abs(table[:, None] - table).max(axis=2) + np.eye(len(table))
+    assert apart.min() > 1e-6
+
+
+def test_starts_lead_to_their_maxima():
+    """A peak much narrower than the spread of starts: only a start on it finds it."""
+    rng = np.random.default_rng(0)
+    labels = [rng.dirichlet(np.ones(6), 400)]
+    entropy = (labels[0] * np.log(labels[0])).sum(axis=1)
+    log_weights = np.log(rng.random((400, 1))) - 1e4 * entropy[:, None]
+    multipliers = np.array([1e4])
+    whole = local_maxima(log_weights, labels, multipliers)
+    rows = labels[0][100:110]
+    starts = Decisions(np.zeros(10, dtype=int), (rows,), np.zeros(10))
+    more = local_maxima(log_weights, labels, multipliers, starts)
+    assert len(more.columns) > len(whole.columns)
+    assert all(np.abs(more.decisions[0] - row).max(axis=1).min() < 0.01 for row in rows)
+
+
+# ------------------------------------------------------------------------------------ closed forms
+
+
+@pytest.mark.parametrize("multiplier", [1.0, 2.5, 1e4])
+def test_label_that_is_a_function_of_x_has_its_maxima_at_vertices(multiplier):
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 10, 60)
+    log_weights = rng.normal(size=(60, 5))
+    found = largest_price(log_weights, [np.eye(12)[classes]], np.array([multiplier]))
+    sums = np.array([np.exp(log_weights[classes == s]).sum(axis=0) for s in range(10)])
+    assert found.log_best == pytest.approx(np.log(sums.max()), abs=1e-14)
+    assert found.log_best <= found.log_upper <= found.log_best + 1e-12
+    assert found.decisions[0].tolist() == np.eye(12)[sums.max(axis=1).argmax()].tolist()
+    assert found.n_cells == 0
+    maxima = local_maxima(log_weights, [np.eye(12)[classes]], np.array([multiplier]))
+    assert np.allclose(np.sort(maxima.log_prices), np.sort(np.log(sums).ravel()))
+
+
+@pytest.mark.parametrize("multiplier", [1e-6, 0.3, 0.9, 0.999])
+def test_label_that_is_a_function_of_x_below_multiplier_one(multiplier):
+    """max_r sum_s A_s r_s^lambda = (sum_s A_s^(1 / (1 - lambda)))^(1 - lambda), by Hoelder's inequality."""
+    rng = np.random.default_rng(1)
+    classes = rng.integers(0, 10, 60)
+    log_weights = rng.normal(size=(60, 3))
+    sums = np.array([np.exp(log_weights[classes == s]).sum(axis=0) for s in range(10)])
+    power = 1 / (1 - multiplier)
+    top = np.log(sums).max(axis=0)
+    exact = top + (1 - multiplier) * np.log(np.exp(power * (np.log(sums) - top)).sum(axis=0))
+    found = largest_price(log_weights, [np.eye(10)[classes]], np.array([multiplier]))
+    assert found.proved
+    assert found.n_cells == 0
+    assert found.log_best == pytest.approx(exact.max(), abs=1e-12)
+    assert exact.max() - 1e-14 <= found.log_upper <= found.log_best + 1e-10
+
+
+def test_multipliers_of_sum_at_most_one_need_no_cells():
+    """Twelve classes and a binary label: far too many dimensions for cells, but the price is concave."""
+    log_weights, labels = smooth_problem([12, 2], n=80)
+    multipliers = np.array([0.55, 0.45])
+    found = largest_price(log_weights, labels, multipliers)
+    assert (found.proved, found.n_cells) == (True, 0)
+    assert found.log_best <= found.log_upper <= found.log_best + 1e-10
+    columns, soft = random_letters(log_weights, labels, np.random.default_rng(0))
+    assert log_prices(log_weights, labels, multipliers, columns, soft).max() <= found.log_upper
+
+
+def test_vertices_are_combined_with_cells():
+    """A function of x and a soft label: one search over the soft one for each class."""
+    log_weights, labels = smooth_problem([2])
+    classes = np.arange(40) % 3
+    multipliers = np.array([1.5, 4.0])
+    found = largest_price(log_weights, [np.eye(3)[classes], *labels], multipliers)
+    each = [
+        largest_price(log_weights[classes == s], [labels[0][classes == s]], multipliers[1:]).log_best for s in range(3)
+    ]
+    assert found.log_best == pytest.approx(max(each), abs=1e-13)
+    assert found.log_upper <= found.log_best + 1e-10
+    assert found.decisions[0].tolist() == np.eye(3)[int(np.argmax(each))].tolist()
+
+
+def test_label_without_multiplier_gets_the_posterior():
+    log_weights, labels = smooth_problem([2, 3])
+    found = largest_price(log_weights, labels, np.array([5.0, 0.0]))
+    alone = largest_price(log_weights, labels[:1], np.array([5.0]))
+    assert found.log_best == pytest.approx(alone.log_best, abs=1e-13)
+    terms = np.exp(log_weights[:, found.column] + 5.0 * labels[0] @ np.log(found.decisions[0]))
+    assert np.allclose(found.decisions[1], terms @ labels[1] / terms.sum())
+    free = largest_price(log_weights, labels, np.zeros(2))
+    assert free.log_best == pytest.approx(np.log(np.exp(log_weights).sum(axis=0)).max(), abs=1e-13)
+
+
+# ------------------------------------------------------------------------------------ awkward input
+
+
+def test_nothing_allowed():
+    labels = [np.array([[0.3, 0.7], [1.0, 0.0]])]
+    log_weights = np.full((2, 3), -INF)
+    found = largest_price(log_weights, labels, np.array([2.0]))
+    assert (found.log_upper, found.log_best, found.proved) == (-INF, -INF, True)
+    assert local_maxima(log_weights, labels, np.array([2.0])).columns.size == 0
+
+
+def test_forbidden_columns_empty_classes_and_single_rows():
+    label = np.array([[0.3, 0.0, 0.7], [0.3, 0.0, 0.7], [0.9, 0.0, 0.1]])
+    log_weights = np.array([[-INF, 0.5, -INF], [-INF, 0.2, -INF], [-INF, -INF, 1.0]])
+    one = np.ones((3, 1))
+    found = largest_price(log_weights, [label, one], np.array([5.0, 3.0]))
+    entropy = 5.0 * (0.3 * np.log(0.3) + 0.7 * np.log(0.7))
+    exact = np.logaddexp(0.5, 0.2) + entropy
+    other = 1.0 + 5.0 * (0.9 * np.log(0.9) + 0.1 * np.log(0.1))
+    assert found.log_best == pytest.approx(max(exact, other), abs=1e-13)
+    assert found.log_upper <= found.log_best + 1e-12
+    maxima = local_maxima(log_weights, [label, one], np.array([5.0, 3.0]))
+    assert sorted(maxima.columns.tolist()) == [1, 2]
+    assert (maxima.decisions[0][:, 1] == 0).all()
+    assert (maxima.decisions[1] == 1).all()
+
+
+def test_multiplier_so_large_that_no_grid_sees_a_hill():
+    rng = np.random.default_rng(0)
+    labels = [rng.dirichlet(np.ones(2), 5)]
+    entropy = (labels[0] * np.log(labels[0])).sum(axis=1)
+    log_weights = rng.normal(size=(5, 2)) - 1e14 * entropy[:, None]
+    maxima = local_maxima(log_weights, labels, np.array([1e14]))
+    assert np.isfinite(maxima.log_prices).all()
+    assert set(maxima.columns) == {0, 1}
+
+
+def test_merged_rows_change_nothing():
+    log_weights, labels = smooth_problem([3], n=25)
+    multipliers = np.array([4.0])
+    once = largest_price(log_weights, labels, multipliers)
+    order = np.random.default_rng(0).permutation(50)
+    doubled = np.vstack([log_weights, log_weights - 0.3])[order]
+    twice = largest_price(doubled, [np.vstack(labels * 2)[order]], multipliers)
+    assert parts_of(doubled, [np.vstack(labels * 2)[order]], multipliers)[0][0].weights.shape == (4, 25)
+    assert twice.log_best - once.log_best == pytest.approx(np.log1p(np.exp(-0.3)), abs=1e-13)
+
+
+def test_four_dimensions_are_searched_but_not_proved():
+    log_weights, labels = smooth_problem([5])
+    found = largest_price(log_weights, labels, np.array([3.0]))
+    assert not found.proved
+    assert found.log_upper == found.log_best
+    assert found.log_best == pytest.approx(local_maxima(log_weights, labels, np.array([3.0])).log_prices.max())
+
+
+def test_budget_of_cells_leaves_a_proved_bound():
+    log_weights, labels = smooth_problem([3], seed=2)
+    multipliers = np.array([30.0])
+    full = largest_price(log_weights, labels, multipliers)
+    short = largest_price(log_weights, labels, multipliers, max_cells=200)
+    none = largest_price(log_weights, labels, multipliers, max_cells=0)
+    assert full.n_cells > 200 >= short.n_cells
+    assert none.n_cells == 0
+    assert short.proved
+    assert none.proved
+    assert full.log_best <= full.log_upper <= full.log_best + 1e-10
+    assert full.log_upper < short.log_upper < none.log_upper < INF
+
+
+# ------------------------------------------------------------------------------------ tricks
+
+
+def test_entries_near_zero_do_not_cost_cells():
+    """A class that every symbol has with tiny probability: terms vanish on a whole face, with hardly any power."""
+    log_weights, labels = smooth_problem([2], n_y=1)
+    label = np.column_stack([labels[0] * (1 - 1e-9), np.full(40, 1e-9)])
+    found = largest_price(log_weights, [label], np.array([20.0]))
+    assert found.log_upper <= found.log_best + 1e-10
+    assert found.n_cells < 3000
+
+
+def test_neighbourhoods_of_maxima_save_cells(monkeypatch):
+    log_weights, labels = smooth_problem([3], n_y=1, sharpness=0.15)
+    multipliers = np.array([3.0])
+    with_hills = largest_price(log_weights, labels, multipliers, rtol=1e-12)
+    monkeypatch.setattr(bounds, "concave_around", lambda *_: (0.0, INF))
+    without = largest_price(log_weights, labels, multipliers, rtol=1e-12)
+    assert with_hills.log_upper <= with_hills.log_best + 2e-12
+    assert 4 * with_hills.n_cells < without.n_cells
+
+
+@pytest.mark.parametrize("sizes", [[2], [3], [2, 2]])
+@pytest.mark.parametrize("size", [1.0, 10.0, 50.0])
+def test_neighbourhood_holds_no_larger_price(sizes, size):
+    log_weights, labels = smooth_problem(sizes, n_y=3, sharpness=0.15)
+    multipliers = size * np.linspace(4.0, 2.0, len(sizes))
+    part = parts_of(log_weights, labels, multipliers, 0.0)[0][0]
+    columns, decisions, prices = ascent.climb(part, np.arange(3), np.tile(part.centre(), (3, 1)))
+    hills = bounds._Hills(part)
+    for j in range(3):
+        bound = hills.add(columns[[j]], decisions[[j]], prices[[j]], prices[j] * (1 + 1e-11))
+        assert len(hills.least) == j + 1
+        assert prices[j] < bound <= prices[j] * (1 + 1e-11)
+    rng = np.random.default_rng(0)
+    for column, r, price, least, most in zip(columns, decisions, prices, hills.least, hills.most, strict=True):
+        for a, b in itertools.pairwise(part.offsets):
+            change = rng.normal(size=(500, b - a))
+            change -= change.mean(axis=1, keepdims=True)
+            room = np.where(change > 0, most[a:b] - r[a:b], r[a:b] - least[a:b]) / np.abs(change)
+            points = np.tile(r, (500, 1))
+            points[:, a:b] += change * room.min(axis=1, keepdims=True)
+            values = part.terms(np.full(500, column), points).sum(axis=1)
+            assert (values <= price * (1 + 1e-11)).all()
+            between = part.terms(np.full(250, column), 0.5 * (points[:250] + points[250:])).sum(axis=1)
+            assert (between >= 0.5 * (values[:250] + values[250:]) * (1 - 1e-12)).all()  # concave
+
+
+@pytest.mark.parametrize("other", [False, True])
+@pytest.mark.parametrize("ratio", [0.5, 0.9, 1.01, 1.1, 2.0])
+def test_neighbourhoods_end_where_two_hills_part(ratio, other):
+    """Two equal terms with w = 1/2 -+ d: the price at r = 1/2 is a maximum if 4 lambda d^2 < 1, else a minimum."""
+    low, high = 0.4, 0.6
+    labels = [np.array([[low, high], [high, low]])]
+    multipliers = np.array([25 * ratio])
+    middle = np.array([[0.5, 0.5]])
+    if other:  # another label, in whose direction there is one hill
+        labels.append(np.array([[0.2, 0.3, 0.5], [0.2, 0.3, 0.5]]))
+        multipliers = np.append(multipliers, 2.0)
+        middle = np.array([[0.5, 0.5, 0.2, 0.3, 0.5]])
+    part = parts_of(np.zeros((2, 1)), labels, multipliers, 0.0)[0][0]
+    price = part.terms(np.array([0]), middle).sum(axis=1)
+    hills = bounds._Hills(part)
+    hills.add(np.array([0]), middle, price, price[0] * (1 + 1e-11))
+    assert len(hills.least) == (ratio < 1)
+    if ratio < 1:
+        grid = np.linspace(hills.least[0, 0], 1 - hills.least[0, 0], 101)
+        points = np.repeat(middle, 101, axis=0)
+        points[:, :2] = np.stack([grid, 1 - grid], axis=1)
+        prices = part.terms(np.zeros(101, dtype=int), points).sum(axis=1)
+        assert np.diff(prices, n=2).max() < 1e-12
+
+
+def random_cell(part, depth, rng):
+    """Halve the whole cell `depth` times, at random edges, as the search does, and keep a random half."""
+    cell = np.zeros((part.n_classes, MOST_CLASSES))
+    for a, b in itertools.pairwise(part.offsets):
+        cell[a:b, : b - a] = np.eye(b - a)
+    for _ in range(depth):
+        k = rng.integers(part.multipliers.size)
+        u, v = part.offsets[k] + rng.permutation(part.offsets[k + 1] - part.offsets[k])[:2]
+        cell[u] = 0.5 * (cell[u] + cell[v])
+    return cell
+
+
+@pytest.mark.parametrize("sizes", [[2], [3], [4], [2, 2], [2, 3], [2, 2, 2]])
+@pytest.mark.parametrize("size", [0.3, 1.5, 40.0])
+def test_no_price_in_a_cell_exceeds_its_bound(sizes, size):
+    log_weights, labels = smooth_problem(sizes, n_y=1, n=20, seed=5)
+    labels[0][:10] = np.eye(sizes[0])[labels[0][:10].argmax(axis=1)]
+    multipliers = size * np.linspace(1.0, 2.0, len(sizes))
+    part = parts_of(log_weights, labels, multipliers, 0.0)[0][0]
+    rng = np.random.default_rng(0)
+    none, nowhere = np.empty(0, dtype=np.int64), np.empty((0, part.n_classes))
+    for depth in [0, 1, 2, 4, 8, 12, 16, 24, 36] * 3:
+        cell = random_cell(part, depth, rng)
+        _, bound, _ = refine(
+            *(part.weights, part.powers, part.shifts, bounds._Hills(part).sizes, part.offsets, part.multipliers),
+            *(max(1.0, part.degree), part.rounding, cell[None], np.array([0, 1]), np.array([0]), INF),
+            *(np.array([-1]), none, nowhere, nowhere, 1, np.empty((2, *cell.shape)), np.empty(4, dtype=np.int64)),
+            *(np.empty(2, dtype=np.int64), np.zeros(1), np.zeros((1, part.n_classes))),
+        )
+        points = np.empty((300, part.n_classes))
+        for a, b in itertools.pairwise(part.offsets):
+            mixture = rng.dirichlet(np.full(b - a, 0.5), 300)
+            mixture[: b - a] = np.eye(b - a)
+            points[:, a:b] = mixture @ cell[a:b, : b - a]
+        prices = part.terms(np.zeros(300, dtype=int), points).sum(axis=1)
+        assert prices.max() <= bound * (1 + 1e-15)
+        if depth >= 24 * part.dimension or (depth == 36 and part.dimension == 1):
+            assert bound <= prices.max() * (1 + 1e-6) + 1e-200
+
+
+def test_a_maximum_that_the_search_missed_is_found_by_the_cells():
+    log_weights, labels = smooth_problem([2], seed=3, n=30, n_y=6)
+    multipliers = np.array([200.0])
+    whole = largest_price(log_weights, labels, multipliers)
+    maxima = local_maxima(log_weights, labels, multipliers)
+    worst = int(maxima.log_prices.argmin())
+    poor = Decisions(maxima.columns[[worst]], (maxima.decisions[0][[worst]],), maxima.log_prices[[worst]])
+    found = largest_price(log_weights, labels, multipliers, found=poor)
+    assert found.log_best == pytest.approx(whole.log_best, abs=1e-12)
+    assert found.log_upper <= found.log_best + 1e-10
+
+
+def test_climbing_never_descends_and_newton_ends_it():
+    log_weights, labels = smooth_problem([4], n_y=1)
+    part = parts_of(log_weights, labels, np.array([5.0]))[0][0]
+    args = part.weights, part.powers, part.total_shift, part.offsets, np.zeros(30, dtype=np.int64)
+    start = np.random.default_rng(0).dirichlet(np.ones(4), 30)
+    history = []
+    for steps in [0, 1, 2, 3, 5, 8, 12, 60]:
+        decisions, prices = start.copy(), np.empty(30)
+        ascent._climb(*args, decisions, prices, steps, False)
+        history.append(prices)
+    # a Newton step is judged, and undone if need be, only by the evaluation after it
+    undone = np.diff(history[:2], axis=0).min() < 0
+    assert undone or np.diff(history[:2], axis=0).min() >= -1e-15
+    assert (history[-1] >= np.max(history[:-1], axis=0) * (1 - 1e-9)).all()
+    assert (history[-1] >= history[0]).all()
+    decisions, prices = start.copy(), np.empty(30)
+    ascent._climb(*args, decisions, prices, 400, False)
+    assert np.abs(prices / history[-1] - 1).max() < 1e-13
+
+
+def test_log_error_and_rounding_are_in_the_bound():
+    """The exact sum of exp is 1 + 2^-54 here; an error of every logarithm moves the bound by as much."""
+    log_weights, labels = smooth_problem([2])
+    multipliers = np.array([5.0])
+    plain = largest_price(log_weights, labels, multipliers)
+    wider = largest_price(log_weights, labels, multipliers, log_error=1e-6)
+    assert wider.log_upper >= plain.log_best + 1e-6
+    assert wider.log_upper <= plain.log_upper + 1e-6 + 1e-10
+    assert wider.log_best == plain.log_best
+    sharp = largest_price(log_weights, labels, multipliers, rtol=0.0)
+    assert sharp.log_best < sharp.log_upper < sharp.log_best + 1e-12
+
+
+def test_rounding_of_large_logarithms_is_in_the_bound():
+    """Logarithms of some 1e8 carry errors of 1e-8: the bound must cover the exact price, known in closed form."""
+    label = np.array([[0.1, 0.9]])
+    multiplier = 1e9
+    exact = 1e9 * (math.fsum([0.1 * math.log(0.1), 0.9 * math.log(0.9)]))
+    log_weights = np.array([[-exact]])
+    found = largest_price(log_weights, [label], np.array([multiplier]))
+    assert 0 <= found.log_upper <= 1e9 * 100 * EPS
+    assert found.log_upper > 1e9 * EPS
+
+
+# ------------------------------------------------------------------------------------ properties
+
+
+@st.composite
+def problems(draw, max_dimension=3):
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    sizes = draw(st.sampled_from([[2], [3], [2, 2], [4], [2, 3], [1, 2], [5], [2, 2, 2]]))
+    n, n_y = draw(st.integers(1, 12)), draw(st.integers(1, 4))
+    spread = draw(st.sampled_from([1.0, 5.0, 300.0]))
+    log_weights = rng.uniform(-spread, spread, (n, n_y))
+    if draw(st.booleans()):
+        log_weights[rng.random((n, n_y)) < 0.3] = -INF
+    labels = []
+    for size in sizes:
+        label = rng.dirichlet(np.full(size, draw(st.sampled_from([0.05, 1.0, 5.0]))), n)
+        kind = draw(st.sampled_from(["soft", "zeros", "hard", "empty"]))
+        if kind == "zeros":
+            label[label < 0.2] = 0.0
+        elif kind == "hard":
+            label = np.eye(size)[label.argmax(axis=1)]
+        elif kind == "empty" and size > 1:
+            label[:, 0] = 0.0
+            label[:, 1] += 1e-9
+        labels.append(label / label.sum(axis=1, keepdims=True))
+    powers = st.sampled_from([0.0, 1e-6, 0.1, 0.5, 1.0, 1.0 + 1e-12, 3.0, 50.0, 1e4])
+    return log_weights, labels, np.array([draw(powers) for _ in sizes]), rng
+
+
+@given(problems())
+def test_no_letter_exceeds_the_bound(problem):
+    log_weights, labels, multipliers, rng = problem
+    budget = 3000
+    found = largest_price(log_weights, labels, multipliers, max_cells=budget)
+    maxima = local_maxima(log_weights, labels, multipliers)
+    columns, soft = random_letters(log_weights, labels, rng)
+    drawn = log_prices(log_weights, labels, multipliers, columns, soft)
+    size = np.abs(log_weights[np.isfinite(log_weights)]).max(initial=0.0) + multipliers.sum() * 10 + 10
+    fuzz = 20 * EPS * size  # of the comparison, not of the bound
+    assert maxima.log_prices.max(initial=-INF) <= found.log_best + fuzz
+    if not found.proved:
+        assert sum(label.shape[1] - 1 for label in labels) > 3
+        return
+    assert drawn.max() <= found.log_upper + fuzz
+    assert found.log_best <= found.log_upper
+    assert maxima.log_prices.max(initial=-INF) <= found.log_upper
+    if found.n_cells < budget / 4 and found.log_best > -INF:
+        assert found.log_upper <= found.log_best + 1e-10 + 40 * fuzz
+
+
+@given(problems())
+def test_order_of_symbols_classes_and_labels_does_not_matter(problem):
+    log_weights, labels, multipliers, rng = problem
+    found = largest_price(log_weights, labels, multipliers, max_cells=1500)
+    rows, columns = rng.permutation(log_weights.shape[0]), rng.permutation(log_weights.shape[1])
+    classes = [rng.permutation(label.shape[1]) for label in labels]
+    turned = [label[rows][:, order] for label, order in zip(labels, classes, strict=True)][::-1]
+    other = largest_price(log_weights[rows][:, columns], turned, multipliers[::-1], max_cells=1500)
+    assert other.proved == found.proved
+    if found.log_best == -INF:
+        assert other.log_best == -INF
+        return
+    size = np.abs(log_weights[np.isfinite(log_weights)]).max(initial=0.0) + multipliers.sum() * 10 + 10
+    if found.proved:
+        assert other.log_best <= found.log_upper + 20 * EPS * size
+        assert found.log_best <= other.log_upper + 20 * EPS * size
