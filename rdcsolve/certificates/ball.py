@@ -76,6 +76,9 @@ class BallNumbers(FloatNumbers):
         Proved bounds in plain floats single out the letters that can have the largest price; only theirs are
         computed as balls.
         """
+        if self.label_multipliers.any():
+            # proved bounds in plain floats, which allow for every rounding, that of the masses' sum included
+            return arb(self.largest_price().log_upper) + arb(0, 2.0**-50)
         guess = super().log_max_price()
         n_letters = self.losses[0].shape[1]
         bounds = self._price_bounds(guess) if math.isfinite(guess) else np.full(n_letters, math.inf)
@@ -127,7 +130,11 @@ class BallNumbers(FloatNumbers):
         return bounds
 
     def least_loss(self, index: int) -> Any:
-        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids."""
+        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
+        if index >= len(self.losses):
+            label = self.labels[index - len(self.losses)]
+            rows = (sum((w * w.log() for w in map(arb, row[row > 0].tolist())), arb(0)) for row in label)
+            return -sum(map(mul, map(arb, self.masses.tolist()), rows), arb(0)) / self._total()
         return _dot(self.masses, self.least_per_symbol(index)) / self._total()
 
     def row_error(self) -> float:
@@ -141,8 +148,35 @@ class BallNumbers(FloatNumbers):
         return self._channel_moments()[0]
 
     def mean_loss(self, index: int) -> Any:
-        """Return E L under the channel, whose forbidden pairs have no mass."""
+        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label."""
+        if index >= len(self.losses):
+            return self._label_entropy(self.labels[index - len(self.losses)])
         return self._channel_moments()[1][index]
+
+    def _label_entropy(self, label: np.ndarray) -> Any:
+        """Return H(S | A) = sum_a (q(a) log q(a) - sum_s P(s, a) log P(s, a)), nats."""
+        scales = [share / row_sum for share, row_sum in self._shares()]
+        entropy = arb(0)
+        for column in self.channel.T:
+            used = np.flatnonzero(column)
+            joint = [scales[i] * arb(value) for i, value in zip(used.tolist(), column[used].tolist(), strict=True)]
+            classes = np.flatnonzero(label[used].any(axis=0)).tolist()
+            if len(classes) < 2:
+                continue  # nothing is left unknown, exactly
+            q = arb(0)
+            for s in classes:
+                weights = label[used, s].tolist()
+                mass = sum((j * arb(w) for j, w in zip(joint, weights, strict=True) if w), arb(0))
+                entropy -= mass * mass.log() if mass > _TINY else arb(-1e-37) * _UNIT
+                q += mass
+            entropy += q * q.log() if q > _TINY else arb(-1e-37) * _UNIT
+        return entropy
+
+    def _shares(self) -> list[tuple[Any, Any]]:
+        """Return every symbol's share of the mass, and the sum of its row."""
+        total = self._total()
+        sums = [1 + _excess_over_one(row) for row in self.channel]
+        return [(arb(mass) / total, row_sum) for mass, row_sum in zip(self.masses.tolist(), sums, strict=True)]
 
     def _channel_moments(self) -> tuple[Any, list[Any]]:
         """Return the rate and the means of all losses, from one pass over the channel.
@@ -151,11 +185,9 @@ class BallNumbers(FloatNumbers):
         """
         if self._moments is not None:
             return self._moments
-        total = self._total()
-        shares = [arb(mass) / total for mass in self.masses.tolist()]
-        sums = [1 + _excess_over_one(row) for row in self.channel]
-        scales = np.array([share / row_sum for share, row_sum in zip(shares, sums, strict=True)])
-        rate = -sum((share * row_sum.log() for share, row_sum in zip(shares, sums, strict=True)), arb(0))
+        shares = self._shares()
+        scales = np.array([share / row_sum for share, row_sum in shares])
+        rate = -sum((share * row_sum.log() for share, row_sum in shares), arb(0))
         means = [arb(0)] * len(self.losses)
         for j, letter in enumerate(self.letters.tolist()):
             column = self.channel[:, j]

@@ -5,12 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rdcsolve.problems import Problem
 
+if TYPE_CHECKING:
+    from rdcsolve.letters.decisions import LargestPrice
+
 _PAIRS_AT_A_TIME = 1 << 18
+_PRICE_TOLERANCE = 1e-12  # between the dearest letter found and the bound on all
+_NEGLIGIBLE_LOG = -1000.0  # a term below exp of this is none beside the largest
+
+
+def distinct_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first of every group of equal columns, and every column's group.
+
+    Symbols have equal prices where no linear loss counts, often all of them.
+    """
+    groups: dict[bytes, int] = {}
+    group = [groups.setdefault(column.tobytes(), len(groups)) for column in np.ascontiguousarray(matrix.T)]
+    _, first = np.unique(group, return_index=True)
+    return first, np.array(group)
 
 
 class FloatNumbers:
@@ -30,6 +48,11 @@ class FloatNumbers:
         Shape (k,).
     channel : numpy.ndarray
         Shape (n_x, k).
+
+    Attributes
+    ----------
+    proved : bool
+        Whether `log_max_price` is an upper bound on every price; False where it was only searched for.
     """
 
     def __init__(
@@ -44,7 +67,10 @@ class FloatNumbers:
         self._everything = self.symbols.size == problem.n_x
         self.losses = [loss.matrix for loss in problem.linear_losses]
         self.p = problem.p_x[self.symbols] / math.fsum(problem.p_x)
-        self.u, self.multipliers = u[self.symbols], multipliers
+        self.labels = [self._rows(label.conditional) for label in problem.label_entropies]
+        self.u, self.multipliers = u[self.symbols], multipliers[: len(self.losses)]
+        self.label_multipliers = multipliers[len(self.losses) :]
+        self.proved = True
         self.letters = letters
         self.channel = channel if self._everything else channel[self.symbols]
 
@@ -70,6 +96,8 @@ class FloatNumbers:
 
     def log_max_price(self) -> float:
         """Return log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats; -inf if every exponent overflows."""
+        if self.label_multipliers.any():
+            return self.largest_price().log_upper
         start = (np.log(self.p) + self.u)[:, None]
         largest = -math.inf
         for columns in self._blocks(self.losses[0].shape[1]):
@@ -89,8 +117,39 @@ class FloatNumbers:
                 largest = max(largest, float((top + np.log(np.exp(exponent).sum(axis=0))).max()))
         return largest
 
+    def largest_price(self) -> LargestPrice:
+        """Return the largest price over all symbols and soft decisions: what was found, and an upper bound."""
+        from rdcsolve.letters.decisions import largest_price
+
+        weights = self.log_weights()
+        symbols, _ = distinct_columns(weights)
+        found = largest_price(weights[:, symbols], self.labels, self.label_multipliers, rtol=_PRICE_TOLERANCE)
+        self.proved = found.proved
+        return replace(found, column=int(symbols[found.column]))
+
+    def log_weights(self) -> np.ndarray:
+        """Return log p_i + u_i - lambda.L(i, a) over the linear losses, shape (n, n_letters), rounded upwards.
+
+        Sums of M + 2 terms err by less than 2^-50 (M + 3) of the sum of the terms' sizes, which is at most twice that
+        of the positive ones and the result's.
+        """
+        log_p = np.log(self.p)
+        exponent = np.repeat((log_p + self.u)[:, None], self.losses[0].shape[1], axis=1)
+        for multiplier, matrix in zip(self.multipliers, self.losses, strict=True):
+            block = self._rows(matrix)
+            if multiplier > 0:
+                with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
+                    exponent -= multiplier * block
+            else:
+                exponent[np.isinf(block)] = -math.inf
+        size = 2 * (np.abs(log_p) + np.abs(self.u))[:, None] + np.abs(np.maximum(exponent, _NEGLIGIBLE_LOG))
+        return exponent + 2.0**-50 * (len(self.losses) + 3) * size
+
     def least_loss(self, index: int) -> float:
-        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids."""
+        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
+        if index >= len(self.losses):
+            label = self.labels[index - len(self.losses)]
+            return -math.fsum(self.p * (label * np.log(np.where(label > 0, label, 1.0))).sum(axis=1))
         return math.fsum(self.p * self.least_per_symbol(index))
 
     def least_per_symbol(self, index: int) -> np.ndarray:
@@ -126,13 +185,23 @@ class FloatNumbers:
         return max(0.0, math.fsum(self.p * totals))
 
     def mean_loss(self, index: int) -> float:
-        """Return E L under the channel, whose forbidden pairs have no mass."""
+        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label."""
+        if index >= len(self.losses):
+            return self._label_entropy(self.labels[index - len(self.losses)])
         totals = np.zeros(self.p.size)
         for columns in self._blocks(self.letters.size):
             rows = self.channel[:, columns]
             block = self._rows(np.take(self.losses[index], self.letters[columns], axis=1))
             totals += np.multiply(rows, block, out=np.zeros(rows.shape), where=rows > 0).sum(axis=1)
         return math.fsum(self.p / self.row_sums() * totals)
+
+    def _label_entropy(self, label: np.ndarray) -> float:
+        """Return H(S | A) = sum_a sum_s P(s, a) log (sum_s P(s, a) / P(s, a)), nats."""
+        joint = (self.channel * (self.p / self.row_sums())[:, None]).T @ label
+        q = np.broadcast_to(joint.sum(axis=1, keepdims=True), joint.shape)
+        some = joint > 0
+        terms = np.log(q, out=np.zeros(joint.shape), where=some) - np.log(joint, out=np.zeros(joint.shape), where=some)
+        return max(0.0, math.fsum((joint * terms).ravel()))
 
     def forbidden_mass(self) -> float:
         """Return the largest entry of the channel at a forbidden pair; exact."""

@@ -182,6 +182,11 @@ def _lower_bound(certificate: Certificate, problem: Problem, numbers: Any, findi
         findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
         return trivial, reported
     unusable = _unusable(multipliers, problem, target)
+    if not numbers.proved:
+        unusable = (
+            "the largest price over soft decisions was searched for, not proved (too many classes for the multiplier): "
+            "only the trivial lower bound follows"
+        )
     if unusable:
         findings.notes.append(unusable)
         return trivial, reported
@@ -220,7 +225,7 @@ def _upper_bound(
     limits = {name: bound for name, bound in limits.items() if bound < math.inf}
     if problem.rate_bound is not None:
         limits["rate"] = problem.rate_bound
-    fault = _channel_fault(certificate, numbers)
+    fault = _channel_fault(certificate, problem, numbers)
     if fault:
         (findings.faults if certificate.letters.size else findings.notes).append(fault)
         return math.inf, dict.fromkeys(limits, math.nan)
@@ -244,10 +249,12 @@ def _upper_bound(
     return numbers.upper_end(rate), excess
 
 
-def _channel_fault(certificate: Certificate, numbers: Any) -> str:
+def _channel_fault(certificate: Certificate, problem: Problem, numbers: Any) -> str:
     """Return what keeps the certificate's channel from being one, or an empty string."""
     if not certificate.letters.size:
         return "the certificate holds no channel: there is no upper bound"
+    if problem.letters == "fixed" and np.unique(certificate.letters).size < certificate.letters.size:
+        return "the channel uses a symbol with several decisions, but the problem's letters are fixed"
     if not 0.0 <= numbers.channel.min() <= numbers.channel.max() < math.inf:  # false if any entry is NaN
         return "the channel has an entry that is negative or not finite"
     forbidden = numbers.forbidden_mass()
