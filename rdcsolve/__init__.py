@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Source,
     )
     from .solvers import (
+        Alternation,
         BlahutArimoto,
         ColumnGeneration,
         Conic,
@@ -59,6 +60,7 @@ _MEMBERS = {
         "Source",
     ],
     "solvers": [
+        "Alternation",
         "BlahutArimoto",
         "ColumnGeneration",
         "Conic",
@@ -82,6 +84,7 @@ _MODULES = {
 _HOME = {name: module for module, names in _MEMBERS.items() for name in names}
 
 __all__ = [
+    "Alternation",
     "BlahutArimoto",
     "Certificate",
     "ClassifierLossLimit",

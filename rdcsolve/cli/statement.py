@@ -14,7 +14,7 @@ import typer
 
 from rdcsolve.cli.archive import problem_of, read_arrays, read_table
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems import ClassifierLossLimit, Problem, Source
+from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, Problem, Source
 
 _PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
 
@@ -37,6 +37,13 @@ class Statement:
         ),
     ] = None
     limit_d: Annotated[float | None, typer.Option("--D", help="Limit on the distortion.", **_PANEL)] = None
+    limit_c: Annotated[
+        list[float] | None,
+        typer.Option("--C", help="Limit on the label's entropy given the letter, nats; once per label.", **_PANEL),
+    ] = None
+    letters: Annotated[
+        str, typer.Option(help="split (the default) or fixed: see the page on label entropy.", **_PANEL)
+    ] = "split"
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Limit on a loss; may be repeated.", **_PANEL)
     ] = None
@@ -68,23 +75,26 @@ class Statement:
     )
     seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
 
-    def problem(self, path: Path) -> Problem:
-        """Return the problem that these options and the file at `path` state.
+    def problem(self, path: Path, axes: tuple[str, ...] = ()) -> Problem:
+        """Return the problem that these options and the file at `path` state; `axes` names what else is limited.
 
         Raises
         ------
         InvalidInput
             If the file or an option cannot be used.
         """
-        problem = self._losses(path)
         bounds = _named(self.limit, "--limit")
+        multipliers = _named(self.multiplier, "--multiplier")
+        named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
+        problem = self._losses(path, any(name == "C" or name.startswith("label_entropy") for name in named))
         if self.limit_d is not None:
             if {"D", "distortion"} & set(bounds):
                 raise InvalidInput("the distortion is limited by --D and by --limit; give one of them")
             bounds["distortion"] = self.limit_d
+        if self.limit_c:
+            bounds["C"] = self.limit_c  # type: ignore[assignment]
         if self.rate is not None:
             bounds["rate"] = self.rate
-        multipliers = _named(self.multiplier, "--multiplier")
         if multipliers:
             if bounds or self.minimise:
                 raise InvalidInput("--multiplier replaces limits; give either multipliers, or limits and --minimise")
@@ -93,8 +103,8 @@ class Statement:
             problem = problem.with_limits(**bounds)
         return problem if self.minimise is None else problem.minimising(self.minimise)
 
-    def _losses(self, path: Path) -> Problem:
-        """Return the problem with the limits that the file itself states."""
+    def _losses(self, path: Path, with_entropies: bool) -> Problem:
+        """Return the problem with the limits that the file itself states, and the entropies of its labels if asked."""
         source: Source
         if path.suffix == ".npz":
             arrays = read_arrays(path)
@@ -111,17 +121,20 @@ class Statement:
             source = from_csv(path, self.column, self.label or (), self.weight, delimiter=delimiter)
         else:
             raise InvalidInput(f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz")
-        limits = []
+        limits: list[Any] = []
         if self.classifier is not None:
             limits = [ClassifierLossLimit(math.inf, read_table(self.classifier), self.classifier_loss)]
-        return Problem(source, self._letters(source), self.distortion or "squared_error", limits)
+        if with_entropies:
+            limits += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
+        reproduction, distortion = self._reproduction(source), self.distortion or "squared_error"
+        return Problem(source, reproduction, distortion, limits, letters=self.letters)
 
     def _refuse_beside_matrices(self, path: Path) -> None:
         given = [name for name in ("distortion", "reproduction", "classifier") if getattr(self, name) is not None]
         if given:
             raise InvalidInput(f"{path} holds the matrices of the losses, so --{given[0]} has no use; leave it out")
 
-    def _letters(self, source: Source) -> Any:
+    def _reproduction(self, source: Source) -> Any:
         if self.reproduction is None:
             return None
         if not self.reproduction.isdigit():

@@ -31,7 +31,7 @@ def sweep(
             metavar="NAME=VALUES",
             show_default=False,
             help="Limits to try, as a list D=0.1,0.2,0.4, as D=START:STOP:COUNT evenly spaced, or as "
-            "D=START:STOP:COUNT:log. NAME is D, the name of a loss, or rate. Repeat for a surface. With --multiplier "
+            "D=START:STOP:COUNT:log. NAME is D, C, a loss or rate. Repeat for a surface. With --multiplier "
             "the values are multipliers.",
         ),
     ],
@@ -50,7 +50,7 @@ def sweep(
     if every point is certified or proved impossible, 1 if not, 2 on bad input.
     """
     axes: dict[str, Any] = _axes(axis)
-    problem = statement.problem(input)
+    problem = statement.problem(input, tuple(axes))
     from rdcsolve.explore import sweep as swept
 
     data = swept(problem, progress=progress, save=save, tolerance=tolerance, solver=solver_of(solver), **axes)

@@ -1,5 +1,6 @@
 """Solvers, the choice between them, and their results."""
 
+from rdcsolve.solvers.alternation import Alternation
 from rdcsolve.solvers.blahut_arimoto import BlahutArimoto
 from rdcsolve.solvers.choice import choose
 from rdcsolve.solvers.column_generation import ColumnGeneration
@@ -11,6 +12,7 @@ from rdcsolve.solvers.status import Proof, Status
 from rdcsolve.solvers.storage import load
 
 __all__ = [
+    "Alternation",
     "BlahutArimoto",
     "ColumnGeneration",
     "Conic",

@@ -185,14 +185,27 @@ def resolution(task: Task, found: Dual, value: float) -> float:
     return 2 * rounding(found.u, found.multipliers, task) + 64 * _EPS * abs(value)
 
 
-def gap_of(task: Task, progress: Progress) -> float:
-    """Return the gap that the result of this progress would have, nats; inf if it has no channel yet."""
-    if progress.dual is None or progress.primal is None:
-        return math.inf
-    made = primal(task, progress.primal)
-    if made is None:
-        return math.inf
-    found = dual(task, progress.dual)
-    charged = float(found.multipliers @ made.means) if task.problem.multipliers is not None else 0.0
-    value = made.rate + charged
-    return value - found.lower - resolution(task, found, value)
+class Assembler:
+    """Channels made of a run's iterates; the last one is kept, since the end of a run asks for it twice."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._last: tuple[Iterate, Primal | None] | None = None
+
+    def primal(self, iterate: Iterate) -> Primal | None:
+        """Return what `primal` does."""
+        if self._last is None or self._last[0] is not iterate:
+            self._last = iterate, primal(self.task, iterate)
+        return self._last[1]
+
+    def gap_of(self, progress: Progress) -> float:
+        """Return the gap that the result of this progress would have, nats; inf if it has no channel yet."""
+        if progress.dual is None or progress.primal is None:
+            return math.inf
+        made = self.primal(progress.primal)
+        if made is None:
+            return math.inf
+        task, found = self.task, dual(self.task, progress.dual)
+        charged = float(found.multipliers @ made.means) if task.problem.multipliers is not None else 0.0
+        value = made.rate + charged
+        return value - found.lower - resolution(task, found, value)

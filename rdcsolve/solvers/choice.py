@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from rdcsolve.problems import Problem
+from rdcsolve.solvers.alternation import Alternation
 from rdcsolve.solvers.column_generation import ColumnGeneration
 from rdcsolve.solvers.interior_point import InteriorPoint
 
@@ -15,14 +16,15 @@ _LARGE = 4000  # letters: beyond this its Newton matrix is out of proportion
 _SAMPLE = (192, 448)  # least and most symbols and letters whose kernel is looked at
 
 
-def choose(problem: Problem) -> InteriorPoint | ColumnGeneration:
+def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     """Return the solver that `solve` would use.
 
     Small alphabets take the interior point on all letters. For large ones what counts is how many letters end up
     with mass. No more than the kernel's rank are needed, so a sample of the kernel is looked at: if it is of low
     rank (a smooth loss and not too large multipliers) the support is sparse and column generation wins; if not,
     most letters matter, and the interior point takes them all at once. Beyond 4000 letters column generation
-    is used in any case.
+    is used in any case. Where a label's entropy counts, restricted problems are small: the interior point. Fixed
+    letters make that problem non-convex: alternation from several starts.
 
     Parameters
     ----------
@@ -30,7 +32,7 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration:
 
     Returns
     -------
-    InteriorPoint or ColumnGeneration
+    InteriorPoint, ColumnGeneration or Alternation
         Frozen settings; change them, or pass another solver to `solve`, to override.
 
     Examples
@@ -41,7 +43,9 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration:
     >>> choose(Problem(sources.gaussian(n_x=500)))
     ColumnGeneration(first_letters=100, max_inner_steps=50)
     """
-    if problem.n_letters <= _SMALL:
+    if problem.label_entropies and problem.letters == "fixed":
+        return Alternation()
+    if problem.label_entropies or problem.n_letters <= _SMALL:
         return InteriorPoint()
     if problem.n_letters > _LARGE or _kernel_is_of_low_rank(problem):
         return ColumnGeneration()

@@ -11,8 +11,10 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
+from rdcsolve.solvers.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.choice import choose
 from rdcsolve.solvers.conic import Conic
+from rdcsolve.solvers.interior_point import InteriorPoint
 from rdcsolve.solvers.iterate import Solver
 from rdcsolve.solvers.least_loss import minimise_loss
 from rdcsolve.solvers.least_rate import minimise_rate
@@ -21,10 +23,12 @@ from rdcsolve.solvers.result import Result, StepRecord
 from rdcsolve.solvers.settings import Settings
 from rdcsolve.solvers.threads import one_thread_each
 
+_FEW_ROUNDS = 40  # of the bound beside a stationary point
+
 
 def solve(
     problem: Problem,
-    solver: Solver | Conic | None = None,
+    solver: Solver | Alternation | Conic | None = None,
     *,
     tolerance: float = 1e-9,
     max_steps: int | None = None,
@@ -38,8 +42,9 @@ def solve(
     Parameters
     ----------
     problem : Problem
-    solver : InteriorPoint, ColumnGeneration, BlahutArimoto or Conic, optional
-        By default what `choose` returns.
+    solver : InteriorPoint, ColumnGeneration, BlahutArimoto, Alternation or Conic, optional
+        By default what `choose` returns. Where a label's entropy counts it solves the restricted problems; fixed
+        letters take `Alternation`, which stops by its own number of steps and uses no `start`.
     tolerance : float, optional
         The gap asked for, in nats, beyond what rounding costs (1e-13 for everyday problems). Where a loss is
         minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which is in
@@ -76,9 +81,20 @@ def solve(
     0.28578133
     """
     _check(problem, tolerance, max_steps, time_limit, threads, start)
+    is_fixed = bool(problem.label_entropies) and problem.letters == "fixed"
     if isinstance(solver, Conic):
+        if problem.label_entropies:
+            raise InvalidInput("Conic solves finite linear problems; leave solver out where a label's entropy counts")
         return solver.solve(problem, tolerance)
     chosen = choose(problem) if solver is None else solver
+    if isinstance(chosen, Alternation) != is_fixed:
+        raise InvalidInput(
+            f"solver is {chosen!r} but the problem's letters are "
+            + ("fixed; pass Alternation(), or leave solver out" if is_fixed else "not fixed; see letters= of Problem")
+        )
+    if isinstance(chosen, Alternation):
+        with one_thread_each(threads):
+            return _stationary(problem, chosen, tolerance, time_limit, callback)
     if not hasattr(chosen, "iterates"):
         raise InvalidInput(f"solver is {solver!r}; pass settings such as InteriorPoint() or BlahutArimoto()")
     if max_steps is None:
@@ -86,9 +102,28 @@ def solve(
     limits = Limits(max_steps, time_limit, callback)
     settings = Settings(chosen, tolerance, limits, time.perf_counter())
     with one_thread_each(threads):
+        if problem.label_entropies:
+            from rdcsolve.solvers.exchange import solve_split
+
+            return solve_split(problem, settings, start)
         if problem.objective in ("rate", "lagrangian"):
             return minimise_rate(problem, settings, start)
         return minimise_loss(problem, settings, start)
+
+
+def _stationary(
+    problem: Problem,
+    alternation: Alternation,
+    tolerance: float,
+    time_limit: float,
+    callback: Callable[[StepRecord], object] | None,
+) -> Result:
+    """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
+    from rdcsolve.solvers.exchange import solve_split
+
+    limits = Limits(_FEW_ROUNDS, time_limit)
+    split = solve_split(problem, Settings(InteriorPoint(), max(tolerance, 1e-7), limits, time.perf_counter()))
+    return solve_fixed(problem, alternation, tolerance, time_limit, callback, split)
 
 
 def _check(

@@ -39,6 +39,17 @@ def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: 
     """Return the least rate under bounds on the losses, shape (M,), of which the problem's own are a special case."""
     named = dict(zip(problem.loss_names, map(float, bounds), strict=True))
     problem = problem.minimising("rate").with_limits(rate=None, **named)
+    task = task_within_limits(problem, settings)
+    if isinstance(task, Result):
+        return task
+    fixed_output = constant_output(task)
+    if fixed_output is not None:
+        return zero_rate(problem, settings, *fixed_output)
+    return _descend(task, settings, start)
+
+
+def task_within_limits(problem: Problem, settings: Settings) -> Task | Result:
+    """Return the task of the least rate under the problem's limits, or the result that says they cannot be met."""
     least = {
         name: least_loss(problem, m) for m, name in enumerate(problem.loss_names) if math.isfinite(problem.bounds[m])
     }
@@ -63,10 +74,7 @@ def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: 
                 "each limit can be met, but not all together: "
                 f"the best channel exceeds some bound by a factor of {room.least:.6g} above the least values",
             )
-    fixed_output = constant_output(task)
-    if fixed_output is not None:
-        return _zero_rate(problem, settings, *fixed_output)
-    return _descend(task, settings, start)
+    return task
 
 
 def _below(problem: Problem, m: int, least: float) -> bool:
@@ -85,21 +93,22 @@ def _start_of(task: Task, start: Result | None) -> Start | None:
 
 
 def _descend(task: Task, settings: Settings, start: Result | None) -> Result:
+    assembler = assembly.Assembler(task)
     progress = run(
         settings.solver,
         task,
         _start_of(task, start),
         settings.tolerance,
         settings.limits,
-        lambda progress: assembly.gap_of(task, progress),
+        assembler.gap_of,
         settings.began,
     )
-    return _result(task, settings, progress)
+    return _result(task, settings, progress, assembler)
 
 
-def _result(task: Task, settings: Settings, progress: Progress) -> Result:
+def _result(task: Task, settings: Settings, progress: Progress, assembler: assembly.Assembler) -> Result:
     problem = task.problem
-    made = None if progress.primal is None else assembly.primal(task, progress.primal)
+    made = None if progress.primal is None else assembler.primal(progress.primal)
     if made is None and problem.multipliers is None:
         made = _last_resort(task)
     if made is None or (progress.dual is None and problem.multipliers is not None):
@@ -164,7 +173,7 @@ def _last_resort(task: Task) -> assembly.Primal | None:
     return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
 
 
-def _zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:
+def zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:
     """Return rate zero: one output distribution meets every limit, and u = 0 proves the rest."""
     made = assembly.constant(problem, letters, masses)
     found = assembly.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
@@ -191,17 +200,17 @@ def _zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses
 
 def infeasible(problem: Problem, settings: Settings, minimum: dict[str, float], message: str) -> Result:
     """Return the result of a problem that no channel solves."""
-    return _empty(problem, settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, minimum)
+    return empty(problem, settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, minimum)
 
 
 def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:
     lower = progress.lower() if math.isfinite(progress.lower()) else math.nan
     if problem.objective == "rate":
         lower = max(lower, 0.0) if math.isfinite(lower) else 0.0
-    return _empty(problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history))
+    return empty(problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history))
 
 
-def _empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
+def empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
     unknown = dict.fromkeys(problem.loss_names, math.nan)
     upper = lower if math.isinf(lower) else math.nan
     return Result(

@@ -63,7 +63,9 @@ class Result:
     channel : numpy.ndarray
         Shape (n_x, k).
     letters : numpy.ndarray
-        Shape (k,), indices into the reproduction alphabet.
+        Shape (k,), indices into the reproduction alphabet; repeated where letters are split.
+    decisions : tuple of numpy.ndarray
+        Per label entropy of the problem p(s | a), shape (k, n_s): the soft decision that a letter stands for.
     q : numpy.ndarray
         Shape (k,): output masses of the channel.
     d_tilted : numpy.ndarray
@@ -103,6 +105,7 @@ class Result:
     history: tuple[StepRecord, ...] = ()
     message: str = ""
     unit: str = "nat"
+    decisions: tuple[np.ndarray, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -113,6 +116,11 @@ class Result:
     def distortion(self) -> float:
         """Mean of the problem's distortion under the channel."""
         return self.losses.get("distortion", math.nan)
+
+    @property
+    def label_entropy(self) -> float:
+        """H(S | A) of the source's first label under the channel, nats; NaN if the problem does not mention it."""
+        return self.losses.get("label_entropy", math.nan)
 
     def in_bits(self) -> Result:
         """Return the result with rates, and multipliers per unit of loss, in bits; the certificate stays in nats.

@@ -29,6 +29,7 @@ _MAPPINGS = ("losses", "multipliers", "minimum")
 _ARRAYS = {"channel": 2, "letters": 1, "q": 1, "d_tilted": 1}
 _CERTIFICATE_ARRAYS = {"u": 1, "multipliers": 1, "letters": 1, "channel": 2}
 _PREFIX = "certificate_"
+_DECISIONS = "decisions_"
 
 
 def save(result: Result, path: str | os.PathLike[str]) -> None:
@@ -46,6 +47,7 @@ def save(result: Result, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; an existing file is left as it was, and nothing half-written stays.
     """
     arrays = {name: _stored(getattr(result, name), name) for name in _ARRAYS}
+    arrays |= {f"{_DECISIONS}{k}": _stored(soft, _DECISIONS) for k, soft in enumerate(result.decisions)}
     if result.certificate is not None:
         for name in _CERTIFICATE_ARRAYS:
             values = _stored(getattr(result.certificate, name), name)
@@ -185,6 +187,10 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     _check(fields["q"].shape == (k,), f"q has shape {fields['q'].shape} for {k} letters")
     n_x = fields["channel"].shape[0]
     _check(not k or fields["d_tilted"].shape == (n_x,), f"d_tilted does not have one entry for {n_x} rows")
+    n_labels = sum(name.startswith(_DECISIONS) for name in arrays)
+    decisions = tuple(_array(arrays, f"{_DECISIONS}{index}", 2) for index in range(n_labels))
+    for soft in decisions:
+        _check(soft.shape[0] == k, f"decisions have {soft.shape[0]} rows for {k} letters")
     certificate = _certificate(header, arrays)
     if certificate is not None and fields["losses"]:
         n_losses = len(fields["losses"])
@@ -195,6 +201,7 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
         steps=_field(header, "steps", _count),
         history=tuple(_record(entry) for entry in _field(header, "history", _list)),
         certificate=certificate,
+        decisions=decisions,
         **fields,
     )
 

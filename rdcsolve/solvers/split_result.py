@@ -1,0 +1,216 @@
+"""Bounds and results of problems with label entropies: what a dual point proves once letters are priced."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from rdcsolve.certificates import Certificate
+from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.information import conditional_entropy
+from rdcsolve.letters.decisions import LargestPrice
+from rdcsolve.problems import Problem
+from rdcsolve.solvers.feasibility import constant_output
+from rdcsolve.solvers.first_letters import prior_letters
+from rdcsolve.solvers.least_rate import empty, infeasible, task_within_limits, zero_rate
+from rdcsolve.solvers.result import Result, StepRecord
+from rdcsolve.solvers.settings import Settings
+from rdcsolve.solvers.split_letters import SplitLetters
+from rdcsolve.solvers.status import Proof, Status
+
+_EPS = float(np.finfo(float).eps)
+
+
+class PricedDual:
+    """A dual point, the logarithm of the largest price, and the bound on the objective that follows.
+
+    Attributes
+    ----------
+    log_largest : float
+        Of the prices found, or proved once `checked`.
+    lower : float
+        The bound on the objective: a proof only if `proved`.
+    checked, proved : bool
+        Whether every letter was considered, and whether that is a proof.
+    """
+
+    def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
+        self.problem, self.u, self.multipliers = problem, u, multipliers
+        self.numbers = numbers_of(problem, u, multipliers)
+        self.log_largest, self.lower = math.nan, -math.inf
+        self.checked = self.proved = False
+
+    def estimate(self, log_largest: float) -> None:
+        """Enter the largest price that a search found."""
+        self.log_largest = log_largest
+        self.lower = self._bound()
+
+    def check(self) -> LargestPrice | None:
+        """Bound the price of every letter; return what was found on the way, None if decisions play no part."""
+        found = None
+        if self.numbers.label_multipliers.any():
+            found = self.numbers.largest_price()
+            # checked once more with u scaled, the bound may differ by its own tolerance
+            self.log_largest, self.proved = found.log_upper + 2e-12, found.proved
+        else:
+            self.log_largest, self.proved = self.numbers.log_max_price(), True
+        self.checked = True
+        self.lower = self._bound()
+        return found
+
+    def proved_lower(self) -> float:
+        """Return the bound if it is proved, else the one that needs no multipliers."""
+        return self.lower if self.proved else self._trivial()
+
+    def _trivial(self) -> float:
+        problem = self.problem
+        if problem.minimise == "rate":  # or a Lagrangian
+            return 0.0
+        return self.numbers.least_loss(problem.loss_names.index(problem.minimise)) * (1 - 1e-13)
+
+    def _bound(self) -> float:
+        problem, u, multipliers = self.problem, self.u, self.multipliers
+        target = None if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
+        used = problem.p_x > 0
+        value = float(problem.p_x[used] @ u[used]) - self.log_largest
+        charged = 0.0
+        if problem.multipliers is None:
+            limited = [m for m in np.flatnonzero(multipliers) if m != target]
+            charged = float(sum(multipliers[m] * problem.bounds[m] for m in limited))
+        sizes = 8 * float(np.abs(u[used]).max()) + 8 * float(problem.p_x[used] @ np.abs(u[used])) + 8 * abs(charged)
+        value -= charged + _EPS * (400 + sizes)
+        if target is not None:
+            if not multipliers[target] > 0:
+                return self._trivial()
+            value = (value - float(problem.rate_bound or 0.0)) / float(multipliers[target])
+            value -= 8 * _EPS * abs(value)
+        return max(value, self._trivial())
+
+
+def numbers_of(problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> FloatNumbers:
+    """Return the numbers of a certificate without a channel."""
+    return FloatNumbers(problem, u, multipliers, np.empty(0, dtype=np.intp), np.empty((problem.n_x, 0)))
+
+
+def unlimited(problem: Problem) -> Problem:
+    """Return the finite problem of the least rate under the limits on linear losses alone."""
+    listed = problem.listed(*prior_letters(problem)).minimising("rate")
+    return listed.with_limits(rate=None, **{label.name: None for label in problem.label_entropies})
+
+
+def impossible(problem: Problem, settings: Settings) -> Result | None:
+    """Return the result of limits that no channel meets, or of rate zero, or None.
+
+    Letters can copy p(s | x), at which every label entropy is least, whatever their symbols: so label entropies
+    can be met together with the other limits if each side can alone.
+    """
+    if problem.multipliers is not None:
+        return None
+    numbers = numbers_of(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
+    for m, label in enumerate(problem.label_entropies, start=len(problem.linear_losses)):
+        least = numbers.least_loss(m)
+        if problem.bounds[m] < least * (1 - 1e-14) - 1e-15:
+            message = f"{label.name} <= {problem.bounds[m]:.10g} is below H(S | X) = {least:.10g}"
+            return infeasible(problem, settings, {label.name: least}, message)
+    met = task_within_limits(unlimited(problem), settings)
+    if isinstance(met, Result):
+        return replace(met, objective=problem.objective, fingerprint=problem.fingerprint())
+    if problem.minimise != "rate":
+        return None
+    letters = prior_letters(problem)
+    task = task_within_limits(problem.listed(*letters).with_limits(rate=None), settings)
+    constant = None if isinstance(task, Result) else constant_output(task)
+    if constant is None:
+        return None
+    found = zero_rate(problem.listed(*letters), settings, *constant)
+    dual = PricedDual(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
+    dual.check()
+    return finished(problem, settings, (found, letters), dual, Status.OPTIMAL, "", ())
+
+
+def finished(
+    problem: Problem,
+    settings: Settings,
+    best: tuple[Result, SplitLetters] | None,
+    dual: PricedDual | None,
+    status: Status,
+    message: str,
+    history: tuple[StepRecord, ...],
+) -> Result:
+    """Return the result of a restricted problem's channel and a dual point, its letters' decisions made posterior."""
+    method = f"exchange with {settings.solver.name}"
+    if best is None or dual is None:
+        nothing = empty(problem, settings, status, Proof.NONE, message, math.nan, {}, history)
+        return replace(nothing, method=method)
+    found, listed = best
+    order = np.argsort(listed.symbols[found.letters], kind="stable")
+    # an entry as small as this has no weight at all, but may underflow in a product and forbid its own letter
+    channel, q = np.where(found.channel < 1e-250, 0.0, found.channel)[:, order], found.q[order]
+    letters = listed.symbols[found.letters][order]
+    joint = (channel * problem.p_x[:, None]).T
+    decisions = tuple(_posterior(joint, label.conditional) for label in problem.label_entropies)
+    losses = {loss.name: found.losses[loss.name] for loss in problem.linear_losses}
+    losses |= {
+        label.name: conditional_entropy(problem.p_x, label.conditional, channel) for label in problem.label_entropies
+    }
+    means = np.array(list(losses.values()))
+    upper = found.objective_upper
+    if problem.multipliers is not None:
+        value = found.rate_upper + float(problem.multipliers @ means)
+        upper = value + 1e-14 * (1 + abs(value))
+    elif problem.minimise != "rate":
+        upper = losses[problem.minimise] * (1 + 1e-13)
+    lower = min(dual.lower, upper) if dual.lower - upper < 1e-12 * (1 + abs(upper)) else dual.lower
+    unit = 1.0 if problem.minimise == "rate" else max(1.0, upper)  # losses have any unit: see `solve`
+    if status is Status.STALLED and upper - lower <= math.sqrt(settings.tolerance) * unit:
+        status = Status.ALMOST_OPTIMAL
+    budget = problem.rate_bound
+    if problem.minimise == "rate" and budget is not None and dual.proved and lower > budget:
+        short = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {budget:.10g}"
+        return infeasible(problem, settings, {"rate": lower}, short)
+    scaled = dual.u - dual.log_largest
+    certificate = Certificate(
+        problem.objective,
+        scaled,
+        dual.multipliers,
+        letters,
+        channel,
+        min(lower, dual.proved_lower()),
+        upper,
+        problem.fingerprint(),
+    )
+    rate_lower = lower if problem.minimise == "rate" else math.nan
+    if problem.multipliers is not None:
+        rate_lower = max(lower - float(problem.multipliers @ means), 0.0)
+    return Result(
+        status=status,
+        proof=Proof.CERTIFIED if dual.proved else Proof.UNVERIFIED,
+        objective=problem.objective,
+        objective_lower=lower,
+        objective_upper=upper,
+        rate_lower=rate_lower,
+        rate_upper=found.rate_upper,
+        losses=losses,
+        multipliers=dict(zip(problem.loss_names, map(float, dual.multipliers), strict=True)),
+        channel=channel,
+        letters=letters,
+        q=q,
+        d_tilted=scaled - float(dual.multipliers @ np.where(np.isfinite(problem.bounds), problem.bounds, means)),
+        certificate=certificate,
+        fingerprint=problem.fingerprint(),
+        method=method,
+        steps=len(history),
+        seconds=time.perf_counter() - settings.began,
+        history=history,
+        message=message,
+        decisions=decisions,
+    )
+
+
+def _posterior(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
+    """Return p(s | a) from the joint masses of letters and symbols, (k, n_x), and p(s | x)."""
+    both = joint @ conditional
+    return both / both.sum(axis=1, keepdims=True)
