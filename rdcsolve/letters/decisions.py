@@ -7,7 +7,7 @@ The price of a letter is c_j(r) = sum_i exp(log_weights[i, j] + sum_k lambda_k s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from rdcsolve.letters import spread
 from rdcsolve.letters.ascent import climb
 from rdcsolve.letters.bounds import Search
 from rdcsolve.letters.parts import EPS, Part, parts_of
+from rdcsolve.letters.separation import separated
 
 
 @dataclass(frozen=True)
@@ -116,15 +117,19 @@ def local_maxima(
     starts : Decisions, optional
         Letters to climb from, besides a spread of decisions.
     """
-    parts, log_scale = parts_of(log_weights, labels, multipliers)
-    found = [_empty(labels)]
+    left = separated(log_weights, labels, multipliers)
+    if starts is not None:
+        starts = replace(starts, decisions=left.reduced(starts.decisions))
+    parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers)
+    found = [_empty(left.labels)]
     for part in parts:
         columns, decisions, prices = _maxima(part, starts)
-        whole = _expanded(part, columns, decisions, labels)
+        whole = _expanded(part, columns, decisions, left.labels)
         found.append(Decisions(columns, whole, log_scale + np.log(prices)))
+    stacked = tuple(np.vstack(soft) for soft in zip(*(one.decisions for one in found), strict=True))
     return Decisions(
         np.concatenate([one.columns for one in found]),
-        tuple(np.vstack(soft) for soft in zip(*(one.decisions for one in found), strict=True)),
+        left.expanded(stacked),
         np.concatenate([one.log_prices for one in found]),
     )
 
@@ -157,9 +162,10 @@ def largest_price(
     found : Decisions, optional
         Local maxima; by default they are searched for.
     """
-    parts, log_scale = parts_of(log_weights, labels, multipliers, log_error)
-    if found is not None and not found.columns.size:
-        found = None
+    left = separated(log_weights, labels, multipliers)
+    parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
+    if found is not None:
+        found = replace(found, decisions=left.reduced(found.decisions)) if found.columns.size else None
     search = Search(rtol, max_cells)
     maxima = []
     for part in parts:
@@ -174,7 +180,7 @@ def largest_price(
         uniform = tuple(np.full(label.shape[1], 1.0 / label.shape[1]) for label in labels)
         return LargestPrice(-math.inf, -math.inf, 0, uniform, True, 0)
     column = np.array([search.column])
-    best = _expanded(search.part, column, search.decisions[None], labels)
+    best = left.expanded(_expanded(search.part, column, search.decisions[None], left.labels))
     log_best = float(log_prices(log_weights, labels, multipliers, column, best)[0])
     log_upper = log_best
     if search.proved:

@@ -107,7 +107,7 @@ def parts_of(
     log_weights: np.ndarray,
     labels: list[np.ndarray],
     multipliers: np.ndarray,
-    log_error: float | None = None,
+    log_error: float | np.ndarray | None = None,
 ) -> tuple[list[Part], float]:
     """Return the parts, and the logarithm of the scale that all weights were divided by (-inf: no letter has a price).
 
@@ -119,9 +119,9 @@ def parts_of(
         Conditionals w_k, shape (n, n_k).
     multipliers : numpy.ndarray
         Shape (len(labels),), >= 0.
-    log_error : float, optional
-        If given, weights are rounded upwards: they include this error of every logarithm, their own rounding, and the
-        rounding of the largest exponents. A computed sum_s b_s log r_s of N terms errs by at most (N + 3) 2^-53
+    log_error : float or numpy.ndarray, optional
+        One, or one per row, shape (n,). If given, weights are rounded upwards: they include this error of every
+        logarithm, their own rounding, and the rounding of the largest exponents. A computed sum_s b_s log r_s of N terms errs by at most (N + 3) 2^-53
         times the sum of its terms' sizes, which is |max eta_i| + D_i(r). Twice that many units of the first are added
         here; units of D_i(r) are left to whoever evaluates it.
     """

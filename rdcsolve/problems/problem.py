@@ -112,7 +112,7 @@ class Problem:
         )
         check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
 
-    from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)
+    from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)  # type: ignore[assignment]
 
     @property
     def p_x(self) -> np.ndarray:
