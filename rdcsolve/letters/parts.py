@@ -122,8 +122,8 @@ def parts_of(
     log_error : float or numpy.ndarray, optional
         One, or one per row, shape (n,). If given, weights are rounded upwards: they include this error of every
         logarithm, their own rounding, and the rounding of the largest exponents. A computed sum_s b_s log r_s of N
-        terms errs by at most (N + 3) 2^-53 times the sum of its terms' sizes, which is |max eta_i| + D_i(r). Twice that many units of the first are added
-        here; units of D_i(r) are left to whoever evaluates it.
+        terms errs by at most (N + 3) 2^-53 times the sum of its terms' sizes, which is |max eta_i| + D_i(r). Twice
+        that many units of the first are added here; units of D_i(r) are left to whoever evaluates it.
     """
     vertices = [k for k, label in enumerate(labels) if multipliers[k] >= 1 and np.all((label == 0) | (label == 1))]
     soft = [k for k in range(len(labels)) if multipliers[k] > 0 and k not in vertices]
