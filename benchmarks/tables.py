@@ -107,6 +107,10 @@ def main():
             for row in saved["targets"]
         ],
     )
+    if "label_entropy" in saved:
+        import label_entropy  # which itself needs this module
+
+        label_entropy.show(saved["label_entropy"])
 
 
 if __name__ == "__main__":
