@@ -423,6 +423,18 @@ def test_envelope_holds_between_the_points(kind):
     np.testing.assert_allclose(envelope.lower_at(envelope.points), envelope.upper, atol=1e-7)
 
 
+def test_losses_off_the_axes_are_priced():
+    """Along a multiplier with another one fixed, what is convex is the rate plus the other loss at its price."""
+    curve = rdc.sweep(COIN.at_multipliers(distortion=2.0), miss=[0.2, 1.0, 3.0])
+    envelope = Envelope(curve)
+    assert envelope.priced == ("distortion",)
+    assert (envelope.lower_at(envelope.points) <= envelope.upper + 1e-9).all()
+    for miss in (0.05, 0.1):
+        best = min(rdc.solve(COIN.with_limits(D=D, miss=miss)).rate_upper + 2.0 * D for D in np.linspace(0.05, 0.3, 11))
+        assert envelope.lower_at([[miss]])[0] <= best
+    assert plot.curve(curve).get_ylabel() == "rate + priced distortion [nat]"
+
+
 def test_envelope_ignores_what_is_not_certified():
     curve = rdc.sweep(COIN, D=BOUNDS)
     curve["proof"][1] = "NONE"

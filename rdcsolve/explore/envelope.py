@@ -1,8 +1,9 @@
 """What the points of a sweep prove about all points between them.
 
-Each certificate is a plane below the surface of the optimal value as a function of the bounds, and mixing two
-channels mixes their losses and rates at worst linearly. So the best plane bounds the optimal value from below
-everywhere, and linear interpolation between solved points bounds it from above (docs: Certificates).
+Each certificate is a plane below the surface of the optimal value as a function of the bounds. A channel that meets
+limits meets laxer ones; and unless letters are fixed while label entropies count, mixing two channels mixes their
+losses and rates at worst linearly. So the best plane bounds the optimal value from below everywhere, and linear
+interpolation between solved points bounds it from above (docs: Certificates).
 """
 
 from __future__ import annotations
@@ -31,44 +32,59 @@ class Envelope:
 
     Attributes
     ----------
+    is_convex : bool
+        Whether interpolation between points bounds the optimal value; not so for label entropies with fixed letters.
     points : numpy.ndarray
-        Shape (K, number of axes): the limits (for a sweep over multipliers, the losses) of the K solved points.
+        Shape (K, number of axes): the limits (for a sweep over multipliers, the losses) of the K proved points.
     lower, upper : numpy.ndarray
         Shape (K,): the certified bounds there.
+    is_least : numpy.ndarray
+        Shape (K,): false at stationary points, whose upper bound is attained but not proved near the least value.
+    priced : tuple of str
+        Losses off the axes that have a fixed multiplier: what is bounded is the rate plus their means at these prices.
     slopes : numpy.ndarray
         Shape (K, number of axes), >= 0: how fast the lower bound falls as each limit is relaxed.
+    open_points : numpy.ndarray
+        Shape (k, number of axes): points at which a channel is known but no lower bound is proved.
+    open_upper : numpy.ndarray
+        Shape (k,): the values attained there.
     """
 
     def __init__(self, data: xarray.Dataset) -> None:
         if "status" not in data or "axes" not in data.attrs:
             raise InvalidInput("this is not the dataset of a sweep or a trade-off; pass one of those")
         self.axes = tuple(str(name) for name in data["status"].dims)
+        self.is_convex = data.attrs.get("letters") != "fixed"
         objective = data.attrs["objective"]
         prefix = "rate" if objective in ("rate", "lagrangian") else "objective"
-        losses = data["loss"].values.tolist()
-        multipliers = data["multipliers"].values
-        over_limits = data.attrs["axes"] == "limits"
-        price = 1.0 if prefix == "rate" else multipliers[..., losses.index(objective)]
-        grids = np.meshgrid(*(data[name].values for name in self.axes), indexing="ij")
-        places, slopes = [], []
-        with np.errstate(divide="ignore", invalid="ignore"):  # a point without a price proves nothing elsewhere
-            for name, grid in zip(self.axes, grids, strict=True):
-                if name == "rate":
-                    places.append(grid)
-                    slopes.append(np.ones_like(grid) / price if prefix == "objective" else np.zeros_like(grid))
-                    continue
-                m = losses.index(loss_of(name))
-                places.append(grid if over_limits else data["losses"].values[..., m])
-                slopes.append(multipliers[..., m] / price)
+        losses, labels = data["loss"].values.tolist(), data.attrs.get("label_entropies", "").split()
+        column = [None if name == "rate" else losses.index(loss_of(name, labels)) for name in self.axes]
+        target = None if prefix == "rate" else losses.index(objective)
+        proving = data["multipliers" if self.is_convex else "certificate_multipliers"].values
         lower, upper = data[f"{prefix}_lower"].values, data[f"{prefix}_upper"].values
-        proved = (data["proof"].values == "CERTIFIED") & np.isfinite(lower) & np.isfinite(upper)
-        self.points = np.stack([place[proved] for place in places], axis=-1)
-        self.slopes = np.stack([slope[proved] for slope in slopes], axis=-1)
+        self.priced: tuple[str, ...] = ()
+        if objective == "lagrangian":
+            priced = data["multipliers"].values * data["losses"].values
+            others = [m for m in range(len(losses)) if m not in column]
+            self.priced = tuple(losses[m] for m in others if (data["multipliers"].values[..., m] > 0).any())
+            lower = np.maximum(data["objective_lower"].values - priced.sum(axis=-1), 0.0) + priced[..., others].sum(
+                axis=-1
+            )
+            upper = upper + priced[..., others].sum(axis=-1)
+        places = _places(data, self.axes, column)
+        slopes = _slopes(proving, column, target)
+        status, proof = (data[name].values.astype(str) for name in ("status", "proof"))
+        proved = (proof == "CERTIFIED") & np.isfinite(lower) & np.isfinite(upper)
+        known = np.isfinite(upper) & ((proof == "UNVERIFIED") | (not self.is_convex)) & ~proved
+        self.points, self.slopes = places[proved], slopes[proved]
         self.lower, self.upper = lower[proved], upper[proved]
+        self.is_least = (status[proved] == "OPTIMAL") | self.is_convex
+        self.open_points, self.open_upper = places[known], upper[known]
+        self._prices = _slopes(data["multipliers"].values, column, target)[proved]
 
     def is_slack(self, axis: int) -> np.ndarray:
-        """Return which points do without the limit along an axis: lifting it would save next to nothing."""
-        return self.slopes[:, axis] * self.points[:, axis] <= _NOTHING * np.maximum(self.upper, 1.0)
+        """Return which proved points do without the limit along an axis: lifting it would save next to nothing."""
+        return self._prices[:, axis] * self.points[:, axis] <= _NOTHING * np.maximum(self.upper, 1.0)
 
     def lower_at(self, where: Any) -> np.ndarray:
         """Return the certified lower bound at limits of shape (..., number of axes)."""
@@ -82,6 +98,14 @@ class Envelope:
     def upper_at(self, where: Any) -> np.ndarray:
         """Return the certified upper bound at limits of shape (..., number of axes), NaN where nothing is known."""
         where = np.asarray(where, dtype=float)
+        best = np.full(where.shape[:-1], np.inf)
+        for point, upper in zip(self.points, self.upper, strict=True):  # the channel there meets laxer limits too
+            np.minimum(best, np.where((where >= point).all(axis=-1), upper, np.inf), out=best)
+        best = np.where(np.isinf(best), np.nan, best)
+        return np.fmin(best, self._between(where)) if self.is_convex else best
+
+    def _between(self, where: np.ndarray) -> np.ndarray:
+        """Return what mixtures of the channels of neighbouring points attain, NaN outside the points."""
         if not self.upper.size:
             return np.full(where.shape[:-1], np.nan)
         if len(self.axes) == 1:
@@ -89,5 +113,27 @@ class Envelope:
             known, values = self.points[order, 0], np.minimum.accumulate(self.upper[order])
             return np.interp(where[..., 0], known, values, left=np.nan, right=values[-1])
         from scipy.interpolate import LinearNDInterpolator
+        from scipy.spatial import QhullError
 
-        return LinearNDInterpolator(self.points, self.upper, rescale=True)(where)
+        if np.ptp(self.points, axis=0).all():
+            try:
+                return LinearNDInterpolator(self.points, self.upper, rescale=True)(where)
+            except QhullError:  # too few points, or all on one line
+                pass
+        return np.full(where.shape[:-1], np.nan)
+
+
+def _places(data: xarray.Dataset, axes: tuple[str, ...], column: list[int | None]) -> np.ndarray:
+    """Return where each point of the grid lies: its limits, or its losses in a sweep over multipliers."""
+    grids = np.meshgrid(*(data[name].values for name in axes), indexing="ij")
+    if data.attrs["axes"] == "limits":
+        return np.stack(grids, axis=-1)
+    return np.stack([data["losses"].values[..., m] for m in column if m is not None], axis=-1)
+
+
+def _slopes(multipliers: np.ndarray, column: list[int | None], target: int | None) -> np.ndarray:
+    """Return how fast the objective falls along each axis, of which None is the rate, at these multipliers."""
+    price = np.ones(multipliers.shape[:-1]) if target is None else multipliers[..., target]
+    along_rate = np.zeros_like(price) if target is None else np.ones_like(price)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a point without a price proves nothing elsewhere
+        return np.stack([(along_rate if m is None else multipliers[..., m]) / price for m in column], axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ Index = tuple[int, ...]
 
 TAKEN = frozenset(
     "loss limit objective_lower objective_upper rate_lower rate_upper gap losses multipliers minimum "
-    "status proof seconds steps".split()
+    "certificate_multipliers status proof seconds steps".split()
 )
 """Names that the dataset of a sweep uses for itself."""
 
@@ -65,12 +65,21 @@ class Grid:
         if self.problem.multipliers is None:
             return self.problem.with_limits(**point)
         fixed = dict(zip(self.problem.loss_names, self.problem.multipliers.tolist(), strict=True))
-        return self.problem.at_multipliers(**fixed | {loss_of(name): value for name, value in point.items()})
+        return self.problem.at_multipliers(**fixed | {self.loss_of(name): value for name, value in point.items()})
+
+    def loss_of(self, name: str) -> str:
+        """Return the name of the loss an axis of this grid is about."""
+        return loss_of(name, label_names(self.problem))
+
+    @property
+    def has_fixed_letters(self) -> bool:
+        """Whether the points are stationary points of a problem that is not convex."""
+        return has_fixed_letters(self.problem)
 
     def statement(self) -> str:
         """Return, as JSON, what decides the answers besides the axes: losses, objective and what stays fixed."""
         problem = self.problem
-        free = {loss_of(name) for name in self.names}
+        free = {self.loss_of(name) for name in self.names}
         numbers = problem.bounds if problem.multipliers is None else problem.multipliers
         fixed = {
             name: float(number)
@@ -80,12 +89,24 @@ class Grid:
         if problem.rate_bound is not None and "rate" not in free:
             fixed["rate"] = problem.rate_bound
         stated = {"fingerprint": problem.fingerprint(), "objective": problem.objective, "fixed": fixed}
+        if self.has_fixed_letters:
+            stated["letters"] = problem.letters
         return json.dumps(stated, sort_keys=True)
 
 
-def loss_of(name: str) -> str:
-    """Return the name of the loss an axis is about; ``D`` is the distortion, ``C`` the label's entropy."""
-    return spelled_out(name)
+def loss_of(name: str, labels: Sequence[str] = ()) -> str:
+    """Return the name of the loss an axis is about: ``D`` is the distortion, ``C`` the only one of `labels`."""
+    return labels[0] if name == "C" and len(labels) == 1 else spelled_out(name)
+
+
+def label_names(problem: Problem) -> tuple[str, ...]:
+    """Return the names of a problem's label entropies, in order."""
+    return tuple(label.name for label in problem.label_entropies)
+
+
+def has_fixed_letters(problem: Problem) -> bool:
+    """Return whether a problem has label entropies and one letter per symbol, and so is not convex."""
+    return bool(problem.label_entropies) and problem.letters == "fixed"
 
 
 def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
@@ -94,8 +115,12 @@ def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
         raise InvalidInput(f"problem is {problem!r}; pass a Problem")
     if not axes:
         raise InvalidInput(f"no axis is given; name one, such as sweep(problem, {problem.loss_names[0]}=[...])")
-    if {"D", "distortion"} <= set(axes):
-        raise InvalidInput("D and distortion are the same axis; give one of them")
+    labels = label_names(problem)
+    for short in {"D", "C"} & set(axes):
+        if loss_of(short, labels) in axes:
+            raise InvalidInput(f"{short} and {loss_of(short, labels)} are the same axis; give one of them")
+    if "C" in axes and len(labels) > 1:
+        raise InvalidInput(f"C is one axis but the problem has the label entropies {', '.join(labels)}; name one")
     clash = sorted(TAKEN & set(axes))
     if clash:
         raise InvalidInput(f"the axis {clash[0]!r} has a name that the dataset uses itself; rename the loss")

@@ -1,7 +1,8 @@
 """Pictures of curves, surfaces, trade-offs and convergence. Each function takes and returns matplotlib axes.
 
 A certified band is drawn wherever the data prove one: not only at the solved points, but between them too,
-where each certificate bounds the optimal value from below and mixing channels bounds it from above.
+where each certificate bounds the optimal value from below and mixing channels bounds it from above. Points whose
+value is attained but not proved near the least are drawn hollow, and no band ends at them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
+from rdcsolve.explore.marks import mark_impossible, mark_open, mark_solved
 from rdcsolve.information import nats_to_bits
 from rdcsolve.solvers import Result
 
@@ -35,7 +37,7 @@ def curve(
     color: Any = None,
     units: Mapping[str, str] | None = None,
 ) -> Axes:
-    """Draw the optimal value over one limit, with its certified band.
+    """Draw the optimal value over one limit, with its certified band, and crosses where the limits cannot be met.
 
     Parameters
     ----------
@@ -50,24 +52,37 @@ def curve(
     color : optional
         Any matplotlib colour.
     units : mapping of str to str, optional
-        Units by name of the loss, for the labels of the axes.
+        Units by name of the loss, for the labels of the axes; label entropies are in nats.
 
     Returns
     -------
     matplotlib.axes.Axes
+
+    Notes
+    -----
+    With fixed letters (see `Problem`) only the lower bound is drawn as a line. A hollow circle is a stationary point:
+    attained, perhaps not the least. A hollow square is attained where the lower bound is not proved. Both have
+    entries in the legend.
     """
     ax, envelope = _axes(ax), _envelope(data, 1)
-    known = np.sort(envelope.points[:, 0])
+    known = np.sort(np.r_[envelope.points, envelope.open_points][:, 0])
     where = np.union1d(np.linspace(known[0], known[-1], _FINE), known)
     x_scale, y_scale = _scale(envelope.axes[0], bits), _scale(_objective(data), bits)
     lower, upper = envelope.lower_at(where[:, None]), envelope.upper_at(where[:, None])
+    if not envelope.points.size:
+        lower = np.full(where.size, np.nan)
     (line,) = ax.plot(where * x_scale, lower * y_scale, color=color, linewidth=0.8)
     paint = line.get_color()
-    ax.fill_between(where * x_scale, lower * y_scale, upper * y_scale, alpha=0.3, color=paint, linewidth=0)
-    solved = (envelope.points[:, 0] * x_scale, envelope.upper * y_scale)
-    ax.plot(*solved, "o", color=paint, markersize=3.5, label=label)
+    if envelope.is_convex:
+        ax.fill_between(where * x_scale, lower * y_scale, upper * y_scale, alpha=0.3, color=paint, linewidth=0)
+    mark_impossible(ax, data, (x_scale,))
+    mark_open(ax, envelope, (x_scale, y_scale), paint)
+    least = envelope.is_least
+    solved = (envelope.points[least, 0] * x_scale, envelope.upper[least] * y_scale)
+    face = paint if least.any() else "white"  # what the legend shows
+    ax.plot(*solved, "o", color=paint, markerfacecolor=face, markersize=3.5, label=label)
     ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
-    ax.set_ylabel(_label(_objective(data), data, bits, units))
+    ax.set_ylabel(_value_label(data, envelope, bits, units))
     return ax
 
 
@@ -135,7 +150,8 @@ def surface(
     -----
     The colours show the certified lower bound, which touches the surface (to within the gap) at every solved point.
     Circles are points that meet both limits with equality; a bar through a circle means that the limit along
-    that direction is slack, so its multiplier is zero. Crosses cannot be attained.
+    that direction is slack, so its multiplier is zero. Crosses cannot be attained. Grey circles are stationary points
+    of a problem with fixed letters, above the surface that is drawn; grey squares are attained, their bound not proved.
     """
     ax, envelope = _axes(ax), _envelope(data, 2)
     scales = np.array([_scale(name, bits) for name in envelope.axes])
@@ -144,11 +160,15 @@ def surface(
     where = np.stack([x, y], axis=-1)
     values = np.where(np.isfinite(envelope.upper_at(where)), envelope.lower_at(where), np.nan)
     values = values * _scale(_objective(data), bits)
-    filled = ax.contourf(x * scales[0], y * scales[1], values, levels=levels, cmap=cmap)
-    ax.contour(x * scales[0], y * scales[1], values, levels=filled.levels, colors="white", linewidths=0.4, alpha=0.6)
-    _mark_points(ax, data, envelope, scales)
-    if colorbar:
-        ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_label(_objective(data), data, bits, units))
+    if np.isfinite(values).any():
+        filled = ax.contourf(x * scales[0], y * scales[1], values, levels=levels, cmap=cmap)
+        ax.contour(
+            x * scales[0], y * scales[1], values, levels=filled.levels, colors="white", linewidths=0.4, alpha=0.6
+        )
+        if colorbar:
+            ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_value_label(data, envelope, bits, units))
+    mark_solved(ax, envelope, scales)
+    mark_impossible(ax, data, scales)
     ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
     ax.set_ylabel(_label(envelope.axes[1], data, bits, units))
     return ax
@@ -200,7 +220,7 @@ def _envelope(data: xarray.Dataset, n_axes: int) -> Envelope:
     if len(envelope.axes) != n_axes:
         have = ", ".join(envelope.axes)
         raise InvalidInput(f"the data have the axes {have}; this picture shows {n_axes}: use the other, or data.isel")
-    if not envelope.upper.size:
+    if not envelope.upper.size and not envelope.open_upper.size:
         raise InvalidInput("no point of the data is certified, so there is nothing to draw; see data.status")
     return envelope
 
@@ -214,10 +234,19 @@ def _scale(name: str, bits: bool) -> float:
     return float(nats_to_bits(1.0)) if bits and name == "rate" else 1.0
 
 
+def _value_label(data: xarray.Dataset, envelope: Envelope, bits: bool, units: Mapping[str, str] | None) -> str:
+    """Return a label such as "rate + priced distortion [nat]"."""
+    label = _label(_objective(data), data, bits, units)
+    priced = "".join(f" + priced {name.replace('_', ' ')}" for name in envelope.priced)
+    return label.replace("rate", "rate" + priced, 1)
+
+
 def _label(name: str, data: xarray.Dataset, bits: bool, units: Mapping[str, str] | None) -> str:
     """Return a label such as "classifier loss limit [nat]"."""
-    words = loss_of(name).replace("_", " ")
-    unit = ("bit" if bits else "nat") if name == "rate" else (units or {}).get(loss_of(name))
+    labels = data.attrs.get("label_entropies", "").split()
+    loss = loss_of(name, labels)
+    known = dict.fromkeys(labels, "nat") | {"rate": "bit" if bits else "nat"} | dict(units or {})
+    words, unit = loss.replace("_", " "), known.get(loss)
     is_limited = data.attrs["axes"] == "limits" and name in data["status"].dims
     return words + (" limit" if is_limited else "") + (f" [{unit}]" if unit else "")
 
@@ -225,37 +254,7 @@ def _label(name: str, data: xarray.Dataset, bits: bool, units: Mapping[str, str]
 def _finer(data: xarray.Dataset, envelope: Envelope, axis: int) -> np.ndarray:
     """Return places between the solved points, spaced as they are."""
     over_limits = data.attrs["axes"] == "limits"
-    values = data[envelope.axes[axis]].values if over_limits else envelope.points[:, axis]
+    places = np.r_[envelope.points, envelope.open_points]
+    values = data[envelope.axes[axis]].values if over_limits else places[:, axis]
     known = np.unique(values)
     return np.interp(np.linspace(0, known.size - 1, _SURFACE_FINE), np.arange(known.size), known)
-
-
-def _mark_points(ax: Axes, data: xarray.Dataset, envelope: Envelope, scales: np.ndarray) -> None:
-    """Draw the solved points, those with a slack limit, and those that cannot be met."""
-    place = envelope.points * scales
-    ax.plot(
-        *place.T,
-        "o",
-        markersize=4,
-        markerfacecolor="white",
-        markeredgecolor="black",
-        markeredgewidth=0.6,
-        clip_on=False,
-        zorder=3,
-    )
-    for k, bar in enumerate("_|"):
-        slack = envelope.is_slack(k)
-        ax.plot(
-            place[slack, 0],
-            place[slack, 1],
-            bar,
-            color="black",
-            markersize=8,
-            markeredgewidth=0.8,
-            clip_on=False,
-            zorder=3,
-        )
-    if data.attrs["axes"] == "limits":
-        first, second = np.nonzero(data["status"].values == "INFEASIBLE")
-        crosses = [data[name].values[at] for name, at in zip(envelope.axes, (first, second), strict=True)]
-        ax.plot(crosses[0] * scales[0], crosses[1] * scales[1], "x", color="0.5", markersize=5)

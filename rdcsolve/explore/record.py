@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
-from rdcsolve.explore.grid import Grid, Index
+from rdcsolve.explore.grid import Grid, Index, label_names
 from rdcsolve.solvers import Result, Status
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _VECTORS = {
     "multipliers": "price of each loss, nats per unit of loss",
     "minimum": "least attainable value, where the limits cannot be met",
 }
+_BESIDE_STATIONARY = {"certificate_multipliers": "multipliers that prove the lower bound"}
 
 _UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name)
 
@@ -44,6 +45,9 @@ def outcome_of(result: Result, names: tuple[str, ...]) -> Outcome:
     for vector in ("losses", "multipliers"):
         held = getattr(result, vector)
         outcome[vector] = [float(held.get(name, math.nan)) for name in names]
+    certificate = result.certificate
+    proving = [math.nan] * len(names) if certificate is None else certificate.multipliers.tolist()
+    outcome["certificate_multipliers"] = proving
     outcome["minimum"] = [float(result.minimum.get(name, math.nan)) for name in (*names, "rate")]
     return outcome
 
@@ -70,8 +74,12 @@ class Record:
         self.arrays: dict[str, np.ndarray] = {name: np.full(grid.shape, math.nan) for name in _NUMBERS}
         self.arrays |= {name: np.full(grid.shape, "", dtype=object) for name in _WORDS}
         self.arrays["steps"] = np.zeros(grid.shape, dtype=np.int64)
-        for name, size in (("losses", n), ("multipliers", n), ("minimum", n + 1)):
-            self.arrays[name] = np.full((*grid.shape, size), math.nan)
+        for name in self._vectors():
+            self.arrays[name] = np.full((*grid.shape, n + 1 if name == "minimum" else n), math.nan)
+
+    def _vectors(self) -> dict[str, str]:
+        """Return the variables with one more dimension, and what they mean."""
+        return _VECTORS | (_BESIDE_STATIONARY if self.grid.has_fixed_letters else {})
 
     def put(self, index: Index, outcome: Outcome) -> None:
         """Enter the outcome of a point."""
@@ -88,28 +96,34 @@ class Record:
         import xarray
 
         grid, names = self.grid, self.grid.problem.loss_names
-        dims = grid.names
+        dims, in_nats = grid.names, {"rate", *label_names(grid.problem)}
         data: dict[str, Any] = {}
         for name, meaning in (_NUMBERS | _WORDS).items():
-            unit = {"unit": _unit(name, grid.problem.objective)} if name in _NUMBERS else {}
+            unit = {"unit": _unit(name, grid.problem.objective, in_nats)} if name in _NUMBERS else {}
             data[name] = (dims, self.arrays[name].copy(), {"long_name": meaning, **unit})
         data["steps"] = (dims, self.arrays["steps"].copy(), {"long_name": "steps of the solver"})
-        for name, meaning in _VECTORS.items():
+        for name, meaning in self._vectors().items():
             last = "limit" if name == "minimum" else "loss"
             data[name] = ((*dims, last), self.arrays[name].copy(), {"long_name": meaning})
         if grid.problem.objective == "rate":
             del data["objective_lower"], data["objective_upper"]
-        kind = "limit on the" if grid.problem.multipliers is None else "multiplier of the"
-        coords: dict[str, Any] = {
-            name: (name, values, {"long_name": f"{kind} {name}"} | ({"unit": "nat"} if name == "rate" else {}))
-            for name, values in zip(dims, grid.values, strict=True)
-        }
+        over_limits = grid.problem.multipliers is None
+        kind = "limit on the" if over_limits else "multiplier of the"
+        coords: dict[str, Any] = {}
+        for name, values in zip(dims, grid.values, strict=True):
+            unit = {"unit": "nat"} if over_limits and grid.loss_of(name) in in_nats else {}
+            coords[name] = (name, values, {"long_name": f"{kind} {grid.loss_of(name).replace('_', ' ')}"} | unit)
         coords |= {"loss": list(names), "limit": [*names, "rate"]}
         return xarray.Dataset(data, coords, self._attributes())
 
     def _attributes(self) -> dict[str, Any]:
         problem = self.grid.problem
-        return {
+        more: dict[str, Any] = {}
+        if problem.label_entropies:
+            more = {"label_entropies": " ".join(label_names(problem)), "letters": problem.letters}
+        if problem.rate_bound is not None and "rate" not in self.grid.names:
+            more["rate"] = problem.rate_bound
+        return more | {
             "title": problem.source.name or "rdcsolve sweep",
             "objective": problem.objective,
             "axes": "limits" if problem.multipliers is None else "multipliers",
@@ -150,11 +164,11 @@ class Record:
             self.finished &= status == Status.INFEASIBLE.name
 
 
-def _unit(name: str, objective: str) -> str:
+def _unit(name: str, objective: str, in_nats: set[str]) -> str:
     if name == "seconds":
         return "s"
-    is_rate = objective in ("rate", "lagrangian") or name.startswith("rate")
-    return "nat" if is_rate else f"unit of {objective}"
+    is_in_nats = objective in in_nats or objective == "lagrangian" or name.startswith("rate")
+    return "nat" if is_in_nats else f"unit of {objective}"
 
 
 def write_dataset(data: xarray.Dataset, path: Path) -> None:

@@ -55,7 +55,8 @@ def sweep(
         Solves stretches of a few points side by side, in processes for instance. The numbers agree with those of
         a sweep without it to within the gaps.
     **axes : sequence of float
-        Bounds by name of the loss (``D`` is the distortion) or of the ``rate``, in the order of the dimensions.
+        Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy) or of the ``rate``, in the
+        order of the dimensions.
 
     Returns
     -------
@@ -64,7 +65,8 @@ def sweep(
         `steps` (and `objective_lower`, `objective_upper` where the objective is not the rate); `losses` and
         `multipliers` with one more dimension ``loss``; `minimum`, with one more dimension ``limit``, the
         least attainable values where the limits cannot be met. Nats; NaN where there is no number. What `status` and
-        `proof` say are names of `Status` and `Proof`.
+        `proof` say are names of `Status` and `Proof`: a lower bound is proved where the proof is ``CERTIFIED``. With
+        fixed letters upper bounds are those of stationary points, and `certificate_multipliers` go with the lower ones.
 
     Raises
     ------
@@ -150,6 +152,7 @@ def failure(problem: Problem) -> Outcome:
         "steps": 0,
         "losses": unknown,
         "multipliers": unknown,
+        "certificate_multipliers": unknown,
         "minimum": [*unknown, float("nan")],
     }
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.explore.sweep import Report, sweep
 from rdcsolve.problems import Problem
+from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
 from rdcsolve.solvers import Result, Status, solve
 
@@ -46,7 +48,8 @@ def tradeoff(
     rate : float
         R, nats.
     loss : str, optional
-        The loss that is limited, point by point; by default the only one besides `minimise`.
+        The loss that is limited, point by point (``D`` and ``C`` as in `sweep`); by default the only one besides
+        `minimise`.
     bounds : sequence of float, optional
         Its bounds. By default `n_points` from just above the least value that rate R allows up to the value at the
         channel that minimises the other loss, closer together where the boundary bends most.
@@ -61,7 +64,9 @@ def tradeoff(
     -------
     xarray.Dataset
         As of `sweep`, with one dimension, named `loss`; the minimised loss is between `objective_lower` and
-        `objective_upper`. The attribute ``rate`` is R.
+        `objective_upper`. The attribute ``rate`` is R. With fixed letters Omega(R) need not be convex, and its
+        points are stationary unless their status is ``OPTIMAL``: no pair below `objective_lower` is in it, no
+        pair above `objective_upper` is missing, and what lies between is open.
 
     Raises
     ------
@@ -82,7 +87,7 @@ def tradeoff(
         bounds = tradeoff_bounds(
             problem, rate, loss, n_points=n_points, minimise=minimise, tolerance=tolerance, solver=solver
         )
-    boundary = sweep(
+    return sweep(
         at_rate,
         progress=progress,
         save=save,
@@ -91,7 +96,6 @@ def tradeoff(
         executor=executor,
         **{loss: bounds},
     )
-    return boundary.assign_attrs(rate=float(rate))
 
 
 def tradeoff_bounds(
@@ -116,16 +120,32 @@ def tradeoff_bounds(
     at_rate, loss = _question(problem, rate, loss, minimise)
     best = _solved(at_rate, tolerance, solver)
     least = _solved(at_rate.minimising(loss), tolerance, solver, start=best)
-    low, high = least.objective_upper, best.losses[loss]
+    low, high = least.objective_upper, _free_value(at_rate, loss, best)
     low += _FIRST_STEP * max(high - low, 0.0) + tolerance
     return low + max(high - low, tolerance) * np.linspace(0, 1, n_points) ** 2
 
 
 def _question(problem: Problem, rate: float, loss: str | None, minimise: str) -> tuple[Problem, str]:
     """Return the problem of minimising one loss at that rate, and the name of the other."""
-    minimise = one_of("distortion" if minimise == "D" else minimise, problem.loss_names, "loss to minimise")
+    minimise = one_of(_full_name(problem, minimise), problem.loss_names, "loss to minimise")
     loss = _second_loss(problem, loss, minimise)
     return problem.with_limits(**{loss: None}).minimising(minimise, rate=rate), loss
+
+
+def _free_value(problem: Problem, loss: str, best: Result) -> float:
+    """Return the value of `loss` that comes for free where another one is least.
+
+    A label's entropy is indifferent to symbols, so a solution that minimises it leaves them to chance. What counts is
+    the best symbol for each of its letters.
+    """
+    second = problem.losses[problem.loss_names.index(loss)]
+    if problem.minimise not in label_names(problem) or not isinstance(second, Loss):
+        return best.losses[loss]
+    joint = best.channel * problem.p_x[:, None]
+    is_infinite = np.isinf(second.matrix)
+    means = joint.T @ np.where(is_infinite, 0.0, second.matrix)
+    means[(joint > 0).T.astype(float) @ is_infinite > 0] = np.inf
+    return min(float(means.min(axis=1).sum()), best.losses[loss])
 
 
 def _second_loss(problem: Problem, loss: str | None, minimise: str) -> str:
@@ -136,7 +156,14 @@ def _second_loss(problem: Problem, loss: str | None, minimise: str) -> str:
         if len(others) > 1:
             raise InvalidInput(f"the problem has the losses {', '.join(others)} besides {minimise!r}; pass loss=")
         return others[0]
-    return one_of("distortion" if loss == "D" else loss, others, "loss to limit")
+    return one_of(_full_name(problem, loss), others, "loss to limit")
+
+
+def _full_name(problem: Problem, name: str) -> str:
+    labels = label_names(problem)
+    if name == "C" and len(labels) > 1:
+        raise InvalidInput(f"the problem has the label entropies {', '.join(labels)}; name one of them instead of C")
+    return loss_of(name, labels)
 
 
 def _earlier_bounds(save: Any, loss: str, n_points: int) -> np.ndarray | None:
