@@ -349,7 +349,7 @@ def test_help_needs_no_solver():
     code = "import sys; from rdcsolve.cli import app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"scipy", "numba", "matplotlib", "xarray", "sklearn"} & set(done.stdout.split())
-    for command in ("demo", "solve", "sweep", "verify", "info"):
+    for command in ("demo", "solve", "sweep", "tradeoff", "verify", "info"):
         assert rdcsolve(command, "--help").exit_code == 0
 
 

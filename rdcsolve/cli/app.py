@@ -10,6 +10,7 @@ from rdcsolve.cli.demo import demo
 from rdcsolve.cli.info import info
 from rdcsolve.cli.solve import solve
 from rdcsolve.cli.sweep import sweep
+from rdcsolve.cli.tradeoff import tradeoff
 from rdcsolve.cli.verify import verify
 
 app = typer.Typer(
@@ -40,5 +41,5 @@ def _main(
     pass
 
 
-for _command in (demo, solve, sweep, verify, info):
+for _command in (demo, solve, sweep, tradeoff, verify, info):
     app.command()(_command)

@@ -15,7 +15,9 @@ import numpy as np
 from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
 from rdcsolve.problems import DistortionLimit, LabelEntropyLimit, LossLimit, Problem, RateLimit, Source
 
-_KEYS = re.compile(r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|(loss|bound|multiplier)_\w+")
+_KEYS = re.compile(
+    r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|letters|(loss|bound|multiplier|entropy)_\w+"
+)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -56,7 +58,7 @@ def read_table(path: Path) -> np.ndarray:
         raise UnreadableFile(f"{path} cannot be read ({error}); give npy, or CSV without a header") from error
 
 
-def problem_of(arrays: dict[str, np.ndarray], name: str) -> Problem:
+def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool = False) -> Problem:
     """Return the problem stated by arrays: `p_x`, `distortion`, and optionally the others that are known.
 
     Parameters
@@ -67,6 +69,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str) -> Problem:
         entropy has that name) and the texts `minimise` and `letters`.
     name : str
         Of the source, and for messages.
+    with_entropies : bool, optional
+        Whether each label's entropy is a loss where the arrays name none.
 
     Raises
     ------
@@ -81,8 +85,11 @@ def problem_of(arrays: dict[str, np.ndarray], name: str) -> Problem:
     bounds = _numbers(arrays, "bound_")
     limits: list[Any] = [LossLimit(bounds.pop(loss, math.inf), matrix, loss) for loss, matrix in losses.items()]
     limits.append(DistortionLimit(bounds.pop("distortion", math.inf)))
-    for label, index in _numbers(arrays, "entropy_").items():
-        limits.append(LabelEntropyLimit(bounds.pop(label, math.inf), int(index), label))
+    entropies = _numbers(arrays, "entropy_")
+    stated = [LabelEntropyLimit(math.inf, _index(k, label), label) for label, k in entropies.items()]
+    if with_entropies and not stated:
+        stated = [LabelEntropyLimit(math.inf, k) for k in range(len(labels))]
+    limits += [LabelEntropyLimit(bounds.pop(one.name, math.inf), one.label, one.name) for one in stated]
     if bounds:
         raise InvalidInput(f"{name} holds bound_{min(bounds)} but no loss of that name; add loss_{min(bounds)}")
     if "rate_bound" in arrays:
@@ -124,6 +131,12 @@ def write_problem(problem: Problem, path: Path) -> None:
         raise SaveFailed(f"{path} cannot be written ({error}); nothing was changed there") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _index(number: float, label: str) -> int:
+    if not number.is_integer():
+        raise InvalidInput(f"entropy_{label} is {number:.6g}; it must be the number of a label: 0, 1, ...")
+    return int(number)
 
 
 def _number(key: str) -> int:

@@ -19,7 +19,7 @@ InputFile = Annotated[
         metavar="INPUT",
         show_default=False,
         help="CSV of samples, npz of a source (p_x, points, labels_0, ...), or npz of a problem (p_x, distortion, and "
-        "optionally loss_NAME, bound_NAME, rate_bound, minimise).",
+        "optionally labels_0, loss_NAME, bound_NAME, rate_bound, minimise).",
     ),
 ]
 
@@ -89,7 +89,17 @@ def solve(
         typer.echo(f"interrupted; {f'what was known is saved in {save}' if save else 'nothing was saved'}", err=True)
         raise typer.Exit(INTERRUPTED)
     if result.status is not Status.OPTIMAL or result.proof is not Proof.CERTIFIED:
+        if result.status is not Status.INFEASIBLE:
+            typer.echo(f"not certified: {_reason(result)}", err=True)
         raise typer.Exit(NOT_CERTIFIED)
+
+
+def _reason(result: Any) -> str:
+    from rdcsolve.solvers import Proof, Status
+
+    reasons = [] if result.status is Status.OPTIMAL else [f"{result.status.name}, {result.status.value}"]
+    reasons += [] if result.proof is Proof.CERTIFIED else [f"{result.proof.name}, {result.proof.value}"]
+    return "; ".join(reasons)
 
 
 def _show_step(record: Any) -> bool:

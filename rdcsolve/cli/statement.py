@@ -10,11 +10,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
+import numpy as np
 import typer
 
 from rdcsolve.cli.archive import problem_of, read_arrays, read_table
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, Problem, Source
+from rdcsolve.problems.resolution import spelled_out
 
 _PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
 
@@ -42,8 +44,14 @@ class Statement:
         typer.Option("--C", help="Limit on the label's entropy given the letter, nats; once per label.", **_PANEL),
     ] = None
     letters: Annotated[
-        str, typer.Option(help="split (the default) or fixed: see the page on label entropy.", **_PANEL)
-    ] = "split"
+        str | None,
+        typer.Option(
+            metavar="split|fixed",
+            help="Where a label's entropy counts: symbols with any soft decisions beside them (split, the default), or "
+            "one letter per symbol (fixed), for which only stationary points are found.",
+            **_PANEL,
+        ),
+    ] = None
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Limit on a loss; may be repeated.", **_PANEL)
     ] = None
@@ -60,7 +68,9 @@ class Statement:
     column: Annotated[
         list[str] | None, typer.Option(help="CSV: a feature column; may be repeated. By default all others.", **_PANEL)
     ] = None
-    label: Annotated[str | None, typer.Option(help="CSV: the column of the class.", **_PANEL)] = None
+    label: Annotated[
+        list[str] | None, typer.Option(help="CSV: the column of the class; may be repeated.", **_PANEL)
+    ] = None
     weight: Annotated[str | None, typer.Option(help="CSV: the column of weights.", **_PANEL)] = None
     classifier: Annotated[
         Path | None,
@@ -87,6 +97,11 @@ class Statement:
         multipliers = _named(self.multiplier, "--multiplier")
         named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
         problem = self._losses(path, any(name == "C" or name.startswith("label_entropy") for name in named))
+        if "C" in named and not problem.label_entropies:
+            raise InvalidInput(
+                f"C limits a label's entropy but {path} has no label; name its column with --label, or save p(s | x) "
+                "in the npz file as labels_0"
+            )
         if self.limit_d is not None:
             if {"D", "distortion"} & set(bounds):
                 raise InvalidInput("the distortion is limited by --D and by --limit; give one of them")
@@ -98,7 +113,10 @@ class Statement:
         if multipliers:
             if bounds or self.minimise:
                 raise InvalidInput("--multiplier replaces limits; give either multipliers, or limits and --minimise")
-            return problem.at_multipliers(**multipliers)
+            spelled = {spelled_out(name): value for name, value in multipliers.items()}
+            if len(spelled) < len(multipliers):
+                raise InvalidInput("--multiplier names a loss by its short and its full name; keep one")
+            return problem.at_multipliers(**spelled)
         if bounds:
             problem = problem.with_limits(**bounds)
         return problem if self.minimise is None else problem.minimising(self.minimise)
@@ -110,7 +128,9 @@ class Statement:
             arrays = read_arrays(path)
             if "distortion" in arrays:
                 self._refuse_beside_matrices(path)
-                return problem_of(arrays, path.name)
+                if self.letters is not None:
+                    arrays["letters"] = np.array(self.letters)
+                return problem_of(arrays, path.name, with_entropies=with_entropies)
             from rdcsolve.data import from_npz
 
             source = from_npz(path)
@@ -127,7 +147,7 @@ class Statement:
         if with_entropies:
             limits += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
         reproduction, distortion = self._reproduction(source), self.distortion or "squared_error"
-        return Problem(source, reproduction, distortion, limits, letters=self.letters)
+        return Problem(source, reproduction, distortion, limits, letters=self.letters or "split")
 
     def _refuse_beside_matrices(self, path: Path) -> None:
         given = [name for name in ("distortion", "reproduction", "classifier") if getattr(self, name) is not None]

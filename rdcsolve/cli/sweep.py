@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
-from rdcsolve.cli.screen import console, table
+from rdcsolve.cli.outcomes import told_plainly
+from rdcsolve.cli.points import Bits, PlotFile, ProgressBar, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem
-from rdcsolve.errors import InvalidInput, SaveFailed
-
-if TYPE_CHECKING:
-    import xarray
-
-_LONGEST_TABLE = 100
+from rdcsolve.errors import InvalidInput
 
 
 @told_plainly
@@ -36,13 +31,11 @@ def sweep(
         ),
     ],
     save: Annotated[Path, typer.Option(help="netCDF file; if it holds the same sweep, go on.")] = Path("sweep.nc"),
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw the curve or surface (png, pdf, svg).", show_default=False)
-    ] = None,
+    plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
-    bits: Annotated[bool, typer.Option("--bits", help="Print and draw rates in bits.")] = False,
-    progress: Annotated[bool, typer.Option("--progress", help="Show a bar on stderr.")] = False,
+    bits: Bits = False,
+    progress: ProgressBar = False,
 ) -> None:
     """Solve a problem for many limits, save the numbers, and draw them.
 
@@ -54,15 +47,7 @@ def sweep(
     from rdcsolve.explore import sweep as swept
 
     data = swept(problem, progress=progress, save=save, tolerance=tolerance, solver=solver_of(solver), **axes)
-    _show(data, bits)
-    typer.echo(f"saved {save}")
-    if plot is not None:
-        _draw(data, plot, bits)
-        typer.echo(f"saved {plot}")
-    settled = np.isin(data["status"].values.astype(str), ["OPTIMAL", "INFEASIBLE"])
-    if not settled.all():
-        typer.echo(f"{int((~settled).sum())} of {settled.size} points did not reach the gap {tolerance:g}", err=True)
-        raise typer.Exit(NOT_CERTIFIED)
+    report(data, save, plot, bits)
 
 
 def _axes(texts: list[str]) -> dict[str, np.ndarray]:
@@ -88,55 +73,3 @@ def _values(text: str) -> np.ndarray:
         raise ValueError(text)
     space = np.geomspace if spacing else np.linspace
     return space(float(start), float(stop), int(number))
-
-
-def _show(data: xarray.Dataset, bits: bool) -> None:
-    screen = console()
-    dims = [str(name) for name in data["status"].dims]
-    objective = data.attrs["objective"]
-    status = data["status"].values.ravel()
-    if status.size > _LONGEST_TABLE:
-        typer.echo(", ".join(f"{np.count_nonzero(status == name)} {name}" for name in np.unique(status.astype(str))))
-        return
-    is_rate = objective in ("rate", "lagrangian")
-    scale = 1 / np.log(2) if bits and is_rate else 1.0
-    prefix = "rate" if objective == "rate" else "objective"
-    unit = f" [{'bit' if bits else 'nat'}]" if is_rate else ""
-    losses = data["loss"].values.tolist()
-    shown = table(
-        screen,
-        f"{objective}{unit}",
-        *dims,
-        "lower bound",
-        "upper bound",
-        "gap",
-        *(f"E {loss}" for loss in losses),
-        "status",
-    )
-    for point in np.ndindex(data["status"].shape):
-        here = data.isel(dict(zip(dims, point, strict=True)))
-        bounds = [f"{float(here[f'{prefix}_{end}']) * scale:.9f}" for end in ("lower", "upper")]
-        numbers = [f"{value:.6g}" for value in here["losses"].values]
-        place = [f"{float(here[name]):.6g}" for name in dims]
-        shown.add_row(*place, *bounds, f"{float(here['gap']) * scale:.1e}", *numbers, str(here["status"].item()))
-    screen.print(shown)
-
-
-def _draw(data: xarray.Dataset, path: Path, bits: bool) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    from rdcsolve.explore import plot
-
-    n_axes = len(data["status"].dims)
-    if n_axes > 2:
-        raise InvalidInput(f"the sweep has {n_axes} axes; a picture shows one or two")
-    drawn: Any = plot.curve(data, bits=bits) if n_axes == 1 else plot.surface(data, bits=bits)
-    try:
-        drawn.figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise SaveFailed(f"{path} cannot be written ({error})") from error
-    finally:
-        pyplot.close(drawn.figure)

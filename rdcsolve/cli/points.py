@@ -1,0 +1,115 @@
+"""What sweeps and trade-offs print and draw, and how they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from rdcsolve.cli.outcomes import NOT_CERTIFIED
+from rdcsolve.cli.screen import console, table
+from rdcsolve.errors import InvalidInput, SaveFailed
+
+if TYPE_CHECKING:
+    import xarray
+
+_LONGEST_TABLE = 100
+
+PlotFile = Annotated[Path | None, typer.Option(help="Draw the points (png, pdf, svg).", show_default=False)]
+Bits = Annotated[bool, typer.Option("--bits", help="Print and draw rates in bits.")]
+ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a bar on stderr.")]
+
+
+def report(data: xarray.Dataset, save: Path, plot: Path | None, bits: bool) -> None:
+    """Print the points, draw them if asked to, and say which are not certified.
+
+    Raises
+    ------
+    typer.Exit
+        With the code for an answer that is not certified, unless every point is certified or proved impossible.
+    """
+    _show(data, bits)
+    typer.echo(f"saved {save}")
+    if plot is not None:
+        _draw(data, plot, bits)
+        typer.echo(f"saved {plot}")
+    reasons = _reasons(data)
+    for words, count in reasons.items():
+        typer.echo(f"{count} of {data['status'].size} points {words}", err=True)
+    if reasons:
+        raise typer.Exit(NOT_CERTIFIED)
+
+
+def _reasons(data: xarray.Dataset) -> dict[str, int]:
+    """Return why points are not certified, and how many are not for each reason."""
+    status, proof = (data[name].values.astype(str) for name in ("status", "proof"))
+    stationary = status == "STATIONARY"
+    short = ~np.isin(status, ["OPTIMAL", "INFEASIBLE"]) & ~stationary
+    unproved = (proof != "CERTIFIED") & ~stationary & ~short
+    counted = {
+        f"did not reach the gap {data.attrs['tolerance']:g}": short,
+        "are STATIONARY: attained, not proved to be the least": stationary,
+        "are not CERTIFIED: their lower bounds rest on an unproved search": unproved,
+    }
+    return {words: int(which.sum()) for words, which in counted.items() if which.any()}
+
+
+def _show(data: xarray.Dataset, bits: bool) -> None:
+    screen = console()
+    dims = [str(name) for name in data["status"].dims]
+    objective = data.attrs["objective"]
+    status = data["status"].values.ravel()
+    if status.size > _LONGEST_TABLE:
+        typer.echo(", ".join(f"{np.count_nonzero(status == name)} {name}" for name in np.unique(status.astype(str))))
+        return
+    is_rate = objective in ("rate", "lagrangian")
+    scale = 1 / np.log(2) if bits and is_rate else 1.0
+    prefix = "rate" if objective == "rate" else "objective"
+    in_nats = is_rate or objective in data.attrs.get("label_entropies", "").split()
+    unit = f" [{'bit' if bits and is_rate else 'nat'}]" if in_nats else ""
+    losses = data["loss"].values.tolist()
+    words = ["status"] if (data["proof"] == "CERTIFIED").all() else ["status", "proof"]
+    shown = table(
+        screen,
+        f"{objective}{unit}",
+        *dims,
+        "lower bound",
+        "upper bound",
+        "gap",
+        *(f"E {loss}" for loss in losses),
+        *words,
+    )
+    for point in np.ndindex(data["status"].shape):
+        here = data.isel(dict(zip(dims, point, strict=True)))
+        bounds = [f"{float(here[f'{prefix}_{end}']) * scale:.9f}" for end in ("lower", "upper")]
+        numbers = [f"{value:.6g}" for value in here["losses"].values]
+        place = [f"{float(here[name]):.6g}" for name in dims]
+        told = [str(here[word].item()) for word in words]
+        shown.add_row(*place, *bounds, f"{float(here['gap']) * scale:.1e}", *numbers, *told)
+    screen.print(shown)
+
+
+def _draw(data: xarray.Dataset, path: Path, bits: bool) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from rdcsolve.explore import plot
+
+    n_axes = len(data["status"].dims)
+    if n_axes > 2:
+        raise InvalidInput(f"the sweep has {n_axes} axes; a picture shows one or two")
+    at_rate = "rate" in data.attrs and data.attrs["objective"] != "rate"
+    curve = plot.tradeoff if at_rate else plot.curve
+    drawn: Any = curve(data, bits=bits) if n_axes == 1 else plot.surface(data, bits=bits)
+    if n_axes == 1 and drawn.get_legend_handles_labels()[1]:
+        drawn.legend(frameon=False)
+    try:
+        drawn.figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        raise SaveFailed(f"{path} cannot be written ({error})") from error
+    finally:
+        pyplot.close(drawn.figure)
