@@ -76,6 +76,8 @@ class BallNumbers(FloatNumbers):
         Proved bounds in plain floats single out the letters that can have the largest price; only theirs are
         computed as balls.
         """
+        if self.free is not None:
+            return arb(self.largest_free_price().log_upper) + arb(0, 2.0**-50)
         if self.label_multipliers.any():
             # proved bounds in plain floats, which allow for every rounding, that of the masses' sum included
             return arb(self.largest_price().log_upper) + arb(0, 2.0**-50)
@@ -131,10 +133,12 @@ class BallNumbers(FloatNumbers):
 
     def least_loss(self, index: int) -> Any:
         """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
-        if index >= len(self.losses):
-            label = self.labels[index - len(self.losses)]
+        if index >= self.first_label:
+            label = self.labels[index - self.first_label]
             rows = (sum((w * w.log() for w in map(arb, row[row > 0].tolist())), arb(0)) for row in label)
             return -sum(map(mul, map(arb, self.masses.tolist()), rows), arb(0)) / self._total()
+        if self.free is not None:
+            return arb(0)
         return _dot(self.masses, self.least_per_symbol(index)) / self._total()
 
     def row_error(self) -> float:
@@ -149,8 +153,10 @@ class BallNumbers(FloatNumbers):
 
     def mean_loss(self, index: int) -> Any:
         """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label."""
-        if index >= len(self.losses):
-            return self._label_entropy(self.labels[index - len(self.losses)])
+        if index >= self.first_label:
+            return self._label_entropy(self.labels[index - self.first_label])
+        if self.free is not None:
+            return self._spread_within_letters(self._rows(self.free.points)) * arb(self.free.scale)
         return self._channel_moments()[1][index]
 
     def _label_entropy(self, label: np.ndarray) -> Any:
@@ -171,6 +177,23 @@ class BallNumbers(FloatNumbers):
                 q += mass
             entropy += q * q.log() if q > _TINY else arb(-1e-37) * _UNIT
         return entropy
+
+    def _spread_within_letters(self, points: np.ndarray) -> Any:
+        """Return E |X - E[X | A]|^2 = sum_a (sum_i P(i, a) |x_i|^2 - |sum_i P(i, a) x_i|^2 / q(a))."""
+        scales = [share / row_sum for share, row_sum in self._shares()]
+        centre = points.mean(axis=0)  # any point serves, one in the middle best
+        exact = [[arb(value) - arb(origin) for value, origin in zip(row, centre, strict=True)] for row in points.tolist()]
+        squares = [sum(map(mul, row, row), arb(0)) for row in exact]
+        total = arb(0)
+        for column in self.channel.T:
+            used = np.flatnonzero(column).tolist()
+            joint = [scales[i] * arb(float(column[i])) for i in used]
+            if not used:
+                continue
+            total += sum(map(mul, joint, (squares[i] for i in used)), arb(0))
+            sums = [sum(map(mul, joint, (exact[i][d] for i in used)), arb(0)) for d in range(points.shape[1])]
+            total -= sum(map(mul, sums, sums), arb(0)) / sum(joint, arb(0))
+        return total
 
     def _shares(self) -> list[tuple[Any, Any]]:
         """Return every symbol's share of the mass, and the sum of its row."""

@@ -14,9 +14,12 @@ from rdcsolve.problems import Problem
 
 if TYPE_CHECKING:
     from rdcsolve.letters.decisions import LargestPrice
+    from rdcsolve.letters.free import FreePrice
+    from rdcsolve.letters.line import LargestFreePrice
 
 _PAIRS_AT_A_TIME = 1 << 18
 _PRICE_TOLERANCE = 1e-12  # between the dearest letter found and the bound on all
+FREE_PRICE_TOLERANCE = 1e-10  # the same where letters are free
 _NEGLIGIBLE_LOG = -1000.0  # a term below exp of this is none beside the largest
 
 
@@ -67,10 +70,13 @@ class FloatNumbers:
         self._everything = self.symbols.size == problem.n_x
         self.losses = [loss.matrix for loss in problem.linear_losses]
         self.p = problem.p_x[self.symbols] / math.fsum(problem.p_x)
+        self.free = problem.free
         self.labels = [self._rows(label.conditional) for label in problem.label_entropies]
-        self.u, self.multipliers = u[self.symbols], multipliers[: len(self.losses)]
-        self.label_multipliers = multipliers[len(self.losses) :]
+        self.first_label = len(problem.losses) - len(self.labels)  # index of the first label's loss
+        self.u, self.multipliers = u[self.symbols], multipliers[: self.first_label]
+        self.label_multipliers = multipliers[self.first_label :]
         self.proved = True
+        self._log_weights: np.ndarray | None = None
         self.letters = letters
         self.channel = channel if self._everything else channel[self.symbols]
 
@@ -96,6 +102,8 @@ class FloatNumbers:
 
     def log_max_price(self) -> float:
         """Return log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats; -inf if every exponent overflows."""
+        if self.free is not None:
+            return self.largest_free_price().log_upper
         if self.label_multipliers.any():
             return self.largest_price().log_upper
         start = (np.log(self.p) + self.u)[:, None]
@@ -127,12 +135,36 @@ class FloatNumbers:
         self.proved = found.proved
         return replace(found, column=int(symbols[found.column]))
 
+    def free_price(self) -> FreePrice:
+        """Return the price of free letters, as a function of points and soft decisions."""
+        from rdcsolve.letters.free import FreePrice
+
+        assert self.free is not None
+        return FreePrice(
+            np.log(self.p) + self.u,
+            self._rows(self.free.points),
+            float(self.multipliers[0]) * self.free.scale,
+            self.labels,
+            self.label_multipliers,
+        )
+
+    def largest_free_price(self) -> LargestFreePrice:
+        """Return the largest price over all points and soft decisions: what was found, and on the line a bound."""
+        from rdcsolve.letters.line import largest_free_price
+
+        log_error = 2.0**-50 * (np.abs(np.log(self.p)) + np.abs(self.u))
+        found = largest_free_price(self.free_price(), FREE_PRICE_TOLERANCE, log_error)
+        self.proved = found.proved
+        return found
+
     def log_weights(self) -> np.ndarray:
         """Return log p_i + u_i - lambda.L(i, a) over the linear losses, shape (n, n_letters), rounded upwards.
 
         Sums of M + 2 terms err by less than 2^-50 (M + 3) of the sum of the terms' sizes, which is at most twice that
         of the positive ones and the result's.
         """
+        if self._log_weights is not None:
+            return self._log_weights
         log_p = np.log(self.p)
         exponent = np.repeat((log_p + self.u)[:, None], self.losses[0].shape[1], axis=1)
         for multiplier, matrix in zip(self.multipliers, self.losses, strict=True):
@@ -143,13 +175,20 @@ class FloatNumbers:
             else:
                 exponent[np.isinf(block)] = -math.inf
         size = 2 * (np.abs(log_p) + np.abs(self.u))[:, None] + np.abs(np.maximum(exponent, _NEGLIGIBLE_LOG))
-        return exponent + 2.0**-50 * (len(self.losses) + 3) * size
+        self._log_weights = exponent + 2.0**-50 * (len(self.losses) + 3) * size
+        return self._log_weights
+
+    def terms_at(self, places: np.ndarray) -> np.ndarray:
+        """Return log p_i + u_i - lambda.L(i, a) for letters at symbols (k,), or at points (k, dim) where free."""
+        return self.log_weights()[:, places] if self.free is None else self.free_price().weights_at(places)
 
     def least_loss(self, index: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
-        if index >= len(self.losses):
-            label = self.labels[index - len(self.losses)]
+        if index >= self.first_label:
+            label = self.labels[index - self.first_label]
             return -math.fsum(self.p * (label * np.log(np.where(label > 0, label, 1.0))).sum(axis=1))
+        if self.free is not None:
+            return 0.0  # a letter at every point
         return math.fsum(self.p * self.least_per_symbol(index))
 
     def least_per_symbol(self, index: int) -> np.ndarray:
@@ -185,9 +224,14 @@ class FloatNumbers:
         return max(0.0, math.fsum(self.p * totals))
 
     def mean_loss(self, index: int) -> float:
-        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label."""
-        if index >= len(self.losses):
-            return self._label_entropy(self.labels[index - len(self.losses)])
+        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label.
+
+        Where letters are free it is the mean squared distance from the letters' means.
+        """
+        if index >= self.first_label:
+            return self._label_entropy(self.labels[index - self.first_label])
+        if self.free is not None:
+            return self._spread_within_letters(self._rows(self.free.points)) * self.free.scale
         totals = np.zeros(self.p.size)
         for columns in self._blocks(self.letters.size):
             rows = self.channel[:, columns]
@@ -202,6 +246,16 @@ class FloatNumbers:
         some = joint > 0
         terms = np.log(q, out=np.zeros(joint.shape), where=some) - np.log(joint, out=np.zeros(joint.shape), where=some)
         return max(0.0, math.fsum((joint * terms).ravel()))
+
+    def _spread_within_letters(self, points: np.ndarray) -> float:
+        """Return E |X - E[X | A]|^2."""
+        joint = self.channel * (self.p / self.row_sums())[:, None]
+        q = joint.sum(axis=0)
+        total = 0.0
+        for coordinate in points.T:
+            means = np.divide(coordinate @ joint, q, out=np.zeros(q.size), where=q > 0)
+            total += math.fsum((joint * (coordinate[:, None] - means) ** 2).sum(axis=1))
+        return total
 
     def forbidden_mass(self) -> float:
         """Return the largest entry of the channel at a forbidden pair; exact."""

@@ -161,8 +161,9 @@ def _check_fit(certificate: Certificate, problem: Problem) -> None:
         if found != shape:
             raise InvalidInput(f"the certificate's {name} has shape {found}; this problem needs {shape}")
     letters = certificate.letters
-    if letters.dtype.kind not in "iu" or (k and not 0 <= letters.min() <= letters.max() < problem.n_letters):
-        raise InvalidInput(f"the certificate's letters are not indices below {problem.n_letters}")
+    n_letters = problem.n_letters if problem.free is None else k
+    if letters.dtype.kind not in "iu" or (k and not 0 <= letters.min() <= letters.max() < n_letters):
+        raise InvalidInput(f"the certificate's letters are not indices below {n_letters}")
 
 
 def _lower_bound(certificate: Certificate, problem: Problem, numbers: Any, findings: _Findings) -> tuple[float, float]:
@@ -184,8 +185,8 @@ def _lower_bound(certificate: Certificate, problem: Problem, numbers: Any, findi
     unusable = _unusable(multipliers, problem, target)
     if not numbers.proved:
         unusable = (
-            "the largest price over soft decisions was searched for, not proved (too many classes for the multiplier): "
-            "only the trivial lower bound follows"
+            "the largest price was searched for, not proved (too many classes for the multiplier, or letters free off "
+            "the line): only the trivial lower bound follows"
         )
     if unusable:
         findings.notes.append(unusable)

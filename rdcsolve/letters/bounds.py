@@ -35,6 +35,9 @@ class Search:
         Largest bound.
     proved : bool
         Whether every part looked at has a bound.
+    above : numpy.ndarray or None
+        If given, shape (n_y,), bool: the threshold stays as it is, and symbols whose price may exceed it are marked
+        here and left out of the bound. Otherwise the threshold rises with every better letter.
     """
 
     rtol: float
@@ -46,9 +49,12 @@ class Search:
     upper: float = 0.0
     proved: bool = True
     n_cells: int = 0
+    above: np.ndarray | None = None
 
     def offer(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
         """Take the best of some letters, shapes (m,), (m, N), (m,), if it is better."""
+        if self.above is not None:
+            return
         if prices.size and prices.max() > self.best:
             m = int(prices.argmax())
             self.best, self.part, self.column, self.decisions = float(prices[m]), part, int(columns[m]), decisions[m]
@@ -62,8 +68,9 @@ class Search:
         totals = part.weights.sum(axis=1) * (1 + part.rounding)  # no factor exceeds one
         active = np.flatnonzero(totals > self.threshold(part))
         self._settle(float(np.delete(totals, active).max(initial=0.0)))
+        active = self._given_up(active, columns[prices > self.threshold(part)])
         if active.size and part.n_classes == 0:
-            self._settle(float(totals.max()))
+            self._settle_or_mark(totals[active], active)
         elif active.size and part.is_concave:
             active = self._concave(part, active)
             if active.size:
@@ -73,6 +80,20 @@ class Search:
 
     def _settle(self, bound: float) -> None:
         self.upper = max(self.upper, bound)
+
+    def _settle_or_mark(self, bounds: np.ndarray, columns: np.ndarray) -> None:
+        """Enter final bounds of columns that are above the threshold."""
+        if self.above is None:
+            self._settle(float(bounds.max(initial=0.0)))
+        else:
+            self.above[columns] = True
+
+    def _given_up(self, active: np.ndarray, dear: np.ndarray) -> np.ndarray:
+        """Mark columns with a letter above a threshold that stays; return the others."""
+        if self.above is None:
+            return active
+        self.above[dear] = True
+        return active[~self.above[active]]
 
     def _concave(self, part: Part, active: np.ndarray) -> np.ndarray:
         """Bound prices by tangents; return the columns whose bound could be improved upon.
@@ -94,11 +115,11 @@ class Search:
             bounds += steepest - total
             sizes += steepest + total
         bounds += 2 * part.rounding * sizes
-        if part.dimension > MOST_DIMENSIONS:
-            done = np.ones(active.size, dtype=bool)
-        else:
-            done = bounds <= self.threshold(part)
+        done = bounds <= self.threshold(part)
         self._settle(float(bounds[done].max(initial=0.0)))
+        if part.dimension > MOST_DIMENSIONS:
+            self._settle_or_mark(bounds[~done], active[~done])
+            return active[:0]
         return active[~done]
 
     def _branch(
@@ -121,7 +142,7 @@ class Search:
             mode = 0 if level < n_first else 2 if (level - n_first) % _LOOK_EVERY == 0 else 1
             if mode:
                 if cells.shape[0] > self.cells_left:
-                    self._settle(open_end)
+                    self._settle_or_mark(np.array([open_end]), pairs)
                     return
                 self.cells_left -= cells.shape[0]
                 self.n_cells += cells.shape[0]
@@ -159,12 +180,28 @@ class Search:
             begins = new_begins[: n_new + 1].copy()
             cells, pairs = new_cells[:n_new].copy(), new_pairs[: begins[-1]].copy()
             level += 1
+            if self.above is not None:
+                self.above |= seen > self.threshold(part)
+                cells, begins, pairs = _without(cells, begins, pairs, self.above)
+                continue
             better = np.flatnonzero(seen > np.maximum(known * (1 + 1e-9), _HILLS * self.best))
             if better.size:
                 columns, decisions, prices = climb(part, better, seen_at[better])
                 self.offer(part, columns, decisions, prices)
                 np.maximum.at(known, columns, prices)
                 self._settle(hills.add(columns, decisions, prices, self.threshold(part)))
+
+
+def _without(
+    cells: np.ndarray, begins: np.ndarray, pairs: np.ndarray, above: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return cells without the columns that are marked; those that no column is left on go too."""
+    kept = ~above[pairs]
+    if kept.all():
+        return cells, begins, pairs
+    counts = np.diff(np.concatenate([[0], np.cumsum(kept)])[begins])
+    used = counts > 0
+    return cells[used].copy(), np.concatenate([[0], np.cumsum(counts[used])]), pairs[kept].copy()
 
 
 class _Hills:

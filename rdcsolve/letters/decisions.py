@@ -13,7 +13,7 @@ import numpy as np
 
 from rdcsolve.letters import spread
 from rdcsolve.letters.ascent import climb
-from rdcsolve.letters.bounds import Search
+from rdcsolve.letters.bounds import MOST_DIMENSIONS, Search
 from rdcsolve.letters.parts import EPS, Part, parts_of
 from rdcsolve.letters.separation import separated
 
@@ -188,6 +188,45 @@ def largest_price(
         log_upper = upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale))
     single = tuple(soft[0] for soft in best)
     return LargestPrice(log_upper, log_best, search.column, single, search.proved, search.n_cells)
+
+
+def prices_above(
+    log_weights: np.ndarray,
+    labels: list[np.ndarray],
+    multipliers: np.ndarray,
+    log_enough: float,
+    *,
+    log_error: float | np.ndarray = 0.0,
+    max_cells: int = 200_000,
+) -> tuple[np.ndarray, float]:
+    """Return which symbols may have a price above a threshold, shape (n_y,), and a proved bound of all others' log.
+
+    Parameters
+    ----------
+    log_weights, labels, multipliers, log_error, max_cells
+        As in `largest_price`.
+    log_enough : float
+        The logarithm of the threshold.
+    """
+    left = separated(log_weights, labels, multipliers)
+    parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
+    above = np.zeros(log_weights.shape[1], dtype=bool)
+    search = Search(0.0, max_cells, best=math.exp(min(log_enough - log_scale, 700.0)), above=above)
+    for part in parts:
+        search.bound(part, *_maxima(part, None))
+    if not search.proved:
+        above[:] = True
+    upper = math.log(search.upper) if search.upper > 0 else -math.inf
+    return above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)) if search.upper > 0 else -math.inf
+
+
+def is_provable(labels: list[np.ndarray], multipliers: np.ndarray) -> bool:
+    """Return whether the largest price can be bounded, whatever the weights."""
+    left = separated(np.zeros((labels[0].shape[0], 1)), labels, multipliers) if labels else None
+    if left is None:
+        return True
+    parts, _ = parts_of(np.zeros((labels[0].shape[0], 1)), left.labels, left.multipliers)
+    return all(part.is_concave or part.dimension <= MOST_DIMENSIONS for part in parts)
 
 
 def _maxima(part: Part, given: Decisions | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

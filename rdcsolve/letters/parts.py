@@ -146,7 +146,7 @@ def parts_of(
     weights = np.exp(exponents, out=exponents)
     merge = bool((multipliers > 0).all())  # a label that costs nothing is read off the unmerged terms
     parts = []
-    for rows, decided in _corners(labels, vertices, weights):
+    for rows, decided in corners(labels, vertices, weights):
         conditionals = [labels[k][rows] for k in soft]
         parts.append(_part(rows, decided, weights[rows], conditionals, shifts[:, rows], multipliers, soft, merge))
     return parts, log_scale
@@ -159,7 +159,7 @@ def _largest_exponents(label: np.ndarray) -> np.ndarray:
     return parts.sum(axis=1) - sums * np.log(np.where(sums > 0, sums, 1.0))
 
 
-def _corners(
+def corners(
     labels: list[np.ndarray], vertices: list[int], weights: np.ndarray
 ) -> list[tuple[np.ndarray, tuple[tuple[int, int], ...]]]:
     """Return the rows of each combination of classes that some row with a positive weight has, and the combination."""

@@ -80,6 +80,35 @@ class LabelEntropy:
         return f"LabelEntropy({self.name!r}, {self.conditional.shape[0]} x {self.conditional.shape[1]})"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FreeDistortion:
+    """Squared error to letters that may be any points: at its best E |X - E[X | A]|^2, so it depends on the channel.
+
+    Parameters
+    ----------
+    name : str
+        ``"distortion"``.
+    points : numpy.ndarray
+        The source's points, shape (n_x, dim).
+    scale : float, optional
+        1 for the squared error, 1 / dim for its mean over the coordinates.
+    """
+
+    name: str
+    points: np.ndarray
+    scale: float = 1.0
+
+    def matrix(self, letters: np.ndarray) -> np.ndarray:
+        """Return the squared errors to letters at points of shape (k, dim), shape (n_x, k)."""
+        squared = np.zeros((self.points.shape[0], letters.shape[0]))
+        for coordinate, values in zip(self.points.T, letters.T, strict=True):
+            squared += (coordinate[:, None] - values) ** 2  # differences first: products would cancel
+        return squared * self.scale
+
+    def __repr__(self) -> str:
+        return f"FreeDistortion({self.name!r}, {self.points.shape[0]} points in R^{self.points.shape[1]})"
+
+
 def log_loss(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
     excluded = decisions == 0
@@ -102,6 +131,8 @@ class LossTable:
         At least one; all of shape (n_x, n_y), with distinct names.
     labels : sequence of LabelEntropy, optional
         Each with n_x rows; they come after the losses in `names`.
+    free : FreeDistortion, optional
+        In place of losses, where letters are free; it comes first in `names`.
 
     Raises
     ------
@@ -109,19 +140,27 @@ class LossTable:
         If shapes disagree, a name occurs twice, or a symbol of positive mass has no letter that it may use.
     """
 
-    def __init__(self, p_x: np.ndarray, losses: Sequence[Loss], labels: Sequence[LabelEntropy] = ()) -> None:
+    def __init__(
+        self,
+        p_x: np.ndarray,
+        losses: Sequence[Loss],
+        labels: Sequence[LabelEntropy] = (),
+        free: FreeDistortion | None = None,
+    ) -> None:
         self.p_x = p_x
         self.losses = tuple(losses)
         self.labels = tuple(labels)
-        self.names = (*(loss.name for loss in losses), *(label.name for label in labels))
+        self.free = free
+        first = [] if free is None else [free.name]
+        self.names = (*first, *(loss.name for loss in losses), *(label.name for label in labels))
         self._check_names()
         self._check_shapes()
         self.forbidden = self._forbidden_pairs()
 
     @property
     def n_letters(self) -> int:
-        """Number of letters, the columns of every matrix."""
-        return int(self.losses[0].matrix.shape[1])
+        """Number of letters, the columns of every matrix; zero where letters are free."""
+        return int(self.losses[0].matrix.shape[1]) if self.losses else 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -130,6 +169,9 @@ class LossTable:
         for name, array in (("p_x", self.p_x), *((loss.name, loss.matrix) for loss in self.losses)):
             digest.update(f"|{name}{array.shape}|".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+        if self.free is not None:
+            digest.update(f"|free {self.free.name}{self.free.points.shape}{self.free.scale!r}|".encode())
+            digest.update(np.ascontiguousarray(self.free.points, dtype="<f8").data)
         for label in self.labels:
             digest.update(f"|entropy of {label.name}{label.conditional.shape}|".encode())
             digest.update(np.ascontiguousarray(label.conditional, dtype="<f8").data)

@@ -12,7 +12,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.arrays import from_arrays
 from rdcsolve.problems.limits import Limit
-from rdcsolve.problems.losses import LabelEntropy, Loss, LossTable
+from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
 from rdcsolve.problems.resolution import check_objective, named_bounds, resolve, spelled_out
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
@@ -28,9 +28,9 @@ class Problem:
     Parameters
     ----------
     source : Source
-    reproduction : array_like, optional
+    reproduction : array_like or "free", optional
         Where the letters sit, shape (n_y, dim) or (n_y,); by default the source's points. Only named
-        distortions and functions look at them.
+        distortions and functions look at them. ``"free"`` for anywhere in R^dim, under squared error.
     distortion : str, array_like or callable, optional
         See `distortion_matrix`.
     limits : sequence of limits, optional
@@ -46,7 +46,7 @@ class Problem:
     Attributes
     ----------
     reproduction : numpy.ndarray or None
-        Shape (n_letters, dim).
+        Shape (n_letters, dim); None where letters are free, or losses are given as matrices.
     distortion : str
         Name of the problem's distortion, ``"custom"`` for a matrix or a function.
     bounds : numpy.ndarray
@@ -110,6 +110,8 @@ class Problem:
             letters=one_of(letters, ("split", "fixed"), "kind of letters"),
             _table=table,
         )
+        if self.free is not None and self.letters == "fixed":
+            raise InvalidInput("letters='fixed' needs listed letters but reproduction is 'free'; give points")
         check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
 
     from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)  # type: ignore[assignment]
@@ -126,17 +128,28 @@ class Problem:
 
     @property
     def n_letters(self) -> int:
-        """Number of letters; of reproduction symbols where letters are split."""
+        """Number of letters; of reproduction symbols where letters are split, zero where they are free."""
         return self._table.n_letters
 
     @property
-    def losses(self) -> tuple[Loss | LabelEntropy, ...]:
+    def losses(self) -> tuple[Loss | FreeDistortion | LabelEntropy, ...]:
         """The M losses: the problem's distortion, those of the limits in order, then the label entropies."""
-        return (*self._table.losses, *self._table.labels)
+        first = () if self.free is None else (self.free,)
+        return (*first, *self._table.losses, *self._table.labels)
+
+    @property
+    def free(self) -> FreeDistortion | None:
+        """The distortion to letters that are any points, or None where letters are listed."""
+        return self._table.free
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether there are finitely many letters: no label entropy counts, and none is free."""
+        return self.free is None and not self.label_entropies
 
     @property
     def linear_losses(self) -> tuple[Loss, ...]:
-        """The losses that are linear in the channel, which come first in `losses`."""
+        """The losses that are linear in the channel, which come first in `losses`; none where letters are free."""
         return self._table.losses
 
     @property
@@ -246,16 +259,20 @@ class Problem:
 
         Parameters
         ----------
-        letters : array_like of int
-            Reproduction symbols, shape (k,), repeated at will.
+        letters : array_like
+            Reproduction symbols, shape (k,), repeated at will; points, shape (k, dim), where letters are free.
         decisions : sequence of numpy.ndarray
             One of shape (k, n_s) per label entropy, with rows that sum to one.
         """
-        letters = np.asarray(letters, dtype=np.intp)
-        losses = [Loss(loss.name, loss.matrix[:, letters]) for loss in self._table.losses]
+        if self.free is not None:
+            points = freeze(np.array(letters, dtype=float))
+            losses = [Loss(self.free.name, self.free.matrix(points))]
+        else:
+            letters = np.asarray(letters, dtype=np.intp)
+            points = None if self.reproduction is None else self.reproduction[letters]
+            losses = [Loss(loss.name, loss.matrix[:, letters]) for loss in self._table.losses]
         pairs = zip(self._table.labels, decisions, strict=True)
         losses += [Loss(label.name, label.log_loss(soft)) for label, soft in pairs]
-        points = None if self.reproduction is None else self.reproduction[letters]
         return self._variant(_table=LossTable(self.p_x, losses), reproduction=points)
 
     def _variant(self, **changes: Any) -> Problem:
@@ -269,7 +286,8 @@ class Problem:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        parts = [f"n_x={self.n_x}", f"n_letters={self.n_letters}", f"minimise={self.objective!r}"]
+        letters = f"n_letters={self.n_letters}" if self.free is None else "letters free"
+        parts = [f"n_x={self.n_x}", letters, f"minimise={self.objective!r}"]
         if self.multipliers is not None:
             pairs = zip(self.multipliers, self.loss_names, strict=True)
             parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in pairs))

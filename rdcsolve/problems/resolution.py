@@ -11,7 +11,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
-from rdcsolve.problems.losses import LabelEntropy, Loss, LossTable
+from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import freeze, one_of, point_array
 
@@ -30,24 +30,63 @@ class Resolved(NamedTuple):
 def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> Resolved:
     """Return the letters, the checked table of losses, their bounds and the rate limit of a statement."""
     listed = _limit_list(limits)
+    if isinstance(reproduction, str):
+        return _resolve_free(source, reproduction, distortion, listed)
     points = _letter_points(source, reproduction, distortion)
     first = Loss("distortion", distortion_matrix(distortion, source.points, points))
     losses, bounds = _losses_and_bounds(source, points, first, listed)
-    entropies = [limit for limit in listed if isinstance(limit, LabelEntropyLimit)]
-    labels: list[LabelEntropy] = [limit.loss(source) for limit in entropies]
-    bounds += [limit.bound for limit in entropies]
+    labels, their_bounds = _entropies(source, listed)
     table = LossTable(source.p_x, losses, labels)
     if points is not None and points.shape[0] != table.n_letters:
         raise InvalidInput(
             f"reproduction has {points.shape[0]} points but the losses have {table.n_letters} columns; "
             "give one point per letter"
         )
-    rates = [limit.bound for limit in listed if isinstance(limit, RateLimit)]
+    return Resolved(points, table, freeze(np.array(bounds + their_bounds)), _rate_limit(listed))
+
+
+def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: list[Any]) -> Resolved:
+    """Return the statement of a problem whose letters are any points, each then the mean of what it stands for."""
+    if reproduction != "free":
+        raise InvalidInput(
+            f"reproduction is {reproduction!r}; give points (n_y, dim), None for the source's, or 'free' for any points"
+        )
+    if source.points is None:
+        raise InvalidInput("reproduction is 'free' but the source has no points; pass points= to Source")
+    scales = {"squared_error": 1.0, "mean_squared_error": 1 / source.points.shape[1]}
+    if not isinstance(distortion, str) or distortion not in scales:
+        raise InvalidInput(
+            f"reproduction is 'free' but the distortion is {distortion!r}; free letters are for 'squared_error' and "
+            "'mean_squared_error': give points otherwise"
+        )
+    bound = math.inf
+    for limit in limits:
+        if isinstance(limit, DistortionLimit) and limit.distortion is None:
+            if bound < math.inf:
+                raise InvalidInput("the distortion is limited twice; keep one DistortionLimit")
+            bound = limit.bound
+        elif not isinstance(limit, (LabelEntropyLimit, RateLimit)):
+            raise InvalidInput(
+                f"reproduction is 'free' but {limit!r} needs listed letters; give points, or limit the label's entropy"
+            )
+    labels, their_bounds = _entropies(source, limits)
+    free = FreeDistortion("distortion", source.points, scales[distortion])
+    table = LossTable(source.p_x, [], labels, free)
+    return Resolved(None, table, freeze(np.array([bound, *their_bounds])), _rate_limit(limits))
+
+
+def _entropies(source: Source, limits: list[Any]) -> tuple[list[LabelEntropy], list[float]]:
+    entropies = [limit for limit in limits if isinstance(limit, LabelEntropyLimit)]
+    return [limit.loss(source) for limit in entropies], [limit.bound for limit in entropies]
+
+
+def _rate_limit(limits: list[Any]) -> float | None:
+    rates = [limit.bound for limit in limits if isinstance(limit, RateLimit)]
     if len(rates) > 1:
         raise InvalidInput(
             f"{len(rates)} rate limits are given; keep the smallest, RateLimit({min(rates):.6g})"
         )
-    return Resolved(points, table, freeze(np.array(bounds)), rates[0] if rates else None)
+    return rates[0] if rates else None
 
 
 def _limit_list(limits: Any) -> list[Any]:
@@ -61,10 +100,6 @@ def _limit_list(limits: Any) -> list[Any]:
 
 
 def _letter_points(source: Source, reproduction: Any, distortion: Any) -> np.ndarray | None:
-    if isinstance(reproduction, str):
-        raise InvalidInput(
-            f"reproduction is {reproduction!r}; give points (n_y, dim), or None for the source's"
-        )
     if reproduction is not None:
         return point_array(reproduction, "reproduction")
     if isinstance(distortion, str) or callable(distortion):

@@ -23,7 +23,7 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     with mass. No more than the kernel's rank are needed, so a sample of the kernel is looked at: if it is of low
     rank (a smooth loss and not too large multipliers) the support is sparse and column generation wins; if not,
     most letters matter, and the interior point takes them all at once. Beyond 4000 letters column generation
-    is used in any case. Where a label's entropy counts, restricted problems are small: the interior point. Fixed
+    is used in any case. Where a label's entropy counts or letters are free, restricted problems are small: the interior point. Fixed
     letters make that problem non-convex: alternation from several starts.
 
     Parameters
@@ -45,7 +45,7 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     """
     if problem.label_entropies and problem.letters == "fixed":
         return Alternation()
-    if problem.label_entropies or problem.n_letters <= _SMALL:
+    if not problem.is_finite or problem.n_letters <= _SMALL:
         return InteriorPoint()
     if problem.n_letters > _LARGE or _kernel_is_of_low_rank(problem):
         return ColumnGeneration()

@@ -65,6 +65,8 @@ def _wishes(problem: Problem) -> list[np.ndarray]:
 
 def _groups(p: np.ndarray, rows: list[np.ndarray], count: int | None) -> tuple[np.ndarray, list[np.ndarray]]:
     """Return each symbol's group and the groups' mean conditionals, per label."""
+    if not rows:
+        return np.zeros(p.size, dtype=np.intp), []
     stacked = np.hstack(rows)
     distinct, member = np.unique(np.round(stacked, 12), axis=0, return_inverse=True)
     member = member.ravel()

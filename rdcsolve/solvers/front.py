@@ -43,8 +43,8 @@ def solve(
     ----------
     problem : Problem
     solver : InteriorPoint, ColumnGeneration, BlahutArimoto, Alternation or Conic, optional
-        By default what `choose` returns. Where a label's entropy counts it solves the restricted problems; fixed
-        letters take `Alternation`, which stops by its own number of steps and uses no `start`.
+        By default what `choose` returns. Where a label's entropy counts, or letters are free, it solves the restricted
+        problems; fixed letters take `Alternation`, which stops by its own number of steps and uses no `start`.
     tolerance : float, optional
         The gap asked for, in nats, beyond what rounding costs (1e-13 for everyday problems). Where a loss is
         minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which is in
@@ -83,8 +83,10 @@ def solve(
     _check(problem, tolerance, max_steps, time_limit, threads, start)
     is_fixed = bool(problem.label_entropies) and problem.letters == "fixed"
     if isinstance(solver, Conic):
-        if problem.label_entropies:
-            raise InvalidInput("Conic solves finite linear problems; leave solver out where a label's entropy counts")
+        if not problem.is_finite:
+            raise InvalidInput(
+                "Conic solves finite linear problems; leave solver out where a label's entropy counts or letters are free"
+            )
         return solver.solve(problem, tolerance)
     chosen = choose(problem) if solver is None else solver
     if isinstance(chosen, Alternation) != is_fixed:
@@ -102,7 +104,7 @@ def solve(
     limits = Limits(max_steps, time_limit, callback)
     settings = Settings(chosen, tolerance, limits, time.perf_counter())
     with one_thread_each(threads):
-        if problem.label_entropies:
+        if not problem.is_finite:
             from rdcsolve.solvers.exchange import solve_split
 
             return solve_split(problem, settings, start)

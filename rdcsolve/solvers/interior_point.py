@@ -23,9 +23,13 @@ class InteriorPoint:
     ----------
     warm_up_steps : int, optional
         Blahut-Arimoto steps before the first Newton step.
+    kept : float, optional
+        Share of the tolerance that complementarity does not aim below. Where listed letters stand for more that are
+        not listed, the dual is then in the middle of its optimal face, and fits the others better, not in a corner.
     """
 
     warm_up_steps: int = 10
+    kept: float = 0.0
 
     @property
     def name(self) -> str:
@@ -41,6 +45,7 @@ class InteriorPoint:
             multipliers = start.multipliers
             q *= 1e-4  # letters the earlier solution did not use may be needed now
             q[start.letters] += (1 - 1e-4) * start.q
-        for point in interior_points(task, letters, q, multipliers, self.warm_up_steps):
+        kept = self.kept * tolerance
+        for point in interior_points(task, letters, q, multipliers, self.warm_up_steps, kept=kept):
             log_v = np.log(point.v) - point.kernel.log_scale
             yield Iterate(letters, point.q / point.q.sum(), log_v, point.multipliers, point.lower, point.value)

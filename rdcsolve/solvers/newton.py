@@ -31,13 +31,17 @@ _ACTIVE = 0.3  # what counts as moving it: the share of the letter's own curvatu
 
 @dataclass(frozen=True, eq=False)
 class Restricted:
-    """The data of a restricted problem: k letters, R losses of which the free ones are limited."""
+    """The data of a restricted problem: k letters, R losses of which the free ones are limited.
+
+    The complementarity q.z + lambda.s does not aim below `kept`.
+    """
 
     p: np.ndarray
     losses: tuple[np.ndarray, ...]
     forbidden: np.ndarray | None
     free: np.ndarray
     bounds: np.ndarray
+    kept: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +139,7 @@ class _System:
         primal, dual = self._lengths(predictor, 1.0)
         after = (q + primal * dq) @ (z + dual * dz) + (lam + dual * dl) @ (s + primal * ds)
         centring = max(float(after / self.complementarity) ** 3, 1e-6)
-        mu = centring * self.complementarity / (q.size + lam.size)
+        mu = max(centring * self.complementarity, self.data.kept) / (q.size + lam.size)
         corrector = self._solve(
             self.residual_t - dv * self.kernel.matvec(dq), mu - q * z - dq * dz, mu - lam * s - dl * ds
         )

@@ -24,6 +24,7 @@ def interior_points(
     warm_up_steps: int,
     mu: float | None = None,
     restarts: int = 4,
+    kept: float = 0.0,
 ) -> Iterator[Point]:
     """Yield the points of `primal_dual` on the letters, after a warm-up, restarted when it jams.
 
@@ -44,9 +45,11 @@ def interior_points(
         Complementarity to start from.
     restarts : int, optional
         How many at most.
+    kept : float, optional
+        As of `Restricted`.
     """
     space = task.letters
-    data = Restricted(task.p, space.losses_of(letters), space.forbidden_of(letters), task.free, task.bounds)
+    data = Restricted(task.p, space.losses_of(letters), space.forbidden_of(letters), task.free, task.bounds, kept)
     best_gap = math.inf
     steps = warm_up_steps
     for restart in range(restarts + 1):

@@ -63,7 +63,10 @@ class Result:
     channel : numpy.ndarray
         Shape (n_x, k).
     letters : numpy.ndarray
-        Shape (k,), indices into the reproduction alphabet; repeated where letters are split.
+        Shape (k,), indices into the reproduction alphabet; repeated where letters are split. Where they are free,
+        indices into `reproduction`.
+    reproduction : numpy.ndarray
+        Where letters are free: E[X | a], shape (k, dim). Otherwise empty.
     decisions : tuple of numpy.ndarray
         Per label entropy of the problem p(s | a), shape (k, n_s): the soft decision that a letter stands for.
     q : numpy.ndarray
@@ -106,6 +109,7 @@ class Result:
     message: str = ""
     unit: str = "nat"
     decisions: tuple[np.ndarray, ...] = ()
+    reproduction: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     @property
     def gap(self) -> float:

@@ -1,65 +1,41 @@
-"""Letters that are reproduction symbols with soft decisions: lists of them, their likeness, their mergers."""
+"""Letters with soft decisions: lists of them, their likeness, their mergers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from rdcsolve.problems import Problem
-from rdcsolve.problems.losses import log_loss
 
 _ALIKE = 0.999  # affinity from which two letters found in one round are one
 _SAME_COST = 1e-6  # nats: linear losses that differ by less do not tell letters apart
 
 
 class SplitLetters(NamedTuple):
-    """Letters: symbols, shape (k,), and per label entropy soft decisions, shape (k, n_s)."""
+    """Letters: where they are, and per label entropy soft decisions, shape (k, n_s).
 
-    symbols: np.ndarray
+    They are at symbols, shape (k,), or at points, shape (k, dim), where letters are free.
+    """
+
+    places: np.ndarray
     decisions: tuple[np.ndarray, ...]
 
     def take(self, which: np.ndarray) -> SplitLetters:
         """Return some of the letters."""
-        return SplitLetters(self.symbols[which], tuple(soft[which] for soft in self.decisions))
+        return SplitLetters(self.places[which], tuple(soft[which] for soft in self.decisions))
 
     def joined(self, others: SplitLetters) -> SplitLetters:
         """Return these letters and others, equal ones twice."""
         decisions = tuple(np.vstack(pair) for pair in zip(self.decisions, others.decisions, strict=True))
-        return SplitLetters(np.r_[self.symbols, others.symbols], decisions)
+        return SplitLetters(np.concatenate([self.places, others.places]), decisions)
 
     def with_more(self, others: SplitLetters) -> SplitLetters:
         """Return these letters and others; of equal ones the first."""
         both = self.joined(others)
-        rounded = np.column_stack([both.symbols, *(np.round(soft, 12) for soft in both.decisions)])
+        places = both.places if both.places.ndim == 1 else both.places + 0.0  # -0.0 is no other place
+        rounded = np.column_stack([places, *(np.round(soft, 12) for soft in both.decisions)])
         return both.take(np.sort(np.unique(rounded, axis=0, return_index=True)[1]))
-
-
-class Prices(NamedTuple):
-    """What a dual point asks for letters: log weights (n, n_y), label conditionals (n, n_s), multipliers."""
-
-    log_weights: np.ndarray
-    labels: list[np.ndarray]
-    multipliers: np.ndarray
-
-    def terms(self, letters: SplitLetters) -> np.ndarray:
-        """Return the logarithms of the terms of the letters' prices, shape (n, k)."""
-        exponent = self.log_weights[:, letters.symbols]
-        for multiplier, label, soft in zip(self.multipliers, self.labels, letters.decisions, strict=True):
-            if multiplier > 0:
-                exponent = exponent - multiplier * log_loss(label, soft)
-        return exponent
-
-    def logs(self, letters: SplitLetters) -> np.ndarray:
-        """Return the logarithms of the letters' prices, shape (k,)."""
-        return logsumexp(self.terms(letters), axis=0)
-
-    def affinity(self, letters: SplitLetters) -> np.ndarray:
-        """Return the Bhattacharyya coefficients of the symbols' shares in the letters' prices, shape (k, k)."""
-        exponent = self.terms(letters)
-        root = np.exp(0.5 * (exponent - logsumexp(exponent, axis=0)))
-        return root.T @ root
 
 
 def distinct(affinity: np.ndarray, settled: int = 0) -> np.ndarray:
@@ -81,7 +57,8 @@ def merge(
     """Return the letters into which groups of nearly equal ones merge, at their common posterior, and their masses.
 
     A letter between two listed ones is made of both; their common posterior is much closer to it than either, so the
-    exchange converges like a secant method where the dearest letters alone would close in by turns.
+    exchange converges like a secant method where the dearest letters alone would close in by turns. A free letter's
+    place is the mean of its posterior.
 
     Parameters
     ----------
@@ -101,7 +78,7 @@ def merge(
     # Letters of different symbols are one where no active limit tells them apart.
     for loss, multiplier in zip(problem.linear_losses, multipliers, strict=False):
         if multiplier > 0:
-            matrix = np.where(np.isfinite(loss.matrix), loss.matrix, 0.0)[:, letters.symbols]
+            matrix = np.where(np.isfinite(loss.matrix), loss.matrix, 0.0)[:, letters.places]
             cost = multiplier * np.einsum("ia,ia->a", joint, matrix) / mass
             affinity[np.abs(cost[:, None] - cost) > _SAME_COST] = 0.0
     np.fill_diagonal(affinity, 1.0)
@@ -111,4 +88,6 @@ def merge(
     np.add.at(merged, group, joint.T)
     both = [merged @ label.conditional for label in problem.label_entropies]
     decisions = tuple(soft / soft.sum(axis=1, keepdims=True) for soft in both)
-    return SplitLetters(letters.symbols[leaders], decisions), merged.sum(axis=1)
+    mass = merged.sum(axis=1)
+    places = letters.places[leaders] if problem.free is None else merged @ problem.free.points / mass[:, None]
+    return SplitLetters(places, decisions), mass

@@ -9,16 +9,17 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.certificates import Certificate
-from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.floating import FREE_PRICE_TOLERANCE, FloatNumbers
 from rdcsolve.information import conditional_entropy
-from rdcsolve.letters.decisions import LargestPrice
 from rdcsolve.problems import Problem
+from rdcsolve.solvers.anchors import anchored, at_anchors
 from rdcsolve.solvers.feasibility import constant_output
 from rdcsolve.solvers.first_letters import prior_letters
 from rdcsolve.solvers.least_rate import empty, infeasible, task_within_limits, zero_rate
 from rdcsolve.solvers.result import Result, StepRecord
 from rdcsolve.solvers.settings import Settings
 from rdcsolve.solvers.split_letters import SplitLetters
+from rdcsolve.solvers.split_prices import Priced, Prices
 from rdcsolve.solvers.status import Proof, Status
 
 _EPS = float(np.finfo(float).eps)
@@ -40,6 +41,7 @@ class PricedDual:
     def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
         self.problem, self.u, self.multipliers = problem, u, multipliers
         self.numbers = numbers_of(problem, u, multipliers)
+        self.prices = Prices(problem, self.numbers)
         self.log_largest, self.lower = math.nan, -math.inf
         self.checked = self.proved = False
 
@@ -48,13 +50,20 @@ class PricedDual:
         self.log_largest = log_largest
         self.lower = self._bound()
 
-    def check(self) -> LargestPrice | None:
-        """Bound the price of every letter; return what was found on the way, None if decisions play no part."""
+    def check(self) -> Priced | None:
+        """Bound the price of every letter; return what was found on the way, None if there was nothing to search."""
         found = None
-        if self.numbers.label_multipliers.any():
-            found = self.numbers.largest_price()
+        if self.problem.free is not None:
+            free = self.numbers.largest_free_price()
             # checked once more with u scaled, the bound may differ by its own tolerance
-            self.log_largest, self.proved = found.log_upper + 2e-12, found.proved
+            self.log_largest = max(free.log_upper, free.log_best + 1.1 * FREE_PRICE_TOLERANCE) + 2e-12
+            self.proved = free.proved
+            found = Priced(SplitLetters(free.best.places, free.best.decisions), free.best.log_prices)
+        elif self.numbers.label_multipliers.any():
+            listed = self.numbers.largest_price()
+            self.log_largest, self.proved = listed.log_upper + 2e-12, listed.proved
+            decisions = tuple(soft[None] for soft in listed.decisions)
+            found = Priced(SplitLetters(np.array([listed.column]), decisions), np.array([listed.log_best]))
         else:
             self.log_largest, self.proved = self.numbers.log_max_price(), True
         self.checked = True
@@ -110,22 +119,24 @@ def impossible(problem: Problem, settings: Settings) -> Result | None:
     if problem.multipliers is not None:
         return None
     numbers = numbers_of(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
-    for m, label in enumerate(problem.label_entropies, start=len(problem.linear_losses)):
+    for m, label in enumerate(problem.label_entropies, start=numbers.first_label):
         least = numbers.least_loss(m)
         if problem.bounds[m] < least * (1 - 1e-14) - 1e-15:
             message = f"{label.name} <= {problem.bounds[m]:.10g} is below H(S | X) = {least:.10g}"
             return infeasible(problem, settings, {label.name: least}, message)
-    met = task_within_limits(unlimited(problem), settings)
+    anchors = anchored(problem)
+    met = task_within_limits(unlimited(anchors), settings)
     if isinstance(met, Result):
         return replace(met, objective=problem.objective, fingerprint=problem.fingerprint())
     if problem.minimise != "rate":
         return None
-    letters = prior_letters(problem)
-    task = task_within_limits(problem.listed(*letters).with_limits(rate=None), settings)
+    letters = at_anchors(problem, anchors, prior_letters(anchors))
+    listed = problem.listed(*letters)
+    task = task_within_limits(listed.with_limits(rate=None), settings)
     constant = None if isinstance(task, Result) else constant_output(task)
     if constant is None:
         return None
-    found = zero_rate(problem.listed(*letters), settings, *constant)
+    found = zero_rate(listed, settings, *constant)
     dual = PricedDual(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
     dual.check()
     return finished(problem, settings, (found, letters), dual, Status.OPTIMAL, "", ())
@@ -146,13 +157,19 @@ def finished(
         nothing = empty(problem, settings, status, Proof.NONE, message, math.nan, {}, history)
         return replace(nothing, method=method)
     found, listed = best
-    order = np.argsort(listed.symbols[found.letters], kind="stable")
+    places = listed.places[found.letters]
+    order = np.argsort(places, kind="stable") if places.ndim == 1 else np.lexsort(places.T[::-1])
     # an entry as small as this has no weight at all, but may underflow in a product and forbid its own letter
     channel, q = np.where(found.channel < 1e-250, 0.0, found.channel)[:, order], found.q[order]
-    letters = listed.symbols[found.letters][order]
     joint = (channel * problem.p_x[:, None]).T
     decisions = tuple(_posterior(joint, label.conditional) for label in problem.label_entropies)
     losses = {loss.name: found.losses[loss.name] for loss in problem.linear_losses}
+    letters, reproduction = places[order], np.empty((0, 0))
+    if problem.free is not None:
+        # at its best a letter is at the mean of what it stands for, wherever the list had it
+        letters, reproduction = np.arange(order.size), joint @ problem.free.points / joint.sum(axis=1, keepdims=True)
+        numbers = FloatNumbers(problem, dual.u, dual.multipliers, letters, channel)
+        losses[problem.free.name] = numbers.mean_loss(0)
     losses |= {
         label.name: conditional_entropy(problem.p_x, label.conditional, channel) for label in problem.label_entropies
     }
@@ -207,6 +224,7 @@ def finished(
         history=history,
         message=message,
         decisions=decisions,
+        reproduction=reproduction,
     )
 
 

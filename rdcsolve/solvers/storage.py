@@ -26,7 +26,7 @@ _FORMAT, _VERSION = "rdcsolve result", 1
 _TEXTS = ("objective", "fingerprint", "method", "message", "unit")
 _REALS = ("objective_lower", "objective_upper", "rate_lower", "rate_upper", "seconds")
 _MAPPINGS = ("losses", "multipliers", "minimum")
-_ARRAYS = {"channel": 2, "letters": 1, "q": 1, "d_tilted": 1}
+_ARRAYS = {"channel": 2, "letters": 1, "q": 1, "d_tilted": 1, "reproduction": 2}
 _CERTIFICATE_ARRAYS = {"u": 1, "multipliers": 1, "letters": 1, "channel": 2}
 _PREFIX = "certificate_"
 _DECISIONS = "decisions_"
@@ -187,6 +187,8 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     _check(fields["q"].shape == (k,), f"q has shape {fields['q'].shape} for {k} letters")
     n_x = fields["channel"].shape[0]
     _check(not k or fields["d_tilted"].shape == (n_x,), f"d_tilted does not have one entry for {n_x} rows")
+    places = fields["reproduction"].shape
+    _check(places[0] in (0, k), f"reproduction has shape {places} for {k} letters")
     n_labels = sum(name.startswith(_DECISIONS) for name in arrays)
     decisions = tuple(_array(arrays, f"{_DECISIONS}{index}", 2) for index in range(n_labels))
     for soft in decisions:

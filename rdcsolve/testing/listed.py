@@ -18,9 +18,9 @@ def listed(result: Any, problem: Problem) -> tuple[Any, Problem]:
     The log-loss of a letter's decision is no smaller than what the label's entropy owes to the letter, and equal at
     the posterior: a channel that passes over the listed letters is one for the problem.
     """
-    if not problem.label_entropies:
+    if problem.is_finite:
         return result, problem
-    finite = problem.listed(result.letters, result.decisions)
+    finite = problem.listed(result.letters if problem.free is None else result.reproduction, result.decisions)
     letters = np.arange(result.letters.size)
     certificate = result.certificate and replace(result.certificate, letters=letters)
     return replace(result, letters=letters, certificate=certificate), finite
@@ -28,7 +28,7 @@ def listed(result: Any, problem: Problem) -> tuple[Any, Problem]:
 
 def with_many_letters(result: Any, problem: Problem) -> Problem:
     """Return the problem over the result's letters and many more of every symbol, to try a dual point on."""
-    if not problem.label_entropies:
+    if problem.is_finite:
         return problem
     rng = np.random.default_rng(0)
     used = problem.p_x > 0

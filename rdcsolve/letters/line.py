@@ -1,0 +1,189 @@
+"""A proved bound of the price of letters that are points of the line with soft decisions.
+
+On a cell of the line, every term's Gaussian is its Taylor polynomial up to a proved remainder. A polynomial is an
+average of its Bernstein coefficients, so with the coefficients of all terms in place of their weights, the price
+anywhere on the cell is at most the largest price over decisions for one of a few weightings: the same question as for
+listed symbols. Coefficients are linear in the polynomial, so where the price is flat they are flat too, and cells
+need not be small there; near a maximum that is not flat they are halved.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from rdcsolve.letters.decisions import is_provable, log_prices, prices_above
+from rdcsolve.letters.free import FreeLetters, FreePrice
+from rdcsolve.letters.parts import EPS
+
+_DEGREE = 10
+_FIRST = 0.125  # half the width of the first cells, in units of the kernel's 1 / sqrt(lambda)
+_MOST_HALVINGS = 20
+_MOST_CELLS = 200_000
+_ENTRIES = 1 << 21  # weights held at a time
+_CRAMER = 1.0866  # |H_n(z)| exp(-z^2 / 2) <= 1.0865 sqrt(2^n n!) for all n and z (Indritz 1961)
+_ROUNDINGS = 400 * EPS  # of a Hermite function, times sqrt(2^n n!) exp(-z^2 / 2), and of the sum over n
+
+
+@dataclass(frozen=True)
+class LargestFreePrice:
+    """The largest price over all points and decisions.
+
+    Attributes
+    ----------
+    log_upper : float
+        If `proved`, no letter's log price is larger, all roundings considered; else `log_best`.
+    log_best : float
+        The log price of the best letter found.
+    best : FreeLetters
+        Local maxima found, the best first.
+    proved : bool
+        False off the line, and where more than three dimensions of decisions would have had to be searched.
+    n_cells : int
+        How many cells of the line were bounded.
+    """
+
+    log_upper: float
+    log_best: float
+    best: FreeLetters
+    proved: bool
+    n_cells: int
+
+
+def largest_free_price(
+    price: FreePrice, rtol: float = 1e-10, log_error: float | np.ndarray = 0.0, found: FreeLetters | None = None
+) -> LargestFreePrice:
+    """Return the largest price over all points and decisions; on the line with a proved upper bound of it.
+
+    Parameters
+    ----------
+    price : FreePrice
+    rtol : float
+        How close to the largest price, relatively, the bound should be.
+    log_error : float or numpy.ndarray
+        Bound of the absolute error of every one of the price's log weights.
+    found : FreeLetters, optional
+        Local maxima; by default they are searched for.
+    """
+    best = price.maxima() if found is None else found
+    log_best = float(best.log_prices.max(initial=-math.inf))
+    if price.points.shape[1] > 1 and price.multiplier > 0 or not is_provable(price.labels, price.multipliers):
+        return LargestFreePrice(log_best, log_best, best, False, 0)
+    return _Line(price, rtol, log_error, best).bounded()
+
+
+class _Line:
+    def __init__(
+        self, price: FreePrice, rtol: float, log_error: float | np.ndarray, best: FreeLetters
+    ) -> None:
+        self.price, self.rtol, self.log_error, self.best = price, rtol, log_error, best
+        self.root = math.sqrt(price.multiplier)
+        self.x = price.points[:, 0]
+        self.log_upper = -math.inf
+        self.n_cells = 0
+        self.matrix = _bernstein()
+
+    @property
+    def log_best(self) -> float:
+        return float(self.best.log_prices.max(initial=-math.inf))
+
+    def bounded(self) -> LargestFreePrice:
+        low, high = float(self.x.min()), float(self.x.max())  # a price falls outwards beyond the points
+        count = max(1, math.ceil((high - low) * self.root / (2 * _FIRST)))
+        edges = np.linspace(low, high, count + 1)
+        cells = np.stack([edges[:-1], edges[1:]], axis=1)
+        for halving in range(_MOST_HALVINGS + 1):
+            if not cells.size:
+                break
+            is_last = halving == _MOST_HALVINGS or self.n_cells + len(cells) > _MOST_CELLS
+            above = [self._above(block, is_last) for block in self._blocks(cells)]
+            self.n_cells += len(cells)
+            left = cells[np.concatenate(above)]
+            middle = 0.5 * left.sum(axis=1)
+            cells = np.concatenate([np.stack([left[:, 0], middle], axis=1), np.stack([middle, left[:, 1]], axis=1)])
+        upper = max(self.log_upper, self.log_best)
+        return LargestFreePrice(upper, self.log_best, self.best, True, self.n_cells)
+
+    def _blocks(self, cells: np.ndarray) -> list[np.ndarray]:
+        size = max(1, _ENTRIES // (self.x.size * (_DEGREE + 1)))
+        return [cells[a : a + size] for a in range(0, len(cells), size)]
+
+    def _above(self, cells: np.ndarray, is_last: bool) -> np.ndarray:
+        """Return which cells may hold a price above the threshold; bound the others, or all if it is the last time."""
+        log_weights = self._weightings(cells)
+        while True:
+            log_enough = math.inf if is_last else self.log_best + max(0.5 * self.rtol, 64 * EPS)
+            above, log_upper = prices_above(
+                log_weights, self.price.labels, self.price.multipliers, log_enough, log_error=self.log_error
+            )
+            by_cell = above.reshape(len(cells), -1).any(axis=1)
+            if is_last or not self._look(cells[by_cell]):
+                break
+        self.log_upper = max(self.log_upper, log_upper)
+        return by_cell
+
+    def _look(self, cells: np.ndarray) -> bool:
+        """Climb from the cells that may hold a dearer letter than the best; return whether one was found."""
+        before = self.log_best
+        if not len(cells):
+            return False
+        thinned = cells[:: max(1, len(cells) // 64)]
+        found = self.price.maxima(places=thinned.mean(axis=1)[:, None])
+        if not float(found.log_prices.max(initial=-math.inf)) > before + 0.25 * self.rtol:
+            return False
+        decisions = tuple(np.vstack(pair) for pair in zip(found.decisions, self.best.decisions, strict=True))
+        self.best = FreeLetters(
+            np.vstack([found.places, self.best.places]), decisions, np.r_[found.log_prices, self.best.log_prices]
+        )
+        return True
+
+    def _weightings(self, cells: np.ndarray) -> np.ndarray:
+        """Return logarithms of every cell's Bernstein coefficients, rounded up, shape (n, cells * (degree + 1)).
+
+        With z = sqrt(lambda) (x - centre) and tau in [-T, T] the place on the cell, exp(-(z - tau)^2) =
+        exp(-z^2) sum_n H_n(z) tau^n / n!. The coefficients are exp(-z^2 / 2) times sums of Hermite functions; a
+        Bernstein coefficient of (tau / T)^n is at most one in size, as a mean of products of +-1.
+        """
+        centre = 0.5 * cells.sum(axis=1)
+        half = np.maximum(cells[:, 1] - centre, centre - cells[:, 0]) * self.root * (1 + 8 * EPS)
+        z = self.root * (self.x[:, None] - centre)  # (n, cells)
+        hermite = np.exp(-0.5 * z**2)
+        before = np.zeros_like(hermite)
+        coefficients = np.zeros((*z.shape, _DEGREE + 1))
+        power = np.ones_like(half)  # (sqrt(2) T)^n / sqrt(n!)
+        for n in range(_DEGREE + 1):
+            coefficients += (hermite * power)[:, :, None] * self.matrix[n]
+            after = math.sqrt(2 / (n + 1)) * z * hermite - math.sqrt(n / (n + 1)) * before
+            before, hermite = hermite, after
+            power = power * math.sqrt(2 / (n + 1)) * half
+        longest = float(half.max(initial=0.0))
+        ratio = math.sqrt(2 / (_DEGREE + 2)) * longest
+        remainder = _CRAMER * power / (1 - ratio) if ratio < 1 else np.full_like(power, math.inf)
+        np.maximum(coefficients, 0.0, out=coefficients)  # larger is still a bound
+        coefficients += (remainder * (1 + 1e-9) + _ROUNDINGS * math.exp(2 * longest))[None, :, None]
+        np.log(coefficients, out=coefficients)
+        exponent = self.price.log_weights[:, None] - 0.5 * z**2
+        exponent += EPS * (8 + 2 * np.abs(self.price.log_weights)[:, None] + z**2)  # roundings of these lines
+        coefficients += exponent[:, :, None]
+        return coefficients.reshape(self.x.size, -1)
+
+
+def _bernstein() -> np.ndarray:
+    """Return the Bernstein coefficients of u^n on [-1, 1] at degree m = 10, shape (m + 1, m + 1): row n.
+
+    The k-th is the mean, over all choices of n of k ones and m - k minus ones, of their product (the polar form).
+    """
+    m = _DEGREE
+    rows = []
+    for n in range(m + 1):
+        row = []
+        for k in range(m + 1):
+            total = sum(
+                math.comb(k, j) * math.comb(m - k, n - j) * (-1) ** (n - j) for j in range(max(0, n - m + k), min(k, n) + 1)
+            )
+            row.append(float(Fraction(total, math.comb(m, n))))
+        rows.append(row)
+    return np.array(rows)
