@@ -315,3 +315,37 @@ def test_inverse_of_the_closed_form_is_used_with_care():
     b, p1 = 0.5, 0.2
     assert inverse_binary_entropy(math.log(2)) == pytest.approx(0.5)
     assert rdc.theory.binary.rate(0.5, math.log(2), b, p1) == pytest.approx(0.0, abs=1e-12)
+
+
+# ------------------------------------------------------------------------------------- what is only searched for
+
+
+def six_classes():
+    """Six noisy classes: at multipliers above one the largest price is searched for, not proved."""
+    rng = np.random.default_rng(0)
+    p, label = rng.dirichlet(np.ones(12)), rng.dirichlet(np.full(6, 0.3), 12)
+    return rdc.Problem.from_arrays(p, rng.random((12, 4)), label, C=math.inf)
+
+
+def test_what_is_not_proved_makes_no_limit_infeasible():
+    problem = six_classes().with_limits(C=1.15)
+    least = rdc.solve(problem, tolerance=1e-6)
+    assert least.proof is Proof.UNVERIFIED
+    assert least.rate_upper > 1
+    short = rdc.solve(problem.minimising("distortion", rate=0.9 * least.rate_upper), tolerance=1e-6)
+    assert short.status is Status.STALLED
+    assert short.proof is Proof.NONE
+    fixed = rdc.Problem.from_arrays(
+        problem.p_x, problem.linear_losses[0].matrix, problem.source.labels, C=1.15, letters="fixed", rate=0.5
+    )
+    assert rdc.solve(fixed, rdc.Alternation(starts=2), tolerance=1e-6).status is not Status.INFEASIBLE
+
+
+def test_a_rate_limit_that_is_not_met_is_not_called_optimal():
+    problem = six_classes().with_limits(C=1.15)
+    least = rdc.solve(problem, tolerance=1e-6)
+    beyond = rdc.solve(problem.with_limits(rate=0.9 * least.rate_upper), tolerance=1e-6)
+    assert beyond.status is Status.STALLED
+    assert beyond.proof is Proof.NONE
+    assert "none is excluded" in beyond.message
+    assert math.isnan(beyond.rate_upper)

@@ -179,20 +179,17 @@ class BallNumbers(FloatNumbers):
         return entropy
 
     def _spread_within_letters(self, points: np.ndarray) -> Any:
-        """Return E |X - E[X | A]|^2 = sum_a (sum_i P(i, a) |x_i|^2 - |sum_i P(i, a) x_i|^2 / q(a))."""
+        """Return E |X - y(A)|^2 for letters at the means, rounded to floats: no less than at the means themselves."""
         scales = [share / row_sum for share, row_sum in self._shares()]
-        centre = points.mean(axis=0)  # any point serves, one in the middle best
-        exact = [[arb(value) - arb(origin) for value, origin in zip(row, centre, strict=True)] for row in points.tolist()]
-        squares = [sum(map(mul, row, row), arb(0)) for row in exact]
         total = arb(0)
         for column in self.channel.T:
-            used = np.flatnonzero(column).tolist()
-            joint = [scales[i] * arb(float(column[i])) for i in used]
-            if not used:
-                continue
-            total += sum(map(mul, joint, (squares[i] for i in used)), arb(0))
-            sums = [sum(map(mul, joint, (exact[i][d] for i in used)), arb(0)) for d in range(points.shape[1])]
-            total -= sum(map(mul, sums, sums), arb(0)) / sum(joint, arb(0))
+            used = np.flatnonzero(column)
+            joint = [scales[i] * arb(value) for i, value in zip(used.tolist(), column[used].tolist(), strict=True)]
+            weights = column[used] * self.p[used]
+            for coordinate in points[used].T if used.size else ():
+                mean = arb(float(weights @ coordinate / weights.sum()))
+                errors = [arb(value) - mean for value in coordinate.tolist()]
+                total += sum(map(mul, joint, map(mul, errors, errors)), arb(0))
         return total
 
     def _shares(self) -> list[tuple[Any, Any]]:

@@ -152,7 +152,7 @@ class _Search:
         if self.best is None and status is not Status.STATIONARY:
             self._polish(1, 1)  # one exact step turns the best start so far into a channel that can be handed out
         budget = math.inf if self.problem.rate_bound is None else self.problem.rate_bound
-        if self.best is None or (self.problem.objective == "rate" and self.best.rate > budget):
+        if self.best is None or (self.problem.objective == "rate" and self.best.rate > budget * (1 + 1e-13)):
             return self._nothing(Status.STALLED if status is Status.STATIONARY else status)
         if status is Status.STATIONARY and not self.best.settled:
             status = Status.STEP_LIMIT
@@ -223,7 +223,8 @@ class _Search:
     def _nothing(self, status: Status) -> Result:
         """Return the result where no channel was found: infeasible only if that follows from the other limits."""
         problem, budget = self.problem, self.problem.rate_bound
-        if problem.objective == "rate" and budget is not None and self.lower > budget:
+        proved = self.split is None or self.split.proof is Proof.CERTIFIED
+        if problem.objective == "rate" and budget is not None and proved and self.lower > budget:
             message = f"the limits need a rate of at least {self.lower:.10g} nat, the limit is {budget:.10g}"
             answer = infeasible(problem, self.inner, {"rate": self.lower}, message)
             return replace(answer, method=self.settings.name)

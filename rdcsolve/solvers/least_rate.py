@@ -18,21 +18,41 @@ from rdcsolve.solvers.status import Proof, Status
 from rdcsolve.solvers.task import Task, fixed_task, least_loss, limited_task
 
 
+_BUDGET_ROUNDING = 1e-13  # what a rate may exceed its limit by, relatively
+
+
 def minimise_rate(problem: Problem, settings: Settings, start: Result | None) -> Result:
     """Return the least rate, or the least Lagrangian, with its bounds."""
     if problem.multipliers is not None:
         result = _descend(fixed_task(problem), settings, start)
     else:
         result = rate_under(problem, problem.bounds, settings, start)
+    beyond = beyond_budget(problem, settings, result.rate_lower, result.rate_upper)
+    return result if beyond is None else beyond
+
+
+def beyond_budget(problem: Problem, settings: Settings, lower: float, upper: float) -> Result | None:
+    """Return the result of a limit on the rate beside its minimum that is not known to be met, or None.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the least rate.
+    settings : Settings
+    lower, upper : float
+        The proved lower bound on the least rate, and the rate of the best channel found; nats.
+    """
     budget = problem.rate_bound
-    if budget is not None and result.rate_lower > budget:
-        return infeasible(
-            problem,
-            settings,
-            {"rate": result.rate_lower},
-            f"the other limits alone need a rate of at least {result.rate_lower:.10g} nat, the limit is {budget:.10g}",
-        )
-    return result
+    if budget is None or not upper > budget + _BUDGET_ROUNDING * (1 + budget):
+        return None
+    if lower > budget:
+        message = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {budget:.10g}"
+        return infeasible(problem, settings, {"rate": lower}, message)
+    message = (
+        f"no channel found meets the rate limit {budget:.10g}, and none is excluded: the least rate is proved to be at "
+        f"least {lower:.10g} nat, and {upper:.10g} is attained"
+    )
+    return empty(problem, settings, Status.STALLED, Proof.NONE, message, lower, {})
 
 
 def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: Result | None) -> Result:

@@ -15,7 +15,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.solvers.anchors import anchored, at_anchors
 from rdcsolve.solvers.feasibility import constant_output
 from rdcsolve.solvers.first_letters import prior_letters
-from rdcsolve.solvers.least_rate import empty, infeasible, task_within_limits, zero_rate
+from rdcsolve.solvers.least_rate import beyond_budget, empty, infeasible, task_within_limits, zero_rate
 from rdcsolve.solvers.result import Result, StepRecord
 from rdcsolve.solvers.settings import Settings
 from rdcsolve.solvers.split_letters import SplitLetters
@@ -184,10 +184,10 @@ def finished(
     unit = 1.0 if problem.minimise == "rate" else max(1.0, upper)  # losses have any unit: see `solve`
     if status is Status.STALLED and upper - lower <= math.sqrt(settings.tolerance) * unit:
         status = Status.ALMOST_OPTIMAL
-    budget = problem.rate_bound
-    if problem.minimise == "rate" and budget is not None and dual.proved and lower > budget:
-        short = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {budget:.10g}"
-        return infeasible(problem, settings, {"rate": lower}, short)
+    if problem.minimise == "rate":
+        beyond = beyond_budget(problem, settings, lower if dual.proved else dual.proved_lower(), upper)
+        if beyond is not None:
+            return replace(beyond, method=method, steps=len(history), history=history)
     scaled = dual.u - dual.log_largest
     certificate = Certificate(
         problem.objective,

@@ -10,6 +10,7 @@ import numpy as np
 from rdcsolve.problems import Problem
 
 _RANDOM_DECISIONS = 24
+_PLACES = 40  # tried where letters are free: points of the source, and mixtures of them
 
 
 def listed(result: Any, problem: Problem) -> tuple[Any, Problem]:
@@ -39,10 +40,17 @@ def with_many_letters(result: Any, problem: Problem) -> Problem:
         rows = label.conditional[used][:20]
         drawn = rng.dirichlet(np.full(n_s, 0.5), _RANDOM_DECISIONS)
         per_label.append(np.vstack([mean / mean.sum(), np.full(n_s, 1 / n_s), np.eye(n_s), rows, drawn]))
-    count = max(options.shape[0] for options in per_label) + _RANDOM_DECISIONS
+    count = max((options.shape[0] for options in per_label), default=0) + _RANDOM_DECISIONS
     order = [rng.permutation(np.resize(np.arange(options.shape[0]), count)) for options in per_label]
     pairs = zip(per_label, order, strict=True)
-    decisions = [np.tile(options[chosen], (problem.n_letters, 1)) for options, chosen in pairs]
-    letters = np.repeat(np.arange(problem.n_letters), count)
+    n_places = problem.n_letters if problem.free is None else _PLACES
+    decisions = [np.tile(options[chosen], (n_places, 1)) for options, chosen in pairs]
+    which = np.repeat(np.arange(n_places), count)
     own = zip(result.decisions, decisions, strict=True)
-    return problem.listed(np.r_[result.letters, letters], [np.vstack(pair) for pair in own])
+    if problem.free is None:
+        letters = np.r_[result.letters, which]
+    else:
+        points = problem.free.points[used]
+        shares = np.vstack([np.eye(len(points))[:_PLACES], rng.dirichlet(np.full(len(points), 0.3), _PLACES)])[:_PLACES]
+        letters = np.vstack([result.reproduction, (shares @ points)[which % len(shares)]])
+    return problem.listed(letters, [np.vstack(pair) for pair in own])
