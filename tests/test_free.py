@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.information import binary_entropy, conditional_entropy, entropy, inverse_binary_entropy, mutual_information
+from rdcsolve.information import (
+    binary_entropy,
+    conditional_entropy,
+    entropy,
+    inverse_binary_entropy,
+    mutual_information,
+)
 from rdcsolve.letters import line
 from rdcsolve.letters.free import FreeLetters, FreePrice
 from rdcsolve.letters.line import largest_free_price
@@ -53,7 +59,7 @@ def mixture(n=41, **limits):
 
 @pytest.mark.parametrize("D", [0.05, 0.3, 0.7, 0.99])
 def test_signs_have_letters_at_their_conditional_means(D):
-    """A letter with posterior pi is at 1 - 2 pi, of squared error 4 pi (1 - pi): R = log 2 - Hb(pi) at the pi of D."""
+    """A letter with posterior pi is at 1 - 2 pi, of squared error 4 pi (1 - pi): R = log 2 - Hb(pi), at the pi of D."""
     problem = signs(D=D)
     result = solved(problem)
     pi = (1 - math.sqrt(1 - D)) / 2
@@ -424,7 +430,8 @@ def free_problems(draw):
         D=bounds["D"], **{name: bounds[f"C{k}"] for k, name in enumerate(problem.loss_names[1:])}
     )
     if draw(st.integers(0, 3)) == 0:
-        problem = problem.minimising("distortion", rate=mutual_information(p, channel) + draw(st.sampled_from([0.1, 1.0])))
+        extra = draw(st.sampled_from([0.1, 1.0]))
+        problem = problem.minimising("distortion", rate=mutual_information(p, channel) + extra)
     return problem
 
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from rdcsolve.letters.decisions import is_provable, log_prices, prices_above
+from rdcsolve.letters.decisions import is_provable, prices_above
 from rdcsolve.letters.free import FreeLetters, FreePrice
 from rdcsolve.letters.parts import EPS
 
@@ -119,7 +119,7 @@ class _Line:
             above, log_upper = prices_above(
                 log_weights, self.price.labels, self.price.multipliers, log_enough, log_error=self.log_error
             )
-            by_cell = above.reshape(len(cells), -1).any(axis=1)
+            by_cell = np.any(above.reshape(len(cells), -1), axis=1)
             if is_last or not self._look(cells[by_cell]):
                 break
         self.log_upper = max(self.log_upper, log_upper)
@@ -181,9 +181,8 @@ def _bernstein() -> np.ndarray:
     for n in range(m + 1):
         row = []
         for k in range(m + 1):
-            total = sum(
-                math.comb(k, j) * math.comb(m - k, n - j) * (-1) ** (n - j) for j in range(max(0, n - m + k), min(k, n) + 1)
-            )
+            ones = range(max(0, n - m + k), min(k, n) + 1)
+            total = sum(math.comb(k, j) * math.comb(m - k, n - j) * (-1) ** (n - j) for j in ones)
             row.append(float(Fraction(total, math.comb(m, n))))
         rows.append(row)
     return np.array(rows)

@@ -217,9 +217,7 @@ class Problem:
             Sharing this problem's losses; every limit is dropped.
         """
         if not multipliers:
-            raise InvalidInput(
-                f"no multiplier is given; name one, such as at_multipliers({self.loss_names[0]}=1.0)"
-            )
+            raise InvalidInput(f"no multiplier is given; name one, such as at_multipliers({self.loss_names[0]}=1.0)")
         values = np.zeros(len(self.losses))
         for name, multiplier in multipliers.items():
             value = real_number(multiplier, f"the multiplier of {name}")
@@ -264,6 +262,7 @@ class Problem:
         decisions : sequence of numpy.ndarray
             One of shape (k, n_s) per label entropy, with rows that sum to one.
         """
+        points: Any
         if self.free is not None:
             points = freeze(np.array(letters, dtype=float))
             losses = [Loss(self.free.name, self.free.matrix(points))]

@@ -23,8 +23,8 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     with mass. No more than the kernel's rank are needed, so a sample of the kernel is looked at: if it is of low
     rank (a smooth loss and not too large multipliers) the support is sparse and column generation wins; if not,
     most letters matter, and the interior point takes them all at once. Beyond 4000 letters column generation
-    is used in any case. Where a label's entropy counts or letters are free, restricted problems are small: the interior point. Fixed
-    letters make that problem non-convex: alternation from several starts.
+    is used in any case. Where a label's entropy counts or letters are free, restricted problems are small: the
+    interior point. Fixed letters make that problem non-convex: alternation from several starts.
 
     Parameters
     ----------

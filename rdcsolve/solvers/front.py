@@ -85,7 +85,8 @@ def solve(
     if isinstance(solver, Conic):
         if not problem.is_finite:
             raise InvalidInput(
-                "Conic solves finite linear problems; leave solver out where a label's entropy counts or letters are free"
+                "Conic solves finite linear problems; leave solver out where a label's entropy counts or letters "
+                "are free"
             )
         return solver.solve(problem, tolerance)
     chosen = choose(problem) if solver is None else solver

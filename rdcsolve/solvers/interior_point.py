@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class InteriorPoint:
     """
 
     warm_up_steps: int = 10
-    kept: float = 0.0
+    kept: float = field(default=0.0, repr=False)
 
     @property
     def name(self) -> str:

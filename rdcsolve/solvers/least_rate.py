@@ -17,7 +17,6 @@ from rdcsolve.solvers.settings import Settings
 from rdcsolve.solvers.status import Proof, Status
 from rdcsolve.solvers.task import Task, fixed_task, least_loss, limited_task
 
-
 _BUDGET_ROUNDING = 1e-13  # what a rate may exceed its limit by, relatively
 
 
