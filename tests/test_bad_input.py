@@ -195,7 +195,6 @@ DISTORTIONS = {
         lambda: Problem(COIN, [0, 1, 2], distortion=SQUARE),
         r"reproduction has 3 points but the losses have 2 columns; give one point per letter",
     ),
-    "free reproduction": (lambda: Problem(COIN, "free"), r"reproduction is 'free'; give points \(n_y, dim\)"),
     "nan reproduction": (
         lambda: Problem(COIN, [0, NAN]),
         r"reproduction\[1, 0\] is nan; points must be finite",

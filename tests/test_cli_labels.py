@@ -167,6 +167,21 @@ def test_a_problem_with_label_entropies_survives_its_archive(vary, letters):
     assert [label.label for label in again.label_entropies] == [0, 1]
 
 
+def test_free_letters_are_solved_saved_and_verified():
+    stated = ("samples.csv", "--column", "a", "--label", "class", "--reproduction", "free", "--D", 0.2, "--C", 0.6)
+    done = rdcsolve("solve", *stated, *LOOSE, "--save", "r.npz", "--save-problem", "problem.npz")
+    assert done.exit_code == 0, done.output
+    held = rdc.load("r.npz")
+    assert held.reproduction.shape == (held.letters.size, 1)
+    for arguments in (("r.npz",), ("r.npz", *stated)):
+        done = rdcsolve("verify", *arguments)
+        assert done.exit_code == 0, done.output
+        assert "valid" in done.stdout
+    again = problem_of(read_arrays(Path("problem.npz")), "again")
+    assert again.free is not None
+    assert again.fingerprint() == held.fingerprint
+
+
 def test_an_archive_states_limits_that_options_override():
     np.savez("stated.npz", **LABELLED, entropy_unread=0, bound_unread=0.45, letters="fixed")
     assert "unread <= 0.45" in rdcsolve("solve", "stated.npz", *TOLERANCE).stdout

@@ -64,7 +64,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     Parameters
     ----------
     arrays : dict
-        `p_x` (n_x,) and `distortion` (n_x, n_y); optionally `loss_NAME` (n_x, n_y), `points`, `reproduction`,
+        `p_x` (n_x,) and `distortion` (n_x, n_y), or its name where `reproduction` is the text ``"free"``; optionally
+        `loss_NAME` (n_x, n_y), `points`, `reproduction`,
         `labels_0`, ..., the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's
         entropy has that name) and the texts `minimise` and `letters`.
     name : str
@@ -96,7 +97,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
         limits.append(RateLimit(_scalar(arrays["rate_bound"], "rate_bound")))
     minimise = str(arrays.get("minimise", "rate"))
     letters = str(arrays.get("letters", "split"))
-    problem = Problem(source, arrays.get("reproduction"), arrays["distortion"], limits, minimise, letters)
+    reproduction, distortion = (_text_or_array(arrays.get(key)) for key in ("reproduction", "distortion"))
+    problem = Problem(source, reproduction, distortion, limits, minimise, letters)
     multipliers = _numbers(arrays, "multiplier_")
     return problem.at_multipliers(**multipliers) if multipliers else problem
 
@@ -109,9 +111,12 @@ def write_problem(problem: Problem, path: Path) -> None:
     SaveFailed
         If the file cannot be written; an existing one is left as it was.
     """
-    distortion, *others = problem.linear_losses
-    arrays: dict[str, Any] = {"p_x": problem.p_x, "distortion": distortion.matrix, "minimise": problem.minimise}
-    arrays |= {f"loss_{loss.name}": loss.matrix for loss in others}
+    arrays: dict[str, Any] = {"p_x": problem.p_x, "minimise": problem.minimise}
+    if problem.free is not None:
+        arrays |= {"distortion": problem.distortion, "reproduction": "free"}
+    else:
+        distortion, *others = problem.linear_losses
+        arrays |= {"distortion": distortion.matrix} | {f"loss_{loss.name}": loss.matrix for loss in others}
     arrays |= {f"entropy_{label.name}": label.label for label in problem.label_entropies}
     arrays |= {"letters": problem.letters} if problem.label_entropies else {}
     bounds = zip(problem.loss_names, problem.bounds, strict=True)
@@ -131,6 +136,10 @@ def write_problem(problem: Problem, path: Path) -> None:
         raise SaveFailed(f"{path} cannot be written ({error}); nothing was changed there") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _text_or_array(value: np.ndarray | None) -> Any:
+    return str(value) if value is not None and value.dtype.kind == "U" and not value.ndim else value
 
 
 def _index(number: float, label: str) -> int:

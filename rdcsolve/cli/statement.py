@@ -32,9 +32,9 @@ class Statement:
     reproduction: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZE|FILE",
-            help="Letters: a number for a k-means codebook of that size, or a file of points (npy, or CSV without "
-            "header). By default the points of the source.",
+            metavar="SIZE|FILE|free",
+            help="Letters: a number for a k-means codebook of that size, a file of points (npy, or CSV without "
+            "header), or free for any points. By default the points of the source.",
             **_PANEL,
         ),
     ] = None
@@ -155,8 +155,8 @@ class Statement:
             raise InvalidInput(f"{path} holds the matrices of the losses, so --{given[0]} has no use; leave it out")
 
     def _reproduction(self, source: Source) -> Any:
-        if self.reproduction is None:
-            return None
+        if self.reproduction in (None, "free"):
+            return self.reproduction
         if not self.reproduction.isdigit():
             return read_table(Path(self.reproduction))
         from rdcsolve.data import kmeans_codebook
