@@ -17,6 +17,8 @@ from rdcsolve.letters.bounds import MOST_DIMENSIONS, Search
 from rdcsolve.letters.parts import EPS, Part, parts_of
 from rdcsolve.letters.separation import separated
 
+_PAIRS = 40_000_000  # of cells and rows, for all cells together
+
 
 @dataclass(frozen=True)
 class Decisions:
@@ -141,7 +143,7 @@ def largest_price(
     *,
     log_error: float = 0.0,
     rtol: float = 1e-10,
-    max_cells: int = 200_000,
+    max_cells: int | None = None,
     found: Decisions | None = None,
 ) -> LargestPrice:
     """Return the largest price over all symbols and decisions, and a proved upper bound of it.
@@ -157,8 +159,9 @@ def largest_price(
         Bound of the absolute error of every entry of `log_weights`.
     rtol : float
         How close to the largest price, relatively, the bound should be.
-    max_cells : int
-        How many cells of decisions may be bounded. Beyond that the bound is that of the cells left.
+    max_cells : int, optional
+        How many cells of decisions may be bounded, by default some seconds' worth. Beyond that the bound is that of the
+        cells left.
     found : Decisions, optional
         Local maxima; by default they are searched for.
     """
@@ -166,7 +169,7 @@ def largest_price(
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
     if found is not None:
         found = replace(found, decisions=left.reduced(found.decisions)) if found.columns.size else None
-    search = Search(rtol, max_cells)
+    search = Search(rtol, _most_cells(log_weights) if max_cells is None else max_cells)
     maxima = []
     for part in parts:
         one = _maxima(part, None) if found is None else _of_part(part, found, mixed=0.0)
@@ -197,7 +200,7 @@ def prices_above(
     log_enough: float,
     *,
     log_error: float | np.ndarray = 0.0,
-    max_cells: int = 200_000,
+    max_cells: int | None = None,
 ) -> tuple[np.ndarray, float]:
     """Return which symbols may have a price above a threshold, shape (n_y,), and a proved bound of all others' log.
 
@@ -211,13 +214,19 @@ def prices_above(
     left = separated(log_weights, labels, multipliers)
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
     above = np.zeros(log_weights.shape[1], dtype=bool)
-    search = Search(0.0, max_cells, best=math.exp(min(log_enough - log_scale, 700.0)), above=above)
+    most = _most_cells(log_weights) if max_cells is None else max_cells
+    search = Search(0.0, most, best=math.exp(min(log_enough - log_scale, 700.0)), above=above)
     for part in parts:
         search.bound(part, *_maxima(part, None))
     if not search.proved:
         above[:] = True
     upper = math.log(search.upper) if search.upper > 0 else -math.inf
     return above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)) if search.upper > 0 else -math.inf
+
+
+def _most_cells(log_weights: np.ndarray) -> int:
+    """Return how many cells may be bounded: the work for one grows with the number of rows."""
+    return min(max(_PAIRS // log_weights.shape[0], 200_000), 4_000_000)
 
 
 def is_provable(labels: list[np.ndarray], multipliers: np.ndarray) -> bool:

@@ -22,6 +22,7 @@ from rdcsolve.solvers.least_rate import infeasible, minimise_rate, task_within_l
 from rdcsolve.solvers.loop import Limits
 from rdcsolve.solvers.result import Result, StepRecord
 from rdcsolve.solvers.settings import Settings
+from rdcsolve.solvers.sliding import Slid, gathered, slide
 from rdcsolve.solvers.split_letters import SplitLetters, distinct, merge
 from rdcsolve.solvers.split_prices import Priced
 from rdcsolve.solvers.split_result import PricedDual, finished, impossible, unlimited
@@ -224,12 +225,33 @@ class _Exchange:
         new = maxima.letters.take(dear)
         new = new.take(distinct(prices.affinity(new)))
         chosen = merged.with_more(new)
+        slid = self._slid(found, maxima)
+        if slid is not None:
+            chosen = chosen.with_more(slid.letters)
+            dual = PricedDual(self.problem, slid.u, slid.multipliers)
+            dual.estimate(float(dual.prices.maxima(slid.letters).log_prices.max()))
+            if self.hoped is None or dual.lower > self.hoped.lower:
+                self.hoped = dual
         pool = self.pool.take(prices.logs(self.pool) > _WORTH)
         both, size = chosen.joined(pool), len(chosen.places)
         apart = distinct(prices.affinity(both), size)
         self.pool = self.pool.with_more(new)
         letters = chosen.with_more(both.take(apart[apart >= size]))
         return letters, _starting(found, q, len(letters.places))
+
+    def _slid(self, found: Result, maxima: Priced) -> Slid | None:
+        """Return where the letters in use slide to, one for every summit of the price, or None."""
+        assert self.last is not None
+        joint = found.channel * self.problem.p_x[:, None]
+        start = gathered(self.problem, self.last.prices, maxima, joint)
+        if start is None:
+            return None
+        bounds = self.problem.bounds.copy()
+        if self.problem.multipliers is not None:
+            bounds[:] = math.inf
+        if self.target is not None:
+            bounds[self.target] = found.losses[self.problem.minimise]
+        return slide(self.problem, *start, self.last.multipliers, bounds)
 
     # ------------------------------------------------------------------------- progress
 

@@ -86,8 +86,13 @@ def merge(
     group = affinity[:, leaders].argmax(axis=1)
     merged = np.zeros((leaders.size, joint.shape[0]))
     np.add.at(merged, group, joint.T)
-    both = [merged @ label.conditional for label in problem.label_entropies]
+    return posteriors(problem, letters.take(leaders), merged), merged.sum(axis=1)
+
+
+def posteriors(problem: Problem, letters: SplitLetters, joint: np.ndarray) -> SplitLetters:
+    """Return letters with the decisions, and free ones at the places, that joint masses (k, n_x) make the best."""
+    both = [joint @ label.conditional for label in problem.label_entropies]
     decisions = tuple(soft / soft.sum(axis=1, keepdims=True) for soft in both)
-    mass = merged.sum(axis=1)
-    places = letters.places[leaders] if problem.free is None else merged @ problem.free.points / mass[:, None]
-    return SplitLetters(places, decisions), mass
+    if problem.free is None:
+        return SplitLetters(letters.places, decisions)
+    return SplitLetters(joint @ problem.free.points / joint.sum(axis=1, keepdims=True), decisions)

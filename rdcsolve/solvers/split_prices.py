@@ -60,6 +60,13 @@ class Prices:
         root = np.exp(0.5 * (exponent - logsumexp(exponent, axis=0)))
         return root.T @ root
 
+    def likeness(self, letters: SplitLetters, joint: np.ndarray) -> np.ndarray:
+        """Return the Bhattacharyya coefficients of the letters' shares and those of joint masses (n_x, m): (k, m)."""
+        exponent = self.terms(letters)
+        root = np.exp(0.5 * (exponent - logsumexp(exponent, axis=0)))
+        other = joint[self.numbers.symbols]
+        return root.T @ np.sqrt(other / other.sum(axis=0))
+
     def maxima(self, starts: SplitLetters) -> Priced:
         """Return local maxima of the price, those that given letters lead to among them."""
         if self.problem.free is None:
