@@ -238,7 +238,7 @@ class _State:
         return whole
 
     def without_idle(self) -> _State | None:
-        """Return the state without letters and limits that the stationary point can do without; None if it needs all."""
+        """Return the state without letters and limits that the stationary point does without; None if it needs all."""
         kept = np.flatnonzero(self.kappa > self.kappa.max() + math.log(_RARE))
         left = np.where(self.multipliers > _IDLE, self.multipliers, 0.0)
         still = self.active[left[self.active] > 0]
