@@ -14,10 +14,10 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.anchors import anchored, at_anchors
+from rdcsolve.solvers.at_rate import AtRate
 from rdcsolve.solvers.feasibility import margin
 from rdcsolve.solvers.first_letters import first_letters, prior_letters
 from rdcsolve.solvers.interior_point import InteriorPoint
-from rdcsolve.solvers.least_loss import minimise_loss
 from rdcsolve.solvers.least_rate import infeasible, minimise_rate, task_within_limits
 from rdcsolve.solvers.loop import Limits
 from rdcsolve.solvers.result import Result, StepRecord
@@ -35,7 +35,8 @@ _MOST_CANDIDATES = 400  # of the dearest letters found in one round
 _WORTH = math.log(0.9)  # log price from which an earlier letter stays
 _INNER_STEPS = 200
 _FLOOR = 0.8
-_FALL = 0.1
+_FALL = (0.03, 0.1)
+_NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _KEPT = 0.6  # of the restricted problem's tolerance
 
 
@@ -68,6 +69,7 @@ class _Exchange:
         self.dual: PricedDual | None = None
         self.last: PricedDual | None = None
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
+        self.at_rate = AtRate(problem)
         self.widening = 0
         self.history: list[StepRecord] = []
 
@@ -92,7 +94,7 @@ class _Exchange:
             if self.best is None or found.objective_upper < self.best[0].objective_upper:
                 self.best = found, letters
             priced = self._price(found, letters)
-            gap = self._upper() - (self.hoped.lower if self.hoped is not None else -math.inf)
+            gap = self._gap()
             self._record(found, letters)
             ended = self._ended(found)
             if ended is not None:
@@ -103,7 +105,7 @@ class _Exchange:
             if waited >= _PATIENCE:
                 status = Status.STALLED
                 break
-            inner_gap = max(_FLOOR * self.settings.tolerance, min(_FALL * abs(gap), inner_gap))
+            inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
             letters, warm = self._exchanged(found, letters, priced)
         if self.hoped is not None and not self.hoped.checked:
             self._check(self.hoped)
@@ -161,7 +163,7 @@ class _Exchange:
             solver = replace(solver, warm_up_steps=1 if warm is not None else solver.warm_up_steps, kept=_KEPT)
         settings = replace(self.settings, solver=solver, tolerance=gap, limits=limits)
         if self.target is not None:
-            return minimise_loss(listed, settings, warm)
+            return self.at_rate.restricted(listed, settings, warm, self._gap() <= _NEAR * self._upper())
         if self.problem.multipliers is None:  # a budget on the rate is a matter of the whole problem
             listed = listed.with_limits(rate=None)
         return minimise_rate(listed, settings, warm)
@@ -257,6 +259,15 @@ class _Exchange:
 
     def _upper(self) -> float:
         return math.inf if self.best is None else self.best[0].objective_upper
+
+    def _gap(self) -> float:
+        return self._upper() - (self.hoped.lower if self.hoped is not None else -math.inf)
+
+    def _fall(self, gap: float) -> float:
+        """Return the share of the gap that the next restricted problem may leave: less where the letters are complete."""
+        assert self.last is not None
+        price = 1.0 if self.target is None else max(float(self.last.multipliers[self.target]), 1e-300)
+        return _FALL[0] if self.last.log_largest < _FALL[0] * gap * price else _FALL[1]
 
     def _within(self, lower: float, dual: PricedDual) -> bool:
         """Return whether the gap is within the tolerance, by the rule that `solve` documents."""
