@@ -7,8 +7,9 @@ import pytest
 
 import rdcsolve as rdc
 from rdcsolve.solvers import exchange, sliding
-from rdcsolve.solvers.sliding import slide
+from rdcsolve.solvers.sliding import gathered, slide
 from rdcsolve.solvers.split_letters import SplitLetters
+from rdcsolve.solvers.split_result import PricedDual
 
 INF = math.inf
 
@@ -80,11 +81,12 @@ def test_an_optimum_is_reached_from_nearby():
     """From letters that are off by a few hundredths; the dual point then prices every letter at one or less."""
     problem = listed_problem().at_multipliers(distortion=8.0, label_entropy=6.0)
     result = rdc.solve(problem)
+    dual = PricedDual(problem, result.certificate.u, result.certificate.multipliers)
+    maxima = dual.prices.maxima(SplitLetters(result.letters, result.decisions))
+    letters, q = gathered(problem, dual.prices, maxima, result.channel * problem.p_x[:, None])
     rng = np.random.default_rng(0)
-    used = np.flatnonzero(result.q > 1e-3)
-    near = 0.97 * result.decisions[0][used] + 0.03 * rng.dirichlet(np.ones(3), used.size)
-    letters = SplitLetters(result.letters[used], (near,))
-    found = slide(problem, letters, result.q[used] / result.q[used].sum(), problem.multipliers, problem.bounds)
+    near = 0.97 * letters.decisions[0] + 0.03 * rng.dirichlet(np.ones(3), q.size)
+    found = slide(problem, SplitLetters(letters.places, (near,)), q, problem.multipliers, problem.bounds)
     assert found is not None
     value = problem.p_x @ found.u
     assert value == pytest.approx(result.objective_upper, abs=1e-8)

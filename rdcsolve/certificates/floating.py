@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _PAIRS_AT_A_TIME = 1 << 18
 _PRICE_TOLERANCE = 1e-12  # between the dearest letter found and the bound on all
-FREE_PRICE_TOLERANCE = 1e-10  # the same where letters are free
+_FREE_PRICE_TOLERANCE = 1e-10  # the same where letters are free
 _NEGLIGIBLE_LOG = -1000.0  # a term below exp of this is none beside the largest
 
 
@@ -125,13 +125,18 @@ class FloatNumbers:
                 largest = max(largest, float((top + np.log(np.exp(exponent).sum(axis=0))).max()))
         return largest
 
-    def largest_price(self) -> LargestPrice:
-        """Return the largest price over all symbols and soft decisions: what was found, and an upper bound."""
+    def largest_price(self, rtol: float = _PRICE_TOLERANCE, log_enough: float = 0.0) -> LargestPrice:
+        """Return the largest price over all symbols and soft decisions: what was found, and an upper bound.
+
+        Certificates are stored with u scaled so that no price exceeds one: to show that much is enough by default.
+        """
         from rdcsolve.letters.decisions import largest_price
 
         weights = self.log_weights()
         symbols, _ = distinct_columns(weights)
-        found = largest_price(weights[:, symbols], self.labels, self.label_multipliers, rtol=_PRICE_TOLERANCE)
+        found = largest_price(
+            weights[:, symbols], self.labels, self.label_multipliers, rtol=rtol, log_enough=log_enough
+        )
         self.proved = found.proved
         return replace(found, column=int(symbols[found.column]))
 
@@ -148,12 +153,14 @@ class FloatNumbers:
             self.label_multipliers,
         )
 
-    def largest_free_price(self) -> LargestFreePrice:
+    def largest_free_price(
+        self, rtol: float = _FREE_PRICE_TOLERANCE, log_enough: float = 0.0
+    ) -> LargestFreePrice:
         """Return the largest price over all points and soft decisions: what was found, and on the line a bound."""
         from rdcsolve.letters.line import largest_free_price
 
         log_error = 2.0**-50 * (np.abs(np.log(self.p)) + np.abs(self.u))
-        found = largest_free_price(self.free_price(), FREE_PRICE_TOLERANCE, log_error)
+        found = largest_free_price(self.free_price(), rtol, log_error, log_enough=log_enough)
         self.proved = found.proved
         return found
 

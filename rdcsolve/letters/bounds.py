@@ -9,13 +9,12 @@ import numpy as np
 
 from rdcsolve.letters.ascent import climb, climb_each
 from rdcsolve.letters.cells import MOST_CLASSES, refine
-from rdcsolve.letters.hills import concave_around
-from rdcsolve.letters.parts import EPS, Part
+from rdcsolve.letters.parts import Part
 
 MOST_DIMENSIONS = 3
 _FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds
 _LOOK_EVERY = 3  # levels between looks at the prices at midpoints
-_HILLS = 0.98  # maxima above this share of the largest price get a neighbourhood
+_WORTH = 0.98  # prices at midpoints above this share of the largest are climbed from
 _INTERIOR = 1e-250  # a tangent is taken where no decision is smaller
 
 
@@ -35,6 +34,8 @@ class Search:
         Largest bound.
     proved : bool
         Whether every part looked at has a bound.
+    enough : float
+        Bounds need not be below this either.
     above : numpy.ndarray or None
         If given, shape (n_y,), bool: the threshold stays as it is, and symbols whose price may exceed it are marked
         here and left out of the bound. Otherwise the threshold rises with every better letter.
@@ -49,6 +50,7 @@ class Search:
     upper: float = 0.0
     proved: bool = True
     n_cells: int = 0
+    enough: float = 0.0
     above: np.ndarray | None = None
 
     def offer(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
@@ -61,10 +63,10 @@ class Search:
 
     def threshold(self, part: Part) -> float:
         """Return what bounds may reach without further work; roundings cannot be beaten."""
-        return self.best * (1 + max(0.5 * self.rtol, 16 * part.rounding))
+        return max(self.best * (1 + max(0.5 * self.rtol, 16 * part.rounding)), self.enough)
 
-    def bound(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
-        """Bound all prices of a part, given local maxima of shapes (m,), (m, N) and (m,)."""
+    def bound(self, part: Part, columns: np.ndarray, prices: np.ndarray) -> None:
+        """Bound all prices of a part, given those of local maxima with their columns, shape (m,)."""
         totals = part.weights.sum(axis=1) * (1 + part.rounding)  # no factor exceeds one
         active = np.flatnonzero(totals > self.threshold(part))
         self._settle(float(np.delete(totals, active).max(initial=0.0)))
@@ -74,9 +76,9 @@ class Search:
         elif active.size and part.is_concave:
             active = self._concave(part, active)
             if active.size:
-                self._branch(part, active, columns, decisions, prices)
+                self._branch(part, active, columns, prices)
         elif active.size:
-            self._branch(part, active, columns, decisions, prices)
+            self._branch(part, active, columns, prices)
 
     def _settle(self, bound: float) -> None:
         self.upper = max(self.upper, bound)
@@ -122,16 +124,13 @@ class Search:
             return active[:0]
         return active[~done]
 
-    def _branch(
-        self, part: Part, active: np.ndarray, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray
-    ) -> None:
+    def _branch(self, part: Part, active: np.ndarray, columns: np.ndarray, prices: np.ndarray) -> None:
         if part.dimension > MOST_DIMENSIONS or np.diff(part.offsets).max() > MOST_CLASSES:
             self.proved = False
             return
-        hills = _Hills(part)
+        sizes = np.abs(part.shifts).sum(axis=0) + part.degree
         known = np.zeros(part.weights.shape[0])
         np.maximum.at(known, columns, prices)
-        self._settle(hills.add(columns, decisions, prices, self.threshold(part)))
         cells = np.zeros((1, part.n_classes, MOST_CLASSES))
         for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
             cells[0, a:b, : b - a] = np.eye(b - a)
@@ -154,7 +153,7 @@ class Search:
                 part.weights,
                 part.powers,
                 part.shifts,
-                hills.sizes,
+                sizes,
                 part.offsets,
                 part.multipliers,
                 max(1.0, part.degree),
@@ -163,10 +162,6 @@ class Search:
                 begins,
                 pairs,
                 self.threshold(part),
-                hills.of_column,
-                hills.following,
-                hills.least,
-                hills.most,
                 mode,
                 new_cells,
                 new_begins,
@@ -184,12 +179,11 @@ class Search:
                 self.above |= seen > self.threshold(part)
                 cells, begins, pairs = _without(cells, begins, pairs, self.above)
                 continue
-            better = np.flatnonzero(seen > np.maximum(known * (1 + 1e-9), _HILLS * self.best))
+            better = np.flatnonzero(seen > np.maximum(known * (1 + 1e-9), _WORTH * self.best))
             if better.size:
                 columns, decisions, prices = climb(part, better, seen_at[better])
                 self.offer(part, columns, decisions, prices)
                 np.maximum.at(known, columns, prices)
-                self._settle(hills.add(columns, decisions, prices, self.threshold(part)))
 
 
 def _without(
@@ -202,44 +196,6 @@ def _without(
     counts = np.diff(np.concatenate([[0], np.cumsum(kept)])[begins])
     used = counts > 0
     return cells[used].copy(), np.concatenate([[0], np.cumsum(counts[used])]), pairs[kept].copy()
-
-
-class _Hills:
-    """Neighbourhoods of local maxima in which a price is bounded by its tangent; a linked list for every column."""
-
-    def __init__(self, part: Part) -> None:
-        self.part = part
-        self.sizes = np.abs(part.shifts).sum(axis=0) + part.degree
-        self.of_column = np.full(part.weights.shape[0], -1, dtype=np.int64)
-        self.following = np.empty(0, dtype=np.int64)
-        self.least = self.most = np.empty((0, part.n_classes))
-
-    def add(self, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray, enough: float) -> float:
-        """Look for neighbourhoods of maxima, shapes (m,), (m, N), (m,), bounded by `enough`; return their bound."""
-        part, largest = self.part, 0.0
-        following, least, most = self.following.tolist(), [self.least], [self.most]
-        for m in np.flatnonzero((prices > _HILLS * enough) & (decisions.min(axis=1) > 1e-9)).tolist():
-            column, r = int(columns[m]), decisions[m]
-            rho, bound = concave_around(
-                part.weights[column],
-                part.powers,
-                part.total_shift,
-                self.sizes,
-                part.offsets,
-                part.multipliers,
-                max(1.0, part.degree),
-                part.rounding,
-                r,
-            )
-            if rho > 0 and bound <= enough:
-                largest = max(largest, bound)
-                least.append((1 - rho) * r[None] * (1 + 4 * EPS))
-                most.append((1 + rho) * r[None] * (1 - 4 * EPS))
-                following.append(self.of_column[column])
-                self.of_column[column] = len(following) - 1
-        self.following = np.array(following, dtype=np.int64)
-        self.least, self.most = np.vstack(least), np.vstack(most)
-        return largest
 
 
 def _hoelder(part: Part, columns: np.ndarray) -> np.ndarray | None:

@@ -7,7 +7,8 @@ exponents that add up to at most one, so concave as well; `degree` >= 1.
 Let low <= eta_i <= high on the cell: concave functions are least at a vertex, and high is the value at the clamped mode
 (two classes) or that of a tangent. The term x_i^degree is convex in x_i, so it lies below its chord between the ends,
 and x_i lies below its tangent at the cell's midpoint: a linear function of r, whose sum over the terms is largest at
-the best vertex of each label. The error is of second order in the cell's size.
+the best vertex of each label. The error is of second order in the cell's size. On small cells a second-order
+expansion of the whole price, with an error of third order, is tried as well.
 
 Prices increase in every entry of r, so entries may be raised to 1e-40 first: a term with a tiny power of an entry then
 has a useful lower end where that entry is zero. Midpoints have entries above 1e-17, so the tangent grows by less than a
@@ -21,11 +22,13 @@ import math
 import numpy as np
 
 from rdcsolve.letters.ascent import compiled, copy, dot, exponents_at
+from rdcsolve.letters.curved import MOST_CORNERS, corners_of, curved_bound, expand
 
 MOST_CLASSES = 4
 _EPS = 2.0**-52
 _GRID = 2.0**52  # vertices are multiples of 1 / _GRID, so that halving an edge is exact and cells leave no gaps
 _RAISED = 1e-40
+_SMALL = 0.25  # relative size of cells, and its square times the degree, up to which expansions are tried
 FLOOR = 1e-280  # covers what underflows; the largest price is at least one
 
 
@@ -111,16 +114,6 @@ def _longest_edge(vertices, offsets, multipliers):  # type: ignore[no-untyped-de
 
 
 @compiled
-def _inside(vertices, offsets, least, most):  # type: ignore[no-untyped-def]
-    for k in range(offsets.size - 1):
-        for v in range(offsets[k], offsets[k + 1]):
-            for s in range(offsets[k], offsets[k + 1]):
-                if not least[s] <= vertices[v, s - offsets[k]] <= most[s]:
-                    return False
-    return True
-
-
-@compiled
 def refine(
     weights,
     powers,
@@ -134,10 +127,6 @@ def refine(
     begins,
     columns,
     threshold,
-    hill_of,
-    next_hill,
-    hill_least,
-    hill_most,
     mode,
     new_cells,
     new_begins,
@@ -149,7 +138,6 @@ def refine(
 
     cells (m, N, MOST_CLASSES) holds vertices, columns[begins[c]:begins[c + 1]] the symbols in question on cell c.
     Mode 0 only halves, 1 bounds, 2 also looks at prices at midpoints: seen[j] is raised to the largest, at seen_at[j].
-    hill_of[j] begins the list of neighbourhoods {least <= r <= most} where j's price needs no bound.
 
     Returns how many new cells there are, the largest bound that is final, and the largest that is not.
     """
@@ -159,6 +147,8 @@ def refine(
     middle, moments = np.empty(n_classes), np.empty(n_classes)
     ratios = np.empty((n_classes, MOST_CLASSES))
     unit = _EPS * (n_classes + 6)
+    curved, slack, weighted = np.empty(n), np.empty(n), np.empty(n)
+    corners, second = np.empty((MOST_CORNERS, n_classes)), np.empty((n_classes + 1, n_classes))
     n_new, n_kept = 0, 0
     final, open_end = 0.0, 0.0
     new_begins[0] = 0
@@ -166,6 +156,7 @@ def refine(
         vertices = cells[c]
         first_kept = n_kept
         largest = 0.0
+        spread, n_corners = np.inf, 0
         if mode > 0:
             for k in range(offsets.size - 1):
                 a, b = offsets[k], offsets[k + 1]
@@ -210,11 +201,17 @@ def refine(
                 if bound <= threshold:
                     final = max(final, bound)
                     continue
-                hill = hill_of[j]
-                while hill >= 0 and not _inside(vertices, offsets, hill_least[hill], hill_most[hill]):
-                    hill = next_hill[hill]
-                if hill >= 0:
-                    continue
+                if spread < _SMALL and degree * spread**2 < _SMALL and bound < 1.5 * threshold:
+                    if n_corners == 0:
+                        n_corners = corners_of(ratios, offsets, corners)
+                        expand(powers, offsets, ratios, mid, spread, unit, curved, slack)
+                    curve = curved_bound(
+                        w, powers, corners, n_corners, curved, slack, degree * spread, rounding, weighted, second
+                    )
+                    bound = min(bound, curve + FLOOR)
+                    if bound <= threshold:
+                        final = max(final, bound)
+                        continue
                 largest = max(largest, bound)
                 if mode > 1:
                     price = dot(w, value)

@@ -143,6 +143,7 @@ def largest_price(
     *,
     log_error: float = 0.0,
     rtol: float = 1e-10,
+    log_enough: float = -math.inf,
     max_cells: int | None = None,
     found: Decisions | None = None,
 ) -> LargestPrice:
@@ -159,6 +160,8 @@ def largest_price(
         Bound of the absolute error of every entry of `log_weights`.
     rtol : float
         How close to the largest price, relatively, the bound should be.
+    log_enough : float, optional
+        A log price below which bounds need not go.
     max_cells : int, optional
         How many cells of decisions may be bounded, by default some seconds' worth. Beyond that the bound is that of the
         cells left.
@@ -169,7 +172,8 @@ def largest_price(
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
     if found is not None:
         found = replace(found, decisions=left.reduced(found.decisions)) if found.columns.size else None
-    search = Search(rtol, _most_cells(log_weights) if max_cells is None else max_cells)
+    most = _most_cells(log_weights) if max_cells is None else max_cells
+    search = Search(rtol, most, enough=math.exp(min(log_enough - log_scale, 700.0)) if parts else 0.0)
     maxima = []
     for part in parts:
         one = _maxima(part, None) if found is None else _of_part(part, found, mixed=0.0)
@@ -178,7 +182,7 @@ def largest_price(
         search.offer(part, *one)
         maxima.append(one)
     for part, one in zip(parts, maxima, strict=True):
-        search.bound(part, *one)
+        search.bound(part, one[0], one[2])
     if search.part is None or search.decisions is None:
         uniform = tuple(np.full(label.shape[1], 1.0 / label.shape[1]) for label in labels)
         return LargestPrice(-math.inf, -math.inf, 0, uniform, True, 0)
@@ -217,7 +221,8 @@ def prices_above(
     most = _most_cells(log_weights) if max_cells is None else max_cells
     search = Search(0.0, most, best=math.exp(min(log_enough - log_scale, 700.0)), above=above)
     for part in parts:
-        search.bound(part, *_maxima(part, None))
+        columns, _, prices = _maxima(part, None)
+        search.bound(part, columns, prices)
     if not search.proved:
         above[:] = True
     upper = math.log(search.upper) if search.upper > 0 else -math.inf

@@ -54,7 +54,11 @@ class LargestFreePrice:
 
 
 def largest_free_price(
-    price: FreePrice, rtol: float = 1e-10, log_error: float | np.ndarray = 0.0, found: FreeLetters | None = None
+    price: FreePrice,
+    rtol: float = 1e-10,
+    log_error: float | np.ndarray = 0.0,
+    found: FreeLetters | None = None,
+    log_enough: float = -math.inf,
 ) -> LargestFreePrice:
     """Return the largest price over all points and decisions; on the line with a proved upper bound of it.
 
@@ -67,19 +71,21 @@ def largest_free_price(
         Bound of the absolute error of every one of the price's log weights.
     found : FreeLetters, optional
         Local maxima; by default they are searched for.
+    log_enough : float, optional
+        A log price below which bounds need not go.
     """
     best = price.maxima() if found is None else found
     log_best = float(best.log_prices.max(initial=-math.inf))
     if price.points.shape[1] > 1 and price.multiplier > 0 or not is_provable(price.labels, price.multipliers):
         return LargestFreePrice(log_best, log_best, best, False, 0)
-    return _Line(price, rtol, log_error, best).bounded()
+    return _Line(price, rtol, log_error, best, log_enough).bounded()
 
 
 class _Line:
     def __init__(
-        self, price: FreePrice, rtol: float, log_error: float | np.ndarray, best: FreeLetters
+        self, price: FreePrice, rtol: float, log_error: float | np.ndarray, best: FreeLetters, enough: float
     ) -> None:
-        self.price, self.rtol, self.log_error, self.best = price, rtol, log_error, best
+        self.price, self.rtol, self.log_error, self.best, self.enough = price, rtol, log_error, best, enough
         self.root = math.sqrt(price.multiplier)
         self.x = price.points[:, 0]
         self.log_upper = -math.inf
@@ -115,7 +121,8 @@ class _Line:
         """Return which cells may hold a price above the threshold; bound the others, or all if it is the last time."""
         log_weights = self._weightings(cells)
         while True:
-            log_enough = math.inf if is_last else self.log_best + max(0.5 * self.rtol, 64 * EPS)
+            log_enough = max(self.log_best + max(0.5 * self.rtol, 64 * EPS), self.enough)
+            log_enough = math.inf if is_last else log_enough
             above, log_upper = prices_above(
                 log_weights, self.price.labels, self.price.multipliers, log_enough, log_error=self.log_error
             )

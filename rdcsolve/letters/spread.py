@@ -9,8 +9,10 @@ import numpy as np
 
 from rdcsolve.letters.parts import Part
 
-_FEW = 64  # climbs that are made without selection
-_MOST_PER_SYMBOL = 12
+_FEW = 600  # climbs that are made without selection: a ridge has many summits close together
+_MOST = 2400  # climbs for all symbols together
+_PER_SYMBOL = (12, 200)  # least and most of them for each
+_REPRESENTATIVES = (40, 200)  # rows whose own decisions are looked at: fewer where there are many symbols
 _MOST_ROWS = 2000  # symbols among which representatives are chosen
 _LATTICE = {2: {1: 0, 2: 7, 3: 5}, 3: {2: 14, 3: 8}, 4: {3: 7}}  # steps per edge, by classes and total dimension
 
@@ -32,11 +34,16 @@ def starts(part: Part) -> tuple[np.ndarray, np.ndarray]:
     if chosen.size > _FEW:
         for column in neighbours.T:
             chosen &= prices >= prices[:, column]
-        if points.shape[0] > _MOST_PER_SYMBOL:
-            level = np.partition(np.where(chosen, prices, 0.0), -_MOST_PER_SYMBOL, axis=1)[:, -_MOST_PER_SYMBOL]
+        most = _between(_PER_SYMBOL, _MOST // part.weights.shape[0])
+        if points.shape[0] > most:
+            level = np.partition(np.where(chosen, prices, 0.0), -most, axis=1)[:, -most]
             chosen &= prices >= level[:, None]
     columns, which = np.nonzero(chosen)
     return np.r_[missed, columns], np.vstack([own, points[which]])
+
+
+def _between(ends: tuple[int, int], value: int) -> int:
+    return min(max(value, ends[0]), ends[1])
 
 
 def _binary_grid(part: Part) -> tuple[np.ndarray, np.ndarray]:
@@ -51,7 +58,7 @@ def _scattered(part: Part) -> tuple[np.ndarray, np.ndarray]:
     """Return the centre, points near vertices, decisions of well separated rows, and in few dimensions a lattice."""
     centre = part.centre()
     sizes = np.diff(part.offsets)
-    points = [centre[None], _representatives(part, 40)]
+    points = [centre[None], _representatives(part, _between(_REPRESENTATIVES, _MOST // part.weights.shape[0]))]
     if math.prod(sizes.tolist()) <= 32:
         points.append(np.array(list(map(np.concatenate, itertools.product(*(np.eye(size) for size in sizes))))))
     if part.dimension <= 3:

@@ -25,7 +25,7 @@ from rdcsolve.solvers.settings import Settings
 from rdcsolve.solvers.sliding import Slid, gathered, slide
 from rdcsolve.solvers.split_letters import SplitLetters, distinct, merge
 from rdcsolve.solvers.split_prices import Priced
-from rdcsolve.solvers.split_result import PricedDual, finished, impossible, unlimited
+from rdcsolve.solvers.split_result import PricedDual, finished, impossible, starting, unlimited
 from rdcsolve.solvers.status import Proof, Status
 
 _WIDENINGS = ((8, True), (8, False), (32, False), (None, False))  # groups of labels, and whether pairs are thinned
@@ -128,7 +128,7 @@ class _Exchange:
             own = self._letters_of(start).take(used)
             letters = own.with_more(letters)
             if len(own.with_more(own).places) == used.sum():  # letters that are equal have no masses of their own
-                return letters, _starting(start, start.q[used], len(letters.places))
+                return letters, starting(start, start.q[used], len(letters.places))
         return letters, None
 
     def _fits(self, start: Result) -> bool:
@@ -207,7 +207,7 @@ class _Exchange:
     def _check(self, dual: PricedDual) -> Priced | None:
         """Bound the price of every letter, and return letters dearer than the search had found, if there are any."""
         estimated = dual.log_largest
-        found = dual.check()
+        found = dual.check(self.settings.tolerance)
         if self.dual is None or (dual.proved, dual.lower) > (self.dual.proved, self.dual.lower):
             self.dual = dual
         return None if found is None or found.log_prices.max() <= estimated + 1e-13 else found
@@ -239,7 +239,7 @@ class _Exchange:
         apart = distinct(prices.affinity(both), size)
         self.pool = self.pool.with_more(new)
         letters = chosen.with_more(both.take(apart[apart >= size]))
-        return letters, _starting(found, q, len(letters.places))
+        return letters, starting(found, q, len(letters.places))
 
     def _slid(self, found: Result, maxima: Priced) -> Slid | None:
         """Return where the letters in use slide to, one for every summit of the price, or None."""
@@ -264,7 +264,7 @@ class _Exchange:
         return self._upper() - (self.hoped.lower if self.hoped is not None else -math.inf)
 
     def _fall(self, gap: float) -> float:
-        """Return the share of the gap that the next restricted problem may leave: less where the letters are complete."""
+        """Return the share of the gap that the next restricted problem may leave: less if the letters are complete."""
         assert self.last is not None
         price = 1.0 if self.target is None else max(float(self.last.multipliers[self.target]), 1e-300)
         return _FALL[0] if self.last.log_largest < _FALL[0] * gap * price else _FALL[1]
@@ -298,10 +298,3 @@ class _Exchange:
         multipliers = tuple(float(value) for value in self.last.multipliers)
         step, size = len(self.history) + 1, len(letters.places)
         self.history.append(StepRecord(step, seconds, self.last.lower, found.objective_upper, multipliers, size))
-
-
-def _starting(result: Result, q: np.ndarray, size: int) -> Result:
-    """Return a result to start from among letters the first of which have the masses q; the others get a little."""
-    masses = np.full(size, 1e-3 / size)
-    masses[: q.size] += q
-    return replace(result, letters=np.arange(size), q=masses / masses.sum())

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.certificates import Certificate
-from rdcsolve.certificates.floating import FREE_PRICE_TOLERANCE, FloatNumbers
+from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.information import conditional_entropy
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.anchors import anchored, at_anchors
@@ -23,6 +23,7 @@ from rdcsolve.solvers.split_prices import Priced, Prices
 from rdcsolve.solvers.status import Proof, Status
 
 _EPS = float(np.finfo(float).eps)
+_SHORT = 0.1
 
 
 class PricedDual:
@@ -50,17 +51,25 @@ class PricedDual:
         self.log_largest = log_largest
         self.lower = self._bound()
 
-    def check(self) -> Priced | None:
-        """Bound the price of every letter; return what was found on the way, None if there was nothing to search."""
+    def check(self, tolerance: float = 0.0) -> Priced | None:
+        """Bound the price of every letter; return what was found on the way, None if there was nothing to search.
+
+        Parameters
+        ----------
+        tolerance : float, optional
+            The gap on the objective that is asked for: of little of it the bound may be short.
+        """
         found = None
+        target = None if self.problem.minimise == "rate" else self.problem.loss_names.index(self.problem.minimise)
+        price = 1.0 if target is None else float(self.multipliers[target])
+        short = max(_SHORT * tolerance * min(price, 1.0), 1e-12)
+        # Bounded once more with u scaled, prices come out the same to some 1e-13: the bound of then is at most one.
         if self.problem.free is not None:
-            free = self.numbers.largest_free_price()
-            # checked once more with u scaled, the bound may differ by its own tolerance
-            self.log_largest = max(free.log_upper, free.log_best + 1.1 * FREE_PRICE_TOLERANCE) + 2e-12
-            self.proved = free.proved
+            free = self.numbers.largest_free_price(max(short, 1e-10), -math.inf)
+            self.log_largest, self.proved = free.log_upper + 2e-12, free.proved
             found = Priced(SplitLetters(free.best.places, free.best.decisions), free.best.log_prices)
         elif self.numbers.label_multipliers.any():
-            listed = self.numbers.largest_price()
+            listed = self.numbers.largest_price(short, -math.inf)
             self.log_largest, self.proved = listed.log_upper + 2e-12, listed.proved
             decisions = tuple(soft[None] for soft in listed.decisions)
             found = Priced(SplitLetters(np.array([listed.column]), decisions), np.array([listed.log_best]))
@@ -140,6 +149,13 @@ def impossible(problem: Problem, settings: Settings) -> Result | None:
     dual = PricedDual(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
     dual.check()
     return finished(problem, settings, (found, letters), dual, Status.OPTIMAL, "", ())
+
+
+def starting(result: Result, q: np.ndarray, size: int) -> Result:
+    """Return a result to start from among letters the first of which have the masses q; the others get a little."""
+    masses = np.full(size, 1e-3 / size)
+    masses[: q.size] += q
+    return replace(result, letters=np.arange(size), q=masses / masses.sum())
 
 
 def finished(
