@@ -18,7 +18,7 @@ from rdcsolve.letters.parts import corners
 _APART = 1e-6  # in units of the kernel's width, or of a decision: closer letters are one
 _PER_WIDTH = 24  # places on the line per 1 / sqrt(lambda)
 _GRID = 600  # places on the line that are looked at for maxima over decisions, at the most
-_SPREAD = 96  # the same in more dimensions
+_SPREAD = 48  # the same in more dimensions
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class FreePrice:
 
     def weights_at(self, places: np.ndarray) -> np.ndarray:
         """Return the logarithms of the terms without decisions for letters at points (m, dim), shape (n, m)."""
-        squared = np.zeros((self.points.shape[0], places.shape[0]))
-        if self.multiplier > 0:
-            for coordinate, values in zip(self.points.T, places.T, strict=True):
-                squared += (coordinate[:, None] - values) ** 2
-        return self.log_weights[:, None] - self.multiplier * squared
+        if not self.multiplier > 0:
+            return np.repeat(self.log_weights[:, None], places.shape[0], axis=1)
+        from scipy.spatial.distance import cdist
+
+        return self.log_weights[:, None] - self.multiplier * cdist(self.points, places, "sqeuclidean")
 
     def maxima(self, starts: FreeLetters | None = None, places: np.ndarray | None = None) -> FreeLetters:
         """Return local maxima, equal ones merged, highest first.

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from rdcsolve.letters.free import FreePrice
 
 _MOST_STEPS = 200
+_MOST_SHIFTS = 60  # mean shifts, where there are only these
 _LONGEST = 0.2  # longest Newton step of a logarithm, and of y in units of the kernel's width
 _IDLE = 1e-12  # decisions below this move by the mean shift alone
-_ENTRIES = 1 << 22  # of an array of letters, symbols and pairs of features: what is held at a time
-_FEW_FEATURES = 12  # whose products are formed once for all letters
+_ENTRIES = 1 << 22  # of an array of letters and symbols: what is held at a time
+_MOST_FEATURES = 12  # up to which Newton's method is worth its matrices; beyond, mean shifts alone
 _FLATTEST = 1e-9  # least curvature, beside the kernel's own, that a step takes at its word
 _UPHILL = 0.05  # least curvature that a step takes along directions in which the price is convex
 
@@ -48,12 +49,12 @@ class Ascent:
         self.points = price.points[rows] - self.centre  # products of coordinates lose less near zero
         self.squared = (self.points**2).sum(axis=1)
         self.own = np.repeat(price.multipliers[soft], np.diff(ends))  # (N,): each class's lambda_k
+        self.size = self.points.shape[1] + int(ends[-1])  # features
         self.conditional = np.hstack([np.empty((rows.size, 0)), *(price.labels[k][rows] for k in soft)])
 
     def climb(self, places: np.ndarray, decisions: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return places (m, dim), decisions (m, N), log prices (m,) and shares (m, n) where the starts lead."""
-        size = self.points.shape[1] + self.conditional.shape[1]
-        block = max(1, _ENTRIES // max(1, self.rows.size * (1 + size)))
+        block = max(1, _ENTRIES // self.rows.size)
         parts = [
             self._climb(places[a : a + block] - self.centre, decisions[a : a + block])
             for a in range(0, max(len(places), 1), block)
@@ -65,12 +66,12 @@ class Ascent:
         y, r = y.copy(), r.copy()
         log_price, shares = self._shares(y, r)
         active = np.arange(len(y))
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MOST_STEPS if self.size <= _MOST_FEATURES else _MOST_SHIFTS):
             if not active.size:
                 break
             now_y, now_r, now_shares = y[active], r[active], shares[active]
             shifted = now_shares @ self.points, self._normalised(now_shares @ self.conditional)
-            newton = self._newton(now_y, now_r, now_shares, *shifted)
+            newton = self._newton(now_y, now_r, now_shares, *shifted) if self.size <= _MOST_FEATURES else shifted
             value, their_shares = self._shares(*newton)
             worse = ~(value >= log_price[active])
             if worse.any():
@@ -116,8 +117,6 @@ class Ascent:
     def _second_moments(self, features: np.ndarray, shares: np.ndarray) -> np.ndarray:
         """Return the means of all products of features, shape (m, q, q)."""
         size = features.shape[1]
-        if size > _FEW_FEATURES:
-            return np.stack([(features * weights[:, None]).T @ features for weights in shares])
         pairs = features[:, :, None] * features[:, None, :]
         return (shares @ pairs.reshape(-1, size * size)).reshape(-1, size, size)
 

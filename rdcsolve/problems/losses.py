@@ -100,10 +100,9 @@ class FreeDistortion:
 
     def matrix(self, letters: np.ndarray) -> np.ndarray:
         """Return the squared errors to letters at points of shape (k, dim), shape (n_x, k)."""
-        squared = np.zeros((self.points.shape[0], letters.shape[0]))
-        for coordinate, values in zip(self.points.T, letters.T, strict=True):
-            squared += (coordinate[:, None] - values) ** 2  # differences first: products would cancel
-        return squared * self.scale
+        from scipy.spatial.distance import cdist
+
+        return cdist(self.points, letters, "sqeuclidean") * self.scale  # of differences: products would cancel
 
     def __repr__(self) -> str:
         return f"FreeDistortion({self.name!r}, {self.points.shape[0]} points in R^{self.points.shape[1]})"

@@ -159,8 +159,7 @@ class _Exchange:
         limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
         solver = self.settings.solver
         if isinstance(solver, InteriorPoint):
-            # the last round has left little to warm up; duals in a corner are wild beside the letters listed
-            solver = replace(solver, warm_up_steps=1 if warm is not None else solver.warm_up_steps, kept=_KEPT)
+            solver = replace(solver, kept=_KEPT)  # duals in a corner are wild beside the letters listed
         settings = replace(self.settings, solver=solver, tolerance=gap, limits=limits)
         if self.target is not None:
             return self.at_rate.restricted(listed, settings, warm, self._gap() <= _NEAR * self._upper())

@@ -152,8 +152,11 @@ def impossible(problem: Problem, settings: Settings) -> Result | None:
 
 
 def starting(result: Result, q: np.ndarray, size: int) -> Result:
-    """Return a result to start from among letters the first of which have the masses q; the others get a little."""
-    masses = np.full(size, 1e-3 / size)
+    """Return a result to start from among letters the first of which have the masses q.
+
+    Half of the mass goes to all alike: from a start near the boundary an interior point gets stuck.
+    """
+    masses = np.full(size, q.sum() / size)
     masses[: q.size] += q
     return replace(result, letters=np.arange(size), q=masses / masses.sum())
 
