@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rdcsolve.cli.demo import demo
+from rdcsolve.cli.figure import figure
 from rdcsolve.cli.info import info
 from rdcsolve.cli.solve import solve
 from rdcsolve.cli.sweep import sweep
@@ -41,5 +42,5 @@ def _main(
     pass
 
 
-for _command in (demo, solve, sweep, tradeoff, verify, info):
+for _command in (demo, solve, sweep, tradeoff, figure, verify, info):
     app.command()(_command)

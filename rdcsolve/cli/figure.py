@@ -1,0 +1,73 @@
+"""``rdcsolve figure``: figures of the paper with real numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
+from rdcsolve.errors import InvalidInput, SaveFailed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Drawing:
+    """A figure and what is said about it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    lines : tuple of str
+        The numbers drawn, as text.
+    not_certified : tuple of str
+        What in the figure is not certified, in words; nothing where all of it is.
+    """
+
+    figure: Figure
+    lines: tuple[str, ...]
+    not_certified: tuple[str, ...] = ()
+
+
+FIGURES: dict[str, Callable[[], Drawing]] = {}
+"""By its number in the paper, the function that computes and draws a figure (matplotlib's backend is set already)."""
+
+
+@told_plainly
+def figure(
+    number: Annotated[str, typer.Argument(metavar="NUMBER", show_default=False, help="Of the figure in the paper.")],
+    save_plot: Annotated[
+        Path | None, typer.Option(help="Where to save it (png, pdf, svg).", show_default="figure_NUMBER.png")
+    ] = None,
+) -> None:
+    """Compute and draw a figure of the paper with real numbers.
+
+    Exit code: 0 if everything drawn is certified, 1 if not, 2 on bad input.
+    """
+    if number not in FIGURES:
+        raise InvalidInput(f"there is no figure {number!r}; choose one of {', '.join(sorted(FIGURES)) or 'none yet'}")
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    drawing = FIGURES[number]()
+    path = Path(f"figure_{number}.png") if save_plot is None else save_plot
+    try:
+        drawing.figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        raise SaveFailed(f"{path} cannot be written ({error})") from error
+    finally:
+        pyplot.close(drawing.figure)
+    for line in drawing.lines:
+        typer.echo(line)
+    typer.echo(f"saved {path}")
+    for words in drawing.not_certified:
+        typer.echo(f"not certified: {words}", err=True)
+    if drawing.not_certified:
+        raise typer.Exit(NOT_CERTIFIED)
