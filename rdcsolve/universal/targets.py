@@ -1,0 +1,118 @@
+"""What a user may state as targets: pairs, limits by name, or the points of a trade-off; one row of bounds each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems import LabelEntropyLimit, LossLimit, Problem
+from rdcsolve.problems.validation import freeze
+
+
+def bounds_of(problem: Problem, targets: Any) -> np.ndarray:
+    """Return the bounds that the targets put on the losses of a problem, shape (J, M); inf where there is none.
+
+    Raises
+    ------
+    InvalidInput
+        If the problem is not one of the least rate under limits on losses, or a target cannot be read.
+    """
+    check_problem(problem)
+    if hasattr(targets, "attrs") and hasattr(targets, "dims"):
+        listed: Any = _points_of(problem, targets)
+    elif isinstance(targets, (Sequence, np.ndarray)) and not isinstance(targets, str):
+        listed = targets
+    else:
+        raise InvalidInput(
+            f"targets is {targets!r}; give a list of pairs (D, C) or of mappings of losses to bounds, or a dataset of "
+            "tradeoff"
+        )
+    if len(listed) == 0:
+        raise InvalidInput("targets is empty; give at least one, such as [(0.3, 0.4)]")
+    return freeze(np.array([_limited(problem, target, j).bounds for j, target in enumerate(listed)]))
+
+
+def check_problem(problem: Any) -> None:
+    """Raise unless it is a problem of the least rate without a limit on the rate."""
+    if not isinstance(problem, Problem):
+        raise InvalidInput(f"problem is {problem!r}; pass a Problem")
+    if problem.objective != "rate":
+        raise InvalidInput(
+            f"the problem minimises {problem.objective!r} but a universal rate is a rate; "
+            "pass problem.minimising('rate')"
+        )
+    if problem.rate_bound is not None:
+        raise InvalidInput(
+            f"the problem limits the rate to {problem.rate_bound:.6g} but here it is minimised; "
+            "pass problem.with_limits(rate=None)"
+        )
+
+
+def with_bounds(problem: Problem, bounds: np.ndarray) -> Problem:
+    """Return the problem with these bounds on its losses, shape (M,), and no others."""
+    named = {
+        name: float(bound) if bound < math.inf else None
+        for name, bound in zip(problem.loss_names, bounds, strict=True)
+    }
+    return problem.with_limits(**named)
+
+
+def with_split_letters(problem: Problem) -> Problem:
+    """Return the same losses with split letters."""
+    if problem.letters == "split":
+        return problem
+    first, *others = problem.linear_losses
+    limits = [LossLimit(math.inf, loss.matrix, loss.name) for loss in others]
+    limits += [LabelEntropyLimit(math.inf, label.label, label.name) for label in problem.label_entropies]
+    split = Problem(problem.source, problem.reproduction, first.matrix, limits)
+    return with_bounds(split, problem.bounds)
+
+
+def _limited(problem: Problem, target: Any, j: int) -> Problem:
+    if isinstance(target, Mapping):
+        if "rate" in target:
+            raise InvalidInput(f"target {j} limits the rate, which is minimised; name losses only")
+        if not target or not all(isinstance(name, str) for name in target):
+            raise InvalidInput(f"target {j} is {target!r}; give bounds by name of the loss")
+        return problem.with_limits(**target)
+    try:
+        first, second = target
+    except (TypeError, ValueError):
+        raise InvalidInput(
+            f"target {j} is {target!r}; give a pair (D, C), or a mapping such as {{'distortion': 0.3}}"
+        ) from None
+    return problem.with_limits(**{problem.loss_names[0]: first, _second_name(problem): second})
+
+
+def _second_name(problem: Problem) -> str:
+    if problem.label_entropies:
+        return "C"
+    if len(problem.loss_names) == 2:
+        return problem.loss_names[1]
+    have = ", ".join(problem.loss_names)
+    is_bare = len(problem.loss_names) == 1
+    cure = "declare the label with LabelEntropyLimit(inf)" if is_bare else "name them in a mapping"
+    raise InvalidInput(f"a pair bounds the distortion and a label's loss but the problem has {have}; {cure}")
+
+
+def _points_of(problem: Problem, data: Any) -> list[dict[str, float]]:
+    """Return the points of a trade-off as targets, those that no channel meets left out."""
+    attributes = data.attrs
+    if "objective" not in attributes or "status" not in data or len(data["status"].dims) != 1:
+        raise InvalidInput("targets is a dataset but not of tradeoff; pass one of those, or a list of pairs")
+    objective = str(attributes["objective"])
+    if objective not in problem.loss_names or attributes["axes"] != "limits":
+        raise InvalidInput(f"targets is a dataset of {objective!r}; pass one of tradeoff, which minimises a loss")
+    if attributes["fingerprint"] != problem.fingerprint():
+        raise InvalidInput(
+            f"targets is a trade-off of the losses {attributes['fingerprint']}, this problem has "
+            f"{problem.fingerprint()}; pass the problem that was traced"
+        )
+    axis = str(data["status"].dims[0])
+    attained = np.isfinite(data["objective_upper"].values)
+    pairs = zip(data[axis].values[attained], data["objective_upper"].values[attained], strict=True)
+    return [{axis: float(limit), objective: float(value)} for limit, value in pairs]

@@ -1,0 +1,92 @@
+"""What `universal_rate` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.solvers import Proof, Result, Status
+from rdcsolve.universal.decoding import Decoder
+
+
+@dataclass(frozen=True, eq=False)
+class Universal:
+    """One encoder for many targets: its least rate between bounds, and what it costs above the dearest target.
+
+    Everything is in nats; unknown numbers are NaN.
+
+    Attributes
+    ----------
+    status : Status
+        Why the solver stopped.
+    proof : Proof
+        What `rate_lower` and `rate_upper` prove.
+    law : str
+        How it was solved: ``"corner"``, ``"tuples"``, or ``"fixed letters"``.
+    rate_lower, rate_upper : float
+        Bounds on R(Theta); inf where some target cannot be met. `rate_upper` is the rate of `encoder`.
+    penalty_lower, penalty_upper : float
+        Bounds on A(Theta) = R(Theta) - max_j R(target j), from the bounds on both.
+    penalty_proof : Proof
+        What they prove: ``CERTIFIED`` if the bounds on R(Theta) and on all targets' rates are.
+    encoder : numpy.ndarray
+        p(z | x), shape (n_x, k).
+    q : numpy.ndarray
+        Masses of the messages z, shape (k,).
+    targets : tuple of dict of str to float
+        Bounds by name of the loss, those that are limited.
+    decoders : tuple of Decoder
+        One per target, in order.
+    results : tuple of Result
+        The targets on their own, each with its own best encoder.
+    result : Result
+        Of the equivalent problem: the corner, or the problem over tuples.
+    problem : Problem
+        The equivalent problem, which the certificate of `result` is about.
+    message : str
+        More about the status, where there is more to say.
+    """
+
+    status: Status
+    proof: Proof
+    law: str
+    rate_lower: float
+    rate_upper: float
+    penalty_lower: float
+    penalty_upper: float
+    penalty_proof: Proof
+    encoder: np.ndarray
+    q: np.ndarray
+    targets: tuple[dict[str, float], ...]
+    decoders: tuple[Decoder, ...]
+    results: tuple[Result, ...]
+    result: Result
+    problem: Problem
+    message: str = ""
+
+    @property
+    def gap(self) -> float:
+        """Upper minus lower bound on R(Theta)."""
+        return self.rate_upper - self.rate_lower
+
+    def __str__(self) -> str:
+        rows = [f"{self.status.name}, {self.proof.name}: {self.message or self.status.value}"]
+        if self.status is Status.INFEASIBLE:
+            return "\n".join(rows)
+        rows.append(f"  R(Theta) in [{self.rate_lower:.10f}, {self.rate_upper:.10f}] nat, gap {self.gap:.1e}")
+        rows.append(
+            f"  rate penalty in [{self.penalty_lower:.3e}, {self.penalty_upper:.3e}] nat, {self.penalty_proof.name}"
+        )
+        for target, alone in zip(self.targets, self.results, strict=True):
+            limits = ", ".join(f"{name} <= {bound:.6g}" for name, bound in target.items())
+            rows.append(f"  {limits}: alone in [{alone.rate_lower:.10f}, {alone.rate_upper:.10f}] nat")
+        rows.append(f"  {self.q.size} messages, {self.law}")
+        return "\n".join(rows)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Universal {self.status.name}, {self.proof.name}: {len(self.targets)} targets, rate in "
+            f"[{self.rate_lower:.10g}, {self.rate_upper:.10g}]>"
+        )
