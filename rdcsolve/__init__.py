@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         load,
         solve,
     )
+    from .universal import Encoder, Region, Universal, achievable_region, encoder_from_samples, universal_rate
 
     __version__: str
 
@@ -72,6 +73,14 @@ _MEMBERS = {
         "load",
         "solve",
     ],
+    "universal": [
+        "Encoder",
+        "Region",
+        "Universal",
+        "achievable_region",
+        "encoder_from_samples",
+        "universal_rate",
+    ],
 }
 _MODULES = {
     "errors": "errors",
@@ -91,6 +100,7 @@ __all__ = [
     "ColumnGeneration",
     "Conic",
     "DistortionLimit",
+    "Encoder",
     "InteriorPoint",
     "InvalidInput",
     "LabelEntropyLimit",
@@ -100,14 +110,18 @@ __all__ = [
     "Proof",
     "RateLimit",
     "RdcError",
+    "Region",
     "Result",
     "SaveFailed",
     "SolverFailed",
     "Source",
     "Status",
+    "Universal",
     "UnreadableFile",
     "__version__",
+    "achievable_region",
     "choose",
+    "encoder_from_samples",
     "errors",
     "information",
     "load",
@@ -118,6 +132,7 @@ __all__ = [
     "testing",
     "theory",
     "tradeoff",
+    "universal_rate",
 ]
 
 

@@ -1,7 +1,9 @@
 """One encoder for many targets: universal rates, rate penalties, and what an encoder in hand can be decoded to."""
 
 from rdcsolve.universal.decoding import Decoder
+from rdcsolve.universal.encoder import Encoder, encoder_from_samples
 from rdcsolve.universal.rate import universal_rate
+from rdcsolve.universal.region import Region, achievable_region
 from rdcsolve.universal.universal import Universal
 
-__all__ = ["Decoder", "Universal", "universal_rate"]
+__all__ = ["Decoder", "Encoder", "Region", "Universal", "achievable_region", "encoder_from_samples", "universal_rate"]

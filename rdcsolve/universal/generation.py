@@ -47,7 +47,11 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
         asked = max(tolerance / 4, min(_FALL * gap, asked, 1e-3))
         found = solve(problem, tolerance=asked)
         if found.certificate is None:
-            return found, problem, held
+            # all targets can be met over the first tuples, so this is rounding and proves nothing
+            message = "a problem over some tuples was not solved; relax limits that are at their least values a little"
+            unknown = {"rate_lower": math.nan, "rate_upper": math.nan, "message": message}
+            failed = replace(found, status=Status.NUMERICAL_ERROR, proof=Proof.NONE, **unknown)
+            return failed, problem, held
         log_largest, dearest, logs = tuples.dearest(found.certificate.u, found.multipliers)
         used = tuples.problem.p_x > 0
         charged = sum(found.multipliers[name] * float(bound) for name, bound in _limits(problem))

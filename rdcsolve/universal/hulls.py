@@ -1,0 +1,77 @@
+"""Lower left boundaries in the plane: sums of convex ones, and staircases of points."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def lower_left(points: np.ndarray) -> np.ndarray:
+    """Return which points are the vertices of the lower left convex boundary, from the left to the lowest.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        Shape (n, 2), finite.
+
+    Returns
+    -------
+    numpy.ndarray
+        Indices: from the lowest of the leftmost points to the leftmost of the lowest, slopes strictly increasing.
+    """
+    kept: list[int] = []
+    for a in np.lexsort((points[:, 1], points[:, 0])):
+        if kept and points[a, 1] >= points[kept[-1], 1]:
+            continue  # not lower than what is further left
+        while len(kept) > 1 and _is_above(points[kept[-2]], points[kept[-1]], points[a]):
+            kept.pop()
+        kept.append(int(a))
+    return np.array(kept, dtype=np.intp)
+
+
+def minkowski_sum(clouds: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower left boundary of the Minkowski sum of point sets, and the points that make its vertices.
+
+    Parameters
+    ----------
+    clouds : list of numpy.ndarray
+        One per summand, shape (n, 2); infinite points are left out, and each summand has a finite one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Vertices, shape (v, 2), from the left to the lowest.
+    numpy.ndarray
+        Shape (v, number of summands): a point of every summand that adds up to the vertex.
+    """
+    corners, steps, owner, target = np.zeros(2), [], [], []
+    first = []
+    for z, cloud in enumerate(clouds):
+        finite = np.flatnonzero(np.isfinite(cloud).all(axis=1))
+        hull = finite[lower_left(cloud[finite])]
+        corners = corners + cloud[hull[0]]
+        first.append(int(hull[0]))
+        steps.append(np.diff(cloud[hull], axis=0))
+        owner += [z] * (hull.size - 1)
+        target += hull[1:].tolist()
+    edges = np.concatenate(steps)
+    order = np.argsort(np.arctan2(edges[:, 1], edges[:, 0]), kind="stable")  # steepest descent first
+    vertices = np.vstack([corners, corners + np.cumsum(edges[order], axis=0)])
+    choices = np.tile(np.array(first, dtype=np.intp), (len(order) + 1, 1))
+    for step, edge in enumerate(order, start=1):
+        choices[step:, owner[edge]] = target[edge]
+    return vertices, choices
+
+
+def staircase(points: np.ndarray) -> np.ndarray:
+    """Return which points have none to their lower left, from the left to the lowest; `points` has shape (n, 2)."""
+    kept: list[int] = []
+    for a in np.lexsort((points[:, 1], points[:, 0])):
+        if not kept or points[a, 1] < points[kept[-1], 1]:
+            kept.append(int(a))
+    return np.array(kept, dtype=np.intp)
+
+
+def _is_above(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> bool:
+    """Return whether the middle point is on or above the line through its neighbours."""
+    one, other = middle - left, right - left
+    return bool(one[0] * other[1] - one[1] * other[0] <= 0)

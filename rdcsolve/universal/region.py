@@ -1,0 +1,230 @@
+"""`achievable_region`: all pairs of losses that can be decoded from the messages of a fixed encoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.information import mutual_information
+from rdcsolve.problems import Problem
+from rdcsolve.problems.resolution import spelled_out
+from rdcsolve.problems.validation import freeze, one_of
+from rdcsolve.universal.boundaries import Boundary, boundary_of
+from rdcsolve.universal.encoder import Encoder, channel_of
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Omega(p_{Z|X}): the pairs of losses that decoders of Z attain, and all that are worse.
+
+    Attributes
+    ----------
+    losses : tuple of str
+        The two losses, the first to the right.
+    kind : str
+        ``"quadrant"`` (one decoder is best at both), ``"polygon"`` (two linear losses), or ``"staircase"`` (fixed
+        letters and a label's entropy).
+    vertices : numpy.ndarray
+        Shape (v, 2), from the least of the first loss to the least of the second: pairs that are attained. A quadrant
+        has one, its corner. A polygon is bounded by the segments between them, a staircase is the union of their
+        quadrants.
+    outer : numpy.ndarray
+        Shape (w, 2): no pair outside the boundary through these is attained; the same as `vertices` if exact.
+    letters : numpy.ndarray
+        Shape (v, k): the symbol per message with which a vertex is attained; empty for free letters.
+    rate : float
+        I(X; Z), nats.
+    q : numpy.ndarray
+        Masses of the messages, shape (k,), those without mass left out.
+    intervals : tuple of pairs of float
+        For each loss a bootstrap interval of the least value that can be decoded; empty unless asked for.
+    """
+
+    losses: tuple[str, str]
+    kind: str
+    vertices: np.ndarray
+    outer: np.ndarray
+    letters: np.ndarray
+    rate: float
+    q: np.ndarray
+    intervals: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the inner boundary is the boundary."""
+        return self.kind != "staircase"
+
+    def contains(self, point: Sequence[float], *, bound: str = "inner") -> bool:
+        """Return whether a pair of losses is in the region, to rounding.
+
+        Parameters
+        ----------
+        point : sequence of float
+            In the order of `losses`.
+        bound : {"inner", "outer"}, optional
+            Where the region is not exact: whether the pair is known to be in it, or not excluded.
+        """
+        x, y = _pair(point, "point")
+        inner = one_of(bound, ("inner", "outer"), "bound") == "inner"
+        vertices = self.vertices if inner else self.outer
+        slack = 1e-12 * (1 + np.abs(vertices).max(axis=0))
+        x, y = x + slack[0], y + slack[1]
+        if x < vertices[0, 0]:
+            return False
+        if self.kind == "polygon":
+            return bool(y >= np.interp(x, vertices[:, 0], vertices[:, 1]))
+        return bool(((vertices[:, 0] <= x) & (vertices[:, 1] <= y)).any())
+
+    def least(self, weights: Sequence[float], *, bound: str = "inner") -> float:
+        """Return the least weighted sum of the two losses over the region.
+
+        Parameters
+        ----------
+        weights : sequence of float
+            Two numbers >= 0.
+        bound : {"inner", "outer"}, optional
+            Where the region is not exact: the least sum found, or a lower bound on all of them.
+        """
+        first, second = _pair(weights, "weights")
+        if min(first, second) < 0:
+            raise InvalidInput(f"weights holds {min(first, second):.6g}; give two numbers >= 0")
+        vertices = self.vertices if one_of(bound, ("inner", "outer"), "bound") == "inner" else self.outer
+        return float((first * vertices[:, 0] + second * vertices[:, 1]).min())
+
+    def __repr__(self) -> str:
+        x, y = self.vertices[0, 0], self.vertices[-1, 1]
+        return f"<Region {self.kind}: {self.losses[0]} >= {x:.6g}, {self.losses[1]} >= {y:.6g} at {self.rate:.6g} nat>"
+
+
+def achievable_region(
+    encoder: Any,
+    problem: Problem,
+    losses: Sequence[str] | None = None,
+    *,
+    n_bootstrap: int = 0,
+    level: float = 0.95,
+    rng: Any = 0,
+) -> Region:
+    """Return Omega(p_{Z|X}), the pairs of losses that decoders of a fixed encoder attain.
+
+    Parameters
+    ----------
+    encoder : array_like, Result, Universal or Encoder
+        p(z | x), shape (n_x, k), or what holds it; see `encoder_from_samples` for an encoder that is only seen at work.
+    problem : Problem
+        Which losses count, and what may be decoded; its limits are not looked at.
+    losses : sequence of str, optional
+        Two of its losses; by default the first one and the only other.
+    n_bootstrap : int, optional
+        Resamples for intervals of the two least losses; for an `Encoder`.
+    level : float, optional
+        Of the intervals.
+    rng : int or numpy.random.Generator, optional
+        Of the resampling.
+
+    Returns
+    -------
+    Region
+        Exact to rounding, except for fixed letters and a label's entropy: there the inner boundary is what a search
+        over deterministic decoders attains, and the outer one is H(S | Z).
+
+    Raises
+    ------
+    InvalidInput
+        If the encoder is of another source, the losses are not named, or no decoder has finite losses.
+
+    Notes
+    -----
+    Source: Nguyen et al. (2025), Definition 3 and Theorem 4; proofs are in the docs, Universal representations.
+
+    Examples
+    --------
+    >>> miss = [[0, 0], [1, 0]]
+    >>> problem = Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]], losses={"miss": miss})
+    >>> achievable_region([[0.9, 0.1], [0.2, 0.8]], problem).vertices.round(6).tolist()
+    [[0.15, 0.1], [0.5, 0.0]]
+    """
+    if not isinstance(problem, Problem):
+        raise InvalidInput(f"problem is {problem!r}; pass a Problem")
+    names = _two_losses(problem, losses)
+    channel = channel_of(encoder, problem.n_x)
+    joint = channel * problem.p_x[:, None]
+    joint = joint[:, joint.sum(axis=0) > 0]
+    found = boundary_of(problem, joint, names)
+    intervals: tuple[tuple[float, float], ...] = ()
+    if n_bootstrap:
+        intervals = _intervals(encoder, problem, joint, names, found, n_bootstrap, level, rng)
+    return Region(
+        losses=names,
+        kind=found.kind,
+        vertices=freeze(found.vertices),
+        outer=freeze(found.outer),
+        letters=found.letters,
+        rate=mutual_information(problem.p_x, channel),
+        q=freeze(joint.sum(axis=0)),
+        intervals=intervals,
+    )
+
+
+def _intervals(
+    encoder: Any,
+    problem: Problem,
+    joint: np.ndarray,
+    names: tuple[str, str],
+    found: Boundary,
+    count: int,
+    level: float,
+    rng: Any,
+) -> tuple[tuple[float, float], ...]:
+    """Return percentile intervals of the two least losses under resampled pairs of symbol and message."""
+    if not isinstance(encoder, Encoder):
+        raise InvalidInput(
+            f"n_bootstrap is {count} but the encoder is a {type(encoder).__name__}, known exactly; intervals are for "
+            "encoder_from_samples"
+        )
+    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
+        raise InvalidInput(f"n_bootstrap is {count!r}; give an integer >= 2, such as 200")
+    if not 0 < level < 1:
+        raise InvalidInput(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
+    random = np.random.default_rng(rng)
+    cells = np.flatnonzero(joint)
+    masses = joint.ravel()[cells]
+    least = []
+    for _ in range(count):
+        drawn = np.zeros(joint.size)
+        drawn[cells] = random.multinomial(encoder.n_samples, masses / masses.sum()) / encoder.n_samples
+        again = drawn.reshape(joint.shape)
+        outer = boundary_of(problem, again[:, again.sum(axis=0) > 0], names, least_only=True).outer
+        least.append((outer[0, 0], outer[-1, 1]))
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    ends = np.quantile(np.array(least), tails, axis=0)
+    return tuple((float(ends[0, m]), float(ends[1, m])) for m in (0, 1))
+
+
+def _two_losses(problem: Problem, losses: Sequence[str] | None) -> tuple[str, str]:
+    have = problem.loss_names
+    labels = [label.name for label in problem.label_entropies]
+    if losses is None:
+        if len(have) != 2:
+            cure = "declare the label with LabelEntropyLimit(inf)" if len(have) == 1 else "pass losses="
+            raise InvalidInput(f"a region is about two losses, this problem has {', '.join(have)}; {cure}")
+        return have[0], have[1]
+    if isinstance(losses, str) or len(losses) != 2 or losses[0] == losses[1]:
+        raise InvalidInput(f"losses is {losses!r}; name two losses, such as ({have[0]!r}, {have[-1]!r})")
+    full = [labels[0] if name == "C" and len(labels) == 1 else spelled_out(name) for name in losses]
+    return one_of(full[0], have, "loss"), one_of(full[1], have, "loss")
+
+
+def _pair(value: Any, name: str) -> tuple[float, float]:
+    try:
+        first, second = (float(one) for one in value)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} is {value!r}; give two numbers") from None
+    if math.isnan(first) or math.isnan(second):
+        raise InvalidInput(f"{name} is {value!r}; give two numbers that are not NaN")
+    return first, second
