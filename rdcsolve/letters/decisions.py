@@ -106,6 +106,7 @@ def local_maxima(
     labels: list[np.ndarray],
     multipliers: np.ndarray,
     starts: Decisions | None = None,
+    thorough: bool = True,
 ) -> Decisions:
     """Return local maxima of the price for every symbol, equal ones merged, prices good to about 1e-12.
 
@@ -118,6 +119,8 @@ def local_maxima(
         As in `log_prices`.
     starts : Decisions, optional
         Letters to climb from, besides a spread of decisions.
+    thorough : bool, optional
+        Whether to climb from all of a small spread, or from its crests alone.
     """
     left = separated(log_weights, labels, multipliers)
     if starts is not None:
@@ -125,7 +128,7 @@ def local_maxima(
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers)
     found = [_empty(left.labels)]
     for part in parts:
-        columns, decisions, prices = _maxima(part, starts)
+        columns, decisions, prices = _maxima(part, starts, thorough)
         whole = _expanded(part, columns, decisions, left.labels)
         found.append(Decisions(columns, whole, log_scale + np.log(prices)))
     stacked = tuple(np.vstack(soft) for soft in zip(*(one.decisions for one in found), strict=True))
@@ -243,13 +246,13 @@ def is_provable(labels: list[np.ndarray], multipliers: np.ndarray) -> bool:
     return all(part.is_concave or part.dimension <= MOST_DIMENSIONS for part in parts)
 
 
-def _maxima(part: Part, given: Decisions | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _maxima(part: Part, given: Decisions | None, thorough: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return columns (m,), decisions (m, N) and scaled prices (m,) of a part's local maxima."""
     if part.n_classes == 0:
         totals = part.weights.sum(axis=1)
         columns = np.flatnonzero(totals > 0)
         return columns, np.empty((columns.size, 0)), totals[columns]
-    columns, decisions = spread.starts(part)
+    columns, decisions = spread.starts(part, thorough)
     if given is not None:
         more = _of_part(part, given, mixed=1e-9)
         columns, decisions = np.r_[more[0], columns], np.vstack([more[1], decisions])

@@ -9,7 +9,8 @@ import numpy as np
 
 from rdcsolve.letters.parts import Part
 
-_FEW = 600  # climbs that are made without selection: a ridge has many summits close together
+_FEW = 64  # climbs that are made without selection
+_MANY = 600  # the same where the search is to be thorough: a ridge has many summits close together
 _MOST = 2400  # climbs for all symbols together
 _PER_SYMBOL = (12, 200)  # least and most of them for each
 _REPRESENTATIVES = (40, 200)  # rows whose own decisions are looked at: fewer where there are many symbols
@@ -17,7 +18,7 @@ _MOST_ROWS = 2000  # symbols among which representatives are chosen
 _LATTICE = {2: {1: 0, 2: 7, 3: 5}, 3: {2: 14, 3: 8}, 4: {3: 7}}  # steps per edge, by classes and total dimension
 
 
-def starts(part: Part) -> tuple[np.ndarray, np.ndarray]:
+def starts(part: Part, thorough: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Return symbols and decisions to climb from, shapes (m,) and (m, N).
 
     The spread is fine enough to see every term's own hill: eta falls from its largest value by about 2 lambda times the
@@ -31,7 +32,7 @@ def starts(part: Part) -> tuple[np.ndarray, np.ndarray]:
     missed = np.flatnonzero(part.weights.max(axis=1) > prices.max(axis=1))
     own = _conditionals(part, part.weights[missed].argmax(axis=1)) * (1 - 1e-9) + 1e-9 * part.centre()
     chosen = prices > 1e-290
-    if chosen.size > _FEW:
+    if chosen.size > (_MANY if thorough else _FEW):
         for column in neighbours.T:
             chosen &= prices >= prices[:, column]
         most = _between(_PER_SYMBOL, _MOST // part.weights.shape[0])

@@ -13,22 +13,19 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.problems import Problem
-from rdcsolve.solvers.anchors import anchored, at_anchors
 from rdcsolve.solvers.at_rate import AtRate
-from rdcsolve.solvers.feasibility import margin
-from rdcsolve.solvers.first_letters import first_letters, prior_letters
 from rdcsolve.solvers.interior_point import InteriorPoint
-from rdcsolve.solvers.least_rate import infeasible, minimise_rate, task_within_limits
+from rdcsolve.solvers.least_rate import infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits
+from rdcsolve.solvers.opening import Opening
 from rdcsolve.solvers.result import Result, StepRecord
 from rdcsolve.solvers.settings import Settings
 from rdcsolve.solvers.sliding import Slid, gathered, slide
 from rdcsolve.solvers.split_letters import SplitLetters, distinct, merge
 from rdcsolve.solvers.split_prices import Priced
-from rdcsolve.solvers.split_result import PricedDual, finished, impossible, starting, unlimited
+from rdcsolve.solvers.split_result import PricedDual, finished, impossible, starting
 from rdcsolve.solvers.status import Proof, Status
 
-_WIDENINGS = ((8, True), (8, False), (32, False), (None, False))  # groups of labels, and whether pairs are thinned
 _PATIENCE = 6  # rounds without a smaller gap before the method counts as stalled
 _IDLE = 1e-8  # share of the output mass below which a letter leaves the list
 _MOST_CANDIDATES = 400  # of the dearest letters found in one round
@@ -37,6 +34,7 @@ _INNER_STEPS = 200
 _FLOOR = 0.8
 _FALL = (0.03, 0.1)
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
+_LATE = 1e3  # tolerances: from this gap on the search is thorough
 _KEPT = 0.6  # of the restricted problem's tolerance
 
 
@@ -63,19 +61,18 @@ def solve_split(problem: Problem, settings: Settings, start: Result | None = Non
 class _Exchange:
     def __init__(self, problem: Problem, settings: Settings, enough: float) -> None:
         self.problem, self.settings, self.enough = problem, settings, enough
-        self.anchored = anchored(problem)
         self.target = None if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
         self.best: tuple[Result, SplitLetters] | None = None
         self.dual: PricedDual | None = None
         self.last: PricedDual | None = None
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
         self.at_rate = AtRate(problem)
-        self.widening = 0
+        self.opening = Opening(problem, settings)
         self.history: list[StepRecord] = []
 
     def run(self, start: Result | None) -> Result:
         """Exchange letters until the gap is within the tolerance or a limit is reached."""
-        letters, warm = self._first(start)
+        letters, warm = self.opening.first(start)
         self.pool = letters
         inner_gap, waited, narrowest = 1e-3, 0, math.inf
         status, message = Status.STEP_LIMIT, ""
@@ -113,47 +110,6 @@ class _Exchange:
 
     # ------------------------------------------------------------------------- restricted problems
 
-    def _first(self, start: Result | None) -> tuple[SplitLetters, Result | None]:
-        """Return the first letters, and where to start among them."""
-        letters = self._listed_first()
-        if self.problem.multipliers is None:
-            # The restricted problem needs a channel well inside the limits, wherever the full one has it.
-            bare = task_within_limits(unlimited(self.anchored), self.settings)
-            wanted = 0.0 if isinstance(bare, Result) or not bare.free.any() else margin(bare).attained
-            while self.widening + 1 < len(_WIDENINGS) and self._margin(letters) > 0.5 * (1 + wanted):
-                self.widening += 1
-                letters = self._listed_first()
-        if start is not None and self._fits(start):
-            used = start.q > _IDLE * start.q.max()
-            own = self._letters_of(start).take(used)
-            letters = own.with_more(letters)
-            if len(own.with_more(own).places) == used.sum():  # letters that are equal have no masses of their own
-                return letters, starting(start, start.q[used], len(letters.places))
-        return letters, None
-
-    def _fits(self, start: Result) -> bool:
-        """Return whether a result has letters of this problem's kind."""
-        if not start.letters.size or len(start.decisions) != len(self.problem.label_entropies):
-            return False
-        return self.problem.free is None or start.reproduction.shape[1:] == self.problem.free.points.shape[1:]
-
-    def _letters_of(self, result: Result) -> SplitLetters:
-        places = result.letters if self.problem.free is None else result.reproduction
-        return SplitLetters(places, result.decisions)
-
-    def _listed_first(self) -> SplitLetters:
-        spread = np.unique(np.linspace(0, self.anchored.n_letters - 1, 16).astype(np.intp))
-        priors = prior_letters(self.anchored).take(spread)
-        letters = first_letters(self.anchored, *_WIDENINGS[self.widening]).with_more(priors)
-        return at_anchors(self.problem, self.anchored, letters)
-
-    def _margin(self, letters: SplitLetters) -> float:
-        listed = self.problem.listed(*letters).minimising("rate").with_limits(rate=None)
-        task = task_within_limits(listed, self.settings)
-        if isinstance(task, Result):
-            return math.inf
-        return margin(task).attained if task.free.any() else 0.0
-
     def _restricted(self, letters: SplitLetters, gap: float, warm: Result | None) -> Result:
         listed = self.problem.listed(*letters)
         limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
@@ -169,9 +125,9 @@ class _Exchange:
 
     def _wider(self, letters: SplitLetters) -> SplitLetters | Result:
         """Return more letters, or the result that says that no letters will do."""
-        if self.widening + 1 < len(_WIDENINGS):
-            self.widening += 1
-            return letters.with_more(self._listed_first())
+        wider = self.opening.wider()
+        if wider is not None:
+            return letters.with_more(wider)
         if self.target is None or self.best is not None:
             return finished(self.problem, self.settings, self.best, self.dual, Status.STALLED, "", tuple(self.history))
         rate = float(self.problem.rate_bound or 0.0)
@@ -184,7 +140,7 @@ class _Exchange:
             known = f"{least.gap:.1g}" if least.proof is Proof.CERTIFIED else "what is proved"
             message = f"no channel found meets the rate limit; it is within {known} of what the other limits need"
             return finished(self.problem, self.settings, None, None, Status.STALLED, message, tuple(self.history))
-        return letters.with_more(self._letters_of(least))
+        return letters.with_more(self.opening.letters_of(least))
 
     # ------------------------------------------------------------------------- pricing
 
@@ -193,7 +149,8 @@ class _Exchange:
         assert found.certificate is not None
         dual = PricedDual(self.problem, found.certificate.u, found.certificate.multipliers)
         self.last = dual
-        maxima = dual.prices.maxima(letters.take(found.letters[found.q > _IDLE * found.q.max()]))
+        thorough = self._gap() <= _LATE * self.settings.tolerance
+        maxima = dual.prices.maxima(letters.take(found.letters[found.q > _IDLE * found.q.max()]), thorough)
         dual.estimate(float(maxima.log_prices.max()))
         if self.hoped is None or dual.lower > self.hoped.lower:
             self.hoped = dual

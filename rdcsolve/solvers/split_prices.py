@@ -67,15 +67,15 @@ class Prices:
         other = joint[self.numbers.symbols]
         return root.T @ np.sqrt(other / other.sum(axis=0))
 
-    def maxima(self, starts: SplitLetters) -> Priced:
+    def maxima(self, starts: SplitLetters, thorough: bool = True) -> Priced:
         """Return local maxima of the price, those that given letters lead to among them."""
         if self.problem.free is None:
-            return self._maxima_at_symbols(starts)
+            return self._maxima_at_symbols(starts, thorough)
         known = FreeLetters(starts.places, starts.decisions, np.zeros(len(starts.places)))
         found = self.numbers.free_price().maxima(known)
         return Priced(SplitLetters(found.places, found.decisions), found.log_prices)
 
-    def _maxima_at_symbols(self, starts: SplitLetters) -> Priced:
+    def _maxima_at_symbols(self, starts: SplitLetters, thorough: bool) -> Priced:
         """Return the local maxima of every symbol; of symbols with equal prices only the best for the limits.
 
         Symbols have equal prices where no limit on a linear loss costs anything, but the limits are still to be met.
@@ -83,7 +83,7 @@ class Prices:
         numbers, log_weights = self.numbers, self.numbers.log_weights()
         symbols, group = distinct_columns(log_weights)
         known = Decisions(group[starts.places], starts.decisions, np.zeros(starts.places.size))
-        found = local_maxima(log_weights[:, symbols], numbers.labels, numbers.label_multipliers, known)
+        found = local_maxima(log_weights[:, symbols], numbers.labels, numbers.label_multipliers, known, thorough)
         letters = SplitLetters(symbols[found.columns], found.decisions)
         if symbols.size < log_weights.shape[1]:
             shares = np.exp(self.terms(letters) - found.log_prices)
