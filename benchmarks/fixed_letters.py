@@ -1,4 +1,5 @@
-"""Fixed letters: how often does the default run find what the best of 200 random starts finds?
+"""Fixed letters: how often does the default run find what the best of 200 random starts finds, and is it ever below the
+bound of split letters? Where label multipliers are at most one, do the two agree?
 
 python benchmarks/fixed_letters.py [--count 200] [--seed 0] [--starts 200] [--quick] [--save FILE.json]
 """
@@ -18,17 +19,18 @@ from measure import save  # noqa: E402
 
 from rdcsolve.information import conditional_entropy, mutual_information  # noqa: E402
 from rdcsolve.problems import Problem  # noqa: E402
+from rdcsolve.solvers import solve  # noqa: E402
 from rdcsolve.solvers.alternation import Alternation, solve_fixed  # noqa: E402
 
 CLOSE = 1e-5  # of 1 + |value|
 
 
-def draw(rng):
+def draw(rng, letters):
     """Return a random problem: half at targets that some channel meets, the rest at multipliers or a least loss."""
     n_x, n_y, n_s = rng.integers(3, 7), rng.integers(2, 6), rng.integers(2, 4)
     p, d = rng.dirichlet(np.ones(n_x)), rng.random((n_x, n_y))
     w = rng.dirichlet(np.full(n_s, rng.choice([0.2, 0.5, 1.0])), size=n_x)
-    base = Problem.from_arrays(p, d, w, C=math.inf, letters="fixed")
+    base = Problem.from_arrays(p, d, w, C=math.inf, letters=letters)
     kind = rng.choice(["rate", "rate", "multipliers", "least"])
     if kind == "multipliers":
         return base.at_multipliers(distortion=10 ** rng.uniform(-0.5, 1.5), label_entropy=10 ** rng.uniform(0, 1.3))
@@ -44,7 +46,7 @@ def draw(rng):
 
 def compare(seed, starts):
     """Return what the default run and the best of `starts` random ones attain on one problem, and their seconds."""
-    problem = draw(np.random.default_rng(seed))
+    problem = draw(np.random.default_rng(seed), "fixed")
     row = {"seed": seed, "problem": repr(problem)}
     searches = {
         "default": Alternation(),
@@ -55,10 +57,27 @@ def compare(seed, starts):
         result = solve_fixed(problem, settings)
         value = result.objective_upper if math.isfinite(result.objective_upper) else math.inf
         row |= {name: value, f"{name}_seconds": time.perf_counter() - began, f"{name}_status": result.status.name}
+    split = solve(draw(np.random.default_rng(seed), "split"))
+    row |= {"split_lower": split.objective_lower, "split_proof": split.proof.name, "split_gap": split.gap}
     both = row["default"], row["random"]
+    row["contradicted"] = bool(split.objective_lower > min(both) + 1e-12 * (1 + abs(min(both))))
     row["excess"] = 0.0 if math.isinf(both[0]) and math.isinf(both[1]) else both[0] - both[1]
     row["close"] = bool(row["excess"] <= CLOSE * (1 + abs(both[1])))
     return row
+
+
+def agree(seed):
+    """Return by how much fixed letters exceed split ones where the label multiplier is at most one."""
+    rng = np.random.default_rng(seed)
+    n_x, n_y, n_s = rng.integers(3, 7), rng.integers(2, 6), rng.integers(2, 4)
+    p, d = rng.dirichlet(np.ones(n_x)), rng.random((n_x, n_y))
+    w = rng.dirichlet(np.full(n_s, rng.choice([0.2, 0.5, 1.0])), size=n_x)
+    at = {"distortion": 10 ** rng.uniform(-0.5, 1.5), "label_entropy": rng.uniform(0.05, 1.0)}
+    fixed, split = (
+        solve(Problem.from_arrays(p, d, w, C=math.inf, letters=letters).at_multipliers(**at))
+        for letters in ("fixed", "split")
+    )
+    return fixed.objective_upper - split.objective_lower
 
 
 def main():
@@ -75,6 +94,11 @@ def main():
     close = sum(row["close"] for row in rows)
     better = sum(row["excess"] < -CLOSE * (1 + abs(row["random"])) for row in rows)
     print(f"{count} problems, n_x 3-6, n_y 2-5, n_s 2-3; default run against the best of {starts} random starts\n")
+    proofs = sorted({row["split_proof"] for row in rows})
+    contradicted = sum(row["contradicted"] for row in rows)
+    print(f"split letters: {', '.join(proofs)}; lower bound above a value of fixed letters: {contradicted}")
+    apart = max(agree(1000 * options.seed + trial) for trial in range(count // 4))
+    print(f"label multipliers at most one, {count // 4} problems: fixed at most {apart:.1e} above the bound of split")
     print(f"within {CLOSE:g} or better: {close} of {count} ({100 * close / count:.1f} %), better: {better}")
     print(
         "median seconds: "
