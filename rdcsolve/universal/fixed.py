@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def with_fixed_letters(problem: Problem, bounds: np.ndarray, split: Fixed, toler
             "with fixed letters no encoder was found that serves all targets; the lower bound, of split letters, holds"
         )
         nothing = np.empty((problem.n_x, 0))
-        unknown = {"rate_upper": np.nan, "objective_upper": np.nan}
+        unknown: Any = {"rate_upper": np.nan, "objective_upper": np.nan}
         result = replace(split.result, status=Status.STALLED, message=message, **unknown)
         return Fixed("fixed letters", result, split.problem, nothing, nothing, (), False)
     used = literal.q > 0

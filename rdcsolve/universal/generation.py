@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
         These tuples, shape (T, J).
     """
     held = first_tuples(tuples, alone)
-    best, lower, gap, asked = None, 0.0, math.inf, math.inf
+    lower, gap, asked = -math.inf, math.inf, math.inf
     for _ in range(_ROUNDS):
         problem = tuples.stated(held)
         asked = max(tolerance / 4, min(_FALL * gap, asked, 1e-3))
@@ -49,7 +50,7 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
         if found.certificate is None:
             # all targets can be met over the first tuples, so this is rounding and proves nothing
             message = "a problem over some tuples was not solved; relax limits that are at their least values a little"
-            unknown = {"rate_lower": math.nan, "rate_upper": math.nan, "message": message}
+            unknown: Any = {"rate_lower": math.nan, "rate_upper": math.nan, "message": message}
             failed = replace(found, status=Status.NUMERICAL_ERROR, proof=Proof.NONE, **unknown)
             return failed, problem, held
         log_largest, dearest, logs = tuples.dearest(found.certificate.u, found.multipliers)
@@ -57,9 +58,9 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
         charged = sum(found.multipliers[name] * float(bound) for name, bound in _limits(problem))
         value = float(tuples.problem.p_x[used] @ found.certificate.u[used]) - charged - log_largest
         proved = value - _ROUNDING * (1 + abs(value) + abs(charged))
-        if best is None or proved > lower:
-            lower, u = max(proved, lower), found.certificate.u - log_largest
-            best = (found, problem, held, u)
+        if proved > lower:
+            lower, multipliers = proved, found.multipliers
+            proving = replace(found.certificate, u=found.certificate.u - log_largest)
         upper = found.rate_upper
         gap = upper - lower
         joined = _joined(held, dearest[logs > _ROUNDING], logs[logs > _ROUNDING])
@@ -70,8 +71,9 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
     status = Status.OPTIMAL if gap <= tolerance else Status.STALLED
     if status is Status.STALLED and gap <= math.sqrt(tolerance):
         status = Status.ALMOST_OPTIMAL
-    lower = min(lower, upper)
-    certificate = replace(found.certificate, u=best[3], lower=lower, multipliers=best[0].certificate.multipliers)
+    lower = min(max(lower, 0.0), upper)
+    ours = found.certificate
+    certificate = replace(ours, u=proving.u, multipliers=proving.multipliers, lower=lower)
     result = replace(
         found,
         status=status,
@@ -79,7 +81,7 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
         rate_lower=lower,
         objective_lower=lower,
         certificate=certificate,
-        multipliers=best[0].multipliers,
+        multipliers=multipliers,
         method=f"tuples generated, {found.method}",
         message="",
     )

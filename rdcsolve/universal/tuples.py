@@ -162,7 +162,8 @@ class Tuples:
         return np.vstack(parts) if parts else np.zeros((1, self.problem.n_letters))
 
     def _distinct(self, which: np.ndarray) -> np.ndarray:
-        held, first = self._stacked(which), {}
+        held = self._stacked(which)
+        first: dict[bytes, int] = {}
         for a in range(held.shape[1]):
             first.setdefault(held[:, a].tobytes(), a)
         return np.array(list(first.values()), dtype=np.intp)
