@@ -17,12 +17,15 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_impossible, mark_open, mark_solved
+from rdcsolve.explore.regions import region
 from rdcsolve.information import nats_to_bits
 from rdcsolve.solvers import Result
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
+
+__all__ = ["convergence", "curve", "region", "surface", "tradeoff"]
 
 _FINE = 400
 _SURFACE_FINE = 121

@@ -72,8 +72,8 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
     if status is Status.STALLED and gap <= math.sqrt(tolerance):
         status = Status.ALMOST_OPTIMAL
     lower = min(max(lower, 0.0), upper)
-    ours = found.certificate
-    certificate = replace(ours, u=proving.u, multipliers=proving.multipliers, lower=lower)
+    assert found.certificate is not None
+    certificate = replace(found.certificate, u=proving.u, multipliers=proving.multipliers, lower=lower)
     result = replace(
         found,
         status=status,

@@ -123,7 +123,7 @@ def _tuples(problem: Problem, bounds: np.ndarray, method: str, max_tuples: int) 
     """Return the tuples, and which of their symbols serves each target, after a check of their number."""
     linear = bounds.copy()
     linear[:, _n_linear(problem) :] = math.inf
-    own = np.arange(len(bounds)) if method == "tuples" else _undominated(linear)
+    own = list(range(len(bounds))) if method == "tuples" else _undominated(linear)
     server = np.array([next(j for j, k in enumerate(own) if (linear[k] <= row).all()) for row in linear])
     if method == "tuples":
         server = np.arange(len(bounds))
