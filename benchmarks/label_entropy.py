@@ -33,9 +33,9 @@ FLIP = [[0.0, 1.0], [1.0, 0.0]]
 # ------------------------------------------------------------------------------------- binary: the closed form
 
 
-def binary(quick):
+def binary(options):
     """Solve random binary problems with feasible limits; rows: what differs most from the closed form."""
-    rng, count = np.random.default_rng(0), 20 if quick else 200
+    rng, count = np.random.default_rng(0), 20 if options.quick else 200
     points, errors, outside = [], [], 0
     for _ in range(count):
         b, p1, D = rng.uniform([0.05, 0.01, 0.01], [0.5, 0.45, 0.5])
@@ -70,16 +70,18 @@ GAUSSIAN_POINTS = [
 ]
 GAUSSIAN_GRIDS = [(26, 14), (51, 26), (101, 51), (201, 101), (401, 201)]
 HALF_WIDTH = 6.0  # what is cut off changes the variance by 2 w phi(w) = 7e-8, less than the tolerance
-GAUSSIAN_SECONDS = 120.0  # for one point
+GAUSSIAN_SECONDS = 60.0  # for one point
 
 
-def gaussian(quick):
+def gaussian(options):
     """Solve discretised Gaussian pairs on finer and finer grids; rows: every point on every grid."""
     rows = []
-    for n_x, n_s in GAUSSIAN_GRIDS[:3] if quick else GAUSSIAN_GRIDS:
-        for kind, rho, R in GAUSSIAN_POINTS[::3] if quick else GAUSSIAN_POINTS:
+    for n_x, n_s in GAUSSIAN_GRIDS[:3] if options.quick else GAUSSIAN_GRIDS:
+        if n_x > options.finest:
+            break
+        for kind, rho, R in GAUSSIAN_POINTS[::3] if options.quick else GAUSSIAN_POINTS:
             rows.append(gaussian_point(kind, rho, R, n_x, n_s, HALF_WIDTH))
-            progress(f"{kind} {rho} {R} {n_x}", rows[-1])
+            progress(f"{kind} {rho} {R} {n_x}: difference {error_of(rows[-1]):.1e}", rows[-1])
     for half_width in (3.0, 4.0, 5.0):  # at the step that 101 points have at the largest width
         n_x, n_s = round(100 * half_width / HALF_WIDTH) + 1, round(50 * half_width / HALF_WIDTH) + 1
         for kind, rho, R in [("label", 0.7, 0.6), ("distortion", 0.7, 0.8)]:
@@ -185,15 +187,15 @@ def cut_off(row):
 # ------------------------------------------------------------------------------------- surfaces
 
 
-def surface(quick):
+def surface(options):
     """Sweep the two-class mixture over D and C."""
     source = rdc.sources.mixture([-1, 1], 0.7, n_x=401)
     problem = rdc.Problem(source, reproduction(source), limits=[rdc.LabelEntropyLimit(math.inf)])
-    size = 4 if quick else 12
+    size = 4 if options.quick else 12
     return [swept(problem, D=np.linspace(0.1, 1.4, size), C=label_axis(source, 0, size))]
 
 
-def two_labels(quick):
+def two_labels(options):
     """Sweep the mixture with a second label, whether abs(x) > 1, softened."""
     plain = rdc.sources.mixture([-1, 1], 0.7, n_x=401)
     far = 1 / (1 + np.exp(-(np.abs(plain.points[:, 0]) - 1) / 0.2))
@@ -201,7 +203,7 @@ def two_labels(quick):
     source = rdc.Source(plain.points, plain.p_x, labels=labels, name="mixture with two labels")
     limits = [rdc.LabelEntropyLimit(math.inf, label) for label in (0, 1)]
     problem = rdc.Problem(source, reproduction(source), limits=limits)
-    size = 2 if quick else 4
+    size = 2 if options.quick else 4
     names = [loss.name for loss in problem.label_entropies]
     axes = {name: label_axis(source, k, size) for k, name in enumerate(names)}
     return [swept(problem, D=np.linspace(0.2, 1.3, size), **axes)]
@@ -261,12 +263,12 @@ def show_swept(rows):
 DIGIT_RATES = [1.0, 2.0, 3.0]
 
 
-def digits(quick):
+def digits(options):
     """Trade distortion for label entropy on scikit-learn's digits at fixed rates; rows: one per rate."""
     rows = []
     for name, build in DIGIT_PROBLEMS.items():
         problem = build()
-        rows += [traded(name, problem, rate) for rate in (DIGIT_RATES[:1] if quick else DIGIT_RATES)]
+        rows += [traded(name, problem, rate) for rate in (DIGIT_RATES[:1] if options.quick else DIGIT_RATES)]
     return rows
 
 
@@ -330,11 +332,11 @@ STARTS, STEPS, STILL = 10, 20_000, 1e-11
 PEER_SECONDS = 180.0
 
 
-def bottleneck(quick):
+def bottleneck(options):
     """Solve information bottlenecks, 256 symbols, 10 classes; rows: rdcsolve and its peers on each."""
     rows = []
-    starts, steps = (2, 1000) if quick else (STARTS, STEPS)
-    for concentration in CONCENTRATIONS[-1:] if quick else CONCENTRATIONS:
+    starts, steps = (2, 1000) if options.quick else (STARTS, STEPS)
+    for concentration in CONCENTRATIONS[-1:] if options.quick else CONCENTRATIONS:
         rng = np.random.default_rng(0)
         p, label = np.full(256, 1 / 256), rng.dirichlet(np.full(10, concentration), 256)
         problem = rdc.Problem.from_arrays(p, np.zeros((256, 1)), label, C=math.inf)
@@ -356,7 +358,7 @@ def bottleneck(quick):
             found = bottleneck_peers.textbook(*instance, channel, steps, STILL)
             row["starts"].append(found._asdict())
             print(f"  start {start}: {found}", flush=True, file=sys.stderr)
-        limits = {"dit": (5 if quick else 20, 3), "embo": (100, 1e-3)}
+        limits = {"dit": (5 if options.quick else 20, 3), "embo": (100, 1e-3)}
         row["peers"] = {}
         for peer, limit in limits.items():
             found = bottleneck_peers.limited(peer, PEER_SECONDS, *instance, *limit)
@@ -492,6 +494,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--quick", action="store_true", help="fewer and smaller problems")
+    parser.add_argument("--finest", type=int, default=401, help="Gaussian grids have at most so many points (401)")
     parser.add_argument("--save", help="write the figures to this JSON file")
     parser.add_argument("--show", type=Path, help="print the tables of such a file instead of running anything")
     options = parser.parse_args()
@@ -502,11 +505,11 @@ def main():
     rows = []
     for name in options.parts:
         began = time.process_time()
-        found = [{"part": name, **row} for row in PARTS[name][0](options.quick)]
+        found = [{"part": name, **row} for row in PARTS[name][0](options)]
         show(found)
         print(f"{name}: {time.process_time() - began:.1f} s of CPU in this process\n", flush=True)
         rows += found
-    save(rows, options.save)
+        save(rows, options.save)  # after every part, as the next may take long
 
 
 if __name__ == "__main__":
