@@ -12,6 +12,7 @@ from rdcsolve.cli.info import info
 from rdcsolve.cli.solve import solve
 from rdcsolve.cli.sweep import sweep
 from rdcsolve.cli.tradeoff import tradeoff
+from rdcsolve.cli.universal import universal
 from rdcsolve.cli.verify import verify
 
 app = typer.Typer(
@@ -42,5 +43,5 @@ def _main(
     pass
 
 
-for _command in (demo, solve, sweep, tradeoff, figure, verify, info):
+for _command in (demo, solve, sweep, tradeoff, universal, figure, verify, info):
     app.command()(_command)

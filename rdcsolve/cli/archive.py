@@ -127,6 +127,17 @@ def write_problem(problem: Problem, path: Path) -> None:
     if problem.multipliers is not None:
         pairs = zip(problem.loss_names, problem.multipliers, strict=True)
         arrays |= {f"multiplier_{name}": value for name, value in pairs}
+    write_arrays(path, arrays)
+
+
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write arrays as one npz archive, whole or not at all.
+
+    Raises
+    ------
+    SaveFailed
+        If the file cannot be written; an existing one is left as it was.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with beside.open("wb") as stream:

@@ -34,7 +34,14 @@ class Drawing:
     not_certified: tuple[str, ...] = ()
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {}
+def figure_3() -> Drawing:
+    """Return what three encoders of one rate can be decoded to."""
+    from rdcsolve.cli.figure_3 import draw
+
+    return draw()
+
+
+FIGURES: dict[str, Callable[[], Drawing]] = {"3": figure_3}
 """By its number in the paper, the function that computes and draws a figure (matplotlib's backend is set already)."""
 
 

@@ -1,0 +1,102 @@
+"""``rdcsolve universal``: one encoder for many targets, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from rdcsolve.cli.archive import write_arrays
+from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
+from rdcsolve.cli.screen import console, table
+from rdcsolve.cli.solve import InputFile
+from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.errors import InvalidInput
+
+
+@told_plainly
+@takes_a_problem
+def universal(
+    input: InputFile,
+    statement: Statement,
+    target: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            show_default=False,
+            help="Limits that one decoder shall keep, for instance D=0.3,C=0.4; NAME is D, C or a loss. Once per "
+            "target.",
+        ),
+    ],
+    tolerance: Annotated[float, typer.Option(help="Gap to reach, nats.")] = 1e-6,
+    save: Annotated[
+        Path | None, typer.Option(help="Save the encoder and its decoders (npz).", show_default=False)
+    ] = None,
+    bits: Annotated[bool, typer.Option("--bits", help="Print rates in bits.")] = False,
+) -> None:
+    """Compute the least rate of one encoder that serves every target with a decoder of its own.
+
+    Prints the rate of each target alone, the universal rate, and the rate penalty: how much one encoder for all takes
+    beyond the dearest target. Exit code: 0 if the bounds are certified and close, 1 if not (or a target cannot be met),
+    2 on bad input.
+    """
+    if statement.rate is not None or statement.minimise is not None or statement.multiplier:
+        raise InvalidInput("a universal rate is minimised under targets; leave out --rate, --minimise and --multiplier")
+    targets = [_target(text) for text in target]
+    problem = statement.problem(input, tuple(name for one in targets for name in one))
+    from rdcsolve.solvers import Proof, Status
+    from rdcsolve.universal import universal_rate
+
+    found = universal_rate(problem, targets, tolerance=tolerance)
+    _show(found, bits)
+    if save is not None and found.encoder.shape[1]:
+        write_arrays(save, _arrays(found))
+        typer.echo(f"saved {save}")
+    if found.status is Status.OPTIMAL and found.proof is found.penalty_proof is Proof.CERTIFIED:
+        return
+    typer.echo(f"not certified: {found.status.name}, {found.message or found.status.value}", err=True)
+    raise typer.Exit(NOT_CERTIFIED)
+
+
+def _target(text: str) -> dict[str, Any]:
+    """Return {name: bound} of a text such as D=0.3,C=0.4; a name given again makes a list, one bound per label."""
+    bounds: dict[str, Any] = {}
+    for pair in text.split(","):
+        name, _, value = pair.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise InvalidInput(f"--target {text!r} is not NAME=VALUE,...; write for instance D=0.3,C=0.4") from None
+        if name in bounds and name != "C":
+            raise InvalidInput(f"--target {text!r} names {name!r} twice; keep one")
+        bounds[name] = [*np.atleast_1d(bounds[name]).tolist(), number] if name in bounds else number
+    return bounds
+
+
+def _show(found: Any, bits: bool) -> None:
+    screen, scale = console(), 1 / math.log(2) if bits else 1.0
+    unit = "bit" if bits else "nat"
+    shown = table(screen, f"rate [{unit}]", "target", "lower bound", "upper bound", "status", "proof", text=1)
+    for limits, alone in zip(found.targets, found.results, strict=True):
+        words = ", ".join(f"{name} <= {bound:.6g}" for name, bound in limits.items())
+        ends = [f"{value * scale:.9f}" for value in (alone.rate_lower, alone.rate_upper)]
+        shown.add_row(words, *ends, alone.status.name, alone.proof.name)
+    ends = [f"{value * scale:.9f}" for value in (found.rate_lower, found.rate_upper)]
+    shown.add_row(f"all, by one encoder ({found.law})", *ends, found.status.name, found.proof.name)
+    ends = [f"{value * scale:.9f}" for value in (found.penalty_lower, found.penalty_upper)]
+    shown.add_row("rate penalty", *ends, "", found.penalty_proof.name)
+    screen.print(shown)
+
+
+def _arrays(found: Any) -> dict[str, np.ndarray]:
+    arrays = {"encoder": found.encoder, "q": found.q}
+    for j, decoder in enumerate(found.decoders):
+        arrays[f"letters_{j}"] = decoder.letters
+        if decoder.reproduction.size:
+            arrays[f"reproduction_{j}"] = decoder.reproduction
+        for k, soft in enumerate(decoder.decisions):
+            arrays[f"decisions_{j}_{k}"] = soft
+    return arrays
