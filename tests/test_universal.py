@@ -569,3 +569,103 @@ def test_a_dataset_of_something_else_is_refused():
     boundary = rdc.tradeoff(THREE, rate=0.1, loss="a", n_points=2)
     with pytest.raises(rdc.InvalidInput, match="the problem that was traced"):
         rdc.universal_rate(rdc.Problem.from_arrays([0.6, 0.4], [[0, 1], [2, 0]]), boundary)
+
+
+# ------------------------------------------------------------------------------------- pictures, command line
+
+
+@pytest.fixture
+def _figures():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("_figures")
+def test_regions_are_drawn_beside_their_boundary():
+    rng = np.random.default_rng(1)
+    problem = region_cases(rng)["classifier"]
+    channels = {"a": rng.dirichlet(np.ones(3), 5), "b": np.eye(5)}
+    regions = {name: rdc.achievable_region(channel, problem) for name, channel in channels.items()}
+    boundary = rdc.tradeoff(problem, rate=0.2, n_points=3, tolerance=1e-6)
+    ax = rdc.plot.region(regions, boundary, units={"classifier_loss": "nat"})
+    assert ax.get_legend_handles_labels()[1] == [r"any encoder: boundary of $\Omega(R)$", "a", "b"]
+    assert ax.get_xlabel() == "classifier loss [nat]"
+    left, right = ax.get_xlim()
+    assert all(left < vertex[1] < right for one in regions.values() for vertex in one.vertices)
+    alone = rdc.plot.region(regions["b"])
+    assert alone.get_xlabel() == "distortion"
+    turned = rdc.plot.region(rdc.achievable_region(np.eye(5), problem, ("classifier_loss", "distortion")), boundary)
+    assert turned.get_ylabel() == "distortion"
+
+
+@pytest.mark.usefixtures("_figures")
+def test_regions_that_are_not_exact_have_an_outer_line():
+    rng = np.random.default_rng(2)
+    p, label = rng.dirichlet(np.ones(6)), rng.dirichlet([0.5, 0.5], 6)
+    problem = rdc.Problem.from_arrays(p, rng.random((6, 3)), label, C=INF, letters="fixed")
+    ax = rdc.plot.region(rdc.achievable_region(rng.dirichlet(np.ones(5), 6), problem))
+    assert [line.get_linestyle() for line in ax.lines].count(":") == 1
+
+
+@pytest.mark.usefixtures("_figures")
+def test_regions_of_other_losses_are_refused():
+    region = rdc.achievable_region(np.eye(2), LABELLED)
+    other = rdc.achievable_region(np.eye(2), THREE, ("a", "b"))
+    boundary = rdc.tradeoff(THREE, rate=0.1, loss="a", n_points=2)
+    for arguments, words in [
+        (({"x": region, "y": other},), "draw them apart"),
+        ((region, boundary), "pass the tradeoff of these losses"),
+        (({},), "pass a Region"),
+    ]:
+        with pytest.raises(rdc.InvalidInput, match=words):
+            rdc.plot.region(*arguments)
+
+
+def run(*arguments):
+    from typer.testing import CliRunner
+
+    from rdcsolve.cli import app
+
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def test_the_command_prints_rates_and_the_penalty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arrays = {"p_x": [0.6, 0.4], "distortion": [[0, 1], [1, 0]], "labels_0": [[0.9, 0.1], [0.2, 0.8]]}
+    np.savez("coin.npz", **arrays)
+    stated = ("universal", "coin.npz", "--target", "D=0.1,C=0.6", "--target", "D=0.3,C=0.5")
+    done = run(*stated, "--save", "encoder.npz", "--bits")
+    assert done.exit_code == 0, done.output
+    assert "rate penalty" in done.stdout
+    assert "rate [bit]" in done.stdout
+    held = np.load("encoder.npz")
+    assert held["encoder"].shape[0] == 2
+    assert {"letters_0", "letters_1", "decisions_1_0"} <= set(held.files)
+    impossible = run("universal", "coin.npz", "--target", "C=0.01")
+    assert impossible.exit_code == 1
+    assert "INFEASIBLE" in impossible.output
+    for arguments, words in [
+        (("--target", "D"), "NAME=VALUE"),
+        (("--target", "D=0.1,D=0.2"), "twice"),
+        (("--target", "D=0.1", "--rate", "1"), "leave out --rate"),
+    ]:
+        wrong = run("universal", "coin.npz", *arguments)
+        assert wrong.exit_code == 2
+        assert words in wrong.output
+
+
+def test_figure_3_is_drawn_from_certified_numbers(tmp_path, monkeypatch):
+    from rdcsolve.cli import figure_3
+    from rdcsolve.cli.demo.digits import Sizes
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(figure_3, "_DIGITS", Sizes(n_letters=10, n_images=40))
+    monkeypatch.setattr(figure_3, "_POINTS", 3)
+    monkeypatch.setattr(figure_3, "_TOLERANCE", 1e-4)
+    done = run("figure", "3", "--save-plot", "three.png")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "three.png").stat().st_size > 10_000
+    assert done.stdout.count("CERTIFIED") == 2
+    assert run("figure", "99").exit_code == 2

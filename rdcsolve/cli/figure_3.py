@@ -63,7 +63,7 @@ def draw() -> Drawing:
     for panel, ax in zip(panels, axes, strict=True):
         plot.region(panel.regions, panel.boundary, ax, units=units)
         ax.set_title(panel.title)
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(loc="upper right", framealpha=0.9, fontsize="small")
     lines = [line for panel in panels for line in panel.lines]
     unproved = tuple(f"a point of {panel.title}" for panel in panels if not panel.is_certified)
     return Drawing(figure, tuple(lines), unproved)
