@@ -156,7 +156,7 @@ class BallNumbers(FloatNumbers):
         if index >= self.first_label:
             return self._label_entropy(self.labels[index - self.first_label])
         if self.free is not None:
-            return self._spread_within_letters(self._rows(self.free.points)) * arb(self.free.scale)
+            return self._spread_within_letters() * arb(self.free.scale)
         return self._channel_moments()[1][index]
 
     def _label_entropy(self, label: np.ndarray) -> Any:
@@ -178,17 +178,16 @@ class BallNumbers(FloatNumbers):
             entropy += q * q.log() if q > _TINY else arb(-1e-37) * _UNIT
         return entropy
 
-    def _spread_within_letters(self, points: np.ndarray) -> Any:
+    def _spread_within_letters(self) -> Any:
         """Return E |X - y(A)|^2 for letters at the means, rounded to floats: no less than at the means themselves."""
         scales = [share / row_sum for share, row_sum in self._shares()]
+        points, means = self._points_and_means()
         total = arb(0)
-        for column in self.channel.T:
+        for column, place in zip(self.channel.T, means.tolist(), strict=True):
             used = np.flatnonzero(column)
             joint = [scales[i] * arb(value) for i, value in zip(used.tolist(), column[used].tolist(), strict=True)]
-            weights = column[used] * self.p[used]
-            for coordinate in points[used].T if used.size else ():
-                mean = arb(float(weights @ coordinate / weights.sum()))
-                errors = [arb(value) - mean for value in coordinate.tolist()]
+            for coordinate, mean in zip(points[used].T, place, strict=True):
+                errors = [arb(value) - arb(mean) for value in coordinate.tolist()]
                 total += sum(map(mul, joint, map(mul, errors, errors)), arb(0))
         return total
 

@@ -238,7 +238,7 @@ class FloatNumbers:
         if index >= self.first_label:
             return self._label_entropy(self.labels[index - self.first_label])
         if self.free is not None:
-            return self._spread_within_letters(self._rows(self.free.points)) * self.free.scale
+            return self._spread_within_letters() * self.free.scale
         totals = np.zeros(self.p.size)
         for columns in self._blocks(self.letters.size):
             rows = self.channel[:, columns]
@@ -254,15 +254,20 @@ class FloatNumbers:
         terms = np.log(q, out=np.zeros(joint.shape), where=some) - np.log(joint, out=np.zeros(joint.shape), where=some)
         return max(0.0, math.fsum((joint * terms).ravel()))
 
-    def _spread_within_letters(self, points: np.ndarray) -> float:
+    def _spread_within_letters(self) -> float:
         """Return E |X - E[X | A]|^2."""
         joint = self.channel * (self.p / self.row_sums())[:, None]
-        q = joint.sum(axis=0)
+        points, means = self._points_and_means()
         total = 0.0
-        for coordinate in points.T:
-            means = np.divide(coordinate @ joint, q, out=np.zeros(q.size), where=q > 0)
-            total += math.fsum((joint * (coordinate[:, None] - means) ** 2).sum(axis=1))
+        for coordinate, mean in zip(points.T, means.T, strict=True):
+            total += math.fsum((joint * (coordinate[:, None] - mean) ** 2).sum(axis=1))
         return total
+
+    def _points_and_means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the symbols' points (n, dim) and the letters' means (k, dim), rounded."""
+        assert self.free is not None
+        points = self._rows(self.free.points)
+        return points, replace(self.free, points=points).means(self.channel * self.p[:, None])
 
     def forbidden_mass(self) -> float:
         """Return the largest entry of the channel at a forbidden pair; exact."""

@@ -27,6 +27,9 @@ ROW_TOLERANCE = 1e-9
 LIMIT_TOLERANCE = 1e-9
 """By how much of its bound a limit may be exceeded."""
 
+_ENTROPY_ALLOWANCE = 1e-14
+"""How far, in nats, a label's entropy may exceed its limit besides: what differences of logarithms round by."""
+
 _RATE_ALLOWANCE = 1e-12
 _CLAIM_ALLOWANCE = 1e-12
 
@@ -237,8 +240,9 @@ def _upper_bound(
         name: max(0.0, numbers.upper_end(attained[name] - numbers.number(bound))) for name, bound in limits.items()
     }
     is_met = True
+    allowed = {"rate": _RATE_ALLOWANCE} | {label.name: _ENTROPY_ALLOWANCE for label in problem.label_entropies}
     for name, bound in limits.items():
-        if excess[name] > LIMIT_TOLERANCE * bound + (_RATE_ALLOWANCE if name == "rate" else 0.0):
+        if excess[name] > LIMIT_TOLERANCE * bound + allowed.get(name, 0.0):
             findings.faults.append(f"the channel exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
             is_met = False
     if not is_met:

@@ -104,6 +104,19 @@ class FreeDistortion:
 
         return cdist(self.points, letters, "sqeuclidean") * self.scale  # of differences: products would cancel
 
+    def means(self, joint: np.ndarray) -> np.ndarray:
+        """Return E[X | a] for joint masses of symbols and letters, shape (n_x, k): an array of shape (k, dim).
+
+        Each is found as a deviation from the letter's heaviest point, so that a letter of one point is exactly there.
+        """
+        q = joint.sum(axis=0)
+        origin = self.points[joint.argmax(axis=0)]
+        means = origin.astype(float)
+        for d, coordinate in enumerate(self.points.T):
+            deviation = (joint * (coordinate[:, None] - origin[:, d])).sum(axis=0)
+            means[:, d] += np.divide(deviation, q, out=np.zeros(q.size), where=q > 0)
+        return means
+
     def __repr__(self) -> str:
         return f"FreeDistortion({self.name!r}, {self.points.shape[0]} points in R^{self.points.shape[1]})"
 

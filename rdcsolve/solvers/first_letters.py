@@ -48,7 +48,7 @@ def _wishes(problem: Problem) -> list[np.ndarray]:
     weights = []
     for m, loss in enumerate(problem.linear_losses):
         finite = loss.matrix[np.isfinite(loss.matrix)]
-        typical = max(float(finite.mean()) if finite.size else 0.0, 1e-300)
+        typical = max(float(finite.mean()) if finite.size else 0.0, 1e-200)
         if problem.multipliers is not None:
             weights.append(float(problem.multipliers[m]))
         elif problem.bounds[m] < math.inf:

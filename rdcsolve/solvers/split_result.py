@@ -24,6 +24,7 @@ from rdcsolve.solvers.status import Proof, Status
 
 _EPS = float(np.finfo(float).eps)
 _SHORT = 0.1
+_ENTROPY_ROUNDING = 2e-14  # nats, of a sum of terms -P log P with logarithms up to some tens
 
 
 class PricedDual:
@@ -186,7 +187,7 @@ def finished(
     letters, reproduction = places[order], np.empty((0, 0))
     if problem.free is not None:
         # at its best a letter is at the mean of what it stands for, wherever the list had it
-        letters, reproduction = np.arange(order.size), joint @ problem.free.points / joint.sum(axis=1, keepdims=True)
+        letters, reproduction = np.arange(order.size), problem.free.means(joint.T)
         numbers = FloatNumbers(problem, dual.u, dual.multipliers, letters, channel)
         losses[problem.free.name] = numbers.mean_loss(0)
     losses |= {
@@ -199,6 +200,8 @@ def finished(
         upper = value + 1e-14 * (1 + abs(value))
     elif problem.minimise != "rate":
         upper = losses[problem.minimise] * (1 + 1e-13)
+        if problem.loss_names.index(problem.minimise) >= dual.numbers.first_label:
+            upper += _ENTROPY_ROUNDING  # differences of logarithms: their rounding does not shrink with the entropy
     lower = min(dual.lower, upper) if dual.lower - upper < 1e-12 * (1 + abs(upper)) else dual.lower
     unit = 1.0 if problem.minimise == "rate" else max(1.0, upper)  # losses have any unit: see `solve`
     if status is Status.STALLED and upper - lower <= math.sqrt(settings.tolerance) * unit:
