@@ -41,8 +41,8 @@ found = [rdc.universal_rate(problem_at(angle), [{"D": 0.5}, {"C": 0.4}], toleran
 for angle, one in zip(angles, found, strict=True):
     alone = [f"{target.rate_upper:.4f}" for target in one.results]
     print(
-        f"{np.degrees(angle):4.0f} degrees: {alone[0]} and {alone[1]} nat alone, {one.rate_upper:.4f} together, penalty "
-        f"{one.penalty_lower:.5f} to {one.penalty_upper:.5f}, {one.penalty_proof.name}"
+        f"{np.degrees(angle):4.0f} degrees: {alone[0]} and {alone[1]} nat alone, {one.rate_upper:.4f} together, "
+        f"penalty {one.penalty_lower:.5f} to {one.penalty_upper:.5f}, {one.penalty_proof.name}"
     )
 
 # %%
@@ -76,8 +76,8 @@ right.legend(loc="center", framealpha=0.9)
 plt.show()
 
 # %%
-# Along the long axis, the encoder that is best for the error tells the label well enough. Across it, each encoder for one
-# task is nearly blind for the other: the corners say what the best decoders get.
+# Along the long axis, the encoder that is best for the error tells the label well enough. Across it, each encoder for
+# one task is nearly blind for the other: the corners say what the best decoders get.
 
 for name, region in regions.items():
     print(f"{name}: {region}")
