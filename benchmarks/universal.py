@@ -94,8 +94,8 @@ def main():
     rows = [corner_against_tuples(1000 * options.seed + k) for k in range(count)]
     print(
         f"{count} random sources, corner law against tuples: largest difference of the upper bounds "
-        f"{max(row['difference'] for row in rows):.1e} nat, contradictions {sum(row['contradiction'] for row in rows)}, "
-        f"certified {sum(row['certified'] for row in rows)}, positive penalties "
+        f"{max(row['difference'] for row in rows):.1e} nat, contradictions "
+        f"{sum(row['contradiction'] for row in rows)}, certified {sum(row['certified'] for row in rows)}, positive penalties "
         f"{sum(row['penalty'] > 1e-7 for row in rows)}"
     )
     report = {"corner": rows}
