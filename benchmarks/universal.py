@@ -95,8 +95,8 @@ def main():
     print(
         f"{count} random sources, corner law against tuples: largest difference of the upper bounds "
         f"{max(row['difference'] for row in rows):.1e} nat, contradictions "
-        f"{sum(row['contradiction'] for row in rows)}, certified {sum(row['certified'] for row in rows)}, positive penalties "
-        f"{sum(row['penalty'] > 1e-7 for row in rows)}"
+        f"{sum(row['contradiction'] for row in rows)}, certified {sum(row['certified'] for row in rows)}, "
+        f"positive penalties {sum(row['penalty'] > 1e-7 for row in rows)}"
     )
     report = {"corner": rows}
     for name, make, tolerance in (("Gaussian", gaussian, 1e-5), ("binary", binary, 1e-7)):
