@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
-from rdcsolve.letters import ascent, curved
+from rdcsolve.letters import ascent, curved, shifts
 from rdcsolve.letters.cells import MOST_CLASSES, refine
 from rdcsolve.letters.decisions import Decisions, largest_price, local_maxima, log_prices
 from rdcsolve.letters.parts import EPS, parts_of
@@ -553,3 +553,37 @@ def test_order_of_symbols_classes_and_labels_does_not_matter(problem):
     if found.proved:
         assert other.log_best <= found.log_upper + 20 * EPS * size
         assert found.log_best <= other.log_upper + 20 * EPS * size
+
+
+# ------------------------------------------------------------------------------------ very many classes
+
+
+def gaussian_label(n=61, n_s=41, rho=0.95):
+    x, s = np.linspace(-5, 5, n), np.linspace(-5, 5, n_s)
+    label = np.exp(-((s - rho * x[:, None]) ** 2) / (2 * (1 - rho**2)))
+    label /= label.sum(axis=1, keepdims=True)
+    return -0.5 * (x**2)[:, None], label
+
+
+def test_tangents_are_sharp_where_many_classes_hardly_count():
+    """Classes in the tails have probabilities of 1e-30 at the maximum: off by a factor they would spoil the tangent."""
+    log_weights, label = gaussian_label()
+    found = largest_price(log_weights, [label], np.array([0.67]))
+    assert found.proved
+    assert found.log_best <= found.log_upper <= found.log_best + 1e-9
+
+
+def test_shifts_find_what_newton_finds_and_never_descend():
+    log_weights, label = gaussian_label()
+    (part,), log_scale = parts_of(log_weights, [label], np.array([4.0]))
+    rng = np.random.default_rng(0)
+    starts = rng.dirichlet(np.ones(part.n_classes), 20)
+    columns = np.zeros(20, dtype=np.int64)
+    before = part.terms(columns, starts).sum(axis=1)
+    decisions, prices = shifts.shift_each(part, columns, starts)
+    assert (prices >= before * (1 - 1e-14)).all()
+    assert prices == pytest.approx(part.terms(columns, decisions).sum(axis=1), rel=1e-12)
+    _, newton = ascent.climb_each(part, columns, starts)[1:]
+    assert prices.max() == pytest.approx(newton.max(), rel=1e-6)
+    found = local_maxima(log_weights, [label], np.array([4.0]))
+    assert found.log_prices.max() >= np.log(newton.max()) + log_scale - 1e-9

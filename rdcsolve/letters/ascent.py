@@ -8,10 +8,13 @@ import numba
 import numpy as np
 
 from rdcsolve.letters.parts import Part
+from rdcsolve.letters.shifts import shift_each
 
 # Reassociation lets the compiler use vector registers for a sum; any order of n terms errs by at most n roundings.
 _FAST = {"reassoc", "contract", "nsz"}
 _MAX_STEPS = 400
+_MANY_CLASSES = 32  # from here on most climbs are made of mean shifts alone
+_MOST_NEWTON = 8  # climbs that Newton's method finishes all the same
 
 # No checks for division by zero: they would keep loops from being vectorised. Loops instead of array assignments, which
 # take the compiler long.
@@ -275,7 +278,12 @@ def climb(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.ndarr
     starts : numpy.ndarray
         Shape (m, N); an entry that is zero stays zero.
     """
-    columns, decisions, prices = climb_each(part, columns, starts)
+    if part.n_classes > _MANY_CLASSES:
+        decisions, prices = shift_each(part, columns, starts)
+        best = np.argsort(-prices)[:_MOST_NEWTON]
+        decisions[best], prices[best] = climb_each(part, columns[best], decisions[best])[1:]
+    else:
+        columns, decisions, prices = climb_each(part, columns, starts)
     order = np.lexsort((-prices, columns))
     columns, decisions, prices = columns[order], decisions[order], prices[order]
     keep = np.empty(columns.size, dtype=bool)

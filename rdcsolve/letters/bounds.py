@@ -10,11 +10,13 @@ import numpy as np
 from rdcsolve.letters.ascent import climb, climb_each
 from rdcsolve.letters.cells import MOST_CLASSES, refine
 from rdcsolve.letters.parts import Part
+from rdcsolve.letters.shifts import shifted
 
 MOST_DIMENSIONS = 3
 _FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds
 _LOOK_EVERY = 3  # levels between looks at the prices at midpoints
 _WORTH = 0.98  # prices at midpoints above this share of the largest are climbed from
+_SHIFTS = 30  # of the places of tangents
 _INTERIOR = 1e-250  # a tangent is taken where no decision is smaller
 
 
@@ -107,16 +109,13 @@ class Search:
             r = climb_each(part, active, np.broadcast_to(part.centre(), (active.size, part.n_classes)))[1]
         r = np.maximum(r, _INTERIOR)
         self.offer(part, active, r, part.terms(active, r).sum(axis=1))
-        terms = part.terms(active, r)
-        moments = terms @ part.powers.T
-        bounds = terms.sum(axis=1)
-        sizes = bounds.copy()
-        for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
-            steepest = (moments[:, a:b] / r[:, a:b]).max(axis=1)
-            total = moments[:, a:b].sum(axis=1)
-            bounds += steepest - total
-            sizes += steepest + total
-        bounds += 2 * part.rounding * sizes
+        bounds = np.full(active.size, math.inf)
+        for _ in range(_SHIFTS):
+            bounds = np.minimum(bounds, _tangent(part, active, r))
+            if (bounds <= self.threshold(part)).all():
+                break
+            # Entries that hardly count may be off by any factor, and tangents are steep there: a shift sets them right.
+            r = np.maximum(shifted(part, part.weights[active], r)[1], _INTERIOR)
         done = bounds <= self.threshold(part)
         self._settle(float(bounds[done].max(initial=0.0)))
         if part.dimension > MOST_DIMENSIONS:
@@ -196,6 +195,20 @@ def _without(
     counts = np.diff(np.concatenate([[0], np.cumsum(kept)])[begins])
     used = counts > 0
     return cells[used].copy(), np.concatenate([[0], np.cumsum(counts[used])]), pairs[kept].copy()
+
+
+def _tangent(part: Part, columns: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Return the largest value of the prices' tangents at decisions r, shape (m, N), rounded up."""
+    terms = part.terms(columns, r)
+    moments = terms @ part.powers.T
+    bounds = terms.sum(axis=1)
+    sizes = bounds.copy()
+    for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
+        steepest = (moments[:, a:b] / r[:, a:b]).max(axis=1)
+        total = moments[:, a:b].sum(axis=1)
+        bounds += steepest - total
+        sizes += steepest + total
+    return bounds + 2 * part.rounding * sizes
 
 
 def _hoelder(part: Part, columns: np.ndarray) -> np.ndarray | None:
