@@ -15,8 +15,37 @@ The same names mean the same things in every module:
     j(x, D) of Kostina and Verdu (2012), whose mean is R(D).
 ``rate(D, C, ...)``, ``distortion(R, C, ...)``, ``multipliers(D, C, ...)``
     the same with a limit C on the label entropy H(S|A) beside the one on the distortion.
+
+Vector Gaussian sources are a convex programme, in `vector_gaussian`. For general sources, `theorem_4` and `theorem_5`
+evaluate two theorems of Nguyen et al. (2025), whose Wasserstein distances are in `transport`.
 """
 
-from . import binary, discretisation, erasure, gaussian, laplace, uniform_hamming
+from . import (
+    binary,
+    discretisation,
+    distortion_gap,
+    erasure,
+    gaussian,
+    general,
+    laplace,
+    transport,
+    uniform_hamming,
+    vector_gaussian,
+)
+from .distortion_gap import theorem_5
+from .general import theorem_4
 
-__all__ = ["binary", "discretisation", "erasure", "gaussian", "laplace", "uniform_hamming"]
+__all__ = [
+    "binary",
+    "discretisation",
+    "distortion_gap",
+    "erasure",
+    "gaussian",
+    "general",
+    "laplace",
+    "theorem_4",
+    "theorem_5",
+    "transport",
+    "uniform_hamming",
+    "vector_gaussian",
+]

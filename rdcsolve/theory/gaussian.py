@@ -15,6 +15,24 @@ from numpy.typing import ArrayLike
 
 from .arguments import FloatOrArray, as_result, at_least, number, within
 from .gaussian_terms import correlation, critical, distortion_term, entropy_of, label_term, variance_of
+from .gaussian_universal import rate_penalty, region, universal_rate
+
+__all__ = [
+    "critical_label_entropy",
+    "d_tilted_information",
+    "differential_entropy",
+    "distortion",
+    "distortion_rate",
+    "distortion_theorem_2_as_printed",
+    "minimum_label_entropy",
+    "multiplier",
+    "multipliers",
+    "rate",
+    "rate_distortion",
+    "rate_penalty",
+    "region",
+    "universal_rate",
+]
 
 
 def differential_entropy(variance: ArrayLike = 1.0) -> FloatOrArray:
