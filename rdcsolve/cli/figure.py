@@ -41,7 +41,14 @@ def figure_3() -> Drawing:
     return draw()
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {"3": figure_3}
+def figure_4() -> Drawing:
+    """Return what a rate attains of a Gaussian pair, as printed and as it is."""
+    from rdcsolve.cli.figure_4 import draw
+
+    return draw()
+
+
+FIGURES: dict[str, Callable[[], Drawing]] = {"3": figure_3, "4": figure_4}
 """By its number in the paper, the function that computes and draws a figure (matplotlib's backend is set already)."""
 
 
