@@ -25,8 +25,9 @@ import rdcsolve as rdc  # noqa: E402
 from rdcsolve.information import entropy  # noqa: E402
 from rdcsolve.theory import general, theorem_4, theorem_5, vector_gaussian  # noqa: E402
 
-TOLERANCE = 1e-6
-SLACK = 1e-5  # of the variance: what the tolerances of three solutions add up to
+TOLERANCE = 1e-5
+SLACK = 1e-4  # of the variance: what the tolerances of three solutions add up to
+FIXED = rdc.Alternation(starts=2, max_steps=500, polish=1)  # a search for violations needs speed, not the last digit
 SOURCES = 1000
 READINGS = {"decoded": "D1", "law_of_source": "law of X", "law_of_third": "law of Xhat3"}
 
@@ -115,7 +116,7 @@ def violations(quick, reproduction, most, seed):
         if math.isnan(found.bound_12):
             fails["root of a negative number"] += 1
             continue
-        fails["premise"] += not found.premise_holds
+        fails["premise"] += found.D1 > found.mmse_third + SLACK * found.variance
         fails["assumption holds"] += found.assumption_holds
         fails["printed root is real"] += not math.isnan(found.bound_12_as_printed)
         for reading in READINGS:
@@ -144,10 +145,14 @@ def evaluate(source, reproduction, rate):
     limits = [rdc.LabelEntropyLimit(math.inf)]
     letters = {} if isinstance(reproduction, str) else {"letters": "fixed"}
     problem = rdc.Problem(source, reproduction, limits=limits, **letters)
-    first = rdc.solve(problem.minimising("distortion", rate=rate), tolerance=TOLERANCE)
-    least = rdc.solve(problem.minimising("label_entropy", rate=rate), tolerance=TOLERANCE)
-    enough = least.label_entropy + 2 * TOLERANCE
-    third = rdc.solve(problem.with_limits(C=enough).minimising("distortion", rate=rate), tolerance=TOLERANCE)
+    solver = FIXED if letters else None
+
+    def solve(stated):
+        return rdc.solve(stated, solver, tolerance=TOLERANCE)
+
+    first = solve(problem.minimising("distortion", rate=rate))
+    least = solve(problem.minimising("label_entropy", rate=rate))
+    third = solve(problem.with_limits(C=least.label_entropy + 2 * TOLERANCE).minimising("distortion", rate=rate))
     names = [found.status.name for found in (first, least, third)]
     if not (first.channel.size and third.channel.size):
         return None, names

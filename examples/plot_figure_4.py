@@ -30,8 +30,8 @@ for corner in corners:
 #
 # On the left, the printed formula. All five curves run along one line and leave it at different places. The line is
 # the dashed one on the right: the corners of *all* rates. To follow it to the left of its corner a curve would need the
-# rates that belong there, so it dips below the dotted Shannon bound of its own. And an encoder of the largest rate, which
-# the paper draws beside the smaller ones, is no test of a zero penalty: that is about encoders of one and the same rate.
+# rates that belong there, so it dips below the dotted Shannon bound of its own. And an encoder of the largest rate,
+# which the paper draws beside the smaller ones, is no test of a zero penalty: that is about encoders of one rate.
 
 _, axes = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharex=True, sharey=True)
 figure_4(corners, axes)
