@@ -342,7 +342,7 @@ def show_digits(rows):
     for row in rows:
         if "saved" in row:
             most = max(row["saved"])
-            print(f"free at rate {row['rate']:g}: {min(row['saved']):.3f} to {most:.3f} below the codebook's lower bound")
+            print(f"free at rate {row['rate']:g}: {min(row['saved']):.3f} to {most:.3f} below the codebook")
     print()
 
 
