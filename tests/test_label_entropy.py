@@ -56,6 +56,16 @@ def test_binary_closed_form(seed):
     assert result.losses["label_entropy"] <= C * (1 + 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("b", "p1", "D", "C"),
+    [(0.2213, 0.1991, 0.2495, 0.6326), (0.1125, 0.3197, 0.4123, 0.65307), (0.1451, 0.19, 0.2251, 0.5925)],
+)
+def test_near_rate_zero_a_poor_start_is_not_the_end(b, p1, D, C):
+    """Restricted problems that start from the round before jam here; from scratch they do not."""
+    result = solved(rdc.Problem.from_arrays([1 - b, b], FLIP, noisy(p1), D=D, C=C))
+    assert result.rate_upper == pytest.approx(rdc.theory.binary.rate(D, C, b, p1), abs=1e-8)
+
+
 def test_an_erased_label_is_a_limit_on_the_rate():
     """S is X, or erased with probability e: H(S | A) = Hb(e) + (1 - e) H(X | A) for every channel."""
     p, e = np.array([0.5, 0.3, 0.2]), 0.25
