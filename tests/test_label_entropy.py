@@ -60,8 +60,8 @@ def test_binary_closed_form(seed):
     ("b", "p1", "D", "C"),
     [(0.2213, 0.1991, 0.2495, 0.6326), (0.1125, 0.3197, 0.4123, 0.65307), (0.1451, 0.19, 0.2251, 0.5925)],
 )
-def test_near_rate_zero_a_poor_start_is_not_the_end(b, p1, D, C):
-    """Restricted problems that start from the round before jam here; from scratch they do not."""
+def test_near_rate_zero_a_value_below_the_bound_is_not_the_end(b, p1, D, C):
+    """Far from the right multipliers the value of an iterate is below the best bound: that is no gap at all."""
     result = solved(rdc.Problem.from_arrays([1 - b, b], FLIP, noisy(p1), D=D, C=C))
     assert result.rate_upper == pytest.approx(rdc.theory.binary.rate(D, C, b, p1), abs=1e-8)
 

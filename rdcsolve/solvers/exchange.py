@@ -78,9 +78,6 @@ class _Exchange:
         status, message = Status.STEP_LIMIT, ""
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
-            if warm is not None and found.status in (Status.STALLED, Status.ALMOST_OPTIMAL):
-                cold = self._restricted(letters, inner_gap, None)  # some starts lead astray
-                found = cold if cold.status is Status.OPTIMAL else found
             if found.status is Status.INFEASIBLE:
                 wider = self._wider(letters)
                 if isinstance(wider, Result):

@@ -99,7 +99,8 @@ def run(
                 iterate.letters.size,
             )
             progress.history.append(record)
-            gap = iterate.value - progress.lower()
+            # Far from the limits' multipliers a value may be below the best bound: it says nothing, on either side.
+            gap = abs(iterate.value - progress.lower())
             if gap <= promised:
                 if gap_of(progress) <= tolerance:
                     progress.status = Status.OPTIMAL
