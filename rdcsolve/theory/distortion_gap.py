@@ -31,13 +31,13 @@ class Theorem5:
     rates : tuple of float
         Of the first and the third channel, nats.
     variance : float
-        sigma_X^2 = E |X - E X|^2.
+        sigma_X^2 = E (X - E X)^2.
     D1, C1, D3, C3 : float
         Squared errors and label entropies (nats) of the two channels.
     variance_third : float
         sigma_3^2, the variance of the third channel's reproduction.
     mmse_third : float
-        E |X - E[X|Xhat_3]|^2.
+        E (X - E[X|Xhat_3])^2.
     transport : float
         W_2^2(p_X, p_Xhat3), which the theorem assumes to be zero.
     D_b : dict of str to float
@@ -64,7 +64,7 @@ class Theorem5:
 
     @property
     def premise_holds(self) -> bool:
-        """Whether D1 <= E |X - E[X|Xhat_3]|^2, which the proof needs: true if D1 is least over free reproductions."""
+        """Whether D1 <= E (X - E[X|Xhat_3])^2, which the proof needs: true if D1 is least over free reproductions."""
         return self.D1 <= self.mmse_third + _SAME * self.variance
 
     @property

@@ -42,7 +42,7 @@ class Theorem4:
     rate : float
         I(X;Z).
     mmse : float
-        E |X - E[X|Z]|^2.
+        E (X - E[X|Z])^2.
     estimates : numpy.ndarray
         The values of Xtilde = E[X|Z], shape (m, dim); values that coincide are one.
     estimate_masses : numpy.ndarray
@@ -99,7 +99,7 @@ class Theorem4:
 
 
 class DistortionTerms(NamedTuple):
-    """E |X - Xhat|^2 taken apart: `distortion` = `mmse` + `displacement`, and `displacement` >= `transport`."""
+    """E (X - Xhat)^2 taken apart: `distortion` = `mmse` + `displacement`, and `displacement` >= `transport`."""
 
     distortion: float
     mmse: float
@@ -186,7 +186,7 @@ def theorem_4(
 def distortion_terms(
     encoder: ArrayLike, decoder: ArrayLike, reproduction: ArrayLike, source: Source | Problem
 ) -> DistortionTerms:
-    """Take apart the squared error of an encoder and a decoder: mmse + E |Xtilde - Xhat|^2, at least mmse + W_2^2.
+    """Take apart the squared error of an encoder and a decoder: mmse + E (Xtilde - Xhat)^2, at least mmse + W_2^2.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from .arguments import Array
 
 
 def squared_wasserstein(points: ArrayLike, masses: ArrayLike, others: ArrayLike, other_masses: ArrayLike) -> float:
-    """W_2^2 = min E |U - V|^2 over the joint laws of U and V with the given marginals.
+    """W_2^2 = min E (U - V)^2 over the joint laws of U and V with the given marginals.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ def rate(
     covariance : array_like
         Sigma, shape (d, d), positive definite.
     D : float, optional
-        Limit on E |X - A|^2.
+        Limit on E (X - A)^2.
     C : array_like, optional
         Limits on h(S_k|A) in nats, shape (K,); differential entropies may be negative.
     directions : array_like, optional

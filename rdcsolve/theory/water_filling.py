@@ -58,7 +58,7 @@ def rate_along_axis(
     Parameters
     ----------
     D, C : float
-        Limits on E |X - A|^2 and on h(S|A) in nats; `inf` for no limit.
+        Limits on E (X - A)^2 and on h(S|A) in nats; `inf` for no limit.
     variances : array_like
         Shape (d,).
     noise : float, optional
