@@ -304,6 +304,38 @@ def test_the_last_term_of_12_belongs_outside_the_root():
     assert math.isnan(noisy.bound_12_as_printed)  # sigma^2 < 3 D1
 
 
+@given(st.floats(0.01, 0.49))
+def test_near_the_variance_the_assumption_makes_the_gap_large(e):
+    """A bit that is its own label, shown as +-1: W_2 = 0, D3 = B exactly, and (14) and (15) fail as e tends to 1/2."""
+    source, channel = rdc.Source([-1.0, 1.0], [0.5, 0.5], labels=[np.eye(2)]), [[1 - e, e], [e, 1 - e]]
+    found = theorem_5(source, channel, channel, third_points=[-1.0, 1.0])
+    assert found.assumption_holds
+    assert found.least_D3 == pytest.approx(found.D3, abs=1e-9)
+    assert found.gap["decoded"] == pytest.approx(4 * e**2, abs=1e-9)
+    assert found.ratio["decoded"] == pytest.approx(1 / (1 - e))
+    assert found.gap["law_of_source"] == pytest.approx(0.0, abs=1e-9)
+    assert found.bounds_under_assumption == pytest.approx((found.bound_12, found.bound_13))
+
+
+@given(seeds)
+@settings(max_examples=5)
+def test_the_best_of_fixed_letters_are_best_left_alone(seed):
+    """Theorem C3: no decoder of Xhat_1 into the same letters has less distortion, or less label entropy."""
+    rng = np.random.default_rng(seed)
+    source, letters = random_source(rng, most=4), rng.normal(size=3)
+    places = np.c_[letters, letters][:, : source.dim]
+    problem = rdc.Problem(source, places, limits=[rdc.LabelEntropyLimit(INF)])
+    first = rdc.solve(problem.minimising("distortion", rate=0.5 * entropy(source.p_x)), tolerance=1e-7)
+    merged = first.channel @ np.eye(3)[first.letters]
+    squares = ((source.points[:, None, :] - places[None, :, :]) ** 2).sum(axis=2)
+    for _ in range(50):
+        decoder = rng.dirichlet(np.full(3, 0.3), 3) if rng.random() < 0.5 else np.eye(3)[rng.integers(0, 3, 3)]
+        through = merged @ decoder
+        assert source.p_x @ (through * squares).sum(axis=1) >= first.objective_lower - 1e-12
+        least = conditional_entropy(source.p_x, source.labels[0], merged)
+        assert conditional_entropy(source.p_x, source.labels[0], through) >= least - 1e-12
+
+
 def test_14_fails_for_a_vector_gaussian():
     """S is a noisy X1 and X2 is independent of it: as R grows D1 vanishes, and D3 keeps all the variance of X2.
 
