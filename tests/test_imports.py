@@ -21,6 +21,7 @@ HEAVY = {
     "matplotlib",
     "netCDF4",
     "numba",
+    "ot",
     "pandas",
     "rich",
     "scipy",
