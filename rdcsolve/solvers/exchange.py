@@ -34,6 +34,7 @@ _INNER_STEPS = 200
 _FLOOR = 0.8
 _FALL = (0.03, 0.1)
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
+_ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
 _LATE = 1e3  # tolerances: from this gap on the search is thorough
 _KEPT = 0.6  # of the restricted problem's tolerance
 
@@ -91,6 +92,7 @@ class _Exchange:
             if self.best is None or found.objective_upper < self.best[0].objective_upper:
                 self.best = found, letters
             priced = self._price(found, letters)
+            self._drop_refuted()
             gap = self._gap()
             self._record(found, letters)
             ended = self._ended(found)
@@ -104,6 +106,8 @@ class _Exchange:
                 break
             inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
             letters, warm = self._exchanged(found, letters, priced)
+        if self.hoped is None:
+            self.hoped = self.last
         if self.hoped is not None and not self.hoped.checked:
             self._check(self.hoped)
         return finished(self.problem, self.settings, self.best, self.dual, status, message, tuple(self.history))
@@ -215,6 +219,13 @@ class _Exchange:
 
     def _upper(self) -> float:
         return math.inf if self.best is None else self.best[0].objective_upper
+
+    def _drop_refuted(self) -> None:
+        """Forget a bound that a channel contradicts: the search had missed a letter."""
+        if self._gap() < -_ROUNDING * (1 + abs(self._upper())):
+            self.hoped = None
+            if self.dual is not None and not self.dual.proved:
+                self.dual = None
 
     def _gap(self) -> float:
         return self._upper() - (self.hoped.lower if self.hoped is not None else -math.inf)

@@ -60,7 +60,7 @@ def interior_points(
             first = mu if restart == 0 else 1e-3 * 0.01**restart / letters.size
             for point in primal_dual(data, q, multipliers, first):
                 yield point
-                gap = point.value - point.lower
+                gap = abs(point.value - point.lower)  # a value below the bound says nothing
                 waited = 0 if gap < 0.9 * best_gap else waited + 1
                 if gap < best_gap:
                     best_gap, q, multipliers = gap, point.q / point.q.sum(), point.multipliers

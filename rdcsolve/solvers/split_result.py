@@ -203,6 +203,9 @@ def finished(
         if problem.loss_names.index(problem.minimise) >= dual.numbers.first_label:
             upper += _ENTROPY_ROUNDING  # differences of logarithms: their rounding does not shrink with the entropy
     lower = min(dual.lower, upper) if dual.lower - upper < 1e-12 * (1 + abs(upper)) else dual.lower
+    if not dual.proved and lower > upper:
+        lower, status = dual.proved_lower(), Status.STALLED
+        message = "the search for the dearest letter missed one: only the bound that needs no multipliers is left"
     unit = 1.0 if problem.minimise == "rate" else max(1.0, upper)  # losses have any unit: see `solve`
     if status is Status.STALLED and upper - lower <= math.sqrt(settings.tolerance) * unit:
         status = Status.ALMOST_OPTIMAL
