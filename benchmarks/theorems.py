@@ -26,7 +26,7 @@ from rdcsolve.information import entropy  # noqa: E402
 from rdcsolve.theory import general, theorem_4, theorem_5, vector_gaussian  # noqa: E402
 
 TOLERANCE = 1e-5
-SLACK = 1e-4  # of the variance: what the tolerances of three solutions add up to
+SLACK = 1e-4  # what the tolerances of three solutions add up to; of the variance, where that is above one
 FIXED = rdc.Alternation(starts=2, max_steps=500, polish=1)  # a search for violations needs speed, not the last digit
 SOURCES = 1000
 READINGS = {"decoded": "D1", "law_of_source": "law of X", "law_of_third": "law of Xhat3"}
@@ -116,17 +116,18 @@ def violations(quick, reproduction, most, seed):
         if math.isnan(found.bound_12):
             fails["root of a negative number"] += 1
             continue
-        fails["premise"] += found.D1 > found.mmse_third + SLACK * found.variance
+        relative = SLACK / min(1.0, found.variance)
+        fails["premise"] += found.D1 > found.mmse_third + relative * found.variance
         fails["assumption holds"] += found.assumption_holds
         fails["printed root is real"] += not math.isnan(found.bound_12_as_printed)
         for reading in READINGS:
-            fails[f"(12) {reading}"] += not found.holds_12(SLACK)[reading]
-            fails[f"(13) {reading}"] += not found.holds_13(SLACK)[reading]
+            fails[f"(12) {reading}"] += not found.holds_12(relative)[reading]
+            fails[f"(13) {reading}"] += not found.holds_13(relative)[reading]
         excess = (found.gap["decoded"] - found.bound_12) / found.variance
         sharper = (found.gap["decoded"] - found.sharper_bound_12) / found.variance
-        fails["sharper"] += sharper < -SLACK
+        fails["sharper"] += sharper < -relative
         slack = {"(12)": min(slack["(12)"], excess), "sharper": min(slack["sharper"], sharper)}
-        if excess < -SLACK:
+        if excess < -relative:
             kept.append({"index": index, "rate": rate, "excess": excess})
         if index % 50 == 0:
             print(f"  {index}/{count} {dict(fails)}", flush=True, file=sys.stderr)
