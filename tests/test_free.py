@@ -1,9 +1,12 @@
 """Free letters: points of R^dim under squared error; closed forms, the bound on the line, certificates."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
+from certified import check
+from certified import solved as solved_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,21 +26,7 @@ from rdcsolve.solvers import Proof, Status
 from rdcsolve.testing import labels, pmfs
 
 INF = math.inf
-
-
-def solved(problem, gap=1e-8, **options):
-    result = rdc.solve(problem, **options)
-    assert result.status is Status.OPTIMAL, f"{problem}: {result}"
-    assert result.proof is Proof.CERTIFIED
-    assert result.gap <= gap * max(1.0, result.objective_upper)
-    check(result, problem, options.get("tolerance", 1e-9))
-    return result
-
-
-def check(result, problem, tolerance=1e-9):
-    testing.check_bounds(result, tolerance)
-    testing.check_feasibility(result, problem)
-    testing.check_certificate(result, problem)
+solved = partial(solved_to, gap=1e-8)
 
 
 def signs(p1=None, *, b=0.5, **limits):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from certified import check, solved
 from hypothesis import given, settings
 
 import rdcsolve as rdc
@@ -13,21 +14,6 @@ from rdcsolve.solvers import Proof, Status
 from rdcsolve.testing import label_problems
 
 FLIP = [[0.0, 1.0], [1.0, 0.0]]
-
-
-def solved(problem, gap=1e-9, **options):
-    result = rdc.solve(problem, **options)
-    assert result.status is Status.OPTIMAL, f"{problem}: {result}"
-    assert result.proof is Proof.CERTIFIED
-    assert result.gap <= gap * max(1.0, result.objective_upper)
-    check(result, problem, options.get("tolerance", 1e-9))
-    return result
-
-
-def check(result, problem, tolerance=1e-9):
-    testing.check_bounds(result, tolerance)
-    testing.check_feasibility(result, problem)
-    testing.check_certificate(result, problem)
 
 
 def noisy(p1):
