@@ -1,8 +1,9 @@
-"""Public as ``rdcsolve.sources``: densities on a grid, samples, files, and scikit-learn's digits."""
+"""Public as ``rdcsolve.sources``: densities on a grid, samples, files, images, and scikit-learn's digits."""
 
 from rdcsolve.data.digits import digits
 from rdcsolve.data.files import from_csv, from_npz
 from rdcsolve.data.kmeans import kmeans_codebook
+from rdcsolve.data.mnist import mnist
 from rdcsolve.data.synthetic import (
     bernoulli,
     binary_pair,
@@ -26,5 +27,6 @@ __all__ = [
     "kmeans_codebook",
     "laplace",
     "mixture",
+    "mnist",
     "uniform",
 ]
