@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import data as sources
-    from . import errors, information, testing, theory
+    from . import errors, information, neural, testing, theory
     from .certificates import Certificate
     from .errors import InvalidInput, MissingExtra, RdcError, SaveFailed, SolverFailed, UnreadableFile
     from .explore import plot, sweep, tradeoff
@@ -85,6 +85,7 @@ _MEMBERS = {
 _MODULES = {
     "errors": "errors",
     "information": "information",
+    "neural": "neural",
     "plot": "explore.plot",
     "sources": "data",
     "testing": "testing",
@@ -125,6 +126,7 @@ __all__ = [
     "errors",
     "information",
     "load",
+    "neural",
     "plot",
     "solve",
     "sources",

@@ -27,6 +27,7 @@ HEAVY = {
     "scipy",
     "sklearn",
     "threadpoolctl",
+    "torch",
     "tqdm",
     "typer",
     "xarray",

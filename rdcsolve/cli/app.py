@@ -9,6 +9,7 @@ import typer
 from rdcsolve.cli.demo import demo
 from rdcsolve.cli.figure import figure
 from rdcsolve.cli.info import info
+from rdcsolve.cli.neural import neural
 from rdcsolve.cli.solve import solve
 from rdcsolve.cli.sweep import sweep
 from rdcsolve.cli.tradeoff import tradeoff
@@ -45,3 +46,4 @@ def _main(
 
 for _command in (demo, solve, sweep, tradeoff, universal, figure, verify, info):
     app.command()(_command)
+app.add_typer(neural)

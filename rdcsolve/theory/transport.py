@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from rdcsolve.errors import InvalidInput, MissingExtra
@@ -55,6 +56,47 @@ def squared_wasserstein(points: ArrayLike, masses: ArrayLike, others: ArrayLike,
         return max(0.0, float(ot.emd2_1d(x[:, 0], y[:, 0], p, q, metric="sqeuclidean")))
     costs = ((x[:, None, :] - y[None, :, :]) ** 2).sum(axis=2)
     return max(0.0, float(ot.emd2(p, q, costs, numItermax=10_000_000)))
+
+
+def sliced_squared_wasserstein(points: ArrayLike, others: ArrayLike, *, n_projections: int = 50, rng: Any = 0) -> float:
+    """Mean of W_2^2 between projections of two samples on random directions: a distance for many dimensions.
+
+    Parameters
+    ----------
+    points, others : array_like
+        Samples of equal masses, shapes (n, dim) and (m, dim).
+    n_projections : int, optional
+        Unit directions, drawn uniformly.
+    rng : int or numpy.random.Generator, optional
+        Of the directions; one integer gives the same ones again.
+
+    Returns
+    -------
+    float
+        At most W_2^2 between the samples, and zero only if all their projections agree.
+
+    Raises
+    ------
+    InvalidInput
+        If shapes or dimensions disagree.
+    MissingExtra
+        If POT is not installed.
+
+    Notes
+    -----
+    N. Bonneel et al., Sliced and Radon Wasserstein barycenters of measures, 2015.
+
+    Examples
+    --------
+    >>> round(sliced_squared_wasserstein([[0.0], [1.0]], [[3.0], [4.0]]), 12)
+    9.0
+    """
+    x, y = point_array(points, "points"), point_array(others, "others")
+    if x.shape[1] != y.shape[1]:
+        raise InvalidInput(f"points have dimension {x.shape[1]} and others {y.shape[1]}; make them agree")
+    seed = int(np.random.default_rng(rng).integers(2**31))
+    distance = _pot().sliced_wasserstein_distance(x, y, n_projections=n_projections, seed=seed, p=2)
+    return float(distance) ** 2
 
 
 def _law(points: ArrayLike, masses: ArrayLike, name: str, name_of_masses: str) -> tuple[Array, Array]:

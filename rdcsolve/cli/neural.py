@@ -1,0 +1,244 @@
+"""``rdcsolve neural``: the paper's experiment on images, and single systems."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rdcsolve.cli.outcomes import told_plainly
+from rdcsolve.cli.points import ProgressBar, report
+from rdcsolve.cli.screen import console, table
+from rdcsolve.errors import InvalidInput, SaveFailed
+
+neural = typer.Typer(
+    name="neural",
+    help="Train compression systems on images, reuse their encoders, and set them beside the solver's limit. Needs the "
+    "extra neural.",
+    no_args_is_help=True,
+)
+
+Folder = Annotated[Path, typer.Argument(show_default=False, help="Where the experiment is kept.")]
+Data = Annotated[
+    Path | None, typer.Option(help="Folder of the images.", show_default="the environment variable RDCSOLVE_DATA")
+]
+Dataset = Annotated[str, typer.Option(help="mnist, fashion-mnist, or any other in their file format.")]
+PresetName = Annotated[str, typer.Option("--preset", help="paper, cpu or smoke: size of the networks, and schedule.")]
+Dimension = Annotated[int, typer.Option(help="h: numbers that an encoder sends.")]
+Levels = Annotated[int, typer.Option(help="L: values of each; the rate is at most h log2 L bits.")]
+SystemFile = Annotated[Path, typer.Argument(show_default=False, help="File of a system.")]
+
+
+@neural.command()
+@told_plainly
+def run(
+    folder: Folder,
+    data: Data = None,
+    dataset: Dataset = "mnist",
+    preset: PresetName = "cpu",
+    dimension: Dimension = 3,
+    levels: Levels = 3,
+    lambda_c: Annotated[
+        str, typer.Option(metavar="VALUES", help="Weights of the cross-entropy.")
+    ] = "0,0.001,0.0033,0.0066,0.008,0.011,0.013,0.015",
+    lambda_p: Annotated[float, typer.Option(help="Weight of the Wasserstein term; 0 for no runs with it.")] = 0.005,
+    lambda_c_with_w1: Annotated[
+        str, typer.Option("--lambda-c-with-w1", metavar="VALUES", help="Weights of the cross-entropy beside it.")
+    ] = "0,0.0033,0.008,0.015",
+    repeat: Annotated[
+        str, typer.Option(metavar="VALUES", help="Weights of the cross-entropy that are run with every seed.")
+    ] = "0,0.0033,0.015",
+    seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
+    processes: Annotated[int, typer.Option(help="Each with one thread.")] = 2,
+    progress: ProgressBar = False,
+) -> None:
+    """Train and measure all systems of Figure 6: conventional ones, and universal decoders for two of their encoders.
+
+    Interrupt it at will: the same command goes on from there. See the numbers with `rdcsolve neural show`.
+    """
+    from rdcsolve.neural import Experiment, run_experiment
+    from rdcsolve.neural.presets import preset_of
+
+    experiment = Experiment(
+        dataset=dataset,
+        preset=preset_of(preset),
+        dimension=dimension,
+        levels=levels,
+        lambdas_c=_numbers(lambda_c, "--lambda-c"),
+        lambda_p=lambda_p,
+        lambdas_c_with_w1=_numbers(lambda_c_with_w1, "--lambda-c-with-w1"),
+        lambdas_c_repeated=_numbers(repeat, "--repeat"),
+        n_seeds=seeds,
+    )
+    results = run_experiment(experiment, folder, data, processes=processes, progress=progress)
+    typer.echo(f"{len(results)} systems are in {folder}")
+
+
+@neural.command()
+@told_plainly
+def limit(
+    folder: Folder,
+    data: Data = None,
+    points: Annotated[int, typer.Option(help="Points of the limit's curve.")] = 9,
+    progress: ProgressBar = False,
+) -> None:
+    """Compute the certified limit at the experiment's rate, and where each trained system stands beside it.
+
+    Exit code: 0 if every point of the limit is certified, 1 if not, 2 on bad input.
+    """
+    from rdcsolve.neural import limit_curve, standings
+    from rdcsolve.neural.limit import CURVE
+
+    curve = limit_curve(folder, data, n_points=points, progress=progress)
+    standings(folder, data, progress=progress)
+    _show_standings(folder)
+    report(curve, folder / CURVE, None, bits=False)
+
+
+@neural.command()
+@told_plainly
+def show(
+    folder: Folder,
+    data: Data = None,
+    plot: Annotated[
+        bool, typer.Option(help="Draw figure_6.png and reconstructions.png into the folder.")
+    ] = True,
+) -> None:
+    """Print what an experiment measured, and draw it."""
+    from rdcsolve.neural import read_results
+
+    screen = console()
+    columns = ["MSE per pixel", "cross-entropy", "accuracy", "W1 (critic)", "sliced W2^2", "messages [bit]"]
+    shown = table(screen, "measures on test images [95 % interval]", "run", *columns, text=1)
+    for name, found in read_results(folder).items():
+        measures = found["measures"]
+        entropy = tuple(value / math.log(2) for value in measures["message_entropy"])
+        cells = [measures[key] for key in ("mse", "cross_entropy", "accuracy", "w1", "sliced_w2")]
+        shown.add_row(name, *[_interval(cell) for cell in [*cells, entropy]])
+    screen.print(shown)
+    _show_standings(folder)
+    if plot:
+        _draw(folder, data)
+
+
+@neural.command()
+@told_plainly
+def train(
+    file: SystemFile,
+    classifier: Annotated[Path, typer.Option(help="File of the classifier; trained and saved there if it is new.")],
+    data: Data = None,
+    dataset: Dataset = "mnist",
+    preset: PresetName = "cpu",
+    dimension: Dimension = 3,
+    levels: Levels = 3,
+    lambda_d: Annotated[float, typer.Option(help="Weight of the squared error per pixel.")] = 1.0,
+    lambda_c: Annotated[float, typer.Option(help="Weight of the cross-entropy.")] = 0.0,
+    lambda_p: Annotated[float, typer.Option(help="Weight of the Wasserstein term.")] = 0.0,
+    encoder: Annotated[
+        Path | None, typer.Option(help="File of a system whose encoder is reused as it is.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of parameters, images' order and dither.")] = 0,
+    progress: ProgressBar = False,
+) -> None:
+    """Train one system, or a new decoder for the encoder of another one.
+
+    Interrupt it at will: the same command goes on from the last epoch, kept in FILE.partial.
+    """
+    import rdcsolve.neural as systems
+
+    settings = systems.PRESETS.get(preset)
+    if settings is None:
+        raise InvalidInput(f"--preset {preset!r} is unknown; choose one of {', '.join(systems.PRESETS)}")
+    images = systems.load_images("train", data, dataset=dataset, n=settings.n_train)
+    judge = systems.train_classifier(images, settings, path=classifier)
+    partial = file.with_name(file.name + ".partial")
+    system = systems.train(
+        images,
+        judge,
+        systems.Weights(lambda_d, lambda_c, lambda_p),
+        settings,
+        dimension=dimension,
+        levels=levels,
+        encoder=None if encoder is None else systems.load_system(encoder),
+        seed=seed,
+        checkpoint=partial,
+        progress=progress,
+    )
+    system.save(file)
+    partial.unlink(missing_ok=True)
+    typer.echo(f"saved {file}: {system!r}")
+
+
+@neural.command()
+@told_plainly
+def evaluate(
+    file: SystemFile,
+    classifier: Annotated[Path, typer.Option(help="File of the classifier, as `train` saved it.")],
+    data: Data = None,
+    dataset: Dataset = "mnist",
+) -> None:
+    """Measure one system on test images."""
+    import rdcsolve.neural as systems
+
+    system = systems.load_system(file)
+    if not classifier.exists():
+        raise InvalidInput(f"{classifier} does not exist; give the file that `rdcsolve neural train` made")
+    images = systems.load_images("train", data, dataset=dataset, n=system.preset.n_train)
+    judge = systems.train_classifier(images, system.preset, path=classifier)
+    test_images = systems.load_images("test", data, dataset=dataset, n=system.preset.n_test)
+    screen = console()
+    shown = table(screen, repr(system), "measure", "value [95 % interval]", text=1)
+    for name, estimate in systems.evaluate(system, test_images, judge).items():
+        shown.add_row(name, _interval(estimate))
+    screen.print(shown)
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(value) for value in text.split(",") if value.strip())
+    except ValueError:
+        raise InvalidInput(f"{option} {text!r} is not a list of numbers; write for instance 0,0.0033,0.015") from None
+
+
+def _interval(estimate: Any) -> str:
+    value, low, high = estimate
+    return "-" if math.isnan(value) else f"{value:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _show_standings(folder: Path) -> None:
+    from rdcsolve.neural import read_standings
+
+    standings = read_standings(folder)
+    if not standings:
+        return
+    screen = console()
+    title = "beside the limit, MSE per pixel at the system's cross-entropy"
+    columns = ["cross-entropy", "MSE", "best decoder", "limit", "decoder's gap", "encoder's gap"]
+    shown = table(screen, title, "run", *columns, "I(X;Z) [bit]", "MMSE", "H(S|Z)", text=1)
+    for one in standings:
+        numbers = (one.mse, one.encoder_mse, one.limit_upper, one.decoder_gap, one.encoder_gap)
+        cells = [f"{number:.4f}" for number in numbers]
+        rate = f"{one.rate / math.log(2):.3f}"
+        shown.add_row(one.name, f"{one.cross_entropy:.3f}", *cells, rate, f"{one.mmse:.4f}", f"{one.label_entropy:.3f}")
+    screen.print(shown)
+
+
+def _draw(folder: Path, data: Path | None) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from rdcsolve.neural import figure_6, reconstructions
+
+    for name, figure in (("figure_6", figure_6(folder)), ("reconstructions", reconstructions(folder, data))):
+        path = folder / f"{name}.png"
+        try:
+            figure.savefig(path, dpi=150)
+        except OSError as error:
+            raise SaveFailed(f"{path} cannot be written ({error})") from error
+        finally:
+            pyplot.close(figure)
+        typer.echo(f"saved {path}")

@@ -1,0 +1,190 @@
+"""Figure 6 with the systems of an experiment, the solver's limit below them, and reconstructions to look at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from rdcsolve.explore.envelope import Envelope
+from rdcsolve.explore.record import read_dataset
+from rdcsolve.neural.experiment import CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION
+from rdcsolve.neural.images import SIDE, load_images
+from rdcsolve.neural.limit import CURVE
+from rdcsolve.neural.sweep import read_experiment, read_results
+from rdcsolve.neural.system import load_system
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PUBLISHED = {
+    ("cross_entropy", False): ((1.475, 0.0455), (0.555, 0.0461), (0.176, 0.0506)),
+    ("accuracy", True): (
+        (0.700, 0.0457),
+        (0.762, 0.0469),
+        (0.828, 0.0576),
+        (0.854, 0.0655),
+        (0.847, 0.0703),
+        (0.846, 0.0758),
+    ),
+}
+"""Conventional systems of the paper's Figure 6, MNIST at 4.75 bits: pairs of a measure and the squared error per pixel,
+without the Wasserstein term by cross-entropy (nats), with it by accuracy. For orientation: lambda_p is unpublished."""
+
+_STYLES: dict[str, dict[str, Any]] = {
+    CONVENTIONAL: {"marker": "o", "edgecolors": "black", "color": "tab:blue"},
+    LOW_CROSS_ENTROPY: {"marker": "^", "color": "tab:orange"},
+    LOW_DISTORTION: {"marker": "v", "color": "tab:green"},
+}
+_WORDS = {
+    CONVENTIONAL: "conventional",
+    LOW_CROSS_ENTROPY: "universal, encoder for low cross-entropy",
+    LOW_DISTORTION: "universal, encoder for low distortion",
+}
+
+
+def figure_6(folder: str | os.PathLike[str]) -> Figure:
+    """Draw squared error against cross-entropy and accuracy, without and with the Wasserstein term.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of an experiment; what is finished is drawn, and the limit if it is there.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Error bars are bootstrap intervals over the test images; points of one kind and weight are different seeds.
+    """
+    from matplotlib import pyplot
+
+    folder = Path(folder)
+    experiment, results = read_experiment(folder), read_results(folder)
+    terms = sorted({found["run"].weights.lambda_p for found in results.values()})
+    figure, axes = pyplot.subplots(
+        max(len(terms), 1), 2, figsize=(11, 4.2 * max(len(terms), 1)), squeeze=False, layout="constrained"
+    )
+    is_published = experiment.dataset == "mnist" and (experiment.dimension, experiment.levels) == (3, 3)
+    for row, lambda_p in zip(axes, terms, strict=False):
+        for ax, measure in zip(row, ("cross_entropy", "accuracy"), strict=True):
+            _draw_systems(ax, results, measure, lambda_p)
+            published = PUBLISHED.get((measure, lambda_p > 0), ()) if is_published else ()
+            if published:
+                ax.plot(*np.transpose(published), "x", color="0.5", label="published, conventional")
+            ax.set_title(f"Wasserstein term, lambda_p = {lambda_p:g}" if lambda_p else "without a Wasserstein term")
+        if (folder / CURVE).exists():
+            _draw_limit(row[0], Envelope(read_dataset(folder / CURVE)))
+        row[0].legend(frameon=False, fontsize="small")
+    bits = experiment.quantiser.rate / np.log(2)
+    figure.suptitle(f"{experiment.dataset}, at most {bits:.3g} bits an image, preset {experiment.preset.name}")
+    return figure
+
+
+def _draw_systems(ax: Axes, results: dict[str, Any], measure: str, lambda_p: float) -> None:
+    for kind, style in _STYLES.items():
+        chosen = [
+            found["measures"]
+            for found in results.values()
+            if found["run"].kind == kind and found["run"].weights.lambda_p == lambda_p
+        ]
+        if not chosen:
+            continue
+        x, y = (np.array([one[name] for one in chosen]) for name in (measure, "mse"))
+        ax.errorbar(x[:, 0], y[:, 0], _arms(y), _arms(x), fmt="none", ecolor=style["color"], elinewidth=0.7, alpha=0.6)
+        ax.scatter(x[:, 0], y[:, 0], s=28, zorder=3, label=_WORDS[kind], **style)
+    ax.set_xlabel("accuracy of the classifier" if measure == "accuracy" else "cross-entropy of the classifier, nat")
+    ax.set_ylabel("squared error per pixel")
+
+
+def _arms(estimates: np.ndarray) -> np.ndarray:
+    """Return the lengths of error bars downwards and upwards, shape (2, n)."""
+    return np.maximum(np.stack([estimates[:, 0] - estimates[:, 1], estimates[:, 2] - estimates[:, 0]]), 0.0)
+
+
+def _draw_limit(ax: Axes, limit: Envelope) -> None:
+    """Draw the least squared error of any code, a band between certified bounds."""
+    right = max(ax.get_xlim()[1], limit.points[:, 0].max())
+    x = np.linspace(limit.points[:, 0].min(), right, 400)[:, None]
+    lower, upper = limit.lower_at(x), limit.upper_at(x)
+    ax.fill_between(x[:, 0], lower, upper, color="black", alpha=0.25, linewidth=0)
+    ax.plot(x[:, 0], upper, color="black", label="limit of any code with the listed letters (certified)")
+    ax.plot(limit.points[:, 0], limit.upper, "|", color="black", markersize=8)
+
+
+def reconstructions(
+    folder: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    n_images: int = 10,
+) -> Figure:
+    """Draw test images, and below them what systems along the trade-off make of them.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of an experiment.
+    data : path-like, optional
+        Folder of the images.
+    names : sequence of str, optional
+        Runs; by default those of the first seed at the least, a middle and the largest lambda_c.
+    n_images : int, optional
+        One of each class first.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib import pyplot
+
+    folder = Path(folder)
+    experiment, results = read_experiment(folder), read_results(folder)
+    images = load_images("test", data, dataset=experiment.dataset, n=experiment.preset.n_test)
+    chosen = _one_of_each(images.classes, n_images)
+    pixels = images.pixels(chosen)
+    shown = [("test images", pixels)]
+    for name in _along(results) if names is None else names:
+        system = load_system(folder / f"{name}.pt")
+        found = results[name]
+        weights, kind = found["run"].weights, _WORDS[found["run"].kind].replace(", ", ",\n")
+        words = f"{kind}\nlambda_c {weights.lambda_c:g}, lambda_p {weights.lambda_p:g}"
+        shown.append((words, system.reconstruct(pixels, torch.Generator().manual_seed(0))[0]))
+    figure, axes = pyplot.subplots(
+        len(shown), 1, figsize=(2.4 + 0.72 * n_images, 0.78 * len(shown)), squeeze=False, layout="constrained"
+    )
+    for (words, rows), ax in zip(shown, axes[:, 0], strict=True):
+        strip = rows.reshape(-1, SIDE, SIDE).permute(1, 0, 2).reshape(SIDE, -1).numpy()
+        ax.imshow(1.0 - strip, cmap="gray", vmin=0.0, vmax=1.0)
+        ax.set_xticks([])
+        ax.set_yticks([])
+        ax.spines[:].set_visible(False)
+        ax.set_ylabel(words, rotation=0, ha="right", va="center", fontsize="x-small")
+    return figure
+
+
+def _one_of_each(classes: torch.Tensor, n: int) -> torch.Tensor:
+    """Return the places of n images that go through the classes in turn."""
+    queues = [torch.nonzero(classes == k).flatten().tolist() for k in range(10)]
+    turns = [queue[turn] for turn in range(1 + n // 10) for queue in queues if turn < len(queue)]
+    return torch.tensor(turns[:n])
+
+
+def _along(results: dict[str, Any]) -> list[str]:
+    """Return runs of the first seed at the least, a middle and the largest lambda_c, of every kind and term."""
+    chosen = []
+    for lambda_p in sorted({found["run"].weights.lambda_p for found in results.values()}):
+        for kind in _STYLES:
+            alike = [
+                name
+                for name, found in results.items()
+                if (found["run"].kind, found["run"].weights.lambda_p, found["run"].seed % 1000) == (kind, lambda_p, 0)
+            ]
+            alike.sort(key=lambda name: results[name]["run"].weights.lambda_c)
+            places = sorted({0, len(alike) // 2, len(alike) - 1}) if kind == CONVENTIONAL else {0, len(alike) - 1}
+            chosen += [alike[place] for place in sorted(places)] if alike else []
+    return chosen

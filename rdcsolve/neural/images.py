@@ -1,0 +1,93 @@
+"""Images as tensors."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import torch
+
+from rdcsolve.data.idx import image_arrays
+from rdcsolve.errors import InvalidInput
+
+SIDE = 28
+"""Pixels along a side of an image."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Images:
+    """Images and their classes, in memory.
+
+    Attributes
+    ----------
+    bytes : torch.Tensor
+        Shape (n, 784), uint8: pixels row by row.
+    classes : torch.Tensor
+        Shape (n,), int64, in 0 to 9.
+    """
+
+    bytes: torch.Tensor
+    classes: torch.Tensor
+
+    def __post_init__(self) -> None:
+        n = self.classes.shape[0]
+        if self.bytes.dtype != torch.uint8 or tuple(self.bytes.shape) != (n, SIDE * SIDE) or n == 0:
+            raise InvalidInput(
+                f"images have shape {tuple(self.bytes.shape)} and type {self.bytes.dtype} with {n} classes; give bytes "
+                f"of shape (n, {SIDE * SIDE}) with n >= 1"
+            )
+        if not 0 <= int(self.classes.min()) <= int(self.classes.max()) <= 9:
+            raise InvalidInput(f"classes reach {int(self.classes.max())}; they must lie in 0 to 9")
+
+    def __len__(self) -> int:
+        return self.classes.shape[0]
+
+    def pixels(self, chosen: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+        """Return chosen images with pixels in [0, 1], shape (m, 784)."""
+        return self.bytes[chosen].float() / 255.0
+
+    def first(self, n: int | None) -> Images:
+        """Return the first n images; all of them for None."""
+        return self if n is None else Images(self.bytes[:n], self.classes[:n])
+
+
+def load_images(
+    part: str,
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    dataset: str = "mnist",
+    n: int | None = None,
+    download: bool = False,
+) -> Images:
+    """Return images of a data set in MNIST's file format.
+
+    Parameters
+    ----------
+    part : {"train", "test"}
+    folder : path-like, optional
+        See `rdcsolve.sources.mnist`.
+    dataset : {"mnist", "fashion-mnist", "any"}, optional
+    n : int, optional
+        The first n only.
+    download : bool, optional
+        Fetch what is missing.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    UnreadableFile
+        If a file is missing, corrupt, or of another data set.
+    InvalidInput
+        If the images are not of 28 x 28 pixels.
+    """
+    pixels, classes = image_arrays(part, folder, dataset=dataset, download=download)
+    if pixels.shape[1:] != (SIDE, SIDE):
+        raise InvalidInput(
+            f"images have {pixels.shape[1]} x {pixels.shape[2]} pixels; give images of {SIDE} x {SIDE}, which the "
+            "networks take"
+        )
+    flat = torch.from_numpy(pixels.reshape(pixels.shape[0], -1).copy())
+    return Images(flat, torch.from_numpy(classes.astype("int64"))).first(n)

@@ -1,0 +1,127 @@
+"""Sizes and schedules of the networks, as named settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.validation import one_of
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How large the networks are and how long they train.
+
+    Attributes
+    ----------
+    name : str
+    encoder : tuple of int
+        Widths of the encoder's hidden layers.
+    decoder : tuple of int
+        Widths of the decoder's dense hidden layers.
+    decoder_channels : tuple of int
+        Channels before each of three transposed convolutions that follow, the first of 4 x 4 pixels, so that
+        the last dense width is 16 times the first entry; empty for a dense layer to the pixels.
+    critic : tuple of int
+        Channels of the critic's 5 x 5 convolutions of stride 2.
+    classifier : tuple of int
+        Channels of the classifier's two 5 x 5 convolutions of stride 2, then the width of its dense layer.
+    batch : int
+    epochs : int
+    milestones : tuple of int
+        Epochs after which all learning rates are multiplied by `decay`.
+    decay : float
+    learning_rate : float
+        Of encoder and decoder; Adam with betas (0.5, 0.9).
+    critic_learning_rate : float
+    penalty : float
+        Weight of the gradient penalty.
+    classifier_epochs : int
+    n_train, n_test : int or None
+        How many images of each part are used, the first ones; None for all.
+    """
+
+    name: str
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
+    decoder_channels: tuple[int, ...]
+    critic: tuple[int, ...]
+    classifier: tuple[int, int, int]
+    batch: int
+    epochs: int
+    milestones: tuple[int, ...]
+    decay: float = 0.2
+    learning_rate: float = 1e-2
+    critic_learning_rate: float = 2e-4
+    penalty: float = 10.0
+    classifier_epochs: int = 3
+    n_train: int | None = None
+    n_test: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.decoder_channels and self.decoder[-1] != 16 * self.decoder_channels[0]:
+            raise InvalidInput(
+                f"the decoder's last dense width is {self.decoder[-1]} but its convolutions start with "
+                f"{self.decoder_channels[0]} channels of 4 x 4 pixels; make it {16 * self.decoder_channels[0]}"
+            )
+        if min(self.batch, self.epochs, self.classifier_epochs) < 1:
+            raise InvalidInput("batch, epochs and classifier_epochs are integers >= 1")
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "paper": Preset(
+            name="paper",
+            encoder=(512, 256, 128, 128),
+            decoder=(128, 512),
+            decoder_channels=(32, 64, 32),
+            critic=(64, 128, 256),
+            classifier=(16, 32, 128),
+            batch=64,
+            epochs=30,
+            milestones=(20,),
+            classifier_epochs=5,
+        ),
+        "cpu": Preset(
+            name="cpu",
+            encoder=(256, 128),
+            decoder=(128, 256),
+            decoder_channels=(),
+            critic=(8, 16, 32),
+            classifier=(8, 16, 64),
+            batch=128,
+            epochs=10,
+            milestones=(6, 9),
+            learning_rate=3e-3,
+        ),
+        "smoke": Preset(
+            name="smoke",
+            encoder=(64,),
+            decoder=(64,),
+            decoder_channels=(),
+            critic=(4, 8),
+            classifier=(4, 8, 32),
+            batch=64,
+            epochs=4,
+            milestones=(3,),
+            classifier_epochs=2,
+            n_train=6000,
+            n_test=1000,
+        ),
+    }
+)
+"""The published network and schedule, one for two CPU cores, and one for tests."""
+
+
+def preset_of(preset: str | Preset) -> Preset:
+    """Return a preset by name, or the one in hand."""
+    return preset if isinstance(preset, Preset) else PRESETS[one_of(preset, tuple(PRESETS), "preset")]
+
+
+def preset_from(fields: Mapping[str, Any]) -> Preset:
+    """Return the preset with these fields, whose tuples may have become lists in a file."""
+    plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    return Preset(**plain)

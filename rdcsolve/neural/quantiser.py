@@ -1,0 +1,83 @@
+"""A uniform quantiser with subtractive dither: what makes the rate of a neural encoder finite and known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from rdcsolve.data.arguments import count
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """h coordinates in [-1, 1], each rounded to one of L centres.
+
+    Encoder and decoder share a dither u, uniform on [-1/(L-1), 1/(L-1)] and fresh for every use: the encoder sends the
+    centre nearest to z + u, the decoder subtracts u from it. As |z| <= 1, the sum never leaves the cells of the
+    centres, so the error is uniform on that interval and independent of z.
+
+    Parameters
+    ----------
+    dimension : int
+        h >= 1.
+    levels : int
+        L >= 2.
+
+    Notes
+    -----
+    Source: Nguyen et al. (2025), section V-B; L. Schuchman, Dither signals and their effect on quantization noise,
+    1964.
+    """
+
+    dimension: int
+    levels: int
+
+    def __post_init__(self) -> None:
+        count(self.dimension, "dimension")
+        count(self.levels, "levels", least=2)
+
+    @property
+    def step(self) -> float:
+        """Distance between neighbouring centres."""
+        return 2.0 / (self.levels - 1)
+
+    @property
+    def rate(self) -> float:
+        """The limit on the rate, h log L in nats."""
+        return self.dimension * math.log(self.levels)
+
+    @property
+    def n_messages(self) -> int:
+        """L^h."""
+        return self.levels**self.dimension
+
+    def dither(self, n: int, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Return n fresh dithers, shape (n, h)."""
+        return (torch.rand(n, self.dimension, generator=generator) - 0.5) * self.step
+
+    def indices(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
+        """Return which centre each coordinate is sent as, integers in 0 to L-1, shape (n, h)."""
+        # The clamp only catches the rounding of |z| = 1 with the largest dither.
+        return ((z + dither + 1.0) / self.step).round().clamp(0, self.levels - 1).long()
+
+    def messages(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
+        """Return each message as one integer in 0 to L^h - 1, shape (n,): the first coordinate counts most."""
+        return self.indices(z, dither) @ self._places()
+
+    def decoded(self, indices: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
+        """Return what the decoder makes of indices and the dither, shape (n, h)."""
+        return indices * self.step - 1.0 - dither
+
+    def __call__(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
+        """Return the decoder's input, shape (n, h); the gradient with respect to z is that of the identity."""
+        received = self.decoded(self.indices(z.detach(), dither), dither)
+        return z + (received - z).detach()
+
+    def all_indices(self) -> torch.Tensor:
+        """Return the indices of every message in their order, shape (L^h, h)."""
+        return torch.cartesian_prod(*[torch.arange(self.levels)] * self.dimension).reshape(-1, self.dimension)
+
+    def _places(self) -> torch.Tensor:
+        return self.levels ** torch.arange(self.dimension - 1, -1, -1)

@@ -1,0 +1,195 @@
+"""How far each trained system is from the limit, and whether its encoder or its decoder is to blame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.explore.envelope import Envelope
+from rdcsolve.explore.record import read_dataset
+from rdcsolve.information import entropy
+from rdcsolve.neural.images import Images, load_images
+from rdcsolve.neural.limit import CROSS_ENTROPY, CURVE, limit_letters, limit_problem
+from rdcsolve.neural.messages import decoded_messages, message_channel
+from rdcsolve.neural.sweep import classifier_of, read_experiment, read_json, read_results, write_json
+from rdcsolve.neural.system import System, load_system
+from rdcsolve.problems import Problem
+from rdcsolve.universal import Region, achievable_region
+
+_FILE = "standing.json"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One trained system beside what bounds it; squared errors per pixel, the rest in nats.
+
+    All of it is on the test images, with a shared dither of finitely many values.
+
+    Attributes
+    ----------
+    name : str
+        Of the run.
+    mse, cross_entropy : float
+        What the system attains.
+    rate : float
+        I(X;Z) given the dither.
+    encoder_mse : float
+        The least squared error that any decoder of its messages attains at that cross-entropy, if it shows letters of
+        the limit, conditional means of the messages, or what trained decoders of this encoder show.
+    encoder_cross_entropy : float
+        The least cross-entropy that such decoders attain.
+    mmse : float
+        E |X - E[X|Z]|^2, which no decoder of these messages can beat.
+    label_entropy : float
+        H(S|Z): no classifier of anything decoded from these messages has less cross-entropy.
+    limit_lower, limit_upper : float
+        Bounds on the least squared error at that cross-entropy and the experiment's rate, over all channels to the
+        limit's letters; NaN below the least cross-entropy that was solved for.
+    """
+
+    name: str
+    mse: float
+    cross_entropy: float
+    rate: float
+    encoder_mse: float
+    encoder_cross_entropy: float
+    mmse: float
+    label_entropy: float
+    limit_lower: float
+    limit_upper: float
+
+    @property
+    def decoder_gap(self) -> float:
+        """Squared error that a better decoder would save."""
+        return self.mse - self.encoder_mse
+
+    @property
+    def encoder_gap(self) -> float:
+        """Squared error that a better encoder would save beyond that, by the upper bound of the limit."""
+        return self.encoder_mse - self.limit_upper
+
+
+def standings(
+    folder: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    *,
+    n_dithers: int = 8,
+    progress: bool = False,
+) -> list[Standing]:
+    """Return every finished run of an experiment beside its limit; kept in the folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of an experiment whose `limit_curve` is there.
+    data : path-like, optional
+        Folder of the images.
+    n_dithers : int, optional
+        Values of the dither that encoder and decoder share.
+    progress : bool, optional
+
+    Returns
+    -------
+    list of Standing
+    """
+    folder = Path(folder)
+    if not (folder / CURVE).exists():
+        raise InvalidInput(f"{folder} holds no limit; compute the curve with limit_curve first")
+    limit = Envelope(read_dataset(folder / CURVE))
+    experiment, results = read_experiment(folder), read_results(folder)
+    images = load_images("test", data, dataset=experiment.dataset, n=experiment.preset.n_test)
+    classifier = classifier_of(experiment, folder, data)
+    letters = limit_letters(folder, data).pixels
+    by_encoder: dict[str, list[str]] = {}
+    for name, found in results.items():
+        by_encoder.setdefault(found["run"].encoder or name, []).append(name)
+    found_all = {}
+    with _bar(progress, len(results)) as bar:
+        for names in by_encoder.values():
+            systems = {name: load_system(folder / f"{name}.pt") for name in names}
+            judge = _Judge(images, classifier, letters, next(iter(systems.values())), n_dithers)
+            for standing in judge.standings(systems, limit):
+                found_all[standing.name] = standing
+                bar.update()
+    ordered = [found_all[name] for name in results]
+    write_json(folder / _FILE, {"standings": [asdict(one) for one in ordered]})
+    return ordered
+
+
+def read_standings(folder: str | os.PathLike[str]) -> list[Standing]:
+    """Return what `standings` left in a folder; an empty list where it was not called."""
+    path = Path(folder) / _FILE
+    if not path.exists():
+        return []
+    return [Standing(**one) for one in read_json(path)["standings"]]
+
+
+class _Judge:
+    """All that can be said of the decoders of one encoder."""
+
+    def __init__(
+        self, images: Images, classifier: torch.nn.Module, letters: np.ndarray, system: System, n_dithers: int
+    ) -> None:
+        self.images, self.classifier, self.n_dithers = images, classifier, n_dithers
+        self.channel = message_channel(system, images.pixels(), n_dithers=n_dithers)
+        joint = self.channel / len(images)
+        self.q = joint.sum(axis=0)
+        sent = self.q > 0
+        pixels = images.pixels().double().numpy()
+        means = (joint.T @ pixels)[sent] / self.q[sent, None]
+        self.letters = np.concatenate([letters, means])
+        # The mean squared error of the conditional mean, by the law of total variance.
+        left = np.square(pixels).sum(axis=1).mean() - self.q[sent] @ np.square(means).sum(axis=1)
+        self.mmse = float(left / pixels.shape[1])
+        classes = np.eye(10)[images.classes.numpy()]
+        self.label_entropy = float(entropy((joint.T @ classes).ravel()) - entropy(self.q))
+
+    def standings(self, systems: dict[str, System], limit: Envelope) -> list[Standing]:
+        """Return the standing of each system that has this encoder."""
+        outputs = {name: decoded_messages(system, n_dithers=self.n_dithers) for name, system in systems.items()}
+        problem = limit_problem(self.images, self.classifier, np.concatenate([self.letters, *outputs.values()]))
+        region = achievable_region(self.channel, problem, ("distortion", CROSS_ENTROPY))
+        found, start = [], len(self.letters)
+        for name, shown in outputs.items():
+            mse, cross_entropy = self._losses(problem, slice(start, start + len(shown)))
+            start += len(shown)
+            found.append(self._standing(name, mse, cross_entropy, region, limit))
+        return found
+
+    def _losses(self, problem: Problem, own: slice) -> tuple[float, float]:
+        """Return the losses of the decoder that shows its own letter for each message."""
+        weights = self.channel / len(self.images)
+        mse, cross_entropy = (float((weights * loss.matrix[:, own]).sum()) for loss in problem.linear_losses)
+        return mse, cross_entropy
+
+    def _standing(self, name: str, mse: float, cross_entropy: float, region: Region, limit: Envelope) -> Standing:
+        corners = region.vertices[::-1]
+        return Standing(
+            name=name,
+            mse=mse,
+            cross_entropy=cross_entropy,
+            rate=region.rate,  # given the dither, which is independent of the image
+            encoder_mse=float(np.interp(cross_entropy, corners[:, 1], corners[:, 0])),
+            encoder_cross_entropy=float(corners[0, 1]),
+            mmse=self.mmse,
+            label_entropy=self.label_entropy,
+            limit_lower=_at(limit.lower_at, cross_entropy),
+            limit_upper=_at(limit.upper_at, cross_entropy),
+        )
+
+
+def _at(bound: Callable[[Any], np.ndarray], cross_entropy: float) -> float:
+    return float(np.asarray(bound([[cross_entropy]])).ravel()[0])
+
+
+def _bar(progress: bool, total: int) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit="system", disable=not progress)
