@@ -208,7 +208,7 @@ def _interval(estimate: Any) -> str:
 
 
 def _show_standings(folder: Path) -> None:
-    from rdcsolve.neural import read_standings
+    from rdcsolve.neural import read_codebook, read_standings
 
     standings = read_standings(folder)
     if not standings:
@@ -223,6 +223,11 @@ def _show_standings(folder: Path) -> None:
         rate = f"{one.rate / math.log(2):.3f}"
         shown.add_row(one.name, f"{one.cross_entropy:.3f}", *cells, rate, f"{one.mmse:.4f}", f"{one.label_entropy:.3f}")
     screen.print(shown)
+    codebook = read_codebook(folder)
+    typer.echo(
+        f"vector quantiser by k-means: MSE {codebook['distortion']:.4f}, cross-entropy "
+        f"{codebook['cross_entropy']:.3f} at {codebook['rate'] / math.log(2):.3f} bit"
+    )
 
 
 def _draw(folder: Path, data: Path | None) -> None:
@@ -236,7 +241,7 @@ def _draw(folder: Path, data: Path | None) -> None:
     for name, figure in (("figure_6", figure_6(folder)), ("reconstructions", reconstructions(folder, data))):
         path = folder / f"{name}.png"
         try:
-            figure.savefig(path, dpi=150)
+            figure.savefig(path, dpi=150, bbox_inches="tight")
         except OSError as error:
             raise SaveFailed(f"{path} cannot be written ({error})") from error
         finally:

@@ -12,12 +12,12 @@ from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
 from rdcsolve.neural.figures import figure_6, reconstructions
 from rdcsolve.neural.images import Images, load_images
-from rdcsolve.neural.limit import Letters, experiment_problem, limit_curve, limit_letters, limit_problem
+from rdcsolve.neural.limit import Letters, experiment_problem, limit_curve, limit_letters, limit_problem, nearest_letter
 from rdcsolve.neural.losses import Weights
 from rdcsolve.neural.messages import decoded_messages, message_channel, shared_dithers
 from rdcsolve.neural.presets import PRESETS, Preset
 from rdcsolve.neural.quantiser import Quantiser
-from rdcsolve.neural.standing import Standing, read_standings, standings
+from rdcsolve.neural.standing import Standing, read_codebook, read_standings, standings
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_results, run_experiment
 from rdcsolve.neural.system import System, load_system
 from rdcsolve.neural.training import train
@@ -45,6 +45,8 @@ __all__ = [
     "load_images",
     "load_system",
     "message_channel",
+    "nearest_letter",
+    "read_codebook",
     "read_experiment",
     "read_results",
     "read_standings",

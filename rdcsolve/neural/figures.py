@@ -15,6 +15,7 @@ from rdcsolve.explore.record import read_dataset
 from rdcsolve.neural.experiment import CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION
 from rdcsolve.neural.images import SIDE, load_images
 from rdcsolve.neural.limit import CURVE
+from rdcsolve.neural.standing import read_codebook
 from rdcsolve.neural.sweep import read_experiment, read_results
 from rdcsolve.neural.system import load_system
 
@@ -59,7 +60,8 @@ def figure_6(folder: str | os.PathLike[str]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Error bars are bootstrap intervals over the test images; points of one kind and weight are different seeds.
+        Error bars are bootstrap intervals over the test images; lines join the runs of the first seed, points off them
+        are of other seeds.
     """
     from matplotlib import pyplot
 
@@ -79,7 +81,13 @@ def figure_6(folder: str | os.PathLike[str]) -> Figure:
             ax.set_title(f"Wasserstein term, lambda_p = {lambda_p:g}" if lambda_p else "without a Wasserstein term")
         if (folder / CURVE).exists():
             _draw_limit(row[0], Envelope(read_dataset(folder / CURVE)))
-        row[0].legend(frameon=False, fontsize="small")
+        codebook = read_codebook(folder)
+        if codebook:
+            place = codebook["cross_entropy"], codebook["distortion"]
+            words = f"vector quantiser, {experiment.quantiser.n_messages} centroids"
+            row[0].plot(*place, "*", color="black", markersize=9, label=words)
+    handles = {words: handle for ax in axes.flat for handle, words in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
     bits = experiment.quantiser.rate / np.log(2)
     figure.suptitle(f"{experiment.dataset}, at most {bits:.3g} bits an image, preset {experiment.preset.name}")
     return figure
@@ -88,15 +96,19 @@ def figure_6(folder: str | os.PathLike[str]) -> Figure:
 def _draw_systems(ax: Axes, results: dict[str, Any], measure: str, lambda_p: float) -> None:
     for kind, style in _STYLES.items():
         chosen = [
-            found["measures"]
+            found
             for found in results.values()
             if found["run"].kind == kind and found["run"].weights.lambda_p == lambda_p
         ]
         if not chosen:
             continue
-        x, y = (np.array([one[name] for one in chosen]) for name in (measure, "mse"))
+        x, y = (np.array([one["measures"][name] for one in chosen]) for name in (measure, "mse"))
         ax.errorbar(x[:, 0], y[:, 0], _arms(y), _arms(x), fmt="none", ecolor=style["color"], elinewidth=0.7, alpha=0.6)
         ax.scatter(x[:, 0], y[:, 0], s=28, zorder=3, label=_WORDS[kind], **style)
+        first = np.array([one["run"].seed % 1000 == 0 for one in chosen])
+        order = np.argsort([one["run"].weights.lambda_c for one in chosen], kind="stable")
+        order = order[first[order]]
+        ax.plot(x[order, 0], y[order, 0], color=style["color"], linewidth=0.8, alpha=0.7)
     ax.set_xlabel("accuracy of the classifier" if measure == "accuracy" else "cross-entropy of the classifier, nat")
     ax.set_ylabel("squared error per pixel")
 

@@ -16,6 +16,7 @@ from rdcsolve.data import kmeans_codebook
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.explore.tradeoff import tradeoff
+from rdcsolve.information import entropy
 from rdcsolve.neural.checkpoints import whole_file
 from rdcsolve.neural.images import Images, load_images
 from rdcsolve.neural.messages import decoded_messages
@@ -152,6 +153,26 @@ def limit_problem(images: Images, classifier: nn.Module, letters: Any) -> Proble
     return Problem(
         source, shown, "mean_squared_error", [ClassifierLossLimit(math.inf, decisions, name=CROSS_ENTROPY)]
     )
+
+
+def nearest_letter(problem: Problem) -> dict[str, float]:
+    """Return what the quantiser attains that shows each image the letter with the least squared error.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of `limit_problem`.
+
+    Returns
+    -------
+    dict of str to float
+        ``distortion``, ``cross_entropy``, and ``rate``, the entropy of the letter in nats.
+    """
+    distortion = problem.linear_losses[0].matrix
+    chosen = distortion.argmin(axis=1)
+    everyone = np.arange(problem.n_x)
+    losses = {loss.name: float(problem.p_x @ loss.matrix[everyone, chosen]) for loss in problem.linear_losses}
+    return losses | {"rate": float(entropy(np.bincount(chosen, problem.p_x, minlength=distortion.shape[1])))}
 
 
 def experiment_problem(

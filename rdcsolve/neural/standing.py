@@ -16,7 +16,7 @@ from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.information import entropy
 from rdcsolve.neural.images import Images, load_images
-from rdcsolve.neural.limit import CROSS_ENTROPY, CURVE, limit_letters, limit_problem
+from rdcsolve.neural.limit import CROSS_ENTROPY, CURVE, limit_letters, limit_problem, nearest_letter
 from rdcsolve.neural.messages import decoded_messages, message_channel
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_json, read_results, write_json
 from rdcsolve.neural.system import System, load_system
@@ -106,7 +106,7 @@ def standings(
     experiment, results = read_experiment(folder), read_results(folder)
     images = load_images("test", data, dataset=experiment.dataset, n=experiment.preset.n_test)
     classifier = classifier_of(experiment, folder, data)
-    letters = limit_letters(folder, data).pixels
+    held = limit_letters(folder, data)
     by_encoder: dict[str, list[str]] = {}
     for name, found in results.items():
         by_encoder.setdefault(found["run"].encoder or name, []).append(name)
@@ -114,12 +114,13 @@ def standings(
     with _bar(progress, len(results)) as bar:
         for names in by_encoder.values():
             systems = {name: load_system(folder / f"{name}.pt") for name in names}
-            judge = _Judge(images, classifier, letters, next(iter(systems.values())), n_dithers)
+            judge = _Judge(images, classifier, held.pixels, next(iter(systems.values())), n_dithers)
             for standing in judge.standings(systems, limit):
                 found_all[standing.name] = standing
                 bar.update()
     ordered = [found_all[name] for name in results]
-    write_json(folder / _FILE, {"standings": [asdict(one) for one in ordered]})
+    codebook = nearest_letter(limit_problem(images, classifier, held.codebook))
+    write_json(folder / _FILE, {"standings": [asdict(one) for one in ordered], "codebook": codebook})
     return ordered
 
 
@@ -129,6 +130,18 @@ def read_standings(folder: str | os.PathLike[str]) -> list[Standing]:
     if not path.exists():
         return []
     return [Standing(**one) for one in read_json(path)["standings"]]
+
+
+def read_codebook(folder: str | os.PathLike[str]) -> dict[str, float]:
+    """Return what a vector quantiser with as many centroids as messages attains; nothing before `standings`.
+
+    Returns
+    -------
+    dict of str to float
+        As of `nearest_letter`.
+    """
+    path = Path(folder) / _FILE
+    return {name: float(value) for name, value in read_json(path)["codebook"].items()} if path.exists() else {}
 
 
 class _Judge:
