@@ -1,6 +1,8 @@
 # Everything runs in .venv, which is made on first use. Another Python: make demo PYTHON=python3.12
 PYTHON ?= python3
 WORKERS ?= 2
+# Installed before what needs it: the plain name would bring a build for GPUs of several gigabytes on some machines.
+TORCH ?= torch==2.13.0
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -76,17 +78,22 @@ $(DONE)/package: pyproject.toml | $(DONE)/venv
 	@$(PIP) install --editable .
 	@touch $@
 
-$(DONE)/test: pyproject.toml | $(DONE)/venv
+$(DONE)/torch: | $(DONE)/venv
+	@echo "== setup: installing $(TORCH)"
+	@$(PIP) install "$(TORCH)"
+	@touch $@
+
+$(DONE)/test: pyproject.toml | $(DONE)/torch
 	@echo "== setup: installing rdcsolve with every extra and the test tools (a few minutes, once)"
 	@$(PIP) install --editable ".[test,all]"
 	@touch $(DONE)/package $@
 
-$(DONE)/docs: pyproject.toml | $(DONE)/venv
+$(DONE)/docs: pyproject.toml | $(DONE)/torch
 	@echo "== setup: installing the documentation tools"
 	@$(PIP) install --editable ".[docs,all]"
 	@touch $(DONE)/package $@
 
-$(DONE)/bench: pyproject.toml | $(DONE)/venv
+$(DONE)/bench: pyproject.toml | $(DONE)/torch
 	@echo "== setup: installing the peers that the benchmarks run against"
 	@$(PIP) install --editable ".[bench,all]"
 	@touch $(DONE)/package $@
