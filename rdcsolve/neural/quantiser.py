@@ -15,8 +15,8 @@ class Quantiser:
     """h coordinates in [-1, 1], each rounded to one of L centres.
 
     Encoder and decoder share a dither u, uniform on [-1/(L-1), 1/(L-1)] and fresh for every use: the encoder sends the
-    centre nearest to z + u, the decoder subtracts u from it. As |z| <= 1, the sum never leaves the cells of the
-    centres, so the error is uniform on that interval and independent of z.
+    centre nearest to z + u, the decoder subtracts u from it. As z stays within [-1, 1], the sum never leaves the cells
+    of the centres, so the error is uniform on that interval and independent of z.
 
     Parameters
     ----------

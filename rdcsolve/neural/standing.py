@@ -46,7 +46,7 @@ class Standing:
     encoder_cross_entropy : float
         The least cross-entropy that such decoders attain.
     mmse : float
-        E |X - E[X|Z]|^2, which no decoder of these messages can beat.
+        Mean squared error of the conditional mean given the message, which no decoder can beat.
     label_entropy : float
         H(S|Z): no classifier of anything decoded from these messages has less cross-entropy.
     limit_lower, limit_upper : float

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,11 @@ def _finished(
                 for future in finished:
                     name = at_work.pop(future)
                     error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        raise SolverFailed(
+                            f"a process ended while it trained {name}, perhaps for want of memory; run again to go on, "
+                            "with fewer processes"
+                        ) from error
                     if error is not None and not isinstance(error, SolverFailed):
                         raise error
                     (done if error is None else lost).add(name)
