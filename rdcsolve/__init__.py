@@ -40,10 +40,17 @@ if TYPE_CHECKING:
         Result,
         Status,
         choose,
-        load,
         solve,
     )
-    from .universal import Encoder, Region, Universal, achievable_region, encoder_from_samples, universal_rate
+    from .universal import (
+        Encoder,
+        Region,
+        Universal,
+        achievable_region,
+        encoder_from_samples,
+        load,
+        universal_rate,
+    )
 
     __version__: str
 
@@ -70,7 +77,6 @@ _MEMBERS = {
         "Result",
         "Status",
         "choose",
-        "load",
         "solve",
     ],
     "universal": [
@@ -79,6 +85,7 @@ _MEMBERS = {
         "Universal",
         "achievable_region",
         "encoder_from_samples",
+        "load",
         "universal_rate",
     ],
 }

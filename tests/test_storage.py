@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from same import assert_same
 
 from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, load
 from rdcsolve.certificates import Certificate
-from rdcsolve.solvers import storage
+from rdcsolve.solvers import archive, storage
 from rdcsolve.solvers.result import StepRecord
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
@@ -64,28 +65,6 @@ def a_result(**changes):
         message="größer\n\x00",
     )
     return dataclasses.replace(result, **changes)
-
-
-def assert_same(value, other):
-    """Equality to the last bit, NaN included, and of types."""
-    if isinstance(value, np.ndarray):
-        assert value.shape == other.shape
-        assert value.tobytes() == other.tobytes()
-    elif dataclasses.is_dataclass(value):
-        assert type(value) is type(other)
-        for field in dataclasses.fields(value):
-            assert_same(getattr(value, field.name), getattr(other, field.name))
-    elif isinstance(value, dict):
-        assert list(value) == list(other)
-        assert_same(tuple(value.values()), tuple(other.values()))
-    elif isinstance(value, tuple):
-        assert len(value) == len(other)
-        for one, two in zip(value, other, strict=True):
-            assert_same(one, two)
-    elif isinstance(value, float):
-        assert value.hex() == other.hex()
-    else:
-        assert value == other
 
 
 def temporary_folder():
@@ -226,10 +205,10 @@ def cannot_create(path, mode="r", *args, **kwargs):
 
 
 FAULTS = {
-    "open": lambda patch: patch.setattr(storage, "open", cannot_create, raising=False),
-    "write": lambda patch: patch.setattr(storage.np, "savez", half_written),
-    "fsync": lambda patch: patch.setattr(storage.os, "fsync", full),
-    "replace": lambda patch: patch.setattr(storage.os, "replace", full),
+    "open": lambda patch: patch.setattr(archive, "open", cannot_create, raising=False),
+    "write": lambda patch: patch.setattr(archive.np, "savez", half_written),
+    "fsync": lambda patch: patch.setattr(archive.os, "fsync", full),
+    "replace": lambda patch: patch.setattr(archive.os, "replace", full),
 }
 
 
@@ -249,7 +228,7 @@ def test_an_interrupt_while_writing_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage.os, "fsync", interrupted)
+    monkeypatch.setattr(archive.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         a_result().save(tmp_path / "result")
     assert os.listdir(tmp_path) == []

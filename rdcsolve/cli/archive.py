@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import os
 import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
-from rdcsolve.problems import DistortionLimit, LabelEntropyLimit, LossLimit, Problem, RateLimit, Source
+from rdcsolve.errors import UnreadableFile
+from rdcsolve.problems import Problem
+from rdcsolve.problems.archive import arrays_of
 
 _KEYS = re.compile(
     r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|letters|(loss|bound|multiplier|entropy)_\w+"
@@ -58,51 +56,6 @@ def read_table(path: Path) -> np.ndarray:
         raise UnreadableFile(f"{path} cannot be read ({error}); give npy, or CSV without a header") from error
 
 
-def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool = False) -> Problem:
-    """Return the problem stated by arrays: `p_x`, `distortion`, and optionally the others that are known.
-
-    Parameters
-    ----------
-    arrays : dict
-        `p_x` (n_x,) and `distortion` (n_x, n_y), or its name where `reproduction` is the text ``"free"``; optionally
-        `loss_NAME` (n_x, n_y), `points`, `reproduction`,
-        `labels_0`, ..., the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's
-        entropy has that name) and the texts `minimise` and `letters`.
-    name : str
-        Of the source, and for messages.
-    with_entropies : bool, optional
-        Whether each label's entropy is a loss where the arrays name none.
-
-    Raises
-    ------
-    InvalidInput
-        If something is missing or does not form a problem.
-    """
-    if "p_x" not in arrays:
-        raise InvalidInput(f"{name} holds {', '.join(arrays) or 'nothing known'} but no p_x; save the masses as p_x")
-    labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
-    source = Source(arrays.get("points"), arrays["p_x"], labels=labels, name=name)
-    losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
-    bounds = _numbers(arrays, "bound_")
-    limits: list[Any] = [LossLimit(bounds.pop(loss, math.inf), matrix, loss) for loss, matrix in losses.items()]
-    limits.append(DistortionLimit(bounds.pop("distortion", math.inf)))
-    entropies = _numbers(arrays, "entropy_")
-    stated = [LabelEntropyLimit(math.inf, _index(k, label), label) for label, k in entropies.items()]
-    if with_entropies and not stated:
-        stated = [LabelEntropyLimit(math.inf, k) for k in range(len(labels))]
-    limits += [LabelEntropyLimit(bounds.pop(one.name, math.inf), one.label, one.name) for one in stated]
-    if bounds:
-        raise InvalidInput(f"{name} holds bound_{min(bounds)} but no loss of that name; add loss_{min(bounds)}")
-    if "rate_bound" in arrays:
-        limits.append(RateLimit(_scalar(arrays["rate_bound"], "rate_bound")))
-    minimise = str(arrays.get("minimise", "rate"))
-    letters = str(arrays.get("letters", "split"))
-    reproduction, distortion = (_text_or_array(arrays.get(key)) for key in ("reproduction", "distortion"))
-    problem = Problem(source, reproduction, distortion, limits, minimise, letters)
-    multipliers = _numbers(arrays, "multiplier_")
-    return problem.at_multipliers(**multipliers) if multipliers else problem
-
-
 def write_problem(problem: Problem, path: Path) -> None:
     """Write a problem so that `problem_of` makes the same one of it, whole or not at all.
 
@@ -111,64 +64,7 @@ def write_problem(problem: Problem, path: Path) -> None:
     SaveFailed
         If the file cannot be written; an existing one is left as it was.
     """
-    arrays: dict[str, Any] = {"p_x": problem.p_x, "minimise": problem.minimise}
-    if problem.free is not None:
-        arrays |= {"distortion": problem.distortion, "reproduction": "free"}
-    else:
-        distortion, *others = problem.linear_losses
-        arrays |= {"distortion": distortion.matrix} | {f"loss_{loss.name}": loss.matrix for loss in others}
-    arrays |= {f"entropy_{label.name}": label.label for label in problem.label_entropies}
-    arrays |= {"letters": problem.letters} if problem.label_entropies else {}
-    bounds = zip(problem.loss_names, problem.bounds, strict=True)
-    arrays |= {f"bound_{name}": bound for name, bound in bounds if math.isfinite(bound)}
-    arrays |= {f"labels_{k}": label for k, label in enumerate(problem.source.labels)}
-    optional = {"points": problem.source.points, "reproduction": problem.reproduction, "rate_bound": problem.rate_bound}
-    arrays |= {key: value for key, value in optional.items() if value is not None}
-    if problem.multipliers is not None:
-        pairs = zip(problem.loss_names, problem.multipliers, strict=True)
-        arrays |= {f"multiplier_{name}": value for name, value in pairs}
-    write_arrays(path, arrays)
+    from rdcsolve.solvers.archive import whole_file
 
-
-def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write arrays as one npz archive, whole or not at all.
-
-    Raises
-    ------
-    SaveFailed
-        If the file cannot be written; an existing one is left as it was.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as stream:
-            np.savez(stream, **arrays)
-        os.replace(beside, path)
-    except OSError as error:
-        raise SaveFailed(f"{path} cannot be written ({error}); nothing was changed there") from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _text_or_array(value: np.ndarray | None) -> Any:
-    return str(value) if value is not None and value.dtype.kind == "U" and not value.ndim else value
-
-
-def _index(number: float, label: str) -> int:
-    if not number.is_integer():
-        raise InvalidInput(f"entropy_{label} is {number:.6g}; it must be the number of a label: 0, 1, ...")
-    return int(number)
-
-
-def _number(key: str) -> int:
-    digits = key.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else -1
-
-
-def _numbers(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, float]:
-    return {key.removeprefix(prefix): _scalar(value, key) for key, value in arrays.items() if key.startswith(prefix)}
-
-
-def _scalar(value: np.ndarray, key: str) -> float:
-    if value.size != 1 or value.dtype.kind not in "iuf":
-        raise InvalidInput(f"{key} has shape {value.shape} and dtype {value.dtype}; it must be one number")
-    return float(value.reshape(()))
+    with whole_file(path) as stream:
+        np.savez(stream, **arrays_of(problem))

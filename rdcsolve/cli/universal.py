@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from rdcsolve.cli.archive import write_arrays
+from rdcsolve.cli.archive import write_problem
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.solve import InputFile
@@ -33,7 +33,10 @@ def universal(
     ],
     tolerance: Annotated[float, typer.Option(help="Gap to reach, nats.")] = 1e-6,
     save: Annotated[
-        Path | None, typer.Option(help="Save the encoder and its decoders (npz).", show_default=False)
+        Path | None, typer.Option(help="Save the encoder, its decoders and certificates (npz).", show_default=False)
+    ] = None,
+    save_problem: Annotated[
+        Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
     ] = None,
     bits: Annotated[bool, typer.Option("--bits", help="Print rates in bits.")] = False,
 ) -> None:
@@ -50,10 +53,12 @@ def universal(
     from rdcsolve.solvers import Proof, Status
     from rdcsolve.universal import universal_rate
 
+    if save_problem is not None:
+        write_problem(problem, save_problem)
     found = universal_rate(problem, targets, tolerance=tolerance)
     _show(found, bits)
-    if save is not None and found.encoder.shape[1]:
-        write_arrays(save, _arrays(found))
+    if save is not None:
+        found.save(save)
         typer.echo(f"saved {save}")
     if found.status is Status.OPTIMAL and found.proof is found.penalty_proof is Proof.CERTIFIED:
         return
@@ -90,13 +95,3 @@ def _show(found: Any, bits: bool) -> None:
     shown.add_row("rate penalty", *ends, "", found.penalty_proof.name)
     screen.print(shown)
 
-
-def _arrays(found: Any) -> dict[str, np.ndarray]:
-    arrays = {"encoder": found.encoder, "q": found.q}
-    for j, decoder in enumerate(found.decoders):
-        arrays[f"letters_{j}"] = decoder.letters
-        if decoder.reproduction.size:
-            arrays[f"reproduction_{j}"] = decoder.reproduction
-        for k, soft in enumerate(decoder.decisions):
-            arrays[f"decisions_{j}_{k}"] = soft
-    return arrays

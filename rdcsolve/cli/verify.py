@@ -1,4 +1,4 @@
-"""``rdcsolve verify``: check a saved result against its problem, without the solver."""
+"""``rdcsolve verify``: check a saved result or universal encoder against its problem, without the solver."""
 
 from __future__ import annotations
 
@@ -31,16 +31,18 @@ def verify(
 ) -> None:
     """Recompute the bounds of a saved result from its certificate and the problem, without the solver.
 
-    State the problem as it was solved, with the same limits. Exit code: 0 if the claims hold, 1 if they are refuted,
-    2 on bad input.
+    State the problem as it was solved, with the same limits; what `universal` saved has its targets in the file. Exit
+    code: 0 if the claims hold, 1 if they are refuted, 2 on bad input.
     """
-    from rdcsolve.solvers import load
+    from rdcsolve.universal import Universal, load
 
     held = load(result)
-    if held.certificate is None:
+    checked = held if isinstance(held, Universal) else held.certificate
+    if checked is None:
         raise InvalidInput(f"{result} has no certificate ({held.status.name}); there is nothing to verify")
-    problem = statement.problem(_problem_beside(result) if input is None else input)
-    verdict = held.certificate.verify(problem, arithmetic="ball" if ball else "float")
+    named = tuple(name for target in held.targets for name in target) if isinstance(held, Universal) else ()
+    problem = statement.problem(_problem_beside(result) if input is None else input, named)
+    verdict = checked.verify(problem, arithmetic="ball" if ball else "float")
     typer.echo(str(verdict))
     if not verdict.valid:
         typer.echo("refuted: the claims of the result do not hold for this problem", err=True)

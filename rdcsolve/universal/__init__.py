@@ -4,6 +4,18 @@ from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import Encoder, encoder_from_samples
 from rdcsolve.universal.rate import universal_rate
 from rdcsolve.universal.region import Region, achievable_region
+from rdcsolve.universal.storage import load
 from rdcsolve.universal.universal import Universal
+from rdcsolve.universal.verification import UniversalVerification
 
-__all__ = ["Decoder", "Encoder", "Region", "Universal", "achievable_region", "encoder_from_samples", "universal_rate"]
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "Region",
+    "Universal",
+    "UniversalVerification",
+    "achievable_region",
+    "encoder_from_samples",
+    "load",
+    "universal_rate",
+]

@@ -54,10 +54,7 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
             failed = replace(found, status=Status.NUMERICAL_ERROR, proof=Proof.NONE, **unknown)
             return failed, problem, held
         log_largest, dearest, logs = tuples.dearest(found.certificate.u, found.multipliers)
-        used = tuples.problem.p_x > 0
-        charged = sum(found.multipliers[name] * float(bound) for name, bound in _limits(problem))
-        value = float(tuples.problem.p_x[used] @ found.certificate.u[used]) - charged - log_largest
-        proved = value - _ROUNDING * (1 + abs(value) + abs(charged))
+        proved = tuples.bound(found.certificate.u, found.multipliers, log_largest)
         if proved > lower:
             lower, multipliers = proved, found.multipliers
             proving = replace(found.certificate, u=found.certificate.u - log_largest)
@@ -109,14 +106,6 @@ def first_tuples(tuples: Tuples, alone: Sequence[Result]) -> np.ndarray:
         ]
         rows.append(np.stack(drawn, axis=1))
     return np.unique(np.concatenate(rows), axis=0)
-
-
-def _limits(problem: Problem) -> list[tuple[str, float]]:
-    return [
-        (name, float(bound))
-        for name, bound in zip(problem.loss_names, problem.bounds, strict=True)
-        if math.isfinite(bound)
-    ]
 
 
 def _joined(held: np.ndarray, more: np.ndarray, logs: np.ndarray) -> np.ndarray:

@@ -84,7 +84,7 @@ def universal_rate(
     is_fixed = problem.letters == "fixed" and bool(np.isfinite(bounds[:, _n_linear(problem) :]).any())
     split = with_split_letters(problem)
     stated = problem if is_fixed else split
-    law = _law(split, bounds, method)
+    law = law_of(split, bounds, method)
     if law == "tuples":
         tuples, server = _tuples(split, bounds, method, max_tuples)  # before any work
     alone = _alone(stated, bounds, tolerance)
@@ -102,7 +102,7 @@ def _n_linear(problem: Problem) -> int:
     return len(problem.losses) - len(problem.label_entropies)
 
 
-def _law(problem: Problem, bounds: np.ndarray, method: str) -> str:
+def law_of(problem: Problem, bounds: np.ndarray, method: str) -> str:
     """Return by which law the rate is found: the corner where one decoder is best at all that is limited."""
     limited = np.flatnonzero(np.isfinite(bounds[:, : _n_linear(problem)]).any(axis=0))
     holds = problem.free is not None or limited.size <= 1
@@ -123,7 +123,7 @@ def _tuples(problem: Problem, bounds: np.ndarray, method: str, max_tuples: int) 
     """Return the tuples, and which of their symbols serves each target, after a check of their number."""
     linear = bounds.copy()
     linear[:, _n_linear(problem) :] = math.inf
-    own = list(range(len(bounds))) if method == "tuples" else _undominated(linear)
+    own = list(range(len(bounds))) if method == "tuples" else undominated(linear)
     server = np.array([next(j for j, k in enumerate(own) if (linear[k] <= row).all()) for row in linear])
     if method == "tuples":
         server = np.arange(len(bounds))
@@ -144,7 +144,7 @@ def _tuples(problem: Problem, bounds: np.ndarray, method: str, max_tuples: int) 
     return tuples, server
 
 
-def _undominated(linear: np.ndarray) -> list[int]:
+def undominated(linear: np.ndarray) -> list[int]:
     """Return the rows that no other row is below in every entry, the first of equals."""
     kept = []
     for j, row in enumerate(linear):

@@ -11,6 +11,7 @@ import numpy as np
 from rdcsolve.problems import LabelEntropyLimit, LossLimit, Problem, Source
 
 _CHUNK = 2_000_000  # entries of a block of partial products
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,31 @@ class Tuples:
         for j, which in enumerate(self.limited):
             for m in which:
                 yield j, int(m)
+
+    @property
+    def loss_names(self) -> list[str]:
+        """Names of the losses of `stated`, in order."""
+        names = [f"target{j}_{self.problem.linear_losses[m].name}" for j, m in self.pairs()]
+        least = self.bounds.min(axis=0)[len(self.problem.linear_losses) :]
+        pairs = zip(self.problem.label_entropies, least, strict=True)
+        return ["distortion", *names, *(label.name for label, bound in pairs if bound < math.inf)]
+
+    def bound(self, u: np.ndarray, multipliers: dict[str, float], log_largest: float) -> float:
+        """Return what a dual point proves about the rate over all tuples, lowered for rounding.
+
+        Parameters
+        ----------
+        u, multipliers
+            As of `dearest`; the problem limits linear losses only.
+        log_largest : float
+            The logarithm of the largest price.
+        """
+        used = self.problem.p_x > 0
+        names = [f"target{j}_{self.problem.linear_losses[m].name}" for j, m in self.pairs()]
+        limits = [float(self.bounds[j, m]) for j, m in self.pairs()]
+        charged = sum(multipliers[name] * limit for name, limit in zip(names, limits, strict=True))
+        value = float(self.problem.p_x[used] @ u[used]) - charged - log_largest
+        return value - _ROUNDING * (1 + abs(value) + abs(charged))
 
     def dearest(self, u: np.ndarray, multipliers: dict[str, float]) -> tuple[float, np.ndarray, np.ndarray]:
         """Return the largest of the logarithms of all prices, and the dearest tuple for every symbol of each target.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers import Proof, Result, Status
 from rdcsolve.universal.decoding import Decoder
+
+if TYPE_CHECKING:
+    from rdcsolve.universal.verification import UniversalVerification
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,48 @@ class Universal:
     def gap(self) -> float:
         """Upper minus lower bound on R(Theta)."""
         return self.rate_upper - self.rate_lower
+
+    def verify(self, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
+        """Recompute bounds and losses from the problem, the encoder, the decoders and the certificates.
+
+        Parameters
+        ----------
+        problem : Problem
+            The one that `universal_rate` was given; its own limits do not matter.
+        arithmetic : {"float", "ball"}, optional
+            Of the certificates; see `Certificate.verify`.
+
+        Returns
+        -------
+        UniversalVerification
+
+        Raises
+        ------
+        InvalidInput
+            If the problem's losses are not those of the certificates, or there is nothing to verify.
+        MissingExtra
+            If ball arithmetic is asked for and python-flint is not installed.
+        """
+        from rdcsolve.universal.verification import verify
+
+        return verify(self, problem, arithmetic)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything as one npz file, without pickle, whole or not at all; `rdcsolve.load` reads it.
+
+        Parameters
+        ----------
+        path : path-like
+            The file to write; an existing one is replaced only once the new one is complete.
+
+        Raises
+        ------
+        SaveFailed
+            If the file cannot be written; an existing file is left as it was.
+        """
+        from rdcsolve.universal.storage import save
+
+        save(self, path)
 
     def __str__(self) -> str:
         rows = [f"{self.status.name}, {self.proof.name}: {self.message or self.status.value}"]
