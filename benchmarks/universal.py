@@ -78,7 +78,8 @@ def digits(n_letters, n_images, count):
     found = rdc.universal_rate(problem, targets, tolerance=1e-4)
     seconds = time.perf_counter() - began
     bounds = {"lower": found.penalty_lower, "upper": found.penalty_upper, "proof": found.penalty_proof.name}
-    return {"letters": n_letters, "images": n_images, "tuples": n_letters**count, "seconds": seconds, **bounds}
+    sizes = {"letters": n_letters, "images": n_images, "tuples": n_letters**count, "messages": found.q.size}
+    return {**sizes, "seconds": seconds, "gap": found.gap, **bounds}
 
 
 def main():
@@ -114,7 +115,8 @@ def main():
     for row in report["digits"]:
         print(
             f"digits, {row['letters']} letters, {row['images']} images, {row['tuples']} tuples: penalty "
-            f"{row['lower']:.6f} to {row['upper']:.6f} nat, {row['proof']}, {row['seconds']:.1f} s"
+            f"{row['lower']:.6f} to {row['upper']:.6f} nat, {row['proof']}, gap {row['gap']:.1e} nat, "
+            f"{row['messages']} messages, {row['seconds']:.1f} s"
         )
     save(report, options.save)
 

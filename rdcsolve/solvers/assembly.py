@@ -50,14 +50,15 @@ def primal(task: Task, iterate: Iterate) -> Primal | None:
         if forbidden is not None and forbidden.all(axis=1).any():
             continue
         letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
-        tilted = tilt(task, letters, q, iterate.multipliers, _inside(task))
+        tilted = tilt(task, letters, q, iterate.multipliers, inside(task))
         if tilted.met:
             order = np.argsort(letters)
             return complete(task.problem, letters[order], tilted.channel[:, order], task.letters.symbols)
     return None
 
 
-def _inside(task: Task) -> np.ndarray:
+def inside(task: Task) -> np.ndarray:
+    """Return the shifted bounds, a little less than they are, so that rounding cannot break a channel at them."""
     offsets = np.array([float(task.p @ np.abs(shift)) for shift in task.letters.shifts])
     room = np.where(task.free, task.bounds, 0.0)
     inset = np.minimum(_INSIDE * room + 8 * _EPS * offsets, 0.1 * room)

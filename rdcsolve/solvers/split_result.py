@@ -182,7 +182,7 @@ def finished(
     # an entry as small as this has no weight at all, but may underflow in a product and forbid its own letter
     channel, q = np.where(found.channel < 1e-250, 0.0, found.channel)[:, order], found.q[order]
     joint = (channel * problem.p_x[:, None]).T
-    decisions = tuple(_posterior(joint, label.conditional) for label in problem.label_entropies)
+    decisions = tuple(posteriors(joint, label.conditional) for label in problem.label_entropies)
     losses = {loss.name: found.losses[loss.name] for loss in problem.linear_losses}
     letters, reproduction = places[order], np.empty((0, 0))
     if problem.free is not None:
@@ -253,7 +253,7 @@ def finished(
     )
 
 
-def _posterior(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
+def posteriors(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
     """Return p(s | a) from the joint masses of letters and symbols, (k, n_x), and p(s | x)."""
     both = joint @ conditional
     return both / both.sum(axis=1, keepdims=True)

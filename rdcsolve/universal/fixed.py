@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers import Result, Status, solve
+from rdcsolve.solvers.pruning import pruned
 from rdcsolve.universal.decoding import Decoder, decoder_of, label_masses, symbol_losses
 from rdcsolve.universal.deterministic import Assignments, meeting
 from rdcsolve.universal.targets import with_bounds
@@ -68,7 +69,7 @@ def with_fixed_letters(problem: Problem, bounds: np.ndarray, split: Fixed, toler
         decoders = tuple(decoder_of(problem, split.joint, letters, merged=True) for letters in shown)
         return replace(split, law="fixed letters", decoders=decoders, is_target=False)
     corner = with_bounds(problem, bounds.min(axis=0))
-    literal = solve(corner, tolerance=tolerance)
+    literal = pruned(solve(corner, tolerance=tolerance), corner, tolerance)
     if literal.status is Status.INFEASIBLE or not literal.channel.shape[1]:
         message = (
             "with fixed letters no encoder was found that serves all targets; the lower bound, of split letters, holds"

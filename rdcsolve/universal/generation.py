@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.solvers import Proof, Result, Status, solve
+from rdcsolve.solvers.pruning import pruned
 from rdcsolve.universal.tuples import Tuples
 
 _MOST_PRODUCTS = 1500  # first tuples: every pair of letters in use, up to so many
@@ -82,7 +83,7 @@ def generate(tuples: Tuples, alone: Sequence[Result], tolerance: float) -> tuple
         method=f"tuples generated, {found.method}",
         message="",
     )
-    return result, problem, held
+    return pruned(result, problem, tolerance), problem, held
 
 
 def first_tuples(tuples: Tuples, alone: Sequence[Result]) -> np.ndarray:

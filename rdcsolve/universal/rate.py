@@ -11,6 +11,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.validation import one_of
 from rdcsolve.solvers import Proof, Result, Status, solve
+from rdcsolve.solvers.pruning import pruned
 from rdcsolve.universal.decoding import Decoder, best_decoder, decoder_of
 from rdcsolve.universal.fixed import Fixed, with_fixed_letters
 from rdcsolve.universal.generation import generate
@@ -67,6 +68,9 @@ def universal_rate(
     symbol per target. A(Theta) is never negative: an encoder that serves all targets serves the dearest. So the
     lower bounds of the targets are lower bounds of R(Theta), and `penalty_lower` is at least zero. With fixed letters
     and label entropies the lower bound is that of split letters, and the upper bound is the best encoder found.
+
+    Messages that carry next to nothing are left out of the encoders where no limit breaks and the rate grows by no more
+    than a hundredth of `tolerance`.
 
     Source: Nguyen et al. (2025), Definitions 3 and 4; proofs are in the docs, Universal representations.
 
@@ -160,15 +164,19 @@ def _alone(problem: Problem, bounds: np.ndarray, tolerance: float) -> dict[bytes
     found: dict[bytes, Result] = {}
     for row in bounds:
         if row.tobytes() not in found:
-            found[row.tobytes()] = solve(with_bounds(problem, row), tolerance=tolerance)
+            found[row.tobytes()] = _solved(with_bounds(problem, row), tolerance)
     return found
+
+
+def _solved(problem: Problem, tolerance: float) -> Result:
+    return pruned(solve(problem, tolerance=tolerance), problem, tolerance)
 
 
 def _by_corner(problem: Problem, bounds: np.ndarray, alone: dict[bytes, Result], tolerance: float) -> Fixed:
     corner = bounds.min(axis=0)
     stated = with_bounds(problem, corner)
     held = alone.get(corner.tobytes())
-    result = solve(stated, tolerance=tolerance) if held is None else held
+    result = _solved(stated, tolerance) if held is None else held
     channel, joint = _messages(problem, result)
     decoders: tuple[Decoder, ...] = ()
     if joint.shape[1]:
@@ -185,7 +193,7 @@ def _by_tuples(tuples: Tuples, server: np.ndarray, alone: list[Result], toleranc
     if everything or infeasible:
         held = tuples.everything() if everything else np.zeros((1, len(tuples.sizes)), dtype=np.intp)
         stated = tuples.stated(held)
-        result = infeasible[0] if infeasible else solve(stated, tolerance=tolerance)
+        result = infeasible[0] if infeasible else _solved(stated, tolerance)
     else:
         result, stated, held = generate(tuples, alone, tolerance)
     channel, joint = _messages(tuples.problem, result if not infeasible else None)

@@ -37,7 +37,7 @@ class Universal:
     penalty_proof : Proof
         What they prove: ``CERTIFIED`` if the bounds on R(Theta) and on all targets' rates are.
     encoder : numpy.ndarray
-        p(z | x), shape (n_x, k).
+        p(z | x), shape (n_x, k), without messages of negligible mass.
     q : numpy.ndarray
         Masses of the messages z, shape (k,).
     targets : tuple of dict of str to float
