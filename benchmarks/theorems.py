@@ -1,6 +1,6 @@
 """Theorems 4 and 5 of the paper on random sources, and what one encoder costs a vector Gaussian source.
 
-python benchmarks/theorems.py [--parts encoders free points elsewhere vector] [--quick] [--save FILE.json]
+python benchmarks/theorems.py [--parts encoders free points elsewhere vector] [--quick] [--sources N] [--save FILE.json]
 """
 
 import os
@@ -28,7 +28,6 @@ from rdcsolve.theory import general, theorem_4, theorem_5, vector_gaussian  # no
 TOLERANCE = 1e-5
 SLACK = 1e-4  # what the tolerances of three solutions add up to; of the variance, where that is above one
 FIXED = rdc.Alternation(starts=2, max_steps=500, polish=1)  # a search for violations needs speed, not the last digit
-SOURCES = 1000
 READINGS = {"decoded": "D1", "law_of_source": "law of X", "law_of_third": "law of Xhat3"}
 
 
@@ -41,9 +40,9 @@ def random_source(rng, most=6):
 # ------------------------------------------------------------------------------------- Theorem 4
 
 
-def encoders(quick):
+def encoders(count):
     """Evaluate Theorem 4 for random encoders, a third of which have two letters with one conditional mean."""
-    rng, count = np.random.default_rng(0), SOURCES // 20 if quick else SOURCES
+    rng = np.random.default_rng(0)
     verdicts, slacks, errors = collections.Counter(), [], []
     for index in range(count):
         source = random_source(rng)
@@ -85,24 +84,24 @@ def show_encoders(rows):
 # ------------------------------------------------------------------------------------- Theorem 5
 
 
-def free(quick):
+def free(count):
     """Compare both sides of (12) and (13) with reproductions anywhere."""
-    return [violations(quick, lambda rng, source: "free", most=6, seed=1)]
+    return [violations(count, lambda rng, source: "free", most=6, seed=1)]
 
 
-def points(quick):
+def points(count):
     """The same with the source's own points for reproductions, one letter each."""
-    return [violations(quick, lambda rng, source: source.points, most=4, seed=2)]
+    return [violations(count, lambda rng, source: source.points, most=4, seed=2)]
 
 
-def elsewhere(quick):
+def elsewhere(count):
     """The same with three random points for reproductions."""
-    return [violations(quick, lambda rng, source: rng.normal(size=(3, source.dim)), most=4, seed=3)]
+    return [violations(count, lambda rng, source: rng.normal(size=(3, source.dim)), most=4, seed=3)]
 
 
-def violations(quick, reproduction, most, seed):
+def violations(count, reproduction, most, seed):
     """Return how often the inequalities fail, by the reading of D(b)."""
-    rng, count, began = np.random.default_rng(seed), SOURCES // 50 if quick else SOURCES, time.process_time()
+    rng, began = np.random.default_rng(seed), time.process_time()
     statuses, fails, kept = collections.Counter(), collections.Counter(), []
     slack = {"(12)": math.inf, "sharper": math.inf}
     for index in range(count):
@@ -191,12 +190,12 @@ def show_violations(rows):
 # ------------------------------------------------------------------------------------- vector Gaussians
 
 
-def vector(quick):
+def vector(count):
     """Solve random vector Gaussian problems; rows: gaps, and differences from reverse water-filling."""
     rng, rows = np.random.default_rng(0), []
-    for dim, labels in [(2, 1), (4, 2)] if quick else [(2, 1), (4, 2), (8, 4), (16, 8)]:
+    for dim, labels in [(2, 1), (4, 2), (8, 4), (16, 8)]:
         gaps, errors, cpu, penalties = [], [], [], []
-        for _ in range(5 if quick else 20):
+        for _ in range(count):
             root = rng.normal(size=(dim, dim))
             Sigma = root @ root.T
             directions, noise = rng.normal(size=(labels, dim)), rng.uniform(0.1, 1.0, labels)
@@ -248,17 +247,18 @@ def show_vector(rows):
 
 
 PARTS = {
-    "encoders": (encoders, show_encoders),
-    "free": (free, show_violations),
-    "points": (points, show_violations),
-    "elsewhere": (elsewhere, show_violations),
-    "vector": (vector, show_vector),
+    "encoders": (encoders, show_encoders, 50, 1000),
+    "free": (free, show_violations, 20, 1000),
+    "points": (points, show_violations, 20, 1000),
+    "elsewhere": (elsewhere, show_violations, 20, 1000),
+    "vector": (vector, show_vector, 5, 20),
 }
+"""By name: what makes the rows, what prints them, and from how many sources with and without --quick."""
 
 
 def show(rows):
     """Print the tables of every part that the rows hold."""
-    shown = dict.fromkeys(function for _, function in PARTS.values())
+    shown = dict.fromkeys(function for _, function, *_ in PARTS.values())
     for function in shown:
         mine = [row for row in rows if PARTS[row["part"]][1] is function]
         if mine:
@@ -271,6 +271,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--quick", action="store_true", help="fewer sources")
+    parser.add_argument("--sources", type=int, help="how many sources, whatever the part")
     parser.add_argument("--save", help="write the figures to this JSON file")
     parser.add_argument("--show", type=Path, help="print the tables of such a file instead of running anything")
     options = parser.parse_args()
@@ -279,7 +280,9 @@ def main():
         return
     rows = []
     for name in options.parts:
-        rows += [{"part": name, **row} for row in PARTS[name][0](options.quick)]
+        run, _, few, many = PARTS[name]
+        count = options.sources or (few if options.quick else many)
+        rows += [{"part": name, **row} for row in run(count)]
         save(rows, options.save)
     show(rows)
 

@@ -88,10 +88,11 @@ def main():
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--thetas", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="5 sources, 5 sets of targets, small digits")
+    parser.add_argument("--quick", action="store_true", help="at most 5 sources and 5 sets of targets, small digits")
     parser.add_argument("--save", help="write the figures to this JSON file")
     options = parser.parse_args()
-    count, thetas = (5, 5) if options.quick else (options.count, options.thetas)
+    most = 5 if options.quick else math.inf
+    count, thetas = min(options.count, most), min(options.thetas, most)
     rows = [corner_against_tuples(1000 * options.seed + k) for k in range(count)]
     print(
         f"{count} random sources, corner law against tuples: largest difference of the upper bounds "
@@ -99,7 +100,7 @@ def main():
         f"{sum(row['contradiction'] for row in rows)}, certified {sum(row['certified'] for row in rows)}, "
         f"positive penalties {sum(row['penalty'] > 1e-7 for row in rows)}"
     )
-    report = {"corner": rows}
+    report = [{"part": "corner", **row} for row in rows]
     for name, make, tolerance in (("Gaussian", gaussian, 1e-5), ("binary", binary, 1e-7)):
         began = time.perf_counter()
         found = [penalty_of(make, 1000 * options.seed + k, tolerance) for k in range(thetas)]
@@ -109,10 +110,10 @@ def main():
             f"penalty_upper {max(f['upper'] for f in found):.1e} nat, certified "
             f"{sum(f['proof'] == 'CERTIFIED' for f in found)}, {seconds:.0f} s"
         )
-        report[name] = found
+        report += [{"part": name, **row} for row in found]
     sizes = [(16, 60, 2)] if options.quick else [(48, 200, 3), (64, 300, 3), (256, 898, 2)]
-    report["digits"] = [digits(*size) for size in sizes]
-    for row in report["digits"]:
+    for row in (digits(*size) for size in sizes):
+        report.append({"part": "digits", **row})
         print(
             f"digits, {row['letters']} letters, {row['images']} images, {row['tuples']} tuples: penalty "
             f"{row['lower']:.6f} to {row['upper']:.6f} nat, {row['proof']}, gap {row['gap']:.1e} nat, "

@@ -1,0 +1,43 @@
+"""The benchmarks of universal representations run, at their smallest, and print what the documentation quotes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+pytestmark = pytest.mark.slow
+
+
+def run(script, *arguments):
+    """Run a script of the benchmarks on this very copy of the library; return what it printed."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *arguments]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def test_universal(tmp_path):
+    told = run("universal.py", "--quick", "--count", "2", "--thetas", "1", "--save", str(tmp_path / "figures.json"))
+    assert "contradictions 0, certified 2" in told
+    assert "digits, 16 letters, 60 images, 256 tuples" in told
+    assert told.count("1 random Theta") == 2
+    rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert [row["part"] for row in rows] == ["corner", "corner", "Gaussian", "binary", "digits"]
+    assert all(row["difference"] <= 1e-7 for row in rows[:2])
+
+
+def test_theorems(tmp_path):
+    path = tmp_path / "figures.json"
+    told = run("theorems.py", "--sources", "1", "--save", str(path))
+    for heading in ("### encoders", "### free, points, elsewhere", "### vector"):
+        assert heading in told
+    free = next(row for row in json.loads(path.read_text())["rows"] if row["part"] == "free")
+    assert free["fails"]["(12) decoded"] == free["fails"]["(12) law_of_source"] == free["fails"]["sharper"] == 0
+    assert told.endswith(run("theorems.py", "--show", str(path)))
