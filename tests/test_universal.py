@@ -262,6 +262,25 @@ def test_scalar_gaussians_pay_no_penalty(stated):
     assert universal.penalty_upper <= 5e-3
 
 
+def test_a_penalty_needs_no_more_proof_than_what_decides_it():
+    """Nine noisy classes and a label multiplier above one: rates rest on a search, and yet one target implies both."""
+    source = rdc.sources.gaussian_pair(n_x=25, n_s=9, half_width=3.0)
+    problem = rdc.Problem(source, reproduction="free", limits=[rdc.LabelEntropyLimit(INF)])
+    low, high = (conditional_entropy(source.p_x, source.labels[0], one) for one in (np.eye(25), np.ones((25, 1))))
+    tight, loose = low + 0.7 * (high - low), low + 0.9 * (high - low)
+    implied = rdc.universal_rate(problem, [(0.95, tight), (1.0, loose)], tolerance=1e-4)
+    assert implied.proof is Proof.UNVERIFIED
+    assert (implied.penalty_lower, implied.penalty_upper) == (0.0, 0.0)
+    assert implied.penalty_proof is Proof.CERTIFIED  # a theorem, whatever the rate is
+    assert implied.verify(problem).valid
+    crossed = rdc.universal_rate(problem, [(0.9, loose), (1.0, tight)], tolerance=1e-4)
+    assert crossed.penalty_proof is Proof.UNVERIFIED
+    check = crossed.verify(problem)
+    assert check.valid, str(check)  # nothing is claimed that does not follow
+    assert check.penalty_upper > crossed.penalty_upper
+    assert "not proved" in check.messages[-1]
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 0.5), st.floats(0.0, 1.0)), min_size=1, max_size=4), st.floats(0.01, 0.3))
 def test_the_symmetric_binary_pair_pays_no_penalty(stated, p1):

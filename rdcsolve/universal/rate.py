@@ -99,7 +99,7 @@ def universal_rate(
         solved = _by_tuples(tuples, server, kept, tolerance)
     if is_fixed:
         solved = with_fixed_letters(stated, bounds, solved, tolerance)
-    return _universal(stated, bounds, [alone[row.tobytes()] for row in bounds], solved)
+    return _universal(stated, bounds, [alone[row.tobytes()] for row in bounds], solved, tolerance)
 
 
 def _n_linear(problem: Problem) -> int:
@@ -214,32 +214,27 @@ def _messages(problem: Problem, result: Result | None) -> tuple[np.ndarray, np.n
     return channel, channel * problem.p_x[:, None]
 
 
-def _universal(problem: Problem, bounds: np.ndarray, alone: list[Result], solved: Fixed) -> Universal:
+def _universal(
+    problem: Problem, bounds: np.ndarray, alone: list[Result], solved: Fixed, tolerance: float
+) -> Universal:
     result = solved.result
     names = problem.loss_names
     targets = tuple(
         {name: float(value) for name, value in zip(names, row, strict=True) if math.isfinite(value)} for row in bounds
     )
-    certified = result.proof is Proof.CERTIFIED and all(one.proof is Proof.CERTIFIED for one in alone)
     lowers = [one.rate_lower for one in alone if one.proof is Proof.CERTIFIED]
-    proved = result.proof is Proof.CERTIFIED
-    lower = max([result.rate_lower, *lowers]) if proved else result.rate_lower
-    lower, upper = min(lower, result.rate_upper), result.rate_upper
-    low, high = 0.0, 0.0
-    if math.isinf(upper):
-        low = high = math.nan
-    elif not solved.is_target:
-        low = max(lower - max(one.rate_upper for one in alone), 0.0)
-        high = max(upper - max(one.rate_lower for one in alone), 0.0)
+    lower = max([result.rate_lower, *lowers]) if result.proof is Proof.CERTIFIED else result.rate_lower
+    lower = min(lower, result.rate_upper)
+    low, high, proof = _penalty(solved, alone, lower, tolerance)
     return Universal(
         status=result.status,
         proof=result.proof,
         law=solved.law,
         rate_lower=lower,
-        rate_upper=upper,
+        rate_upper=result.rate_upper,
         penalty_lower=low,
         penalty_upper=high,
-        penalty_proof=Proof.CERTIFIED if certified else result.proof if not proved else Proof.UNVERIFIED,
+        penalty_proof=proof,
         encoder=solved.channel,
         q=solved.joint.sum(axis=0),
         targets=targets,
@@ -249,3 +244,20 @@ def _universal(problem: Problem, bounds: np.ndarray, alone: list[Result], solved
         problem=solved.problem,
         message=result.message,
     )
+
+
+def _penalty(solved: Fixed, alone: list[Result], lower: float, tolerance: float) -> tuple[float, float, Proof]:
+    """Return bounds on the penalty, and what they prove: only the bounds that decide need a proof of their own."""
+    result = solved.result
+    if math.isinf(result.rate_upper) or math.isnan(result.rate_upper):
+        return math.nan, math.nan, result.proof
+    if solved.is_target:  # R(Theta) is the rate of this target, whatever is known about it
+        return 0.0, 0.0, Proof.CERTIFIED
+    uppers, lowers = ([getattr(one, name) for one in alone] for name in ("rate_upper", "rate_lower"))
+    low = 0.0 if np.isnan(uppers).any() else max(lower - max(uppers), 0.0)  # an unknown rate may be any
+    high = max(result.rate_upper - max(bound for bound in [*lowers, 0.0] if not math.isnan(bound)), 0.0)
+    dearest = max((one.rate_lower for one in alone if one.proof is Proof.CERTIFIED), default=0.0)
+    proved = max(result.rate_upper - dearest, 0.0)
+    if (low == 0 or result.proof is Proof.CERTIFIED) and proved <= high + tolerance:
+        return low, proved, Proof.CERTIFIED
+    return low, high, Proof.UNVERIFIED

@@ -35,7 +35,8 @@ class Universal:
     penalty_lower, penalty_upper : float
         Bounds on A(Theta) = R(Theta) - max_j R(target j), from the bounds on both.
     penalty_proof : Proof
-        What they prove: ``CERTIFIED`` if the bounds on R(Theta) and on all targets' rates are.
+        What they prove: ``CERTIFIED`` if the bounds that decide are, which need not be all. That no penalty is below
+        zero needs no bound, nor that it is zero where one target implies all others.
     encoder : numpy.ndarray
         p(z | x), shape (n_x, k), without messages of negligible mass.
     q : numpy.ndarray

@@ -94,12 +94,13 @@ def verify(universal: Universal, problem: Problem, arithmetic: str = "float") ->
         low = max(lower - max(one.upper for one in alone), 0.0)
         high = max(upper - max(one.lower for one in alone), 0.0)
     claims = [("an upper bound", universal.rate_upper, upper, upper - universal.rate_upper)]
-    claims += [("a penalty of at most", universal.penalty_upper, high, high - universal.penalty_upper)]
     if universal.proof is Proof.CERTIFIED:
         claims += [("a lower bound", universal.rate_lower, lower, universal.rate_lower - lower)]
+    if universal.penalty_proof is Proof.CERTIFIED:
+        claims += [("a penalty of at most", universal.penalty_upper, high, high - universal.penalty_upper)]
         claims += [("a penalty of at least", universal.penalty_lower, low, universal.penalty_lower - low)]
-    else:
-        notes.append("what the encoder says of lower bounds is not proved, and not compared")
+    if not universal.proof is universal.penalty_proof is Proof.CERTIFIED:
+        notes.append("what is said of the rate or the penalty beyond these bounds is not proved, and not compared")
     for name, claimed, found, beyond in claims:
         if not beyond <= _CLAIM_ALLOWANCE * (1 + abs(claimed)):
             faults.append(f"{name} of {claimed:.17g} is claimed but only {found:.17g} follows")
