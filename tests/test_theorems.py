@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
@@ -14,6 +14,7 @@ from rdcsolve.explore.figures import figure_4, figure_4_corners
 from rdcsolve.information import binary_entropy, conditional_entropy, entropy
 from rdcsolve.theory import gaussian, general, theorem_4, theorem_5, transport, vector_gaussian
 from rdcsolve.theory import vector_gaussian_program as program
+from rdcsolve.theory.distortion_gap import Theorem5
 
 INF = math.inf
 seeds = st.integers(0, 2**32 - 1)
@@ -116,6 +117,16 @@ def test_transport_on_the_line_and_in_the_plane_agree(seed):
     assert transport.squared_wasserstein(x, p, [0.5], [1.0]) == pytest.approx(p @ (x - 0.5) ** 2, abs=1e-12)
 
 
+def test_transport_in_the_plane_and_far_from_the_origin():
+    corners = np.array([[0.0, 0.0], [3.0, 4.0]])
+    assert transport.squared_wasserstein(corners[:1], [1.0], corners[1:], [1.0]) == pytest.approx(25.0)
+    far = np.array([1e8, 1e8])
+    for offset in (far, far[:1]):
+        x, y = (part[:, : offset.size] + offset for part in (corners, 2 * corners))
+        expected = 0.5 * float(((x[1] - y[1]) ** 2).sum())
+        assert transport.squared_wasserstein(x, [0.5, 0.5], y, [0.5, 0.5]) == pytest.approx(expected, rel=1e-9)
+
+
 def test_transport_ignores_mass_zero_and_order():
     assert transport.squared_wasserstein([5.0, 0.0, 1.0], [0, 0.5, 0.5], [1.0, 0.0], [0.5, 0.5]) == 0.0
 
@@ -178,6 +189,18 @@ def test_the_printed_point_b_is_out_of_reach():
     assert not found.any_coupling.within_region  # the second containment fails
     assert found.optimal_coupling.contains_region
     assert found.optimal_coupling.within_region
+
+
+def test_means_that_agree_to_rounding_are_one_value():
+    rng = np.random.default_rng(0)
+    source = rdc.Source(rng.normal(size=5), rng.dirichlet(np.ones(5)), labels=[rng.dirichlet([0.5, 0.5], 5)])
+    two = rng.dirichlet(np.ones(2), 5)
+    split = np.hstack([two * share for share in (0.1, 0.2, 0.7)])  # each letter three times, with the same posterior
+    found = theorem_4(split, source)
+    assert found.estimates.shape == (2, 1)
+    assert found.corner == pytest.approx(theorem_4(two, source).corner, abs=1e-12)
+    assert found.a_is_extreme
+    assert not found.b_is_in_region
 
 
 def test_equal_means_with_different_posteriors():
@@ -293,6 +316,33 @@ def test_12_for_letters_at_the_points_of_the_source():
             assert found.holds_12(1e-5)["decoded"] or math.sqrt(found.variance_third) > roots
 
 
+@given(st.tuples(*[st.floats(0.01, 4.0)] * 6))
+@example((1.0, 0.25, 0.13, 0.25, 1.0, 0.5))  # (13) fails by little
+def test_both_sides_of_theorem_5_are_the_printed_formulas(numbers):
+    v, D1, D3, D_b, variance_third, mmse_third = numbers
+    found = Theorem5((0.0, 0.0), v, D1, 0.0, D3, 0.0, variance_third, mmse_third, 0.0, {"decoded": D_b})
+    assert found.premise_holds == (D1 <= mmse_third + 1e-9 * v)
+    assert found.gap["decoded"] == D3 - D_b
+    assert found.ratio["decoded"] == D3 / D_b
+    root = v - D1 - 2 * D1
+    as_printed = v + variance_third - 2 * math.sqrt(variance_third * root) if root > 0 else math.nan
+    if abs(root) > 1e-9:
+        assert found.bound_12_as_printed == pytest.approx(as_printed, nan_ok=True)
+    if D1 > v - 1e-9:
+        return
+    numerator = v + variance_third - 2 * math.sqrt(variance_third * (v - D1))
+    assert found.bound_12 == pytest.approx(numerator - 2 * D1)
+    assert found.sharper_bound_12 == pytest.approx(numerator - D1)
+    assert found.bound_13 == pytest.approx(numerator / (2 * D1))
+    assert found.sharper_bound_13 == pytest.approx(numerator / D1)
+    for holds, excess in (
+        (found.holds_12(), D3 - D_b - (numerator - 2 * D1)),
+        (found.holds_13(), D3 / D_b - numerator / (2 * D1)),
+    ):
+        if abs(excess) > 1e-3:
+            assert holds["decoded"] == (excess > 0)
+
+
 def test_the_last_term_of_12_belongs_outside_the_root():
     """As printed the bound is larger, hence false: a channel that is best for both has the gap 0."""
     source = rdc.Source([-1.0, 1.0], [0.5, 0.5], labels=[np.eye(2)])
@@ -300,6 +350,7 @@ def test_the_last_term_of_12_belongs_outside_the_root():
     found = theorem_5(source, channel, channel)
     assert found.gap["decoded"] == pytest.approx(0.0)
     assert found.bound_12 <= 0.0 < found.bound_12_as_printed
+    assert found.bound_12_as_printed == pytest.approx(1 + 0.81 - 2 * 0.9 * math.sqrt(1 - 3 * 0.19))
     noisy = theorem_5(source, [[0.7, 0.3], [0.3, 0.7]], [[0.7, 0.3], [0.3, 0.7]])
     assert math.isnan(noisy.bound_12_as_printed)  # sigma^2 < 3 D1
 

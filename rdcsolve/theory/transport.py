@@ -49,9 +49,6 @@ def squared_wasserstein(points: ArrayLike, masses: ArrayLike, others: ArrayLike,
     if x.shape[1] != y.shape[1]:
         raise InvalidInput(f"points have dimension {x.shape[1]} and others {y.shape[1]}; make them agree")
     ot = _pot()
-    # A common shift changes nothing, and keeps squares of large coordinates from cancelling.
-    centre = p @ x
-    x, y = x - centre, y - centre
     if x.shape[1] == 1:
         return max(0.0, float(ot.emd2_1d(x[:, 0], y[:, 0], p, q, metric="sqeuclidean")))
     costs = ((x[:, None, :] - y[None, :, :]) ** 2).sum(axis=2)
