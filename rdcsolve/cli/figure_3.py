@@ -96,4 +96,4 @@ def _panel(title: str, problem: Problem, loss: str, rate: float) -> _Panel:
         f"{universal.penalty_lower:.6f} to {universal.penalty_upper:.6f} nat, {universal.penalty_proof.name}"
     )
     proved = bool((boundary.proof == "CERTIFIED").all()) and universal.penalty_proof.name == "CERTIFIED"
-    return _Panel(title, boundary, regions, lines, proved)
+    return _Panel(f"{title}, R = {rate:g} nat", boundary, regions, lines, proved)

@@ -147,6 +147,11 @@ def figure_4(corners: Sequence[Corner], axes: Sequence[Axes] | None = None, *, r
         true.fill_between([corner.C, right], corner.D, 1.02, color=line.get_color(), alpha=0.06, linewidth=0)
         true.plot(corner.C_there, corner.D_upper, "x", color=line.get_color())
         true.plot(corner.C_upper, corner.D_there, "+", color=line.get_color())
+    # two marks without a line, so that the legend says what they are and what is proved of them
+    proofs = {"x": ("least squared error", "D_proof"), "+": ("least label entropy", "C_proof")}
+    for mark, (name, proof) in proofs.items():
+        held = {getattr(corner, proof).name.lower() for corner in corners}
+        true.plot([], [], mark, color="0.3", label=f"{name}, solved ({', '.join(sorted(held))})")
     rates = np.linspace(0.0, 3.0, _FINE)
     locus = gaussian.region(rates, rho)
     true.plot(locus[1], locus[0], color="0.6", linestyle="--", linewidth=0.8, label="corners of all rates")
