@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import rdcsolve as rdc
 from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.solvers import Proof, Status
 from rdcsolve.universal import generation, hulls, rate
+from rdcsolve.universal import tuples as tuples_module
 from rdcsolve.universal.deterministic import Assignments, meeting
 
 INF = math.inf
@@ -41,6 +43,9 @@ def check(universal, problem, targets):
     assert 0 <= universal.penalty_lower <= universal.penalty_upper
     assert mutual_information(problem.p_x, universal.encoder) == pytest.approx(universal.rate_upper, abs=1e-8)
     assert universal.rate_upper >= max(one.rate_lower for one in universal.results) - 1e-12
+    if universal.proof is Proof.CERTIFIED:  # one encoder for all serves each: what one needs, all need
+        proved = [one.rate_lower for one in universal.results if one.proof is Proof.CERTIFIED]
+        assert universal.rate_lower >= min(max(proved), universal.rate_upper)
     assert len(universal.decoders) == len(universal.results) == len(universal.targets) == len(targets)
     for target, decoder in zip(universal.targets, universal.decoders, strict=True):
         assert decoder.letters.shape == universal.q.shape
@@ -142,7 +147,9 @@ def test_generated_tuples_agree_with_all_of_them(seed, monkeypatch):
         assert one.result.certificate.verify(one.problem).valid
 
 
-def test_the_largest_price_of_tuples_is_that_of_all():
+@pytest.mark.parametrize("chunk", [12, 2_000_000])  # in blocks of two heads, and all at once
+def test_the_largest_price_of_tuples_is_that_of_all(chunk, monkeypatch):
+    monkeypatch.setattr(tuples_module, "_CHUNK", chunk)
     rng = np.random.default_rng(0)
     problem = two_losses(rng)
     bounds = np.array([problem.with_limits(D=0.4, other=0.5).bounds, problem.with_limits(other=0.3).bounds] * 2)[:3]
@@ -156,6 +163,52 @@ def test_the_largest_price_of_tuples_is_that_of_all():
     assert largest == pytest.approx(prices.max(), abs=1e-12)
     place = {tuple(row): i for i, row in enumerate(tuples.everything())}
     assert [prices[place[tuple(row)]] for row in dearest] == pytest.approx(logs.tolist(), abs=1e-12)
+
+
+def test_the_largest_price_leaves_out_what_is_forbidden():
+    rng = np.random.default_rng(1)
+    p, d, other = rng.dirichlet(np.ones(4)), rng.random((4, 3)), rng.random((4, 3))
+    d[0, 1] = d[2, 0] = INF
+    other[:, 1] = other[:, 0]  # no difference to the second target but in what is forbidden
+    problem = rdc.Problem.from_arrays(p, d, losses={"other": other})
+    bounds = np.array([problem.with_limits(D=0.4).bounds, problem.with_limits(other=0.3).bounds])
+    tuples = rate.Tuples(problem, bounds)
+    assert tuples.sizes == (3, 3)
+    u, multipliers = np.array([3.0, 0.0, 3.0, 0.0]), {"target0_distortion": 2.0, "target1_other": 3.0}
+    exponents = u[:, None, None] - 2.0 * d[:, :, None] - 3.0 * other[:, None, :]
+    terms = p[:, None, None] * np.exp(exponents) * np.isfinite(d)[:, None, :]
+    assert tuples.dearest(u, multipliers)[0] == pytest.approx(math.log(terms.sum(axis=0).max()), abs=1e-12)
+
+
+def test_a_target_gets_a_symbol_of_its_own_unless_another_implies_it():
+    rows = np.array([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [INF, 1.0]])
+    assert rate.undominated(rows) == [0, 2]
+
+
+def test_a_map_that_exceeds_a_bound_is_none():
+    one = Assignments((np.array([[1.0]]),), (), 1)
+    assert meeting(one, [1.0]).tolist() == [0]
+    assert meeting(one, [1 - 1e-9]) is None
+
+
+def test_bounds_on_the_penalty_need_the_proofs_that_decide():
+    yes, no = Proof.CERTIFIED, Proof.UNVERIFIED
+
+    def penalty(together, *alone, is_target=False):
+        made = [SimpleNamespace(proof=one[0], rate_lower=one[1], rate_upper=one[2]) for one in (together, *alone)]
+        solved = SimpleNamespace(result=made[0], is_target=is_target)
+        low, high, proof = rate._penalty(solved, made[1:], made[0].rate_lower, 1e-3)
+        return round(low, 12), round(high, 12), proof
+
+    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, yes)
+    assert penalty((yes, 0.9, 1.0), (no, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, yes)  # the dearest is proved
+    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (no, 0.7, 0.75)) == (0.15, 0.3, no)
+    assert penalty((yes, 0.9, 1.0), (yes, 0.65, 0.66), (no, 0.7, 0.75)) == (0.15, 0.3, no)
+    assert penalty((no, 0.9, 1.0), (yes, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, no)
+    assert penalty((no, 0.7, 1.0), (yes, 0.7, 0.75)) == (0.0, 0.3, yes)  # that it is not negative needs no bound
+    assert penalty((yes, 0.9, 1.0), (yes, 0.6995, 0.75), (no, 0.7, 0.75)) == (0.15, 0.3005, yes)
+    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (Proof.NONE, 0.0, math.nan)) == (0.0, 0.5, yes)
+    assert penalty((no, 0.9, 1.0), (no, 0.9, 1.0), is_target=True) == (0.0, 0.0, yes)
 
 
 def test_tuples_with_a_label_entropy_and_forbidden_pairs():
@@ -392,6 +445,16 @@ def test_a_quadrant_has_the_mean_and_the_posterior_at_its_corner():
     assert not region.contains([mmse - 1e-9, 9])
     turned = rdc.achievable_region(channel, problem, ("C", "D"))
     assert turned.vertices[0].tolist() == region.vertices[0, ::-1].tolist()
+
+
+def test_a_quadrant_names_the_symbols_at_its_corner():
+    rng = np.random.default_rng(4)
+    problem = region_cases(rng)["split"]
+    channel = rng.dirichlet(np.full(4, 0.4), 5)
+    region = rdc.achievable_region(channel, problem)
+    shown = channel @ np.eye(3)[region.letters[0]]
+    distortion = problem.p_x @ (shown * problem.linear_losses[0].matrix).sum(axis=1)
+    assert distortion == pytest.approx(region.vertices[0, 0], abs=1e-12)
 
 
 def test_a_polygon_is_what_all_deterministic_decoders_span():
