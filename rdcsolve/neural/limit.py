@@ -17,12 +17,12 @@ from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.explore.tradeoff import tradeoff
 from rdcsolve.information import entropy
-from rdcsolve.neural.checkpoints import whole_file
 from rdcsolve.neural.images import Images, load_images
 from rdcsolve.neural.messages import decoded_messages
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_results
 from rdcsolve.neural.system import load_system
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
+from rdcsolve.solvers.archive import whole_file
 
 if TYPE_CHECKING:
     import xarray

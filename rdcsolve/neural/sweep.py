@@ -16,13 +16,13 @@ import torch
 
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, SolverFailed, UnreadableFile
-from rdcsolve.neural.checkpoints import whole_file
 from rdcsolve.neural.classifier import train_classifier
 from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
 from rdcsolve.neural.images import load_images
 from rdcsolve.neural.system import load_system
 from rdcsolve.neural.training import train
+from rdcsolve.solvers.archive import whole_file
 
 _SETTINGS = "experiment.json"
 _CLASSIFIER = "classifier.pt"
