@@ -2,10 +2,10 @@
 What can be decoded from a neural encoder
 =========================================
 
-Two small compression systems are trained on handwritten digits: one for squared error alone, one for a classifier's sake
-too. Then decoders change places: each encoder gets a new decoder that is trained for what the other one was made for. At
-last the encoders are handed over as channels p(z | x), and the library says what *any* decoder could make of their
-messages, and what no code of that rate can beat.
+Two small compression systems are trained on handwritten digits: one for squared error alone, one for a classifier's
+sake too. Then decoders change places: each encoder gets a new decoder that is trained for what the other one was made
+for. At last the encoders are handed over as channels p(z | x), and the library says what *any* decoder could make of
+their messages, and what no code of that rate can beat.
 
 The full experiment on MNIST, with its results, is on the page *The experiment on MNIST*.
 """
@@ -40,7 +40,13 @@ training, test = images("train"), images("test")
 # cross-entropy of a classifier that was trained before and stays as it is.
 
 preset = dataclasses.replace(
-    neural.PRESETS["smoke"], name="tiny", batch=32, epochs=25, milestones=(18,), classifier_epochs=15, learning_rate=5e-3
+    neural.PRESETS["smoke"],
+    name="tiny",
+    batch=32,
+    epochs=25,
+    milestones=(18,),
+    classifier_epochs=15,
+    learning_rate=5e-3,
 )
 classifier = neural.train_classifier(training, preset)
 near = neural.train(training, classifier, neural.Weights(lambda_c=0.0), preset)
@@ -57,9 +63,9 @@ systems = {
 }
 
 # %%
-# Letters are what a decoder may show: centres of k-means, training images, and for each encoder the conditional means of
-# its messages and what its trained decoders show. Encoder and decoder share a dither of eight values, so a message is
-# one of 8 * 27.
+# Letters are what a decoder may show: centres of k-means, training images, and for each encoder the conditional means
+# of its messages and what its trained decoders show. Encoder and decoder share a dither of eight values, so a message
+# is one of 8 * 27.
 
 n_dithers = 8
 pixels = training.pixels().double().numpy()
