@@ -151,21 +151,29 @@ def train(
     settings = systems.PRESETS.get(preset)
     if settings is None:
         raise InvalidInput(f"--preset {preset!r} is unknown; choose one of {', '.join(systems.PRESETS)}")
+    weights = systems.Weights(lambda_d, lambda_c, lambda_p)
+    quantiser = systems.Quantiser(dimension, levels)
+    reused = None if encoder is None else systems.load_system(encoder)
     images = systems.load_images("train", data, dataset=dataset, n=settings.n_train)
     judge = systems.train_classifier(images, settings, path=classifier)
     partial = file.with_name(file.name + ".partial")
-    system = systems.train(
-        images,
-        judge,
-        systems.Weights(lambda_d, lambda_c, lambda_p),
-        settings,
-        dimension=dimension,
-        levels=levels,
-        encoder=None if encoder is None else systems.load_system(encoder),
-        seed=seed,
-        checkpoint=partial,
-        progress=progress,
-    )
+    try:
+        system = systems.train(
+            images,
+            judge,
+            weights,
+            settings,
+            dimension=quantiser.dimension,
+            levels=quantiser.levels,
+            encoder=reused,
+            seed=seed,
+            checkpoint=partial,
+            progress=progress,
+        )
+    except KeyboardInterrupt as interrupt:
+        if partial.exists():
+            interrupt.add_note(f"finished epochs are kept in {partial}; run again to go on")
+        raise
     system.save(file)
     partial.unlink(missing_ok=True)
     typer.echo(f"saved {file}: {system!r}")

@@ -49,7 +49,13 @@ def train_classifier(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = make_classifier(preset)
-    key = {"layers": list(preset.classifier), "epochs": preset.classifier_epochs, "n": len(images), "seed": seed}
+    key = {
+        "layers": list(preset.classifier),
+        "epochs": preset.classifier_epochs,
+        "batch": preset.batch,
+        "images": images.fingerprint,
+        "seed": seed,
+    }
     if path is not None and Path(path).exists():
         content = load_checkpoint(path, _KIND)
         if content.get("key") != key:

@@ -72,6 +72,7 @@ def evaluate(
         If POT is not installed.
     """
     count(n_bootstrap, "n_bootstrap", least=2)
+    count(n_projections, "n_projections")
     if not 0 < level < 1:
         raise InvalidInput(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
     pixels = images.pixels()
@@ -90,7 +91,8 @@ def evaluate(
     weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap) / n
     found = {name: _interval(values.mean(), weights @ values, level) for name, values in per_image.items()}
     found.setdefault("w1", Estimate(*[float("nan")] * 3))
-    sent = np.eye(system.quantiser.n_messages)[messages.numpy()]
+    seen, place = np.unique(messages.numpy(), return_inverse=True)
+    sent = np.eye(len(seen))[place]
     found["message_entropy"] = _interval(
         entropy(sent.mean(axis=0)), np.array([entropy(masses) for masses in weights @ sent]), level
     )

@@ -12,6 +12,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.neural.losses import Weights
 from rdcsolve.neural.presets import Preset, preset_from, preset_of
 from rdcsolve.neural.quantiser import Quantiser
+from rdcsolve.problems.validation import one_of
 
 CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION = "conventional", "low cross-entropy", "low distortion"
 """Kinds of runs: both ends trained together, or a new decoder for the encoder that was trained for the largest
@@ -76,14 +77,18 @@ class Experiment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "preset", preset_of(self.preset))
         for name in ("lambdas_c", "lambdas_c_with_w1", "lambdas_c_repeated"):
-            values = tuple(sorted({float(value) for value in getattr(self, name)}))
+            try:
+                values = tuple(sorted({float(value) for value in getattr(self, name)}))
+            except (TypeError, ValueError):
+                raise InvalidInput(f"{name} is {getattr(self, name)!r}; give a list of numbers") from None
             object.__setattr__(self, name, values)
             for value in values:
                 Weights(lambda_c=value)
             if values and len(values) < 2:
                 raise InvalidInput(f"{name} is {values}; give at least two values, or none")
-        Weights(lambda_p=self.lambda_p)
-        count(self.n_seeds, "n_seeds")
+        object.__setattr__(self, "lambda_p", Weights(lambda_p=self.lambda_p).lambda_p)
+        object.__setattr__(self, "n_seeds", count(self.n_seeds, "n_seeds"))
+        one_of(self.dataset, ("mnist", "fashion-mnist", "any"), "dataset")
         if not self.lambdas_c:
             raise InvalidInput("lambdas_c is empty; give at least two values")
         ends = {self.lambdas_c[0], self.lambdas_c[-1]}
@@ -91,7 +96,9 @@ class Experiment:
             raise InvalidInput(
                 f"lambdas_c_repeated is {self.lambdas_c_repeated}; take them from lambdas_c, with its least and largest"
             )
-        Quantiser(self.dimension, self.levels)
+        quantiser = Quantiser(self.dimension, self.levels)
+        object.__setattr__(self, "dimension", quantiser.dimension)
+        object.__setattr__(self, "levels", quantiser.levels)
 
     @property
     def quantiser(self) -> Quantiser:
@@ -125,17 +132,22 @@ class Experiment:
             raise InvalidInput(f"this describes no experiment: {type(error).__name__} {error}") from error
 
 
+def _short(value: float) -> str:
+    """Return the shortest text that is this number and no other."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
 def _family(lambdas_c: tuple[float, ...], lambda_p: float, seed: int) -> list[Run]:
     """Return the runs of one seed: conventional ones, the two encoders to reuse first, then universal decoders."""
-    tail = f"p{lambda_p:g}_s{seed}"
+    tail = f"p{_short(lambda_p)}_s{seed}"
     if not lambdas_c:
         return []
     least, *inner, largest = lambdas_c
-    conventional = {c: f"conventional_c{c:g}_{tail}" for c in (largest, least, *inner)}
+    conventional = {c: f"conventional_c{_short(c)}_{tail}" for c in (largest, least, *inner)}
     runs = [Run(name, CONVENTIONAL, Weights(1.0, c, lambda_p), seed) for c, name in conventional.items()]
     for kind, at in ((LOW_CROSS_ENTROPY, largest), (LOW_DISTORTION, least)):
         for c in lambdas_c:
-            name = f"universal_c{c:g}_{tail}_on_c{at:g}"
+            name = f"universal_c{_short(c)}_{tail}_on_c{_short(at)}"
             # Another seed than the encoder's: the decoder shall not start from what it was trained with.
             runs.append(Run(name, kind, Weights(1.0, c, lambda_p), seed + 1000, conventional[at]))
     return runs

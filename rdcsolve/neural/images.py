@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -45,6 +47,11 @@ class Images:
     def pixels(self, chosen: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         """Return chosen images with pixels in [0, 1], shape (m, 784)."""
         return self.bytes[chosen].float() / 255.0
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the images and classes."""
+        return hashlib.sha256(self.bytes.numpy().tobytes() + self.classes.numpy().tobytes()).hexdigest()
 
     def first(self, n: int | None) -> Images:
         """Return the first n images; all of them for None."""

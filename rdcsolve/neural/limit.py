@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +116,12 @@ def _letters(parts: dict[str, np.ndarray], codebook: np.ndarray) -> Letters:
 
 def _read_letters(path: Path, wanted: dict[str, int]) -> Letters:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # The file is ours to close: numpy leaves it open when the archive is damaged.
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
         codebook, n_dithers = held.pop("codebook"), int(held.pop("dithers"))
         sizes = {name: len(pixels) for name, pixels in held.items()} | {"dithers": n_dithers}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableFile(f"{path} is damaged ({error}); remove it") from error
     for name, number in wanted.items():
         if sizes.get(name) != number:

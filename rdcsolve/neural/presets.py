@@ -67,8 +67,11 @@ class Preset:
                 f"the decoder's last dense width is {self.decoder[-1]} but its convolutions start with "
                 f"{self.decoder_channels[0]} channels of 4 x 4 pixels; make it {16 * self.decoder_channels[0]}"
             )
-        if min(self.batch, self.epochs, self.classifier_epochs) < 1:
-            raise InvalidInput("batch, epochs and classifier_epochs are integers >= 1")
+        if self.batch < 2 or min(self.epochs, self.classifier_epochs) < 1:
+            raise InvalidInput(
+                f"batch, epochs and classifier_epochs are {self.batch}, {self.epochs} and {self.classifier_epochs}; "
+                "take at least 2, 1 and 1"
+            )
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(

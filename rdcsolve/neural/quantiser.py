@@ -35,8 +35,8 @@ class Quantiser:
     levels: int
 
     def __post_init__(self) -> None:
-        count(self.dimension, "dimension")
-        count(self.levels, "levels", least=2)
+        object.__setattr__(self, "dimension", count(self.dimension, "dimension"))
+        object.__setattr__(self, "levels", count(self.levels, "levels", least=2))
 
     @property
     def step(self) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rdcsolve.errors import InvalidInput
+from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.information import entropy
@@ -129,7 +129,7 @@ def read_standings(folder: str | os.PathLike[str]) -> list[Standing]:
     path = Path(folder) / _FILE
     if not path.exists():
         return []
-    return [Standing(**one) for one in read_json(path)["standings"]]
+    return _parsed(path)[0]
 
 
 def read_codebook(folder: str | os.PathLike[str]) -> dict[str, float]:
@@ -141,7 +141,16 @@ def read_codebook(folder: str | os.PathLike[str]) -> dict[str, float]:
         As of `nearest_letter`.
     """
     path = Path(folder) / _FILE
-    return {name: float(value) for name, value in read_json(path)["codebook"].items()} if path.exists() else {}
+    return _parsed(path)[1] if path.exists() else {}
+
+
+def _parsed(path: Path) -> tuple[list[Standing], dict[str, float]]:
+    content = read_json(path)
+    try:
+        found = [Standing(**one) for one in content["standings"]]
+        return found, {name: float(value) for name, value in content["codebook"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UnreadableFile(f"{path} is damaged ({type(error).__name__} {error}); remove it") from error
 
 
 class _Judge:

@@ -69,6 +69,8 @@ def run_experiment(
     """
     folder = Path(folder)
     count(processes, "processes")
+    for part in ("train", "test"):  # what cannot be run shall not claim the folder
+        load_images(part, data, dataset=experiment.dataset, n=1)
     _claim(folder, experiment)
     classifier_of(experiment, folder, data)
     runs = {run.name: run for run in experiment.runs()}

@@ -79,7 +79,7 @@ def train(
     Source: Nguyen et al. (2025), equations (16) and (17). The critic is the one of Wasserstein GANs with gradient
     penalty (Gulrajani et al., 2017), one step of it for each of the decoder.
     """
-    preset = preset_of(preset)
+    preset, seed = preset_of(preset), int(seed)
     if encoder is not None:
         dimension, levels = encoder.quantiser.dimension, encoder.quantiser.levels
     training = _Training(images, classifier, weights, preset, Quantiser(dimension, levels), seed, encoder)
@@ -184,7 +184,7 @@ class _Training:
         }
 
     def _key(self) -> dict[str, Any]:
-        return described(self.system) | {"n_images": len(self.images)}
+        return described(self.system) | {"n_images": len(self.images), "images": self.images.fingerprint}
 
     def take_over(self, path: Path) -> None:
         """Go on from a checkpoint."""
@@ -196,6 +196,8 @@ class _Training:
                     f"{path} is of another training: {differing[0]} is {content['key'].get(differing[0])} there and "
                     f"{self._key()[differing[0]]} here; choose another file, or remove it"
                 )
+            if self.latents is not None and not _same(self.system.encoder.state_dict(), content["networks"]["encoder"]):
+                raise InvalidInput(f"{path} is of a training with another encoder; choose another file, or remove it")
             for name, network in parts(self.system):
                 if name != "encoder" or self.latents is None:
                     restore(network, content["networks"][name], path, name)
@@ -205,7 +207,7 @@ class _Training:
             self.history = list(content["history"])
         except RdcError:
             raise
-        except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
             raise UnreadableFile(f"{path} is damaged: {type(error).__name__} {error}; remove it") from error
 
     def finished(self) -> System:
@@ -213,6 +215,10 @@ class _Training:
         for _, network in parts(self.system):
             network.eval()
         return dataclasses.replace(self.system, history=tuple(self.history))
+
+
+def _same(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return state.keys() == other.keys() and all(torch.equal(state[name], other[name]) for name in state)
 
 
 def _adam(networks: list[nn.Module], learning_rate: float) -> torch.optim.Adam:
