@@ -14,7 +14,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import entropy
 from rdcsolve.neural.images import Images
 from rdcsolve.neural.losses import cross_entropy, squared_error
-from rdcsolve.neural.system import System
+from rdcsolve.neural.system import System, in_chunks
 from rdcsolve.theory.transport import sliced_squared_wasserstein
 
 _SLICED_RESAMPLES = 30
@@ -73,20 +73,20 @@ def evaluate(
     """
     count(n_bootstrap, "n_bootstrap", least=2)
     count(n_projections, "n_projections")
+    count(seed, "seed", least=0)
     if not 0 < level < 1:
         raise InvalidInput(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
     pixels = images.pixels()
     shown, messages = system.reconstruct(pixels, torch.Generator().manual_seed(seed))
-    with torch.no_grad():
-        logits = classifier(shown)
-        gap = None if system.critic is None else (system.critic(pixels) - system.critic(shown))[:, 0].numpy()
-        per_image = {
-            "mse": squared_error(pixels, shown).double().numpy(),
-            "cross_entropy": cross_entropy(logits, images.classes).double().numpy(),
-            "accuracy": (logits.argmax(dim=1) == images.classes).double().numpy(),
-        }
-    if gap is not None:
-        per_image["w1"] = gap.astype(float)
+    logits = in_chunks(classifier, shown)
+    per_image = {
+        "mse": squared_error(pixels, shown).double().numpy(),
+        "cross_entropy": cross_entropy(logits, images.classes).double().numpy(),
+        "accuracy": (logits.argmax(dim=1) == images.classes).double().numpy(),
+    }
+    if system.critic is not None:
+        gap = in_chunks(system.critic, pixels) - in_chunks(system.critic, shown)
+        per_image["w1"] = gap[:, 0].double().numpy()
     n = len(images)
     weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_bootstrap) / n
     found = {name: _interval(values.mean(), weights @ values, level) for name, values in per_image.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from rdcsolve.data.arguments import count
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.neural.experiment import CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION
@@ -156,6 +157,7 @@ def reconstructions(
 
     folder = Path(folder)
     experiment, results = read_experiment(folder), read_results(folder)
+    count(n_images, "n_images")
     images = load_images("test", data, dataset=experiment.dataset, n=experiment.preset.n_test)
     chosen = _one_of_each(images.classes, n_images)
     pixels = images.pixels(chosen)

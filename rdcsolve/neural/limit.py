@@ -22,7 +22,7 @@ from rdcsolve.information import entropy
 from rdcsolve.neural.images import Images, load_images
 from rdcsolve.neural.messages import decoded_messages
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_results
-from rdcsolve.neural.system import load_system
+from rdcsolve.neural.system import in_chunks, load_system
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
 from rdcsolve.solvers.archive import whole_file
 
@@ -86,26 +86,27 @@ def limit_letters(
     """
     path = Path(folder) / _LETTERS
     experiment = read_experiment(folder)
+    names = [name for name, found in read_results(folder).items() if found["run"].seed % 1000 == 0]
+    if not names:
+        raise InvalidInput(f"{folder} holds no finished run; run the experiment first")
     wanted = {"k-means centroids": n_centroids, "training images": n_images, "dithers": n_dithers}
     if path.exists():
-        return _read_letters(path, wanted)
+        return _read_letters(path, wanted, names)
     images = load_images("train", data, dataset=experiment.dataset, n=experiment.preset.n_train)
+    if len(images) < count(n_images, "n_images"):
+        raise InvalidInput(f"n_images is {n_images} but there are {len(images)} training images; take fewer")
     sample = images.first(_FOR_CLUSTERS).pixels().double().numpy()
     parts = {
         "k-means centroids": np.clip(kmeans_codebook(sample, count(n_centroids, "n_centroids")), 0.0, 1.0),
-        "training images": images.first(count(n_images, "n_images")).pixels().double().numpy(),
+        "training images": images.first(n_images).pixels().double().numpy(),
     }
-    shown = [
-        decoded_messages(load_system(Path(folder) / f"{name}.pt"), n_dithers=n_dithers)
-        for name, found in read_results(folder).items()
-        if found["run"].seed % 1000 == 0
-    ]
-    if not shown:
-        raise InvalidInput(f"{folder} holds no finished run; run the experiment first")
+    shown = [decoded_messages(load_system(Path(folder) / f"{name}.pt"), n_dithers=n_dithers) for name in names]
     parts["outputs of trained decoders"] = np.concatenate(shown)
     codebook = np.clip(kmeans_codebook(sample, experiment.quantiser.n_messages), 0.0, 1.0)
     with whole_file(path) as stream:
-        np.savez_compressed(stream, codebook=codebook, dithers=n_dithers, **parts)  # type: ignore[arg-type]
+        np.savez_compressed(
+            stream, codebook=codebook, dithers=n_dithers, runs=np.array(names), **parts
+        )  # type: ignore[arg-type]
     return _letters(parts, codebook)
 
 
@@ -114,15 +115,20 @@ def _letters(parts: dict[str, np.ndarray], codebook: np.ndarray) -> Letters:
     return Letters(np.concatenate(list(parts.values())), origins, codebook)
 
 
-def _read_letters(path: Path, wanted: dict[str, int]) -> Letters:
+def _read_letters(path: Path, wanted: dict[str, int], names: list[str]) -> Letters:
     try:
         # The file is ours to close: numpy leaves it open when the archive is damaged.
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
-        codebook, n_dithers = held.pop("codebook"), int(held.pop("dithers"))
+        codebook, n_dithers, runs = held.pop("codebook"), int(held.pop("dithers")), held.pop("runs").tolist()
         sizes = {name: len(pixels) for name, pixels in held.items()} | {"dithers": n_dithers}
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableFile(f"{path} is damaged ({error}); remove it") from error
+    if runs != names:
+        raise InvalidInput(
+            f"{path} was made of {len(runs)} runs and now {len(names)} are finished; remove it and {CURVE} to "
+            "start anew"
+        )
     for name, number in wanted.items():
         if sizes.get(name) != number:
             raise InvalidInput(f"{path} has {sizes.get(name)} {name}, asked for are {number}; remove it to start anew")
@@ -147,9 +153,8 @@ def limit_problem(images: Images, classifier: nn.Module, letters: Any) -> Proble
         letter in nats, neither limited.
     """
     shown = np.asarray(letters, dtype=float)
-    with torch.no_grad():
-        logits = classifier(torch.from_numpy(shown).float()).double()
-    decisions = torch.softmax(logits, dim=1).numpy()
+    logits = in_chunks(classifier, torch.from_numpy(shown).float())
+    decisions = torch.softmax(logits.double(), dim=1).numpy()
     source = Source(
         images.pixels().double().numpy(), np.full(len(images), 1 / len(images)), [np.eye(10)[images.classes.numpy()]]
     )

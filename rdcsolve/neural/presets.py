@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -67,6 +68,12 @@ class Preset:
                 f"the decoder's last dense width is {self.decoder[-1]} but its convolutions start with "
                 f"{self.decoder_channels[0]} channels of 4 x 4 pixels; make it {16 * self.decoder_channels[0]}"
             )
+        if self.decoder_channels and len(self.decoder_channels) != 3:
+            raise InvalidInput(f"decoder_channels is {self.decoder_channels}; give three numbers, or none")
+        if not 0 <= min(self.learning_rate, self.critic_learning_rate, self.decay, self.penalty) < math.inf:
+            raise InvalidInput("learning rates, decay and penalty must be finite and >= 0; one of them is not")
+        if any(n is not None and n < 1 for n in (self.n_train, self.n_test)):
+            raise InvalidInput(f"n_train is {self.n_train} and n_test {self.n_test}; take at least 1, or None for all")
         if self.batch < 2 or min(self.epochs, self.classifier_epochs) < 1:
             raise InvalidInput(
                 f"batch, epochs and classifier_epochs are {self.batch}, {self.epochs} and {self.classifier_epochs}; "

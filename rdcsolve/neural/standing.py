@@ -51,7 +51,7 @@ class Standing:
         H(S|Z): no classifier of anything decoded from these messages has less cross-entropy.
     limit_lower, limit_upper : float
         Bounds on the least squared error at that cross-entropy and the experiment's rate, over all channels to the
-        limit's letters; NaN below the least cross-entropy that was solved for.
+        limit's letters. The upper one is NaN below the least cross-entropy that was solved for.
     """
 
     name: str

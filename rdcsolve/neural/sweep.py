@@ -177,7 +177,7 @@ def _finished(
                     (done if error is None else lost).add(name)
                     yield name, None if error is None else str(error)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)  # and wait: what is at work must not write into a later continuation
             raise
 
 

@@ -41,7 +41,7 @@ class System:
     preset : Preset
     seed : int
     history : tuple of dict
-        Mean losses of every epoch: ``mse``, ``cross_entropy``, and ``w1`` where there is a critic.
+        Mean losses of every epoch: ``mse``, and ``cross_entropy`` and ``w1`` where they have a weight.
     """
 
     encoder: nn.Module
@@ -61,11 +61,11 @@ class System:
 
     def latent(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the encoder's output before quantisation, shape (n, h), each number in [-1, 1]."""
-        return self._in_chunks(self.encoder, pixels)
+        return in_chunks(self.encoder, pixels)
 
     def decode(self, received: torch.Tensor) -> torch.Tensor:
         """Return the images for what a decoder receives, shape (n, 784)."""
-        return self._in_chunks(self.decoder, received)
+        return in_chunks(self.decoder, received)
 
     def reconstruct(
         self, pixels: torch.Tensor, generator: torch.Generator | None = None
@@ -93,11 +93,6 @@ class System:
         """
         save_checkpoint(path, {"kind": KIND, **described(self), **states(self), "history": list(self.history)})
 
-    def _in_chunks(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        network.eval()
-        with torch.no_grad():
-            return torch.cat([network(chunk) for chunk in inputs.split(_CHUNK)])
-
     def __repr__(self) -> str:
         w, q = self.weights, self.quantiser
         kind = "universal" if self.is_universal else "conventional"
@@ -105,6 +100,13 @@ class System:
             f"<System {kind}, {q.dimension} x {q.levels} levels, lambda_d={w.lambda_d:g}, lambda_c={w.lambda_c:g}, "
             f"lambda_p={w.lambda_p:g}, seed {self.seed}>"
         )
+
+
+def in_chunks(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+    """Return a network's outputs in evaluation mode, without gradients, a part of the inputs at a time."""
+    network.eval()
+    with torch.no_grad():
+        return torch.cat([network(chunk) for chunk in inputs.split(_CHUNK)])
 
 
 def new_system(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, RdcError, SolverFailed, UnreadableFile
 from rdcsolve.neural.checkpoints import load_checkpoint, restore, save_checkpoint
 from rdcsolve.neural.images import Images
@@ -79,7 +80,7 @@ def train(
     Source: Nguyen et al. (2025), equations (16) and (17). The critic is the one of Wasserstein GANs with gradient
     penalty (Gulrajani et al., 2017), one step of it for each of the decoder.
     """
-    preset, seed = preset_of(preset), int(seed)
+    preset, seed = preset_of(preset), count(seed, "seed", least=0)
     if encoder is not None:
         dimension, levels = encoder.quantiser.dimension, encoder.quantiser.levels
     training = _Training(images, classifier, weights, preset, Quantiser(dimension, levels), seed, encoder)
@@ -135,6 +136,8 @@ class _Training:
         batches = batches[: len(self.images) // self.preset.batch]
         sums = torch.stack([self._step(chosen) for chosen in batches]).sum(dim=0) / len(batches)
         means = dict(zip(("mse", "cross_entropy", "w1"), sums.tolist(), strict=True))
+        if self.weights.lambda_c == 0:
+            del means["cross_entropy"]
         if not torch.isfinite(sums).all():
             raise SolverFailed(
                 f"training diverged in epoch {len(self.history) + 1} ({means}); lower the learning rate of the preset"
