@@ -155,12 +155,13 @@ def limit_problem(images: Images, classifier: nn.Module, letters: Any) -> Proble
     shown = np.asarray(letters, dtype=float)
     logits = in_chunks(classifier, torch.from_numpy(shown).float())
     decisions = torch.softmax(logits.double(), dim=1).numpy()
-    source = Source(
-        images.pixels().double().numpy(), np.full(len(images), 1 / len(images)), [np.eye(10)[images.classes.numpy()]]
-    )
-    return Problem(
-        source, shown, "mean_squared_error", [ClassifierLossLimit(math.inf, decisions, name=CROSS_ENTROPY)]
-    )
+    pixels = images.pixels().double().numpy()
+    source = Source(pixels, np.full(len(images), 1 / len(images)), [np.eye(10)[images.classes.numpy()]])
+    # By a matrix product, some twenty times as fast as by differences; pixels in [0, 1] lose no more than 1e-13 by it.
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    distortion = euclidean_distances(pixels, shown, squared=True) / pixels.shape[1]
+    return Problem(source, shown, distortion, [ClassifierLossLimit(math.inf, decisions, name=CROSS_ENTROPY)])
 
 
 def nearest_letter(problem: Problem) -> dict[str, float]:
