@@ -18,6 +18,7 @@ from rdcsolve.information import entropy
 from rdcsolve.neural.images import Images, load_images
 from rdcsolve.neural.limit import CROSS_ENTROPY, CURVE, limit_letters, limit_problem, nearest_letter
 from rdcsolve.neural.messages import decoded_messages, message_channel
+from rdcsolve.neural.progress import bar
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_json, read_results, write_json
 from rdcsolve.neural.system import System, load_system
 from rdcsolve.problems import Problem
@@ -111,13 +112,13 @@ def standings(
     for name, found in results.items():
         by_encoder.setdefault(found["run"].encoder or name, []).append(name)
     found_all = {}
-    with _bar(progress, len(results)) as bar:
+    with bar(progress, len(results), "system") as shown:
         for names in by_encoder.values():
             systems = {name: load_system(folder / f"{name}.pt") for name in names}
             judge = _Judge(images, classifier, held.pixels, next(iter(systems.values())), n_dithers)
             for standing in judge.standings(systems, limit):
                 found_all[standing.name] = standing
-                bar.update()
+                shown.update()
     ordered = [found_all[name] for name in results]
     codebook = nearest_letter(limit_problem(images, classifier, held.codebook))
     write_json(folder / _FILE, {"standings": [asdict(one) for one in ordered], "codebook": codebook})
@@ -209,9 +210,3 @@ class _Judge:
 
 def _at(bound: Callable[[Any], np.ndarray], cross_entropy: float) -> float:
     return float(np.asarray(bound([[cross_entropy]])).ravel()[0])
-
-
-def _bar(progress: bool, total: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit="system", disable=not progress)

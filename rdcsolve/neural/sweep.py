@@ -20,6 +20,7 @@ from rdcsolve.neural.classifier import train_classifier
 from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
 from rdcsolve.neural.images import load_images
+from rdcsolve.neural.progress import bar
 from rdcsolve.neural.system import load_system
 from rdcsolve.neural.training import train
 from rdcsolve.solvers.archive import whole_file
@@ -76,13 +77,13 @@ def run_experiment(
     runs = {run.name: run for run in experiment.runs()}
     done = set(read_results(folder))
     failed: dict[str, str] = {}
-    with _bar(progress, len(runs), len(done)) as bar:
+    with bar(progress, len(runs), "run", len(done)) as shown:
         try:
             for name, error in _finished(experiment, folder, data, runs, done, processes):
                 if error is not None:
                     failed[name] = error
-                bar.set_postfix_str(name)
-                bar.update()
+                shown.set_postfix_str(name)
+                shown.update()
         except KeyboardInterrupt as interrupt:
             kept = len(read_results(folder))
             interrupt.add_note(f"{kept} of {len(runs)} runs are kept in {folder}; run again to go on")
@@ -249,9 +250,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UnreadableFile(f"{path} does not hold an object; remove it and run again")
     return content
-
-
-def _bar(progress: bool, total: int, done: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, initial=done, unit="run", disable=not progress)

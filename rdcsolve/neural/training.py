@@ -16,6 +16,7 @@ from rdcsolve.neural.checkpoints import load_checkpoint, restore, save_checkpoin
 from rdcsolve.neural.images import Images
 from rdcsolve.neural.losses import Weights, critic_gap, cross_entropy, gradient_penalty, squared_error
 from rdcsolve.neural.presets import Preset, preset_of
+from rdcsolve.neural.progress import bar
 from rdcsolve.neural.quantiser import Quantiser
 from rdcsolve.neural.system import System, described, new_system, parts, states
 
@@ -86,13 +87,13 @@ def train(
     training = _Training(images, classifier, weights, preset, Quantiser(dimension, levels), seed, encoder)
     if checkpoint is not None and Path(checkpoint).exists():
         training.take_over(Path(checkpoint))
-    with _bar(progress, preset.epochs, len(training.history)) as bar:
+    with bar(progress, preset.epochs, "epoch", len(training.history)) as shown:
         while len(training.history) < preset.epochs:
             means = training.epoch()
             if checkpoint is not None:
                 save_checkpoint(checkpoint, training.state())
-            bar.set_postfix({name: f"{value:.4f}" for name, value in means.items()})
-            bar.update()
+            shown.set_postfix({name: f"{value:.4f}" for name, value in means.items()})
+            shown.update()
     return training.finished()
 
 
@@ -236,9 +237,3 @@ def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-
-
-def _bar(progress: bool, total: int, done: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, initial=done, unit="epoch", disable=not progress)
