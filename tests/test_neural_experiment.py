@@ -741,6 +741,8 @@ def bad_commands(data):
         "levels": (("run", "a", *some, "--levels", 1), "levels is 1"),
         "seeds": (("run", "a", *some, "--seeds", 0), "n_seeds is 0"),
         "processes": (("run", "a", *some, "--processes", 0), "processes is 0"),
+        "download": (("run", "a", *some, "--download"), "no place to download from"),
+        "download of one": (("train", "a.pt", *alone, "--download"), "no place to download from"),
         "limit of nothing": (("limit", "none"), "none/experiment.json does not exist"),
         "nothing to show": (("show", "none"), "none/experiment.json does not exist"),
         "preset of one": (("train", "a.pt", *alone, "--preset", "huge"), "huge"),

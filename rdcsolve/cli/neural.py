@@ -28,6 +28,7 @@ Dataset = Annotated[str, typer.Option(help="mnist, fashion-mnist, or any other i
 PresetName = Annotated[str, typer.Option("--preset", help="paper, cpu or smoke: size of the networks, and schedule.")]
 Dimension = Annotated[int, typer.Option(help="h: numbers that an encoder sends.")]
 Levels = Annotated[int, typer.Option(help="L: values of each; the rate is at most h log2 L bits.")]
+Download = Annotated[bool, typer.Option("--download", help="Fetch images that are missing from public mirrors.")]
 SystemFile = Annotated[Path, typer.Argument(show_default=False, help="File of a system.")]
 
 
@@ -52,6 +53,7 @@ def run(
     ] = "0,0.0033,0.015",
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
     processes: Annotated[int, typer.Option(help="Each with one thread.")] = 2,
+    download: Download = False,
     progress: ProgressBar = False,
 ) -> None:
     """Train and measure all systems of Figure 6: conventional ones, and universal decoders for two of their encoders.
@@ -72,6 +74,8 @@ def run(
         lambdas_c_repeated=_numbers(repeat, "--repeat"),
         n_seeds=seeds,
     )
+    if download:
+        _fetch(data, dataset)
     results = run_experiment(experiment, folder, data, processes=processes, progress=progress)
     typer.echo(f"{len(results)} systems are in {folder}")
 
@@ -111,7 +115,7 @@ def show(
 
     screen = console()
     columns = ["MSE per pixel", "cross-entropy", "accuracy", "W1 (critic)", "sliced W2^2", "messages [bit]"]
-    shown = table(screen, "measures on test images [95 % interval]", "run", *columns, text=1)
+    shown = table(screen, "measures on test images, ± half the 95 % interval", "run", *columns, text=1)
     for name, found in read_results(folder).items():
         measures = found["measures"]
         entropy = tuple(value / math.log(2) for value in measures["message_entropy"])
@@ -140,6 +144,7 @@ def train(
         Path | None, typer.Option(help="File of a system whose encoder is reused as it is.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of parameters, images' order and dither.")] = 0,
+    download: Download = False,
     progress: ProgressBar = False,
 ) -> None:
     """Train one system, or a new decoder for the encoder of another one.
@@ -154,6 +159,8 @@ def train(
     weights = systems.Weights(lambda_d, lambda_c, lambda_p)
     quantiser = systems.Quantiser(dimension, levels)
     reused = None if encoder is None else systems.load_system(encoder)
+    if download:
+        _fetch(data, dataset)
     images = systems.load_images("train", data, dataset=dataset, n=settings.n_train)
     judge = systems.train_classifier(images, settings, path=classifier)
     partial = file.with_name(file.name + ".partial")
@@ -197,10 +204,17 @@ def evaluate(
     judge = systems.train_classifier(images, system.preset, path=classifier)
     test_images = systems.load_images("test", data, dataset=dataset, n=system.preset.n_test)
     screen = console()
-    shown = table(screen, repr(system), "measure", "value [95 % interval]", text=1)
+    shown = table(screen, repr(system), "measure", "value ± half the 95 % interval", text=1)
     for name, estimate in systems.evaluate(system, test_images, judge).items():
         shown.add_row(name, _interval(estimate))
     screen.print(shown)
+
+
+def _fetch(data: Path | None, dataset: str) -> None:
+    from rdcsolve.data.idx import image_arrays
+
+    for part in ("train", "test"):
+        image_arrays(part, data, dataset=dataset, download=True)
 
 
 def _numbers(text: str, option: str) -> tuple[float, ...]:
@@ -212,7 +226,7 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
 
 def _interval(estimate: Any) -> str:
     value, low, high = estimate
-    return "-" if math.isnan(value) else f"{value:.4f} [{low:.4f}, {high:.4f}]"
+    return "-" if math.isnan(value) else f"{value:.4f} ± {(high - low) / 2:.4f}"
 
 
 def _show_standings(folder: Path) -> None:
