@@ -180,8 +180,10 @@ def finished(
     places = listed.places[found.letters]
     order = np.argsort(places, kind="stable") if places.ndim == 1 else np.lexsort(places.T[::-1])
     # an entry as small as this has no weight at all, but may underflow in a product and forbid its own letter
-    channel, q = np.where(found.channel < 1e-250, 0.0, found.channel)[:, order], found.q[order]
+    channel = np.where(found.channel < 1e-250, 0.0, found.channel)
     joint = (channel * problem.p_x[:, None]).T
+    order = order[joint[order].sum(axis=1) > 0]  # a letter of such entries alone has no posterior
+    channel, q, joint = channel[:, order], found.q[order], joint[order]
     decisions = tuple(posteriors(joint, label.conditional) for label in problem.label_entropies)
     losses = {loss.name: found.losses[loss.name] for loss in problem.linear_losses}
     letters, reproduction = places[order], np.empty((0, 0))
