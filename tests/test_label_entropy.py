@@ -345,3 +345,29 @@ def test_a_rate_limit_that_is_not_met_is_not_called_optimal():
     assert beyond.proof is Proof.NONE
     assert "none is excluded" in beyond.message
     assert math.isnan(beyond.rate_upper)
+
+
+def test_letters_whose_channel_underflows_have_no_part_in_the_answer():
+    # On the way one letter has mass 1e-266 and a channel of smaller entries still: its posterior would be 0/0.
+    source = rdc.Source(
+        [
+            [0.5996376168940775, -0.3010303319869512],
+            [0.3152191701177999, 2.724911419888135],
+            [-1.8804369848620626, 0.6440819422580197],
+            [0.1534277701694277, 0.13004962622485178],
+        ],
+        [0.045610235689645263, 0.32364943308990746, 0.06350654127782655, 0.5672337899426209],
+        [
+            [
+                [0.06874953850211925, 0.9312504614978807],
+                [0.9590582471018964, 0.040941752898103555],
+                [0.4014328547690578, 0.5985671452309422],
+                [0.42081579850949163, 0.5791842014905084],
+            ]
+        ],
+    )
+    limits = [rdc.LabelEntropyLimit(math.inf)]
+    problem = rdc.Problem(source, limits=limits).minimising("label_entropy", rate=0.8580818076033347)
+    result = rdc.solve(problem, tolerance=1e-5)
+    assert result.channel.sum(axis=0).all()
+    assert all(np.allclose(soft.sum(axis=1), 1) for soft in result.decisions)
