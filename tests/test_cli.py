@@ -341,7 +341,7 @@ def test_a_sweep_that_is_not_certified():
 def test_info_and_version():
     done = rdcsolve("info")
     assert done.exit_code == 0, done.output
-    for word in ("rdcsolve", "numpy", "numba threads", "blas", "extra conic", "extra ball"):
+    for word in ("rdcsolve", "numpy", "numba threads", "blas", "extra conic", "extra ball", "extra transport", "extra neural"):
         assert word in done.stdout
     assert rdcsolve("--version").stdout.startswith("rdcsolve ")
 

@@ -12,7 +12,13 @@ from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.screen import console, table
 
 _NEEDED = ("numpy", "scipy", "numba", "scikit-learn", "xarray", "netCDF4", "matplotlib", "typer", "rich")
-_EXTRAS = {"conic": ("cvxpy", "clarabel"), "ball": ("python-flint",), "testing": ("hypothesis",)}
+_EXTRAS = {
+    "conic": ("cvxpy", "clarabel"),
+    "ball": ("python-flint",),
+    "testing": ("hypothesis",),
+    "transport": ("POT",),
+    "neural": ("torch", "POT"),
+}
 
 
 @told_plainly
