@@ -341,7 +341,8 @@ def test_a_sweep_that_is_not_certified():
 def test_info_and_version():
     done = rdcsolve("info")
     assert done.exit_code == 0, done.output
-    for word in ("rdcsolve", "numpy", "numba threads", "blas", "extra conic", "extra ball", "extra transport", "extra neural"):
+    extras = ["extra conic", "extra ball", "extra transport", "extra neural"]
+    for word in ("rdcsolve", "numpy", "numba threads", "blas", *extras):
         assert word in done.stdout
     assert rdcsolve("--version").stdout.startswith("rdcsolve ")
 
