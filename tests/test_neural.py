@@ -202,6 +202,13 @@ def test_the_exact_channel_against_frequencies(dimension, levels):
         assert (np.abs(seen - expected) <= 5 * np.sqrt(expected * (1 - expected) / n) + 1e-9).all()
 
 
+def test_a_channel_too_large_for_memory_is_refused():
+    pixels = torch.zeros(100, 12)
+    for n_dithers in (None, 3):
+        with pytest.raises(InvalidInput, match="more than 1000000000 entries"):
+            message_channel(passing(12, 4), pixels, n_dithers=n_dithers)
+
+
 @given(st.integers(1, 3), st.integers(2, 4), st.integers(1, 5), st.integers(0, 1000))
 def test_the_channel_of_a_shared_dither(dimension, levels, n_dithers, seed):
     system = passing(dimension, levels)

@@ -554,6 +554,12 @@ def test_the_problem_of_the_experiment(done, data):
     assert experiment_problem(done, data, np.zeros((2, 784))).linear_losses[0].matrix.shape == (N_TEST, 2)
 
 
+def test_too_many_letters_are_refused(done, data, monkeypatch):
+    monkeypatch.setattr("rdcsolve.neural.limit._MOST_SHOWN", 10)
+    with pytest.raises(InvalidInput, match="at most 10 can be letters"):
+        limit_letters(done, data)
+
+
 def test_letters_need_a_finished_run(folder, data):
     for path in [*folder.glob("*_p0*.json"), folder / "letters.npz"]:
         path.unlink()
@@ -740,6 +746,7 @@ def bad_commands(data):
         "negative": (("run", "a", *some, "--lambda-c", "0,-1"), "lambda_c is -1"),
         "levels": (("run", "a", *some, "--levels", 1), "levels is 1"),
         "seeds": (("run", "a", *some, "--seeds", 0), "n_seeds is 0"),
+        "many seeds": (("run", "a", *some, "--seeds", 1001), "n_seeds is 1001"),
         "processes": (("run", "a", *some, "--processes", 0), "processes is 0"),
         "download": (("run", "a", *some, "--download"), "no place to download from"),
         "download of one": (("train", "a.pt", *alone, "--download"), "no place to download from"),
@@ -779,6 +786,13 @@ def test_a_classifier_that_is_not_there(tmp_path, data, done):
 def fresh(code):
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def test_bounds_shown_enclose_those_known():
+    from rdcsolve.cli.neural import _outwards
+
+    assert _outwards(0.04164, 0.04165) == "0.0416-0.0417"
+    assert _outwards(0.0, math.nan) == "0.0000-?"
 
 
 def test_help_needs_no_torch():

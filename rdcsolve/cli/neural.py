@@ -229,6 +229,12 @@ def _interval(estimate: Any) -> str:
     return "-" if math.isnan(value) else f"{value:.4f} ± {(high - low) / 2:.4f}"
 
 
+def _outwards(lower: float, upper: float) -> str:
+    """Return bounds with four digits that enclose them; an upper bound that is not known is left out."""
+    above = "?" if math.isnan(upper) else f"{math.ceil(upper * 1e4) / 1e4:.4f}"
+    return f"{math.floor(lower * 1e4) / 1e4:.4f}-{above}"
+
+
 def _show_standings(folder: Path) -> None:
     from rdcsolve.neural import read_codebook, read_standings
 
@@ -236,12 +242,13 @@ def _show_standings(folder: Path) -> None:
     if not standings:
         return
     screen = console()
-    title = "beside the limit, MSE per pixel at the system's cross-entropy"
-    columns = ["cross-entropy", "MSE", "best decoder", "limit", "decoder's gap", "encoder's gap"]
+    title = "beside the limit: MSE per pixel at the system's cross-entropy, the limit between certified bounds"
+    columns = ["cross-entropy", "MSE", "best decoder", "limit", "decoder gap", "encoder gap"]
     shown = table(screen, title, "run", *columns, "I(X;Z) [bit]", "MMSE", "H(S|Z)", text=1)
     for one in standings:
-        numbers = (one.mse, one.encoder_mse, one.limit_upper, one.decoder_gap, one.encoder_gap)
-        cells = [f"{number:.4f}" for number in numbers]
+        limit = _outwards(one.limit_lower, one.limit_upper)
+        ends = [f"{number:.4f}" for number in (one.mse, one.encoder_mse)]
+        cells = [*ends, limit, *(f"{number:.4f}" for number in (one.decoder_gap, one.encoder_gap))]
         rate = f"{one.rate / math.log(2):.3f}"
         shown.add_row(one.name, f"{one.cross_entropy:.3f}", *cells, rate, f"{one.mmse:.4f}", f"{one.label_entropy:.3f}")
     screen.print(shown)

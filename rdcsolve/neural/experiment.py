@@ -19,6 +19,10 @@ CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION = "conventional", "low cross-ent
 lambda_c, or for the least."""
 
 
+_APART = 1000
+"""What a decoder's seed is above its encoder's, so that it does not start from what the encoder was trained with."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One training.
@@ -40,6 +44,11 @@ class Run:
     weights: Weights
     seed: int
     encoder: str | None = None
+
+    @property
+    def repetition(self) -> int:
+        """Which of the experiment's seeds it belongs to, from 0."""
+        return self.seed % _APART
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,8 @@ class Experiment:
                 raise InvalidInput(f"{name} is {values}; give at least two values, or none")
         object.__setattr__(self, "lambda_p", Weights(lambda_p=self.lambda_p).lambda_p)
         object.__setattr__(self, "n_seeds", count(self.n_seeds, "n_seeds"))
+        if self.n_seeds > _APART:
+            raise InvalidInput(f"n_seeds is {self.n_seeds}; take at most {_APART}")
         one_of(self.dataset, ("mnist", "fashion-mnist", "any"), "dataset")
         if not self.lambdas_c:
             raise InvalidInput("lambdas_c is empty; give at least two values")
@@ -148,6 +159,5 @@ def _family(lambdas_c: tuple[float, ...], lambda_p: float, seed: int) -> list[Ru
     for kind, at in ((LOW_CROSS_ENTROPY, largest), (LOW_DISTORTION, least)):
         for c in lambdas_c:
             name = f"universal_c{_short(c)}_{tail}_on_c{_short(at)}"
-            # Another seed than the encoder's: the decoder shall not start from what it was trained with.
-            runs.append(Run(name, kind, Weights(1.0, c, lambda_p), seed + 1000, conventional[at]))
+            runs.append(Run(name, kind, Weights(1.0, c, lambda_p), seed + _APART, conventional[at]))
     return runs

@@ -106,7 +106,7 @@ def _draw_systems(ax: Axes, results: dict[str, Any], measure: str, lambda_p: flo
         x, y = (np.array([one["measures"][name] for one in chosen]) for name in (measure, "mse"))
         ax.errorbar(x[:, 0], y[:, 0], _arms(y), _arms(x), fmt="none", ecolor=style["color"], elinewidth=0.7, alpha=0.6)
         ax.scatter(x[:, 0], y[:, 0], s=28, zorder=3, label=_WORDS[kind], **style)
-        first = np.array([one["run"].seed % 1000 == 0 for one in chosen])
+        first = np.array([one["run"].repetition == 0 for one in chosen])
         order = np.argsort([one["run"].weights.lambda_c for one in chosen], kind="stable")
         order = order[first[order]]
         ax.plot(x[order, 0], y[order, 0], color=style["color"], linewidth=0.8, alpha=0.7)
@@ -196,7 +196,7 @@ def _along(results: dict[str, Any]) -> list[str]:
             alike = [
                 name
                 for name, found in results.items()
-                if (found["run"].kind, found["run"].weights.lambda_p, found["run"].seed % 1000) == (kind, lambda_p, 0)
+                if (found["run"].kind, found["run"].weights.lambda_p, found["run"].repetition) == (kind, lambda_p, 0)
             ]
             alike.sort(key=lambda name: results[name]["run"].weights.lambda_c)
             places = sorted({0, len(alike) // 2, len(alike) - 1}) if kind == CONVENTIONAL else {0, len(alike) - 1}

@@ -34,6 +34,9 @@ CURVE = "limit.nc"
 """Name of the file with an experiment's limit."""
 
 _LETTERS = "letters.npz"
+_MOST_SHOWN = 10_000
+"""Outputs of decoders among the letters: the solver needs a dense matrix of test images and letters."""
+
 _FOR_CLUSTERS = 10_000
 """Training images that k-means looks at: more would take long and move the centres little."""
 
@@ -83,12 +86,27 @@ def limit_letters(
     Returns
     -------
     Letters
+
+    Raises
+    ------
+    InvalidInput
+        If no run is finished, there would be too many letters, or those in the folder are of other runs or numbers.
+    UnreadableFile
+        If a file in the folder or of the images is damaged.
+    SaveFailed
+        If the letters cannot be kept.
     """
     path = Path(folder) / _LETTERS
     experiment = read_experiment(folder)
-    names = [name for name, found in read_results(folder).items() if found["run"].seed % 1000 == 0]
+    names = [name for name, found in read_results(folder).items() if found["run"].repetition == 0]
     if not names:
         raise InvalidInput(f"{folder} holds no finished run; run the experiment first")
+    n_shown = len(names) * count(n_dithers, "n_dithers") * experiment.quantiser.n_messages
+    if n_shown > _MOST_SHOWN:
+        raise InvalidInput(
+            f"{len(names)} decoders show {n_shown} images, and at most {_MOST_SHOWN} can be letters; choose letters of "
+            "your own, and give them to limit_problem"
+        )
     wanted = {"k-means centroids": n_centroids, "training images": n_images, "dithers": n_dithers}
     if path.exists():
         return _read_letters(path, wanted, names)
@@ -219,6 +237,13 @@ def limit_curve(
     -------
     xarray.Dataset
         As of `rdcsolve.tradeoff`.
+
+    Raises
+    ------
+    InvalidInput
+        As of `limit_letters`, or if the curve in the folder is of another problem.
+    UnreadableFile, SaveFailed
+        As of `limit_letters`.
 
     Notes
     -----

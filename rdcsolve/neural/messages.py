@@ -9,6 +9,9 @@ from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput
 from rdcsolve.neural.system import System
 
+_MOST_ENTRIES = 10**9
+"""Of a channel as a dense matrix: eight gigabytes."""
+
 
 def message_channel(system: System, pixels: torch.Tensor, *, n_dithers: int | None = None, seed: int = 0) -> np.ndarray:
     """Return p(z | x) of a trained encoder, one symbol per image.
@@ -31,12 +34,23 @@ def message_channel(system: System, pixels: torch.Tensor, *, n_dithers: int | No
         Shape (n, L^h) or (n, n_dithers L^h), rows summing to one. In the second case the message of dither j and tuple
         m is number ``j * L**h + m``, and I(X;Z) is the rate given the dither, as the dither is independent of X.
 
+    Raises
+    ------
+    InvalidInput
+        If the channel would have more than a thousand million entries.
+
     Notes
     -----
     z + u with u uniform over one step falls into the cells of the two centres beside z, with probabilities that
     interpolate linearly between them: the first channel is exact.
     """
     quantiser = system.quantiser
+    n_messages = quantiser.n_messages * (1 if n_dithers is None else count(n_dithers, "n_dithers"))
+    if len(pixels) * n_messages > _MOST_ENTRIES:
+        raise InvalidInput(
+            f"{len(pixels)} images with {n_messages} messages each make a matrix of more than {_MOST_ENTRIES} entries; "
+            "take fewer images or dithers"
+        )
     latent = system.latent(pixels)
     if n_dithers is None:
         centres = torch.arange(quantiser.levels) * quantiser.step - 1.0
@@ -45,11 +59,10 @@ def message_channel(system: System, pixels: torch.Tensor, *, n_dithers: int | No
         for coordinate in range(quantiser.dimension):
             channel = (channel[:, :, None] * shares[:, coordinate, None, :]).flatten(1)
         return (channel / channel.sum(dim=1, keepdim=True)).numpy()
-    n_messages = quantiser.n_messages
-    channel = torch.zeros(len(pixels), count(n_dithers, "n_dithers") * n_messages, dtype=torch.float64)
+    channel = torch.zeros(len(pixels), n_messages, dtype=torch.float64)
     rows = torch.arange(len(pixels))
     for j, dither in enumerate(shared_dithers(system, n_dithers, seed)):
-        channel[rows, j * n_messages + quantiser.messages(latent, dither)] = 1.0 / n_dithers
+        channel[rows, j * quantiser.n_messages + quantiser.messages(latent, dither)] = 1.0 / n_dithers
     return channel.numpy()
 
 

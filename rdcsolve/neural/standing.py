@@ -99,6 +99,13 @@ def standings(
     Returns
     -------
     list of Standing
+
+    Raises
+    ------
+    InvalidInput
+        If the limit is not there.
+    UnreadableFile, SaveFailed
+        As of `limit_letters`.
     """
     folder = Path(folder)
     if not (folder / CURVE).exists():
