@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from . import errors, information, neural, testing, theory
     from .certificates import Certificate
     from .errors import InvalidInput, MissingExtra, RdcError, SaveFailed, SolverFailed, UnreadableFile
-    from .explore import plot, sweep, tradeoff
+    from .explore import plot
+    from .explore.sweep import sweep
+    from .explore.tradeoff import tradeoff
     from .problems import (
         ClassifierLossLimit,
         DistortionLimit,

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 import rdcsolve as rdc
 from rdcsolve.cli import app
-from rdcsolve.cli.archive import read_arrays, write_problem
 from rdcsolve.cli.demo.command import run as run_demo
 from rdcsolve.cli.demo.digits import Sizes
+from rdcsolve.cli.files import read_arrays, write_problem
 from rdcsolve.cli.screen import console, table
 from rdcsolve.explore.record import read_dataset
-from rdcsolve.problems.archive import problem_of
+from rdcsolve.problems.storage import problem_of
 
 ROOT = Path(__file__).parent.parent
 RUNNER = CliRunner()

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 import rdcsolve as rdc
 from rdcsolve.cli import app
-from rdcsolve.cli.archive import read_arrays, write_problem
+from rdcsolve.cli.files import read_arrays, write_problem
 from rdcsolve.explore.record import read_dataset
-from rdcsolve.problems.archive import problem_of
+from rdcsolve.problems.storage import problem_of
 
 RUNNER = CliRunner()
 LABELLED = {"p_x": [0.6, 0.4], "distortion": [[0, 1], [1, 0]], "labels_0": [[0.9, 0.1], [0.2, 0.8]]}

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
-from rdcsolve.letters import ascent, curved, shifts
-from rdcsolve.letters.cells import MOST_CLASSES, refine
-from rdcsolve.letters.decisions import Decisions, largest_price, local_maxima, log_prices
-from rdcsolve.letters.parts import EPS, parts_of
+from rdcsolve.letters.pricing import ascent, curved, shifts
+from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
+from rdcsolve.letters.pricing.decisions import Decisions, largest_price, local_maxima, log_prices
+from rdcsolve.letters.pricing.parts import EPS, parts_of
 
 INF = math.inf
 

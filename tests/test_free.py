@@ -19,9 +19,9 @@ from rdcsolve.information import (
     inverse_binary_entropy,
     mutual_information,
 )
-from rdcsolve.letters import line
-from rdcsolve.letters.free import FreeLetters, FreePrice
-from rdcsolve.letters.line import largest_free_price
+from rdcsolve.letters.pricing import line
+from rdcsolve.letters.pricing.line import largest_free_price
+from rdcsolve.letters.pricing.points import FreeLetters, FreePrice
 from rdcsolve.solvers import Proof, Status
 from rdcsolve.testing import labels, pmfs
 

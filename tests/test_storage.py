@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from same import assert_same
 
-from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, load
+from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, files, load
 from rdcsolve.certificates import Certificate
-from rdcsolve.solvers import archive, storage
+from rdcsolve.solvers import storage
 from rdcsolve.solvers.result import StepRecord
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
@@ -205,10 +205,10 @@ def cannot_create(path, mode="r", *args, **kwargs):
 
 
 FAULTS = {
-    "open": lambda patch: patch.setattr(archive, "open", cannot_create, raising=False),
-    "write": lambda patch: patch.setattr(archive.np, "savez", half_written),
-    "fsync": lambda patch: patch.setattr(archive.os, "fsync", full),
-    "replace": lambda patch: patch.setattr(archive.os, "replace", full),
+    "open": lambda patch: patch.setattr(files, "open", cannot_create, raising=False),
+    "write": lambda patch: patch.setattr(files.np, "savez", half_written),
+    "fsync": lambda patch: patch.setattr(files.os, "fsync", full),
+    "replace": lambda patch: patch.setattr(files.os, "replace", full),
 }
 
 
@@ -228,7 +228,7 @@ def test_an_interrupt_while_writing_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(descriptor):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive.os, "fsync", interrupted)
+    monkeypatch.setattr(files.os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         a_result().save(tmp_path / "result")
     assert os.listdir(tmp_path) == []

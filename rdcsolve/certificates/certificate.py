@@ -10,7 +10,7 @@ import numpy as np
 from rdcsolve.problems import Problem
 
 if TYPE_CHECKING:
-    from rdcsolve.certificates.verification import Verification
+    from rdcsolve.certificates.check import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +70,6 @@ class Certificate:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.certificates.verification import verify
+        from rdcsolve.certificates.check import verify
 
         return verify(self, problem, arithmetic)

@@ -13,9 +13,9 @@ import numpy as np
 from rdcsolve.problems import Problem
 
 if TYPE_CHECKING:
-    from rdcsolve.letters.decisions import LargestPrice
-    from rdcsolve.letters.free import FreePrice
-    from rdcsolve.letters.line import LargestFreePrice
+    from rdcsolve.letters.pricing.decisions import LargestPrice
+    from rdcsolve.letters.pricing.line import LargestFreePrice
+    from rdcsolve.letters.pricing.points import FreePrice
 
 _PAIRS_AT_A_TIME = 1 << 18
 _PRICE_TOLERANCE = 1e-12  # between the dearest letter found and the bound on all
@@ -130,7 +130,7 @@ class FloatNumbers:
 
         Certificates are stored with u scaled so that no price exceeds one: to show that much is enough by default.
         """
-        from rdcsolve.letters.decisions import largest_price
+        from rdcsolve.letters.pricing.decisions import largest_price
 
         weights = self.log_weights()
         symbols, _ = distinct_columns(weights)
@@ -142,7 +142,7 @@ class FloatNumbers:
 
     def free_price(self) -> FreePrice:
         """Return the price of free letters, as a function of points and soft decisions."""
-        from rdcsolve.letters.free import FreePrice
+        from rdcsolve.letters.pricing.points import FreePrice
 
         assert self.free is not None
         return FreePrice(
@@ -157,7 +157,7 @@ class FloatNumbers:
         self, rtol: float = _FREE_PRICE_TOLERANCE, log_enough: float = 0.0
     ) -> LargestFreePrice:
         """Return the largest price over all points and soft decisions: what was found, and on the line a bound."""
-        from rdcsolve.letters.line import largest_free_price
+        from rdcsolve.letters.pricing.line import largest_free_price
 
         log_error = 2.0**-50 * (np.abs(np.log(self.p)) + np.abs(self.u))
         found = largest_free_price(self.free_price(), rtol, log_error, log_enough=log_enough)

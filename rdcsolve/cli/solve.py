@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rdcsolve.cli.archive import write_problem
+from rdcsolve.cli.files import write_problem
 from rdcsolve.cli.outcomes import INTERRUPTED, NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.statement import Statement, takes_a_problem
 

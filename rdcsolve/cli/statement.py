@@ -13,11 +13,11 @@ from typing import Annotated, Any, get_type_hints
 import numpy as np
 import typer
 
-from rdcsolve.cli.archive import read_arrays, read_table
+from rdcsolve.cli.files import read_arrays, read_table
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, Problem, Source
-from rdcsolve.problems.archive import problem_of
-from rdcsolve.problems.resolution import spelled_out
+from rdcsolve.problems.statement import spelled_out
+from rdcsolve.problems.storage import problem_of
 
 _PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
 

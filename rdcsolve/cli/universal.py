@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from rdcsolve.cli.archive import write_problem
+from rdcsolve.cli.files import write_problem
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.solve import InputFile

@@ -12,7 +12,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
-from rdcsolve.problems.resolution import spelled_out
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import float_array
 
 Index = tuple[int, ...]

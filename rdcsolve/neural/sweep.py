@@ -16,6 +16,7 @@ import torch
 
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, SolverFailed, UnreadableFile
+from rdcsolve.files import whole_file
 from rdcsolve.neural.classifier import train_classifier
 from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
@@ -23,7 +24,6 @@ from rdcsolve.neural.images import load_images
 from rdcsolve.neural.progress import bar
 from rdcsolve.neural.system import load_system
 from rdcsolve.neural.training import train
-from rdcsolve.solvers.archive import whole_file
 
 _SETTINGS = "experiment.json"
 _CLASSIFIER = "classifier.pt"

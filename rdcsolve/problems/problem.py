@@ -10,11 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.arrays import from_arrays
 from rdcsolve.problems.limits import Limit
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
-from rdcsolve.problems.resolution import check_objective, named_bounds, resolve, spelled_out
 from rdcsolve.problems.source import Source
+from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
 
 

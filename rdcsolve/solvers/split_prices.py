@@ -9,8 +9,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from rdcsolve.certificates.floating import FloatNumbers, distinct_columns
-from rdcsolve.letters.decisions import Decisions, local_maxima
-from rdcsolve.letters.free import FreeLetters
+from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
+from rdcsolve.letters.pricing.points import FreeLetters
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import log_loss
 from rdcsolve.solvers.split_letters import SplitLetters

@@ -9,8 +9,7 @@ import numpy as np
 
 from rdcsolve.certificates import Certificate
 from rdcsolve.errors import UnreadableFile
-from rdcsolve.solvers import archive
-from rdcsolve.solvers.archive import array, check, count, field, listed, mapping, real, text
+from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text, write
 from rdcsolve.solvers.result import Result, StepRecord
 from rdcsolve.solvers.status import Proof, Status
 
@@ -41,7 +40,7 @@ def save(result: Result, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; an existing file is left as it was, and nothing half-written stays.
     """
     header, arrays = packed(result)
-    archive.write(path, {"format": _FORMAT, "version": _VERSION} | header, arrays)
+    write(path, {"format": _FORMAT, "version": _VERSION} | header, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Result:
@@ -62,7 +61,7 @@ def load(path: str | os.PathLike[str]) -> Result:
     UnreadableFile
         If the file is missing, damaged, pickled, of an unknown version, or not a result.
     """
-    header, arrays = archive.read(path)
+    header, arrays = read(path)
     try:
         found = header.get("format")
         check(found == _FORMAT, f"it is not a saved result (its format is {found!r}); rdcsolve.load reads others too")

@@ -12,7 +12,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
-from rdcsolve.problems.resolution import spelled_out
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
 from rdcsolve.universal.boundaries import Boundary, boundary_of
 from rdcsolve.universal.encoder import Encoder, channel_of

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput, UnreadableFile
-from rdcsolve.problems.archive import arrays_of, problem_of
-from rdcsolve.solvers import Proof, Result, Status, archive, storage
-from rdcsolve.solvers.archive import array, check, count, field, listed, mapping, real, text
+from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text, write
+from rdcsolve.problems.storage import arrays_of, problem_of
+from rdcsolve.solvers import Proof, Result, Status, storage
 from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.universal import Universal
 
@@ -46,7 +46,7 @@ def save(universal: Universal, path: str | os.PathLike[str]) -> None:
         described, held = storage.packed(one)
         header["results"].append(described)
         arrays |= {f"result{place}_{name}": values for name, values in held.items()}
-    archive.write(path, header, arrays)
+    write(path, header, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Result | Universal:
@@ -67,7 +67,7 @@ def load(path: str | os.PathLike[str]) -> Result | Universal:
     UnreadableFile
         If the file is missing, damaged, pickled, of an unknown version, or neither.
     """
-    header, arrays = archive.read(path)
+    header, arrays = read(path)
     if header.get("format") != _FORMAT:
         return storage.load(path)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.certificates.verification import LIMIT_TOLERANCE, Verification
+from rdcsolve.certificates.check import LIMIT_TOLERANCE, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem

@@ -110,9 +110,9 @@ def _compute(
 
 def _verified(out: Path, digits: Digits, sizes: Sizes, screen: Console) -> bool:
     """Solve one problem, save it, load it, and check it as anybody could; return whether it holds."""
-    from rdcsolve.cli.archive import read_arrays, write_problem
+    from rdcsolve.cli.files import read_arrays, write_problem
     from rdcsolve.errors import MissingExtra
-    from rdcsolve.problems.archive import problem_of
+    from rdcsolve.problems.storage import problem_of
     from rdcsolve.solvers import load, solve
 
     problem = digits.problem.with_limits(distortion=sizes.saved[0], cross_entropy=sizes.saved[1])

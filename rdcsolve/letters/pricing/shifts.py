@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rdcsolve.letters.parts import Part
+from rdcsolve.letters.pricing.parts import Part
 
 _MOST_SHIFTS = 100
 _ENTRIES = 1 << 22  # of an array of letters and terms that is held at a time

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rdcsolve.letters import spread
-from rdcsolve.letters.ascent import climb
-from rdcsolve.letters.bounds import MOST_DIMENSIONS, Search
-from rdcsolve.letters.parts import EPS, Part, parts_of
-from rdcsolve.letters.separation import separated
+from rdcsolve.letters.pricing import starts
+from rdcsolve.letters.pricing.ascent import climb
+from rdcsolve.letters.pricing.bound import MOST_DIMENSIONS, Search
+from rdcsolve.letters.pricing.parts import EPS, Part, parts_of
+from rdcsolve.letters.pricing.separation import separated
 
 _PAIRS = 40_000_000  # of cells and rows, for all cells together
 
@@ -252,7 +252,7 @@ def _maxima(part: Part, given: Decisions | None, thorough: bool = True) -> tuple
         totals = part.weights.sum(axis=1)
         columns = np.flatnonzero(totals > 0)
         return columns, np.empty((columns.size, 0)), totals[columns]
-    columns, decisions = spread.starts(part, thorough)
+    columns, decisions = starts.starts(part, thorough)
     if given is not None:
         more = _of_part(part, given, mixed=1e-9)
         columns, decisions = np.r_[more[0], columns], np.vstack([more[1], decisions])

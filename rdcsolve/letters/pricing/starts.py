@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from rdcsolve.letters.parts import Part
+from rdcsolve.letters.pricing.parts import Part
 
 _FEW = 64  # climbs that are made without selection
 _MANY = 600  # the same where the search is to be thorough: a ridge has many summits close together

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.letters.ascent import climb, climb_each
-from rdcsolve.letters.cells import MOST_CLASSES, refine
-from rdcsolve.letters.parts import Part
-from rdcsolve.letters.shifts import shifted
+from rdcsolve.letters.pricing.ascent import climb, climb_each
+from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
+from rdcsolve.letters.pricing.parts import Part
+from rdcsolve.letters.pricing.shifts import shifted
 
 MOST_DIMENSIONS = 3
 _FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds

@@ -11,7 +11,7 @@ import numpy as np
 
 from rdcsolve.errors import UnreadableFile
 from rdcsolve.problems import Problem
-from rdcsolve.problems.archive import arrays_of
+from rdcsolve.problems.storage import arrays_of
 
 _KEYS = re.compile(
     r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|letters|(loss|bound|multiplier|entropy)_\w+"
@@ -64,7 +64,7 @@ def write_problem(problem: Problem, path: Path) -> None:
     SaveFailed
         If the file cannot be written; an existing one is left as it was.
     """
-    from rdcsolve.solvers.archive import whole_file
+    from rdcsolve.files import whole_file
 
     with whole_file(path) as stream:
         np.savez(stream, **arrays_of(problem))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rdcsolve.letters.parts import EPS
+from rdcsolve.letters.pricing.parts import EPS
 
 
 @dataclass(frozen=True)

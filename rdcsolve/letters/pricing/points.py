@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.letters.decisions import Decisions, local_maxima
-from rdcsolve.letters.free_ascent import Ascent
-from rdcsolve.letters.parts import corners
+from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
+from rdcsolve.letters.pricing.parts import corners
+from rdcsolve.letters.pricing.points_ascent import Ascent
 
 _APART = 1e-6  # in units of the kernel's width, or of a decision: closer letters are one
 _PER_WIDTH = 24  # places on the line per 1 / sqrt(lambda)

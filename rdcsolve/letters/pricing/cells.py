@@ -21,8 +21,8 @@ import math
 
 import numpy as np
 
-from rdcsolve.letters.ascent import compiled, copy, dot, exponents_at
-from rdcsolve.letters.curved import MOST_CORNERS, corners_of, curved_bound, expand
+from rdcsolve.letters.pricing.ascent import compiled, copy, dot, exponents_at
+from rdcsolve.letters.pricing.curved import MOST_CORNERS, corners_of, curved_bound, expand
 
 MOST_CLASSES = 4
 _EPS = 2.0**-52

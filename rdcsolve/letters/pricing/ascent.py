@@ -7,8 +7,8 @@ import math
 import numba
 import numpy as np
 
-from rdcsolve.letters.parts import Part
-from rdcsolve.letters.shifts import shift_each
+from rdcsolve.letters.pricing.parts import Part
+from rdcsolve.letters.pricing.shifts import shift_each
 
 # Reassociation lets the compiler use vector registers for a sum; any order of n terms errs by at most n roundings.
 _FAST = {"reassoc", "contract", "nsz"}

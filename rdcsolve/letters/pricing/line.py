@@ -15,9 +15,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from rdcsolve.letters.decisions import is_provable, prices_above
-from rdcsolve.letters.free import FreeLetters, FreePrice
-from rdcsolve.letters.parts import EPS
+from rdcsolve.letters.pricing.decisions import is_provable, prices_above
+from rdcsolve.letters.pricing.parts import EPS
+from rdcsolve.letters.pricing.points import FreeLetters, FreePrice
 
 _DEGREE = 10
 _FIRST = 0.125  # half the width of the first cells, in units of the kernel's 1 / sqrt(lambda)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from rdcsolve.letters.free import FreePrice
+    from rdcsolve.letters.pricing.points import FreePrice
 
 _MOST_STEPS = 200
 _MOST_SHIFTS = 60  # mean shifts, where there are only these
