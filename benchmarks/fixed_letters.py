@@ -20,7 +20,7 @@ from measure import save  # noqa: E402
 from rdcsolve.information import conditional_entropy, mutual_information  # noqa: E402
 from rdcsolve.problems import Problem  # noqa: E402
 from rdcsolve.solvers import solve  # noqa: E402
-from rdcsolve.solvers.alternation import Alternation, solve_fixed  # noqa: E402
+from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed  # noqa: E402
 
 CLOSE = 1e-5  # of 1 + |value|
 

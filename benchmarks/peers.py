@@ -13,8 +13,8 @@ import numpy as np
 
 from rdcsolve import Problem
 from rdcsolve.certificates import Certificate
-from rdcsolve.certificates.repair import repair
 from rdcsolve.letters import FiniteLetters
+from rdcsolve.solvers.finite.repair import repair
 
 
 class Answer(NamedTuple):

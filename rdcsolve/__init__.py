@@ -32,18 +32,10 @@ if TYPE_CHECKING:
         RateLimit,
         Source,
     )
-    from .solvers import (
-        Alternation,
-        BlahutArimoto,
-        ColumnGeneration,
-        Conic,
-        InteriorPoint,
-        Proof,
-        Result,
-        Status,
-        choose,
-        solve,
-    )
+    from .results import Proof, Result, Status
+    from .solvers import Alternation, BlahutArimoto, ColumnGeneration, Conic, InteriorPoint
+    from .solvers.choose import choose
+    from .solvers.solve import solve
     from .universal import (
         Encoder,
         Region,
@@ -69,15 +61,13 @@ _MEMBERS = {
         "RateLimit",
         "Source",
     ],
+    "results": ["Proof", "Result", "Status"],
     "solvers": [
         "Alternation",
         "BlahutArimoto",
         "ColumnGeneration",
         "Conic",
         "InteriorPoint",
-        "Proof",
-        "Result",
-        "Status",
         "choose",
         "solve",
     ],

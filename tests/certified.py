@@ -2,7 +2,7 @@
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 
 
 def solved(problem, *, gap=1e-9, **options):

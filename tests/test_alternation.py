@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.information import binary_entropy, conditional_entropy, entropy, mutual_information
-from rdcsolve.kernels.alternation import SMALLEST, alternation_step, descend_fixed, descend_limited
-from rdcsolve.kernels.tilted import moments, tilt_within
 from rdcsolve.problems import DistortionLimit, LabelEntropyLimit, Problem, Source
-from rdcsolve.solvers.alternation import Alternation, solve_fixed
-from rdcsolve.solvers.alternation_starts import Arena
-from rdcsolve.solvers.status import Proof, Status
+from rdcsolve.results.status import Proof, Status
+from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
+from rdcsolve.solvers.stationary.compiled_channel import moments, tilt_within
+from rdcsolve.solvers.stationary.compiled_descent import SMALLEST, alternation_step, descend_fixed, descend_limited
+from rdcsolve.solvers.stationary.starts import Arena
 from rdcsolve.testing.strategies import distortions, labels, pmfs
 
 INF = math.inf

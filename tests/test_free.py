@@ -22,7 +22,7 @@ from rdcsolve.information import (
 from rdcsolve.letters.pricing import line
 from rdcsolve.letters.pricing.line import largest_free_price
 from rdcsolve.letters.pricing.points import FreeLetters, FreePrice
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 from rdcsolve.testing import labels, pmfs
 
 INF = math.inf

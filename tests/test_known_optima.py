@@ -5,7 +5,7 @@ import pytest
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 
 KNOWN = testing.known_problems()
 # P5 and the large P1 take seconds: benchmarks/run.py solves them.

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 import rdcsolve as rdc
 from rdcsolve import testing
 from rdcsolve.information import binary_entropy, conditional_entropy, entropy, inverse_binary_entropy
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 from rdcsolve.testing import label_problems
 
 FLIP = [[0.0, 1.0], [1.0, 0.0]]

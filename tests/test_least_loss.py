@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import linprog
 
 import rdcsolve as rdc
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 
 INF = np.inf
 FLIP = [[0.0, 1.0], [1.0, 0.0]]

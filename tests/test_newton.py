@@ -9,10 +9,11 @@ import scipy.linalg
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.solvers import Proof, Status, newton, restarts
-from rdcsolve.solvers.iterate import NumericalBreakdown
-from rdcsolve.solvers.newton import Restricted, _factorise, primal_dual
-from rdcsolve.solvers.task import limited_task
+from rdcsolve.results import Proof, Status
+from rdcsolve.solvers.finite import newton_system, restarts
+from rdcsolve.solvers.finite.newton_system import Restricted, _factorise, primal_dual
+from rdcsolve.solvers.finite.reduction import limited_task
+from rdcsolve.solvers.loop import NumericalBreakdown
 
 INF = np.inf
 
@@ -102,13 +103,13 @@ def test_leaving_letters_out_of_the_matrix_reaches_the_same_optimum(monkeypatch,
         sizes.append(root.shape[1])
         return _factorise(root)
 
-    monkeypatch.setattr(newton, "_factorise", spy)
+    monkeypatch.setattr(newton_system, "_factorise", spy)
     problem = normal(300)
     problem = problem.with_limits(**limits) if limits else problem.at_multipliers(distortion=5.0)
     found = solved(problem, rdc.InteriorPoint())
     assert min(sizes) < 240, "no letter was left out: this test tests nothing"
     assert all(size < 240 or size == 300 for size in sizes)  # to leave out a few would save too little
-    monkeypatch.setattr(newton, "_MANY_LETTERS", 10**9)
+    monkeypatch.setattr(newton_system, "_MANY_LETTERS", 10**9)
     sizes.clear()
     whole = solved(problem, rdc.InteriorPoint())
     assert set(sizes) == {300}

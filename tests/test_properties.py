@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 from rdcsolve.testing.strategies import multipliers
 
 HONEST = {Status.OPTIMAL, Status.ALMOST_OPTIMAL, Status.STALLED, Status.STEP_LIMIT}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.information import conditional_entropy, mutual_information
-from rdcsolve.solvers.pruning import pruned
+from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.universal import rate
 
 INF = math.inf

@@ -7,10 +7,10 @@ import pytest
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.certificates import repair as module
-from rdcsolve.certificates.repair import repair
 from rdcsolve.kernels import reference
 from rdcsolve.letters import FiniteLetters
+from rdcsolve.solvers.finite import repair as module
+from rdcsolve.solvers.finite.repair import repair
 
 
 def reference_prices(space, log_v, multipliers):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
-from rdcsolve.solvers import exchange, sliding
-from rdcsolve.solvers.sliding import gathered, slide
-from rdcsolve.solvers.split_letters import SplitLetters
-from rdcsolve.solvers.split_result import PricedDual
+from rdcsolve.solvers.exchange import exchange, letter_newton
+from rdcsolve.solvers.exchange.letter_newton import gathered, slide
+from rdcsolve.solvers.exchange.letters import SplitLetters
+from rdcsolve.solvers.exchange.outcome import PricedDual
 
 INF = math.inf
 
@@ -52,7 +52,7 @@ def test_derivatives_are_those_of_the_lagrangian(make):
     multipliers, bounds = np.array([1.3, 2.1]), np.array([0.3, 0.8])
 
     def state():
-        return sliding._State(problem, letters, np.log([0.5, 0.3, 0.2]), multipliers, np.array([0, 1]))
+        return letter_newton._State(problem, letters, np.log([0.5, 0.3, 0.2]), multipliers, np.array([0, 1]))
 
     gradient, hessian = state().derivatives(bounds)
     h = 1e-5

@@ -18,8 +18,8 @@ from same import assert_same
 
 from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, files, load
 from rdcsolve.certificates import Certificate
-from rdcsolve.solvers import storage
-from rdcsolve.solvers.result import StepRecord
+from rdcsolve.results import storage
+from rdcsolve.results.result import StepRecord
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve import testing
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 from rdcsolve.testing.feasibility import _least_excess
 
 FIND = settings(max_examples=2000, database=None, derandomize=True, phases=[Phase.generate])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
-from rdcsolve.solvers import Status, assembly
-from rdcsolve.solvers.iterate import Iterate
-from rdcsolve.solvers.task import fixed_task, limited_task
-from rdcsolve.solvers.tilting import tilt
+from rdcsolve.results import Status
+from rdcsolve.solvers.finite import recovery
+from rdcsolve.solvers.finite.best_channel import best_channel
+from rdcsolve.solvers.finite.reduction import fixed_task, limited_task
+from rdcsolve.solvers.loop import Iterate
 
 INF = np.inf
 
@@ -59,7 +60,7 @@ def means(task, channel):
 @pytest.mark.parametrize("seed", range(3))
 def test_one_limit_against_all_multipliers_of_a_grid(seed, share, forbid):
     task, q = random_task(seed, share=share, forbid=forbid)
-    tilted = tilt(task, np.arange(5), q, task.first_multipliers())
+    tilted = best_channel(task, np.arange(5), q, task.first_multipliers())
     if not tilted.met:  # then the letters' own least mean is above the bound
         pytest.skip("this bound needs other output masses")
     best, channel = value(task, q, tilted.multipliers)
@@ -76,7 +77,7 @@ def test_two_limits_against_a_general_optimiser(seed):
     from scipy.optimize import minimize
 
     task, q = random_task(seed, n_losses=2)
-    tilted = tilt(task, np.arange(5), q, task.first_multipliers())
+    tilted = best_channel(task, np.arange(5), q, task.first_multipliers())
     assert tilted.met
     assert (tilted.means <= task.bounds * (1 + 1e-12)).all()
     slack = task.bounds - tilted.means
@@ -90,15 +91,15 @@ def test_two_limits_against_a_general_optimiser(seed):
 @pytest.mark.parametrize("first", [1e-6, 1.0, 1e4])
 def test_the_answer_does_not_depend_on_the_start(first):
     task, q = random_task(0)
-    tilted = tilt(task, np.arange(5), q, np.array([first]))
-    expected = tilt(task, np.arange(5), q, task.first_multipliers())
+    tilted = best_channel(task, np.arange(5), q, np.array([first]))
+    expected = best_channel(task, np.arange(5), q, task.first_multipliers())
     assert tilted.met
     assert tilted.multipliers == pytest.approx(expected.multipliers, rel=1e-9)
 
 
 def test_a_limit_that_is_met_anyway_has_multiplier_zero():
     task, q = random_task(1, share=1.5)
-    tilted = tilt(task, np.arange(5), q, np.array([3.0]))
+    tilted = best_channel(task, np.arange(5), q, np.array([3.0]))
     assert tilted.multipliers.tolist() == [0.0]
     assert np.allclose(tilted.channel, q, rtol=1e-14)
     assert tilted.met
@@ -108,7 +109,7 @@ def test_limits_that_the_letters_cannot_meet_are_reported():
     """Both letters kept cost the second symbol its all; the bound is below that."""
     problem = rdc.Problem.from_arrays([0.5, 0.5], [[0.0, 1.0, 1.0], [1.0, 1.0, 0.0]], D=0.2)
     task = limited_task(problem, problem.bounds)
-    tilted = tilt(task, np.array([0, 1]), np.array([0.5, 0.5]), np.ones(1))
+    tilted = best_channel(task, np.array([0, 1]), np.array([0.5, 0.5]), np.ones(1))
     assert not tilted.met
     assert tilted.means[0] == pytest.approx(0.5)
 
@@ -116,7 +117,7 @@ def test_limits_that_the_letters_cannot_meet_are_reported():
 def test_fixed_multipliers_are_left_alone():
     problem = rdc.Problem.from_arrays([0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]]).at_multipliers(distortion=2.0)
     task = fixed_task(problem)
-    tilted = tilt(task, np.arange(2), np.array([0.5, 0.5]), task.first_multipliers())
+    tilted = best_channel(task, np.arange(2), np.array([0.5, 0.5]), task.first_multipliers())
     assert tilted.multipliers.tolist() == [2.0]
     assert tilted.channel[0] == pytest.approx(np.array([1.0, math.exp(-2)]) / (1 + math.exp(-2)), rel=1e-15)
 
@@ -125,10 +126,10 @@ def test_fixed_multipliers_are_left_alone():
 def test_the_channel_handed_out_is_inside_its_limits_by_a_hair(seed):
     task, q = random_task(seed, n_losses=2)
     iterate = Iterate(np.arange(5), q, np.zeros(6), task.first_multipliers(), -math.inf, math.inf)
-    made = assembly.primal(task, iterate)
+    made = recovery.primal(task, iterate)
     bounds = task.problem.bounds
     assert (made.means <= bounds).all()  # not nearly
-    active = tilt(task, np.arange(5), q, task.first_multipliers()).multipliers > 0
+    active = best_channel(task, np.arange(5), q, task.first_multipliers()).multipliers > 0
     assert active.any()
     assert (made.means[active] >= bounds[active] - 2e-12 * bounds[active] - 1e-13).all()
 
@@ -139,7 +140,7 @@ def test_letters_of_next_to_no_mass_are_left_out_unless_a_symbol_needs_them():
     for p, expected in [([0.5, 0.5, 0.0], [0, 1]), ([0.5, 0.5 - 1e-3, 1e-3], [0, 1, 2])]:
         problem = rdc.Problem.from_arrays(p, d, D=0.2)
         task = limited_task(problem, problem.bounds)
-        made = assembly.primal(task, Iterate(np.arange(3), q, np.zeros(3), np.ones(1), 0.0, 1.0))
+        made = recovery.primal(task, Iterate(np.arange(3), q, np.zeros(3), np.ones(1), 0.0, 1.0))
         assert made.letters.tolist() == expected
         assert made.means[0] <= 0.2
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.information import conditional_entropy, mutual_information
-from rdcsolve.solvers import Proof, Status
+from rdcsolve.results import Proof, Status
 from rdcsolve.universal import generation, hulls, rate
 from rdcsolve.universal import tuples as tuples_module
 from rdcsolve.universal.deterministic import Assignments, meeting

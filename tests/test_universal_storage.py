@@ -9,7 +9,7 @@ import pytest
 from same import assert_same
 
 import rdcsolve as rdc
-from rdcsolve.solvers import storage
+from rdcsolve.results import storage
 from rdcsolve.universal import UniversalVerification, rate
 
 INF = math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rdcsolve.solvers import Proof
+from rdcsolve.results import Proof
 
 if TYPE_CHECKING:
     from rdcsolve.cli.figure import Drawing

@@ -67,7 +67,7 @@ def solve(
     Exit code: 0 if the gap is reached and certified, 1 if not (or the limits cannot be met), 2 on bad input.
     """
     problem = statement.problem(input)
-    from rdcsolve.solvers import Proof, Status
+    from rdcsolve.results import Proof, Status
     from rdcsolve.solvers import solve as solved
 
     typer.echo(str(problem))
@@ -95,7 +95,7 @@ def solve(
 
 
 def _reason(result: Any) -> str:
-    from rdcsolve.solvers import Proof, Status
+    from rdcsolve.results import Proof, Status
 
     reasons = [] if result.status is Status.OPTIMAL else [f"{result.status.name}, {result.status.value}"]
     reasons += [] if result.proof is Proof.CERTIFIED else [f"{result.proof.name}, {result.proof.value}"]

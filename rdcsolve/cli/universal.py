@@ -50,7 +50,7 @@ def universal(
         raise InvalidInput("a universal rate is minimised under targets; leave out --rate, --minimise and --multiplier")
     targets = [_target(text) for text in target]
     problem = statement.problem(input, tuple(name for one in targets for name in one))
-    from rdcsolve.solvers import Proof, Status
+    from rdcsolve.results import Proof, Status
     from rdcsolve.universal import universal_rate
 
     if save_problem is not None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from rdcsolve.data import gaussian_pair
 from rdcsolve.problems import LabelEntropyLimit, Problem
-from rdcsolve.solvers import Proof, solve
+from rdcsolve.results import Proof
+from rdcsolve.solvers import solve
 from rdcsolve.theory import gaussian
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.regions import region
 from rdcsolve.information import nats_to_bits
-from rdcsolve.solvers import Result
+from rdcsolve.results import Result
 
 if TYPE_CHECKING:
     import xarray

@@ -11,7 +11,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
 from rdcsolve.explore.grid import Grid, Index, label_names
-from rdcsolve.solvers import Result, Status
+from rdcsolve.results import Result, Status
 
 if TYPE_CHECKING:
     import xarray

@@ -14,7 +14,8 @@ from rdcsolve.errors import SolverFailed
 from rdcsolve.explore.grid import Grid, Index, make_grid
 from rdcsolve.explore.record import Outcome, Record, outcome_of
 from rdcsolve.problems import Problem
-from rdcsolve.solvers import Proof, Result, Status, solve
+from rdcsolve.results import Proof, Result, Status
+from rdcsolve.solvers import solve
 
 if TYPE_CHECKING:
     import xarray

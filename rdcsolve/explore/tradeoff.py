@@ -16,7 +16,8 @@ from rdcsolve.explore.sweep import Report, sweep
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
-from rdcsolve.solvers import Result, Status, solve
+from rdcsolve.results import Result, Status
+from rdcsolve.solvers import solve
 
 if TYPE_CHECKING:
     import xarray

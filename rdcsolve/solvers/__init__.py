@@ -1,15 +1,13 @@
 """Solvers, the choice between them, and their results."""
 
-from rdcsolve.solvers.alternation import Alternation
-from rdcsolve.solvers.blahut_arimoto import BlahutArimoto
-from rdcsolve.solvers.choice import choose
-from rdcsolve.solvers.column_generation import ColumnGeneration
-from rdcsolve.solvers.conic import Conic
-from rdcsolve.solvers.front import solve
-from rdcsolve.solvers.interior_point import InteriorPoint
-from rdcsolve.solvers.result import Result, StepRecord
-from rdcsolve.solvers.status import Proof, Status
-from rdcsolve.solvers.storage import load
+from rdcsolve.results import Proof, Result, Status, StepRecord, load
+from rdcsolve.solvers.choose import choose
+from rdcsolve.solvers.conic.solver import Conic
+from rdcsolve.solvers.finite.blahut_arimoto import BlahutArimoto
+from rdcsolve.solvers.finite.column_generation import ColumnGeneration
+from rdcsolve.solvers.finite.interior_point import InteriorPoint
+from rdcsolve.solvers.solve import solve
+from rdcsolve.solvers.stationary.alternation import Alternation
 
 __all__ = [
     "Alternation",

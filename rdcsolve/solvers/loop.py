@@ -1,18 +1,92 @@
-"""The one loop around every solver: keeps the best bounds, and knows when and why to stop."""
+"""What every solver yields step after step, and the one loop around it: keeps the best bounds, knows when to stop."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from rdcsolve.solvers.iterate import Iterate, NumericalBreakdown, Solver, Start
-from rdcsolve.solvers.result import StepRecord
-from rdcsolve.solvers.status import Status
-from rdcsolve.solvers.task import Task
+import numpy as np
+
+from rdcsolve.results.result import StepRecord
+from rdcsolve.results.status import Status
+from rdcsolve.solvers.finite.reduction import ReducedProblem
 
 _PATIENCE = 12  # steps without a smaller gap before a solver counts as stalled
+
+
+class NumericalBreakdown(ArithmeticError):
+    """A step produced numbers that are not finite, or a system that cannot be factorised."""
+
+
+@dataclass(frozen=True, eq=False)
+class Iterate:
+    """Output masses and a dual point; each half stands on its own.
+
+    Attributes
+    ----------
+    letters : numpy.ndarray
+        Shape (k,).
+    q : numpy.ndarray
+        Shape (k,): output masses, summing to one.
+    log_v : numpy.ndarray
+        Shape (n,): u in the shifted losses' scale.
+    multipliers : numpy.ndarray
+        Shape (R,).
+    lower : float
+        The dual bound of (log_v, multipliers), over all letters, limits charged; nats.
+    value : float
+        The Lagrangian value of q at the multipliers, limits charged; nats.
+    """
+
+    letters: np.ndarray
+    q: np.ndarray
+    log_v: np.ndarray
+    multipliers: np.ndarray
+    lower: float
+    value: float
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where to begin: output masses on letters, and multipliers, from an earlier result.
+
+    Attributes
+    ----------
+    letters : numpy.ndarray
+        Shape (k,).
+    q : numpy.ndarray
+        Shape (k,), > 0.
+    multipliers : numpy.ndarray
+        Shape (R,).
+    """
+
+    letters: np.ndarray
+    q: np.ndarray
+    multipliers: np.ndarray
+
+
+class Solver(Protocol):
+    """Frozen settings, and an endless sequence of iterates that a task gives rise to."""
+
+    def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
+        """Yield iterates until the loop stops asking.
+
+        Parameters
+        ----------
+        task : ReducedProblem
+        start : Start or None
+        tolerance : float
+            The gap that the loop asks for, nats: how far inner problems need to be solved.
+        """
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name for tables and results."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,6 +105,16 @@ class Limits:
     max_steps: int
     time_limit: float = math.inf
     callback: Callable[[StepRecord], object] | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The solver, the tolerance in nats, when to stop, and when the work began."""
+
+    solver: Solver
+    tolerance: float
+    limits: Limits
+    began: float
 
 
 @dataclass
@@ -58,7 +142,7 @@ class Progress:
 
 def run(
     solver: Solver,
-    task: Task,
+    task: ReducedProblem,
     start: Start | None,
     tolerance: float,
     limits: Limits,

@@ -4,8 +4,8 @@ from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import Encoder, encoder_from_samples
 from rdcsolve.universal.rate import universal_rate
 from rdcsolve.universal.region import Region, achievable_region
+from rdcsolve.universal.result import Universal
 from rdcsolve.universal.storage import load
-from rdcsolve.universal.universal import Universal
 from rdcsolve.universal.verification import UniversalVerification
 
 __all__ = [

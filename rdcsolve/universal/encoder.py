@@ -10,8 +10,8 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import freeze, mass_rows, point_array
-from rdcsolve.solvers import Result
-from rdcsolve.universal.universal import Universal
+from rdcsolve.results import Result
+from rdcsolve.universal.result import Universal
 
 
 @dataclass(frozen=True, eq=False, repr=False)

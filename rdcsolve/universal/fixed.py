@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.problems import Problem
-from rdcsolve.solvers import Result, Status, solve
-from rdcsolve.solvers.pruning import pruned
+from rdcsolve.results import Result, Status
+from rdcsolve.solvers import solve
+from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.universal.decoding import Decoder, decoder_of, label_masses, symbol_losses
 from rdcsolve.universal.deterministic import Assignments, meeting
 from rdcsolve.universal.targets import with_bounds

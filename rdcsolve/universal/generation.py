@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.problems import Problem
-from rdcsolve.solvers import Proof, Result, Status, solve
-from rdcsolve.solvers.pruning import pruned
+from rdcsolve.results import Proof, Result, Status
+from rdcsolve.solvers import solve
+from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.universal.tuples import Tuples
 
 _MOST_PRODUCTS = 1500  # first tuples: every pair of letters in use, up to so many

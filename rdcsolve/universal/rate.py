@@ -10,14 +10,15 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.validation import one_of
-from rdcsolve.solvers import Proof, Result, Status, solve
-from rdcsolve.solvers.pruning import pruned
+from rdcsolve.results import Proof, Result, Status
+from rdcsolve.solvers import solve
+from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.universal.decoding import Decoder, best_decoder, decoder_of
 from rdcsolve.universal.fixed import Fixed, with_fixed_letters
 from rdcsolve.universal.generation import generate
+from rdcsolve.universal.result import Universal
 from rdcsolve.universal.targets import bounds_of, with_bounds, with_split_letters
 from rdcsolve.universal.tuples import Tuples
-from rdcsolve.universal.universal import Universal
 
 _LISTED = 4_000_000  # entries of a loss over all tuples: beyond this they are generated
 _PRICED = 3e10  # symbols times tuples: beyond this pricing all of them takes minutes

@@ -14,7 +14,7 @@ from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
-from rdcsolve.universal.boundaries import Boundary, boundary_of
+from rdcsolve.universal.boundary import Boundary, boundary_of
 from rdcsolve.universal.encoder import Encoder, channel_of
 
 

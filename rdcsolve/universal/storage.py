@@ -10,9 +10,9 @@ import numpy as np
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text, write
 from rdcsolve.problems.storage import arrays_of, problem_of
-from rdcsolve.solvers import Proof, Result, Status, storage
+from rdcsolve.results import Proof, Result, Status, storage
 from rdcsolve.universal.decoding import Decoder
-from rdcsolve.universal.universal import Universal
+from rdcsolve.universal.result import Universal
 
 _FORMAT, _VERSION = "rdcsolve universal", 1
 

@@ -11,13 +11,13 @@ from rdcsolve.certificates.check import LIMIT_TOLERANCE, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
-from rdcsolve.solvers import Proof
+from rdcsolve.results import Proof
 from rdcsolve.universal.decoding import Decoder, best_decoder, decoder_of
 from rdcsolve.universal.encoder import channel_of
 from rdcsolve.universal.rate import law_of, undominated
+from rdcsolve.universal.result import Universal
 from rdcsolve.universal.targets import bounds_of, with_bounds, with_split_letters
 from rdcsolve.universal.tuples import Tuples
-from rdcsolve.universal.universal import Universal
 
 _ENTROPY_ALLOWANCE = 1e-14  # nats, by which a label's entropy may exceed its limit: rounding of logarithms
 _CLAIM_ALLOWANCE = 4e-12  # a penalty is a difference of two rates, each known to 1e-12

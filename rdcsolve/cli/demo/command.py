@@ -113,7 +113,8 @@ def _verified(out: Path, digits: Digits, sizes: Sizes, screen: Console) -> bool:
     from rdcsolve.cli.files import read_arrays, write_problem
     from rdcsolve.errors import MissingExtra
     from rdcsolve.problems.storage import problem_of
-    from rdcsolve.solvers import load, solve
+    from rdcsolve.results import load
+    from rdcsolve.solvers import solve
 
     problem = digits.problem.with_limits(distortion=sizes.saved[0], cross_entropy=sizes.saved[1])
     solve(problem).save(out / "result.npz")

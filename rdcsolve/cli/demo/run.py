@@ -16,7 +16,8 @@ from rdcsolve.cli.demo.digits import CROSS_ENTROPY, Digits, Sizes
 from rdcsolve.explore import sweep, tradeoff
 from rdcsolve.explore.tradeoff import tradeoff_bounds
 from rdcsolve.problems import Problem
-from rdcsolve.solvers import ColumnGeneration, Result, solve
+from rdcsolve.results import Result
+from rdcsolve.solvers import ColumnGeneration, solve
 
 if TYPE_CHECKING:
     import xarray

@@ -1,0 +1,182 @@
+"""What a solver returns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from os import PathLike
+
+import numpy as np
+
+from rdcsolve.certificates import Certificate
+from rdcsolve.information import nats_to_bits
+from rdcsolve.results.status import Proof, Status
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One line of a solver's history; unknown numbers are NaN.
+
+    Parameters
+    ----------
+    step : int
+    seconds : float
+        Wall time since the start.
+    lower : float
+        The best lower bound on the objective proved so far.
+    value : float
+        The Lagrangian value of the step's output masses, an upper bound at its multipliers.
+    multipliers : tuple of float
+    n_letters : int
+        Letters under consideration.
+    """
+
+    step: int
+    seconds: float
+    lower: float
+    value: float
+    multipliers: tuple[float, ...]
+    n_letters: int
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A solution with its bounds and their proof. Rates are in nats; unknown numbers are NaN.
+
+    Attributes
+    ----------
+    status : Status
+        Why the solver stopped.
+    proof : Proof
+        What the numbers prove.
+    objective : str
+        ``"rate"``, ``"lagrangian"`` (I + lambda.E L at fixed multipliers) or the name of a loss.
+    objective_lower, objective_upper : float
+        Bounds on the optimal value of the objective.
+    rate_lower, rate_upper : float
+        When the rate is minimised, its bounds. Otherwise `rate_upper` is the rate of the channel, and
+        `rate_lower` a lower bound on the rate of every channel with this one's losses.
+    losses : dict of str to float
+        Mean of every loss of the problem under the channel.
+    multipliers : dict of str to float
+        One per loss, >= 0: minus the slope of the least rate in that loss's bound, nats per unit of loss.
+    channel : numpy.ndarray
+        Shape (n_x, k).
+    letters : numpy.ndarray
+        Shape (k,), indices into the reproduction alphabet; repeated where letters are split. Where they are free,
+        indices into `reproduction`.
+    reproduction : numpy.ndarray
+        Where letters are free: E[X | a], shape (k, dim). Otherwise empty.
+    decisions : tuple of numpy.ndarray
+        Per label entropy of the problem p(s | a), shape (k, n_s): the soft decision that a letter stands for.
+    q : numpy.ndarray
+        Shape (k,): output masses of the channel.
+    d_tilted : numpy.ndarray
+        Shape (n_x,), nats: u - lambda.b with b the losses of the channel; its mean is the rate
+        (Kostina and Verdu 2012).
+    certificate : Certificate or None
+    minimum : dict of str to float
+        For an infeasible problem, the least values that can be attained.
+    steps : int
+    seconds : float
+    method : str
+    history : tuple of StepRecord
+    fingerprint : str
+    message : str
+        More about the status, where there is more to say.
+    """
+
+    status: Status
+    proof: Proof
+    objective: str
+    objective_lower: float
+    objective_upper: float
+    rate_lower: float
+    rate_upper: float
+    losses: dict[str, float]
+    multipliers: dict[str, float]
+    channel: np.ndarray
+    letters: np.ndarray
+    q: np.ndarray
+    d_tilted: np.ndarray
+    certificate: Certificate | None
+    fingerprint: str
+    method: str
+    steps: int = 0
+    seconds: float = 0.0
+    minimum: dict[str, float] = field(default_factory=dict)
+    history: tuple[StepRecord, ...] = ()
+    message: str = ""
+    unit: str = "nat"
+    decisions: tuple[np.ndarray, ...] = ()
+    reproduction: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+
+    @property
+    def gap(self) -> float:
+        """Upper minus lower bound on the objective."""
+        return self.objective_upper - self.objective_lower
+
+    @property
+    def distortion(self) -> float:
+        """Mean of the problem's distortion under the channel."""
+        return self.losses.get("distortion", math.nan)
+
+    @property
+    def label_entropy(self) -> float:
+        """H(S | A) of the source's first label under the channel, nats; NaN if the problem does not mention it."""
+        return self.losses.get("label_entropy", math.nan)
+
+    def in_bits(self) -> Result:
+        """Return the result with rates, and multipliers per unit of loss, in bits; the certificate stays in nats.
+
+        The Lagrangian is a rate too. Losses, and bounds on a loss that is minimised, keep their unit.
+        """
+        if self.unit == "bit":
+            return self
+        changes = {
+            "rate_lower": float(nats_to_bits(self.rate_lower)),
+            "rate_upper": float(nats_to_bits(self.rate_upper)),
+            "multipliers": {name: float(nats_to_bits(value)) for name, value in self.multipliers.items()},
+            "d_tilted": nats_to_bits(self.d_tilted),
+        }
+        if self.objective in ("rate", "lagrangian"):
+            changes["objective_lower"] = float(nats_to_bits(self.objective_lower))
+            changes["objective_upper"] = float(nats_to_bits(self.objective_upper))
+        return replace(self, unit="bit", **changes)  # type: ignore[arg-type]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the result as one npz file, without pickle, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            The file to write; an existing one is replaced only once the new one is complete.
+
+        Raises
+        ------
+        SaveFailed
+            If the file cannot be written; an existing file is left as it was.
+        """
+        from rdcsolve.results.storage import save
+
+        save(self, path)
+
+    def __str__(self) -> str:
+        name = {"rate": "rate", "lagrangian": "Lagrangian"}.get(self.objective, self.objective)
+        rows = [f"{self.status.name}, {self.proof.name}: {self.message or self.status.value}"]
+        if self.status is Status.INFEASIBLE:
+            rows += [f"  least {key}: {value:.10g}" for key, value in self.minimum.items()]
+            return "\n".join(rows)
+        unit = f" {self.unit}" if self.objective in ("rate", "lagrangian") else ""
+        rows.append(f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}")
+        if self.objective != "rate":
+            rows.append(f"  rate of the channel {self.rate_upper:.10f} {self.unit}")
+        for key, value in self.losses.items():
+            rows.append(f"  {key} {value:.10g}, multiplier {self.multipliers[key]:.6g} {self.unit}/unit")
+        rows.append(f"  {self.letters.size} letters, {self.method}, {self.steps} steps, {self.seconds:.3g} s")
+        return "\n".join(rows)
+
+    def __repr__(self) -> str:
+        return f"<Result {self.status.name}, {self.proof.name}: {self.objective} in [{self.objective_lower:.10g}, " + (
+            f"{self.objective_upper:.10g}]>"
+        )

@@ -1,0 +1,1 @@
+"""The conic programme, handed to an independent solver as a cross-check."""

@@ -1,0 +1,266 @@
+"""The exchange method: problems with label entropies or free letters, over places with any soft decisions.
+
+A restricted problem over listed letters is linear and finite, so the other solvers apply. Its dual prices every pair
+of place and soft decisions; the dearest join the list, idle ones leave it, and the largest price proves the bound.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.results.result import Result, StepRecord
+from rdcsolve.results.status import Proof, Status
+from rdcsolve.solvers.exchange.at_rate import AtRate
+from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
+from rdcsolve.solvers.exchange.letters import SplitLetters, distinct, merge
+from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible
+from rdcsolve.solvers.exchange.prices import Priced
+from rdcsolve.solvers.exchange.starting_letters import Opening, starting
+from rdcsolve.solvers.finite.interior_point import InteriorPoint
+from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
+from rdcsolve.solvers.loop import Limits, Settings
+
+_PATIENCE = 6  # rounds without a smaller gap before the method counts as stalled
+_IDLE = 1e-8  # share of the output mass below which a letter leaves the list
+_MOST_CANDIDATES = 400  # of the dearest letters found in one round
+_WORTH = math.log(0.9)  # log price from which an earlier letter stays
+_INNER_STEPS = 200
+_FLOOR = 0.8
+_FALL = (0.03, 0.1)
+_NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
+_ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
+_LATE = 1e3  # tolerances: from this gap on the search is thorough
+_KEPT = 0.6  # of the restricted problem's tolerance
+
+
+def solve_split(problem: Problem, settings: Settings, start: Result | None = None, enough: float = -math.inf) -> Result:
+    """Return the solution over symbols with soft decisions, with its bounds.
+
+    Parameters
+    ----------
+    problem : Problem
+        With label entropies, or free letters.
+    settings : Settings
+        Its solver is that of the restricted problems.
+    start : Result, optional
+        With `decisions`: its letters are among the first.
+    enough : float, optional
+        An objective at which to stop, whatever the gap.
+    """
+    trivial = impossible(problem, settings)
+    if trivial is not None:
+        return trivial
+    return _Exchange(problem, settings, enough).run(start)
+
+
+class _Exchange:
+    def __init__(self, problem: Problem, settings: Settings, enough: float) -> None:
+        self.problem, self.settings, self.enough = problem, settings, enough
+        self.target = None if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
+        self.best: tuple[Result, SplitLetters] | None = None
+        self.dual: PricedDual | None = None
+        self.last: PricedDual | None = None
+        self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
+        self.at_rate = AtRate(problem)
+        self.opening = Opening(problem, settings)
+        self.history: list[StepRecord] = []
+
+    def run(self, start: Result | None) -> Result:
+        """Exchange letters until the gap is within the tolerance or a limit is reached."""
+        letters, warm = self.opening.first(start)
+        self.pool = letters
+        inner_gap, waited, narrowest = 1e-3, 0, math.inf
+        status, message = Status.STEP_LIMIT, ""
+        while len(self.history) < self.settings.limits.max_steps:
+            found = self._restricted(letters, inner_gap, warm)
+            if found.status is Status.INFEASIBLE:
+                wider = self._wider(letters)
+                if isinstance(wider, Result):
+                    return wider
+                letters, warm = wider, None
+                self.pool = self.pool.with_more(letters)
+                continue
+            if found.certificate is None:
+                status, message = found.status, found.message
+                break
+            if self.best is None or found.objective_upper < self.best[0].objective_upper:
+                self.best = found, letters
+            priced = self._price(found, letters)
+            self._drop_refuted()
+            gap = self._gap()
+            self._record(found, letters)
+            ended = self._ended(found)
+            if ended is not None:
+                status = ended
+                break
+            waited = 0 if gap < 0.9 * narrowest else waited + 1
+            narrowest = min(narrowest, gap)
+            if waited >= _PATIENCE:
+                status = Status.STALLED
+                break
+            inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
+            letters, warm = self._exchanged(found, letters, priced)
+        if self.hoped is None:
+            self.hoped = self.last
+        if self.hoped is not None and not self.hoped.checked:
+            self._check(self.hoped)
+        return finished(self.problem, self.settings, self.best, self.dual, status, message, tuple(self.history))
+
+    # ------------------------------------------------------------------------- restricted problems
+
+    def _restricted(self, letters: SplitLetters, gap: float, warm: Result | None) -> Result:
+        listed = self.problem.listed(*letters)
+        limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
+        solver = self.settings.solver
+        if isinstance(solver, InteriorPoint):
+            solver = replace(solver, kept=_KEPT)  # duals in a corner are wild beside the letters listed
+        settings = replace(self.settings, solver=solver, tolerance=gap, limits=limits)
+        if self.target is not None:
+            return self.at_rate.restricted(listed, settings, warm, self._gap() <= _NEAR * self._upper())
+        if self.problem.multipliers is None:  # a budget on the rate is a matter of the whole problem
+            listed = listed.with_limits(rate=None)
+        return minimise_rate(listed, settings, warm)
+
+    def _wider(self, letters: SplitLetters) -> SplitLetters | Result:
+        """Return more letters, or the result that says that no letters will do."""
+        wider = self.opening.wider()
+        if wider is not None:
+            return letters.with_more(wider)
+        if self.target is None or self.best is not None:
+            return finished(self.problem, self.settings, self.best, self.dual, Status.STALLED, "", tuple(self.history))
+        rate = float(self.problem.rate_bound or 0.0)
+        others = self.problem.minimising("rate").with_limits(rate=None)
+        least = solve_split(others, self.settings, None, enough=rate * (1 - 1e-9))
+        if least.rate_lower > rate and least.proof is Proof.CERTIFIED:
+            message = f"the other limits alone need a rate of at least {least.rate_lower:.10g} nat, not {rate:.10g}"
+            return infeasible(self.problem, self.settings, {"rate": least.rate_lower}, message)
+        if not least.rate_upper <= rate:
+            known = f"{least.gap:.1g}" if least.proof is Proof.CERTIFIED else "what is proved"
+            message = f"no channel found meets the rate limit; it is within {known} of what the other limits need"
+            return finished(self.problem, self.settings, None, None, Status.STALLED, message, tuple(self.history))
+        return letters.with_more(self.opening.letters_of(least))
+
+    # ------------------------------------------------------------------------- pricing
+
+    def _price(self, found: Result, letters: SplitLetters) -> Priced:
+        """Search for the dearest letters; prove that there are none dearer once the gap depends on it."""
+        assert found.certificate is not None
+        dual = PricedDual(self.problem, found.certificate.u, found.certificate.multipliers)
+        self.last = dual
+        thorough = self._gap() <= _LATE * self.settings.tolerance
+        maxima = dual.prices.maxima(letters.take(found.letters[found.q > _IDLE * found.q.max()]), thorough)
+        dual.estimate(float(maxima.log_prices.max()))
+        if self.hoped is None or dual.lower > self.hoped.lower:
+            self.hoped = dual
+        if not self.hoped.checked and self._within(self.hoped.lower, self.hoped):
+            missed = self._check(self.hoped)
+            if missed is not None:
+                maxima = maxima.with_more(missed)
+        return maxima
+
+    def _check(self, dual: PricedDual) -> Priced | None:
+        """Bound the price of every letter, and return letters dearer than the search had found, if there are any."""
+        estimated = dual.log_largest
+        found = dual.check(self.settings.tolerance)
+        if self.dual is None or (dual.proved, dual.lower) > (self.dual.proved, self.dual.lower):
+            self.dual = dual
+        return None if found is None or found.log_prices.max() <= estimated + 1e-13 else found
+
+    def _exchanged(self, found: Result, letters: SplitLetters, maxima: Priced) -> tuple[SplitLetters, Result]:
+        """Return the next letters, and where to start among them.
+
+        Those in use, merged; the dearest found; and of all earlier ones those that are nearly worth their price,
+        without which a small list has wild duals.
+        """
+        assert self.last is not None
+        prices = self.last.prices
+        dear = np.flatnonzero(maxima.log_prices > 0)
+        dear = dear[np.argsort(-maxima.log_prices[dear])[:_MOST_CANDIDATES]]
+        joint = found.channel * self.problem.p_x[:, None]
+        merged, q = merge(self.problem, letters.take(found.letters), joint, self.last.multipliers)
+        new = maxima.letters.take(dear)
+        new = new.take(distinct(prices.affinity(new)))
+        chosen = merged.with_more(new)
+        slid = self._slid(found, maxima)
+        if slid is not None:
+            chosen = chosen.with_more(slid.letters)
+            dual = PricedDual(self.problem, slid.u, slid.multipliers)
+            dual.estimate(float(dual.prices.maxima(slid.letters).log_prices.max()))
+            if self.hoped is None or dual.lower > self.hoped.lower:
+                self.hoped = dual
+        pool = self.pool.take(prices.logs(self.pool) > _WORTH)
+        both, size = chosen.joined(pool), len(chosen.places)
+        apart = distinct(prices.affinity(both), size)
+        self.pool = self.pool.with_more(new)
+        letters = chosen.with_more(both.take(apart[apart >= size]))
+        return letters, starting(found, q, len(letters.places))
+
+    def _slid(self, found: Result, maxima: Priced) -> Slid | None:
+        """Return where the letters in use slide to, one for every summit of the price, or None."""
+        assert self.last is not None
+        joint = found.channel * self.problem.p_x[:, None]
+        start = gathered(self.problem, self.last.prices, maxima, joint)
+        if start is None:
+            return None
+        bounds = self.problem.bounds.copy()
+        if self.problem.multipliers is not None:
+            bounds[:] = math.inf
+        if self.target is not None:
+            bounds[self.target] = found.losses[self.problem.minimise]
+        return slide(self.problem, *start, self.last.multipliers, bounds)
+
+    # ------------------------------------------------------------------------- progress
+
+    def _upper(self) -> float:
+        return math.inf if self.best is None else self.best[0].objective_upper
+
+    def _drop_refuted(self) -> None:
+        """Forget a bound that a channel contradicts: the search had missed a letter."""
+        if self._gap() < -_ROUNDING * (1 + abs(self._upper())):
+            self.hoped = None
+            if self.dual is not None and not self.dual.proved:
+                self.dual = None
+
+    def _gap(self) -> float:
+        return self._upper() - (self.hoped.lower if self.hoped is not None else -math.inf)
+
+    def _fall(self, gap: float) -> float:
+        """Return the share of the gap that the next restricted problem may leave: less if the letters are complete."""
+        assert self.last is not None
+        price = 1.0 if self.target is None else max(float(self.last.multipliers[self.target]), 1e-300)
+        return _FALL[0] if self.last.log_largest < _FALL[0] * gap * price else _FALL[1]
+
+    def _within(self, lower: float, dual: PricedDual) -> bool:
+        """Return whether the gap is within the tolerance, by the rule that `solve` documents."""
+        upper, tolerance = self._upper(), self.settings.tolerance
+        gap = upper - lower
+        if self.target is None:
+            return gap <= tolerance
+        price = float(dual.multipliers[self.target])
+        return gap <= tolerance * max(1.0, upper) and gap * min(price, 1 / max(upper, 1e-300)) <= tolerance
+
+    def _ended(self, found: Result) -> Status | None:
+        if self.dual is not None and self._within(self.dual.lower, self.dual):
+            return Status.OPTIMAL
+        if self._upper() <= self.enough:
+            return Status.STOPPED_BY_CALLBACK
+        if found.status in (Status.INTERRUPTED, Status.TIME_LIMIT):
+            return found.status
+        limits = self.settings.limits
+        if limits.callback is not None and limits.callback(self.history[-1]):
+            return Status.STOPPED_BY_CALLBACK
+        if time.perf_counter() - self.settings.began > limits.time_limit:
+            return Status.TIME_LIMIT
+        return None
+
+    def _record(self, found: Result, letters: SplitLetters) -> None:
+        assert self.last is not None
+        seconds = time.perf_counter() - self.settings.began
+        multipliers = tuple(float(value) for value in self.last.multipliers)
+        step, size = len(self.history) + 1, len(letters.places)
+        self.history.append(StepRecord(step, seconds, self.last.lower, found.objective_upper, multipliers, size))

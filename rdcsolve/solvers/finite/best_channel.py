@@ -1,0 +1,136 @@
+"""The best channel with given output masses, and what it costs (Theorem 4 of the page on certificates)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rdcsolve.kernels import DenseKernel
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+
+
+class BestChannel(NamedTuple):
+    """The channel W = q K / t at the multipliers that maximise G_q.
+
+    Attributes
+    ----------
+    multipliers : numpy.ndarray
+        Shape (R,).
+    channel : numpy.ndarray
+        Shape (n, k).
+    log_v : numpy.ndarray
+        Shape (n,): -log t, in the shifted losses' scale.
+    means : numpy.ndarray
+        Shape (R,): the shifted losses' means.
+    met : bool
+        Whether every limit is met.
+    """
+
+    multipliers: np.ndarray
+    channel: np.ndarray
+    log_v: np.ndarray
+    means: np.ndarray
+    met: bool
+
+
+def best_channel(
+    task: ReducedProblem,
+    letters: np.ndarray,
+    q: np.ndarray,
+    multipliers: np.ndarray,
+    bounds: np.ndarray | None = None,
+    accuracy: float = 1e-13,
+    max_steps: int = 200,
+) -> BestChannel:
+    """Maximise G_q over the multipliers of the limited losses by a projected Newton method.
+
+    Parameters
+    ----------
+    task : ReducedProblem
+    letters : numpy.ndarray
+        Shape (k,).
+    q : numpy.ndarray
+        Shape (k,): output masses, > 0, summing to one.
+    multipliers : numpy.ndarray
+        Shape (R,): where to start.
+    bounds : numpy.ndarray, optional
+        Shape (R,): by default the task's.
+    accuracy : float, optional
+        Accepted relative distance of a mean from its bound.
+    max_steps : int, optional
+    """
+    bounds = task.bounds if bounds is None else bounds
+    losses = task.letters.losses_of(letters)
+    forbidden = task.letters.forbidden_of(letters)
+    free = np.flatnonzero(task.free)
+    multipliers = multipliers.copy()
+    now = _evaluate(task, losses, forbidden, q, multipliers, free, bounds)
+    for _ in range(max_steps if free.size else 0):
+        gradient = now.means[free] - bounds[free]
+        rising = (multipliers[free] > 0) | (gradient > 0)
+        if not rising.any() or np.all(np.abs(gradient[rising]) <= accuracy * bounds[free][rising]):
+            break
+        step = _newton_step(now.covariance, gradient, rising, bounds[free])
+        moved = _move(task, losses, forbidden, q, multipliers, free, bounds, step, now)
+        if moved is None:
+            break
+        multipliers, now = moved
+    met = bool(np.all(now.means[free] <= bounds[free] * (1 + 2 * accuracy)))
+    return BestChannel(multipliers, now.channel, now.log_v, now.means, met)
+
+
+class _Point(NamedTuple):
+    value: float
+    channel: np.ndarray
+    log_v: np.ndarray
+    means: np.ndarray
+    covariance: np.ndarray
+
+
+def _evaluate(task, losses, forbidden, q, multipliers, free, bounds):  # type: ignore[no-untyped-def]
+    kernel = DenseKernel(losses, multipliers, forbidden)
+    channel = kernel.matrix
+    channel *= q
+    t = channel.sum(axis=1)
+    channel /= t[:, None]
+    log_v = -(np.log(t) + kernel.log_scale)
+    # einsum: the products are summed without being stored
+    per_symbol = np.array([np.einsum("ia,ia->i", channel, loss) for loss in losses])
+    means = per_symbol @ task.p
+    covariance = np.empty((free.size, free.size))
+    for row, m in enumerate(free):
+        weighted = channel * losses[m]
+        for column, other in enumerate(free[: row + 1]):
+            raw = np.einsum("ia,ia->i", weighted, losses[other]) - per_symbol[m] * per_symbol[other]
+            covariance[row, column] = covariance[column, row] = task.p @ raw
+    value = float(task.p @ log_v) - float(multipliers[free] @ bounds[free])
+    return _Point(value, channel, log_v, means, covariance)
+
+
+def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyped-def]
+    """Return the Newton step over the rising multipliers, damped where the covariance is singular."""
+    index = np.flatnonzero(rising)
+    matrix = covariance[np.ix_(index, index)]
+    size = np.maximum(np.diag(matrix), 1e-300)
+    matrix = matrix + np.diag(1e-14 * size + 1e-14 * np.abs(gradient[index]) * bounds[index])
+    step = np.zeros(gradient.size)
+    step[index] = np.linalg.lstsq(matrix, gradient[index], rcond=None)[0]
+    return step
+
+
+def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]
+    """Return the next multipliers and point, or None if no length of step raises G_q."""
+    old = multipliers[free]
+    unit = 1 / bounds[free]  # a multiplier of this size is one nat per bound: the natural first step from zero
+    for _ in range(40):
+        target = np.clip(old + step, 0.0, 8 * old + unit)
+        trial = multipliers.copy()
+        trial[free] = np.where(target < 1e-14 * unit, 0.0, target)
+        if np.array_equal(trial, multipliers):
+            return None
+        point = _evaluate(task, losses, forbidden, q, trial, free, bounds)
+        if point.value >= now.value - 1e-15 * (1 + abs(now.value)):
+            return trial, point
+        step = step / 4
+    return None

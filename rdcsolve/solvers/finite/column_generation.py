@@ -1,0 +1,117 @@
+"""Column generation: the interior point on a few letters, all letters priced, the promising ones added."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.solvers.finite.feasibility import margin
+from rdcsolve.solvers.finite.newton_system import Point
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+from rdcsolve.solvers.finite.repair import Repair, repair
+from rdcsolve.solvers.finite.restarts import interior_points
+from rdcsolve.solvers.loop import Iterate, Start
+
+
+@dataclass(frozen=True)
+class ColumnGeneration:
+    """Column generation over a finite reproduction alphabet.
+
+    Solutions often use few letters: 50 of 2000 on a discretised Gaussian. Each round solves the problem
+    restricted to the letters in hand, prices all letters with its dual, repairs the bound, and adds the
+    letters that the repair gave mass to. Letters without use are dropped.
+
+    Parameters
+    ----------
+    first_letters : int, optional
+        How many letters to begin with, spread evenly over the alphabet.
+    max_inner_steps : int, optional
+        Newton steps per round.
+    """
+
+    first_letters: int = 100
+    max_inner_steps: int = 50
+
+    @property
+    def name(self) -> str:
+        """Name for tables and results."""
+        return "column generation"
+
+    def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
+        """Yield one iterate per round; see `rdcsolve.solvers.loop.Solver`."""
+        letters, q, multipliers = self._first(task, start)
+        room = margin(task).attained if task.free.any() else 0.0
+        aim = 1e-3
+        while True:
+            point = self._restricted(task, letters, q, multipliers, aim)
+            multipliers = point.multipliers
+            log_v = np.log(point.v) - point.kernel.log_scale
+            mended = repair(task.letters, log_v, multipliers)
+            lower = mended.bound - task.charge(multipliers)
+            yield Iterate(letters, point.q / point.q.sum(), mended.log_v, multipliers, lower, point.value)
+            aim = max(0.2 * tolerance, min(0.05 * (point.value - lower), 0.1 * aim))
+            letters, q = self._next(task, point, letters, mended, room)
+
+    def _first(self, task: ReducedProblem, start: Start | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        count = task.letters.n_letters
+        size = min(self.first_letters, count)
+        spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+        if task.free.any():
+            # The restricted problem needs a channel well inside the limits, wherever the full one has it.
+            wanted = margin(task).attained
+            while spread.size < count and margin(task, spread).attained > 0.5 * (1 + wanted):
+                size = min(2 * size, count)
+                spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+        spread = _covering(task, spread)
+        if start is None:
+            return spread, np.full(spread.size, 1 / spread.size), None
+        letters = np.union1d(spread, start.letters)
+        q = np.full(letters.size, 1e-4 / letters.size)
+        q[np.searchsorted(letters, start.letters)] += (1 - 1e-4) * start.q
+        return letters, q, start.multipliers
+
+    def _restricted(
+        self, task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray | None, aim: float
+    ) -> Point:
+        # One restart: a round that ends early costs less than another long warm-up, and the next round goes on.
+        points = interior_points(task, letters, q, multipliers, 5, 1e-3 / letters.size, restarts=1)
+        best = None
+        for step, point in enumerate(points):
+            gap = point.value - point.lower
+            if best is None or gap < best.value - best.lower:
+                best = point
+            if gap <= aim or step == self.max_inner_steps:
+                break
+        assert best is not None
+        return best
+
+    @staticmethod
+    def _next(
+        task: ReducedProblem, point: Point, letters: np.ndarray, mended: Repair, room: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the letters still of use with those added, and output masses to start from."""
+        useful = point.q > 1e-3 * point.z
+        if task.free.any() and margin(task, letters[useful]).attained > 0.5 * (1 + room):
+            useful[:] = True  # dropping letters must not leave the limits out of reach
+        kept, q = letters[useful], point.q[useful]
+        new = ~np.isin(mended.letters, kept)
+        kept, q = np.r_[kept, mended.letters[new]], np.r_[q, mended.masses[new]]
+        needed = np.setdiff1d(_covering(task, kept), kept)
+        kept, q = np.r_[kept, needed], np.r_[q, np.full(needed.size, q.max() * 1e-8)]
+        return kept, q / q.sum()
+
+
+def _covering(task: ReducedProblem, letters: np.ndarray) -> np.ndarray:
+    """Return the letters with as many more as it takes to leave every symbol one it may use."""
+    forbidden = task.letters.forbidden
+    if forbidden is None:
+        return letters
+    stranded = forbidden[:, letters].all(axis=1)
+    chosen = list(letters)
+    while stranded.any():
+        best = int((~forbidden[stranded]).sum(axis=0).argmax())
+        chosen.append(best)
+        stranded &= forbidden[:, best]
+    return np.unique(np.array(chosen, dtype=np.intp))

@@ -1,0 +1,153 @@
+"""Can the limits be met, and does one distribution of letters meet them all?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+
+
+class Margin(NamedTuple):
+    """How well the limits can be met, as a fraction of the bounds.
+
+    Attributes
+    ----------
+    attained : float
+        Some channel has E L_m <= attained * b_m for every limit.
+    least : float
+        No channel does better than this (Theorem 5 of the page on certificates, with `weights`).
+    weights : numpy.ndarray
+        Shape (F,), summing to one.
+    choices : numpy.ndarray
+        Shape (V, n): deterministic channels, each symbol's place in the list of letters.
+    mixture : numpy.ndarray
+        Shape (V,): the mixture of them that attains `attained`.
+    """
+
+    attained: float
+    least: float
+    weights: np.ndarray
+    choices: np.ndarray
+    mixture: np.ndarray
+
+
+def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: float = 0.5) -> Margin:
+    """Return the least max_m E L_m / b_m over channels into `letters`, by cutting planes.
+
+    Each weighting of the limits gives a cheapest deterministic channel, a point of (E L_1, ..., E L_F); the linear
+    programme over the points seen gives the best mixture, and the next weights.
+
+    Parameters
+    ----------
+    task : ReducedProblem
+    letters : numpy.ndarray, optional
+        By default all.
+    enough : float, optional
+        Stop once that much is attained.
+    """
+    free = np.flatnonzero(task.free)
+    losses, forbidden = task.letters.losses, task.letters.forbidden
+    if letters is not None:
+        losses, forbidden = task.letters.losses_of(letters), task.letters.forbidden_of(letters)
+    scaled = [losses[m] / task.bounds[m] for m in free]
+    weights = np.full(free.size, 1 / free.size)
+    points: list[np.ndarray] = []
+    choices: list[np.ndarray] = []
+    least, best = -np.inf, weights
+    rows = np.arange(task.p.size)
+    for _ in range(100):
+        mixed = sum(w * loss for w, loss in zip(weights, scaled, strict=True))
+        if forbidden is not None:
+            mixed = np.where(forbidden, np.inf, mixed)
+        choice = mixed.argmin(axis=1)
+        bound = float(task.p @ mixed[rows, choice])
+        if bound > least:
+            least, best = bound, weights
+        if not np.isfinite(bound):
+            return Margin(np.inf, np.inf, weights, np.empty((0, rows.size), dtype=np.intp), np.empty(0))
+        choices.append(choice)
+        points.append(np.array([task.p @ loss[rows, choice] for loss in scaled]))
+        if free.size == 1:
+            return Margin(float(points[0][0]), bound, weights, np.array(choices), np.ones(1))
+        attained, weights, mixture = _best_mixture(np.array(points))
+        if attained <= enough or least > 1 or attained - least <= 1e-12 * (1 + attained):
+            break
+    return Margin(attained, least, best, np.array(choices), mixture)
+
+
+def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return min over mixtures of the points of their largest coordinate, its dual weights, and the mixture."""
+    from scipy.optimize import linprog
+
+    count, dimension = points.shape
+    # variables: one weight per point, and the largest coordinate
+    answer = linprog(
+        np.r_[np.zeros(count), 1.0],
+        A_ub=np.hstack([points.T, -np.ones((dimension, 1))]),
+        b_ub=np.zeros(dimension),
+        A_eq=np.r_[np.ones(count), 0.0][None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * count + [(None, None)],
+        method="highs",
+    )
+    if answer.status != 0:
+        best = points.max(axis=1)
+        alone = (np.arange(count) == best.argmin()).astype(float)
+        return float(best.min()), np.full(dimension, 1 / dimension), alone
+    weights = np.maximum(-answer.ineqlin.marginals, 0)
+    mixture = np.maximum(answer.x[:count], 0)
+    return float(answer.fun), weights / weights.sum(), mixture / mixture.sum()
+
+
+def feasible_channel(task: ReducedProblem) -> np.ndarray | None:
+    """Return a channel of shape (n, n_letters) that meets the limits as well as any, or None if none is known to."""
+    room = margin(task)
+    if room.attained > 1:
+        return None
+    channel = np.zeros((task.p.size, task.letters.n_letters))
+    rows = np.arange(task.p.size)
+    for choice, share in zip(room.choices, room.mixture, strict=True):
+        channel[rows, choice] += share
+    return channel
+
+
+def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return letters and masses of one output distribution that meets every limit, or None: zero rate."""
+    letters = task.letters
+    usable = np.ones(letters.n_letters, dtype=bool)
+    if letters.forbidden is not None:
+        usable &= ~letters.forbidden.any(axis=0)
+    free = np.flatnonzero(task.free)
+    candidates = np.flatnonzero(usable)
+    if not candidates.size:
+        return None
+    if not free.size:
+        return candidates[:1], np.ones(1)
+    means = np.array([task.p @ letters.losses[m] for m in free])[:, candidates] / task.bounds[free][:, None]
+    single = int(means.max(axis=0).argmin())
+    if means[:, single].max() <= 1:
+        return candidates[[single]], np.ones(1)
+    if free.size == 1:
+        return None
+    from scipy.optimize import linprog
+
+    count = candidates.size
+    answer = linprog(
+        np.r_[np.zeros(count), 1.0],
+        A_ub=np.hstack([means, -np.ones((free.size, 1))]),
+        b_ub=np.zeros(free.size),
+        A_eq=np.r_[np.ones(count), 0.0][None],
+        b_eq=[1.0],
+        bounds=[(0, None)] * (count + 1),
+        method="highs",
+    )
+    if answer.status != 0:
+        return None
+    masses = np.maximum(answer.x[:count], 0)
+    masses /= masses.sum()
+    used = np.flatnonzero(masses)
+    if (means @ masses).max() > 1:
+        return None
+    return candidates[used], masses[used]

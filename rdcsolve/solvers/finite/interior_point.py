@@ -1,0 +1,51 @@
+"""The interior point on every letter at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+from rdcsolve.solvers.finite.restarts import interior_points
+from rdcsolve.solvers.loop import Iterate, Start
+
+
+@dataclass(frozen=True)
+class InteriorPoint:
+    """Primal-dual interior point over all letters and the multipliers of the limits together.
+
+    Ten to twenty steps at every size; a step costs O(n k min(n, k)) for n symbols and k letters. The method
+    of choice for small alphabets, and where most letters end up with mass.
+
+    Parameters
+    ----------
+    warm_up_steps : int, optional
+        Blahut-Arimoto steps before the first Newton step.
+    kept : float, optional
+        Share of the tolerance that complementarity does not aim below. Where listed letters stand for more that are
+        not listed, the dual is then in the middle of its optimal face, and fits the others better, not in a corner.
+    """
+
+    warm_up_steps: int = 10
+    kept: float = field(default=0.0, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name for tables and results."""
+        return "interior point"
+
+    def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
+        """Yield one iterate per Newton step; see `rdcsolve.solvers.loop.Solver`."""
+        letters = np.arange(task.letters.n_letters)
+        q = np.full(letters.size, 1 / letters.size)
+        multipliers = None
+        if start is not None:
+            multipliers = start.multipliers
+            q *= 1e-4  # letters the earlier solution did not use may be needed now
+            q[start.letters] += (1 - 1e-4) * start.q
+        kept = self.kept * tolerance
+        for point in interior_points(task, letters, q, multipliers, self.warm_up_steps, kept=kept):
+            log_v = np.log(point.v) - point.kernel.log_scale
+            yield Iterate(letters, point.q / point.q.sum(), log_v, point.multipliers, point.lower, point.value)

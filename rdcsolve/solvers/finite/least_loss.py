@@ -1,0 +1,259 @@
+"""Least loss under a limit on the rate: D(R), by Newton's method on the rate as a function of the bound."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof, Status
+from rdcsolve.solvers.finite import recovery
+from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean
+from rdcsolve.solvers.finite.least_rate import infeasible, rate_under
+from rdcsolve.solvers.finite.recovery import Dual, Primal
+from rdcsolve.solvers.finite.reduction import least_loss
+from rdcsolve.solvers.loop import Limits, Settings
+
+_MOST_SOLVES = 60
+_ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
+_NEGLIGIBLE = 1e-12  # share of the largest loss that is none at all beside it
+_PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
+
+
+def minimise_loss(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least value of the loss that the problem minimises, with its bounds.
+
+    The least rate R(b) falls and is convex in the bound b on the loss, with slope -lambda. So the tangent at any b
+    crosses the rate limit at or below the answer: that is the dual bound of Theorem 6 on the page on
+    certificates, and the next b to try. In log b the curve is closer to straight, which saves a few solves.
+    """
+    rate = problem.rate_bound
+    assert rate is not None
+    search = _Search(problem, settings, problem.loss_names.index(problem.minimise), rate)
+    return search.run(start)
+
+
+@dataclass
+class _Search:
+    problem: Problem
+    settings: Settings
+    index: int
+    rate: float
+    floor: float = -math.inf  # a proved lower bound on the loss
+    dual: Result | None = None  # the result whose certificate proves it
+    ceiling: float = math.inf  # the loss of a channel within the rate limit
+    primal: Result | None = None
+    unlimited: float | None = None  # the least loss at any rate, once it was asked for
+    solves: int = 0
+    steps: int = 0
+
+    def run(self, start: Result | None) -> Result:
+        """Bracket the answer and shrink the bracket."""
+        least = least_loss(self.problem, self.index)
+        self.floor = least * (1 - _ROUNDING)
+        loosest = self._at(math.inf, 1e-2, start)
+        if loosest.status is Status.INFEASIBLE:
+            return replace(loosest, objective=self.problem.objective)
+        if loosest.rate_lower > self.rate:
+            return infeasible(
+                self.problem,
+                self.settings,
+                {"rate": loosest.rate_lower},
+                f"the other limits alone need a rate of at least {loosest.rate_lower:.10g} nat, "
+                f"the limit is {self.rate:.10g}",
+            )
+        if loosest.rate_upper > self.rate:
+            loosest = self._at(math.inf, self.settings.tolerance, loosest)
+        self._record(loosest)
+        if loosest.rate_upper == 0:
+            self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
+        if self.rate == 0:
+            return self._finish(Status.STALLED, loosest)
+        if not np.isfinite(self.problem.bounds).any():
+            tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
+            if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
+                self._record(tightest)
+        if self._proved():
+            return self._finish(Status.OPTIMAL, self.primal or loosest)
+        return self._shrink(least, loosest if start is None else start)
+
+    def _at_any_rate(self, result: Result) -> float:
+        """Use the least loss at any rate: it matters, and is worth its time, only where the rate limit is slack."""
+        if self.unlimited is None:
+            unlimited = least_mean(self.problem, self.index)
+            self._record_programme(unlimited.primal, unlimited.dual(self.rate), result)
+            self.unlimited = unlimited.lower
+        return self.unlimited
+
+    def _record_programme(self, made: Primal, found: Dual, loosest: Result) -> None:
+        """Use what a linear programme proves and attains; whatever its channel misses leaves only the bound."""
+        problem = self.problem
+        certificate = recovery.certificate(problem, found, made, 0.0, 0.0)
+        met = np.delete(made.means <= problem.bounds, self.index).all()
+        self._record(
+            replace(
+                loosest,
+                rate_lower=0.0,
+                rate_upper=made.rate if met else math.inf,
+                losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+                multipliers=dict(zip(problem.loss_names, map(float, found.multipliers), strict=True)),
+                channel=made.channel,
+                letters=made.letters,
+                q=made.q,
+                d_tilted=found.u - float(found.multipliers @ made.means),
+                certificate=certificate,
+                method="linear programme",
+            )
+        )
+
+    def _shrink(self, least: float, warm: Result) -> Result:
+        low, high = least, self.ceiling
+        bound = self._first_guess(low, high, warm)
+        accuracy = 1e-3
+        status = Status.STALLED
+        since_better, width = 0, math.inf
+        while self.solves < _MOST_SOLVES and since_better < _PATIENCE:
+            since_better = 0 if self.ceiling - self.floor < 0.9 * width else since_better + 1
+            width = min(width, self.ceiling - self.floor)
+            result = self._at(bound, accuracy, warm)
+            if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
+                status = result.status
+                break
+            if time.perf_counter() - self.settings.began > self.settings.limits.time_limit:
+                status = Status.TIME_LIMIT
+                break
+            if result.status is Status.INFEASIBLE or not math.isfinite(result.rate_upper):
+                least = max(least, self._at_any_rate(warm))
+                if self._proved():
+                    break
+                low, high = max(bound, least), min(high, self.ceiling)
+                bound = 0.5 * (low + high)
+                continue
+            warm = result
+            self._record(result)
+            slope = result.multipliers[self.problem.minimise]
+            if self._proved():
+                return self._finish(Status.OPTIMAL, result)
+            if result.rate_upper <= self.rate:
+                high = min(high, bound, self.ceiling)  # a constant output may be far better than was asked for
+            elif result.rate_lower > self.rate:
+                low = max(low, bound)
+            excess = result.rate_upper - (self.rate - 0.25 * self.settings.tolerance * min(1.0, slope))
+            finest = 0.1 * self.settings.tolerance * min(1.0, slope)
+            accuracy = min(accuracy, max(1e-3 * abs(excess), finest, 1e-12))
+            bound = self._next(bound, excess, slope, low, high, least)
+        if not self._proved() and status is Status.STALLED and np.isfinite(self.problem.bounds).any():
+            self._at_any_rate(warm)
+        return self._finish(status, warm)
+
+    def _first_guess(self, low: float, high: float, warm: Result) -> float:
+        known = warm.losses.get(self.problem.minimise, math.nan)
+        if low < known < high:
+            return known
+        top = high if math.isfinite(high) else max(self.ceiling, 1.0)
+        return low + (top - low) * math.exp(-min(self.rate, 30.0))
+
+    def _next(self, bound: float, excess: float, slope: float, low: float, high: float, least: float) -> float:
+        """Return the Newton step in log(bound - least), kept inside the bracket."""
+        if slope <= 0:  # rate zero: beyond the answer, and flat
+            return 0.5 * (low + min(high, bound))
+        room = bound - least
+        step = least + room * math.exp(float(np.clip(excess / max(slope * room, 1e-300), -3.0, 3.0)))
+        if abs(excess) < 1e-4:  # near the answer the plain step keeps the tangent's guarantee
+            step = bound + excess / max(slope, 1e-300)
+        if not low < step < high:
+            step = 0.5 * (low + high) if step <= low or not math.isfinite(step) else 0.5 * (bound + high)
+        return step
+
+    def _proved(self) -> bool:
+        """Return whether the bracket is within the tolerance, in the loss's unit and in a unit that scales with it.
+
+        The first is the rule that `solve` documents: tolerance * max(1, loss), as losses have any unit. The second is
+        nats, the width times the multiplier of the certificate that proves the lower end, or the share of the loss:
+        near the least value of the loss the multiplier grows without limit and only the share has a meaning. A width
+        that is rounding beside the largest loss meets the second in any case.
+        """
+        width, tolerance = self.ceiling - self.floor, self.settings.tolerance
+        if not width <= tolerance * max(1.0, self.ceiling):
+            return False
+        matrix = self.problem.linear_losses[self.index].matrix
+        if width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
+            return True
+        slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
+        return width * min(slope, 1 / self.ceiling) <= tolerance
+
+    def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
+        bounds = self.problem.bounds.copy()
+        bounds[self.index] = bound
+        limits: Limits = self.settings.limits
+        settings = replace(self.settings, tolerance=tolerance, limits=limits)
+        self.solves += 1
+        result = rate_under(self.problem, bounds, settings, start)
+        self.steps += result.steps
+        return result
+
+    def _record(self, result: Result) -> None:
+        """Read both bounds on the loss off a result of the rate."""
+        name = self.problem.minimise
+        if result.certificate is None:
+            return
+        slope = result.multipliers[name]
+        if slope > 0:
+            plane = float(self.problem.p_x @ result.certificate.u) - self._charged(result)
+            size = float(np.abs(result.certificate.u).max()) + abs(plane) + self.rate
+            floor = (plane - self.rate - _ROUNDING * size - EXPONENTIALS) / slope
+            floor -= _ROUNDING * abs(floor)
+            if floor > self.floor:
+                self.floor, self.dual = floor, result
+        value = result.losses[name] * (1 + _ROUNDING)
+        if result.rate_upper <= self.rate and value < self.ceiling:
+            self.ceiling, self.primal = value, result
+
+    def _charged(self, result: Result) -> float:
+        others = self.problem.bounds.copy()
+        others[self.index] = math.inf
+        limited = np.flatnonzero(np.isfinite(others))
+        names = self.problem.loss_names
+        return float(sum(result.multipliers[names[m]] * others[m] for m in limited))
+
+    def _finish(self, status: Status, last: Result) -> Result:
+        problem = self.problem
+        made = self.primal if self.primal is not None else last
+        found = self.dual if self.dual is not None else made
+        upper = self.ceiling
+        if self._proved():
+            status = Status.OPTIMAL
+        elif status in (Status.STALLED, Status.OPTIMAL):
+            near = upper - self.floor <= math.sqrt(self.settings.tolerance) * max(upper, 1e-300)
+            status = Status.ALMOST_OPTIMAL if near else Status.STALLED
+        certificate = made.certificate
+        if certificate is not None and found.certificate is not None:
+            certificate = replace(
+                certificate,
+                objective=problem.minimise,
+                u=found.certificate.u,
+                multipliers=found.certificate.multipliers,
+                lower=self.floor,
+                upper=upper,
+            )
+        plane = float(found.rate_lower)
+        return replace(
+            made,
+            status=status,
+            proof=Proof.CERTIFIED if certificate is not None else Proof.NONE,
+            objective=problem.minimise,
+            objective_lower=self.floor,
+            objective_upper=upper,
+            rate_lower=max(0.0, min(plane, made.rate_upper)) if found is made else math.nan,
+            rate_upper=made.rate_upper,
+            multipliers=found.multipliers,
+            d_tilted=found.d_tilted,
+            certificate=certificate,
+            steps=self.steps,
+            seconds=time.perf_counter() - self.settings.began,
+            message="" if status is Status.OPTIMAL else made.message,
+        )

@@ -1,0 +1,150 @@
+"""The least mean of a loss under limits on the others at the two ends of the rate: linear programmes."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rdcsolve.errors import SolverFailed
+from rdcsolve.problems import Problem
+from rdcsolve.solvers.finite.recovery import Dual, Primal, complete, constant
+
+EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
+
+
+class LeastMean(NamedTuple):
+    """A channel, and weights that prove how little it could be improved.
+
+    Attributes
+    ----------
+    lower : float
+        sum_i p_i min_a (L_0 + sum_m w_m (L_m - b_m)): no channel that meets the limits has a smaller mean of L_0.
+    weights : numpy.ndarray
+        Shape (M,): w, with one for L_0 itself.
+    minima : numpy.ndarray
+        Shape (n_x,): min_a sum_m w_m L_m(i, a).
+    primal : Primal
+        The programme's channel.
+    """
+
+    lower: float
+    weights: np.ndarray
+    minima: np.ndarray
+    primal: Primal
+
+    def dual(self, rate: float) -> Dual:
+        """Return the same proof as multipliers and u.
+
+        With lambda = s w and u_i = s min_a w.L(i, a) every price is at most one, and the bound on the loss, (p.u -
+        sum_m lambda_m b_m - R) / lambda_0, comes within R / s of `lower`: s is chosen so large that this vanishes.
+        """
+        size = float(np.abs(self.minima).max(initial=0.0))
+        steepness = min(1e13 * max(rate, 1e-3) / size, 1e300) if size else 1.0
+        return Dual(steepness * self.minima, steepness * self.weights, 0.0)
+
+
+def least_mean(problem: Problem, index: int) -> LeastMean:
+    """Return the least mean of the loss `index` under the problem's limits on losses, through HiGHS.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its limits can be met.
+    index : int
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import coo_array
+
+    symbols = np.flatnonzero(problem.p_x > 0)
+    p = problem.p_x[symbols]
+    allowed = np.ones((symbols.size, problem.n_letters), dtype=bool)
+    if problem.forbidden is not None:
+        allowed &= ~problem.forbidden[symbols]
+    rows, columns = np.nonzero(allowed)
+    limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
+    means = {m: p[rows] * problem.linear_losses[m].matrix[symbols[rows], columns] for m in (index, *limited)}
+    count = np.arange(rows.size)
+    answer = linprog(
+        means[index],
+        A_ub=np.array([means[m] for m in limited]),
+        b_ub=problem.bounds[limited],
+        A_eq=coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size)),
+        b_eq=np.ones(symbols.size),
+        bounds=(0, None),
+        method="highs",
+    )
+    channel = np.zeros(allowed.shape)
+    weights = np.zeros(len(problem.losses))
+    weights[index] = 1.0
+    if answer.status == 0:
+        channel[rows, columns] = np.maximum(answer.x, 0)
+        weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
+    else:  # without an answer the trivial weights still bound, and nothing is attained
+        channel[rows, columns] = 1.0
+    channel /= channel.sum(axis=1, keepdims=True)
+    mixed = np.zeros(allowed.shape)
+    for m in np.flatnonzero(weights):
+        mixed += weights[m] * np.where(allowed, problem.linear_losses[m].matrix[symbols], 0.0)
+    minima = np.zeros(problem.n_x)
+    minima[symbols] = np.where(allowed, mixed, np.inf).min(axis=1)
+    lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
+    made = complete(problem, np.arange(problem.n_letters), channel, symbols)
+    return LeastMean(lower, weights, minima, made)
+
+
+def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
+    """Return the channel of rate zero with the least mean of the loss `index`, and the proof that there is no better.
+
+    At rate zero the letter ignores the symbol: with r its distribution and M_m(a) = sum_i p_i L_m(i, a), the mean
+    sum_a r_a M_0(a) is least subject to sum_a r_a M_m(a) <= b_m, a linear programme over letters. Its weights w give
+    the tangent plane of the rate at this point through u_i = s sum_a r_a w.L(i, a) and lambda = s w: prices
+    exceed one by the order of s^2 only, and the bound on the loss misses the optimum by the order of s, beside the
+    rounding of a division by s: of a few s the one with the best bound is taken.
+
+    Parameters
+    ----------
+    problem : Problem
+        Some constant output meets its limits.
+    index : int
+    """
+    from scipy.optimize import linprog
+
+    symbols = np.flatnonzero(problem.p_x > 0)
+    p = problem.p_x[symbols]
+    usable = np.ones(problem.n_letters, dtype=bool)
+    if problem.forbidden is not None:
+        usable &= ~problem.forbidden[symbols].any(axis=0)
+    letters = np.flatnonzero(usable)
+    limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
+    means = {m: p @ problem.linear_losses[m].matrix[np.ix_(symbols, letters)] for m in (index, *limited)}
+    answer = linprog(
+        means[index],
+        A_ub=np.array([means[m] for m in limited]) if limited else None,
+        b_ub=problem.bounds[limited] if limited else None,
+        A_eq=np.ones((1, letters.size)),
+        b_eq=[1.0],
+        bounds=(0, None),
+        method="highs",
+    )
+    if answer.status != 0:
+        raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
+    masses = np.maximum(answer.x, 0)
+    weights = np.zeros(len(problem.losses))
+    weights[index] = 1.0
+    if limited:
+        weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
+    mixed = sum(weights[m] * problem.linear_losses[m].matrix[symbols] for m in np.flatnonzero(weights))
+    tangent = mixed[:, letters] @ (masses / masses.sum())
+    spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
+    bounds = []
+    for s in np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0):
+        with np.errstate(over="ignore"):  # an infinite price proves nothing, and is not chosen
+            price = float((p @ np.exp(s * (tangent[:, None] - mixed))).max())
+        bounds.append((float(p @ tangent) - (math.log(price) + EXPONENTIALS) / s, s, price))
+    _, s, price = max(bounds)
+    u = np.zeros(problem.n_x)
+    u[symbols] = s * tangent - math.log(price)
+    used = masses > 0
+    return constant(problem, letters[used], masses[used] / masses.sum()), Dual(u, s * weights, 0.0)

@@ -1,0 +1,255 @@
+"""Least rate under limits on losses, and the Lagrangian at fixed multipliers."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from rdcsolve.problems import Problem
+from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof, Status
+from rdcsolve.solvers.finite import recovery
+from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
+from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, least_loss, limited_task
+from rdcsolve.solvers.loop import Progress, Settings, Start, run
+
+_BUDGET_ROUNDING = 1e-13  # what a rate may exceed its limit by, relatively
+
+
+def minimise_rate(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least rate, or the least Lagrangian, with its bounds."""
+    if problem.multipliers is not None:
+        result = _descend(fixed_task(problem), settings, start)
+    else:
+        result = rate_under(problem, problem.bounds, settings, start)
+    beyond = beyond_budget(problem, settings, result.rate_lower, result.rate_upper)
+    return result if beyond is None else beyond
+
+
+def beyond_budget(problem: Problem, settings: Settings, lower: float, upper: float) -> Result | None:
+    """Return the result of a limit on the rate beside its minimum that is not known to be met, or None.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of the least rate.
+    settings : Settings
+    lower, upper : float
+        The proved lower bound on the least rate, and the rate of the best channel found; nats.
+    """
+    budget = problem.rate_bound
+    if budget is None or not upper > budget + _BUDGET_ROUNDING * (1 + budget):
+        return None
+    if lower > budget:
+        message = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {budget:.10g}"
+        return infeasible(problem, settings, {"rate": lower}, message)
+    message = (
+        f"no channel found meets the rate limit {budget:.10g}, and none is excluded: the least rate is proved to be at "
+        f"least {lower:.10g} nat, and {upper:.10g} is attained"
+    )
+    return empty(problem, settings, Status.STALLED, Proof.NONE, message, lower, {})
+
+
+def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: Result | None) -> Result:
+    """Return the least rate under bounds on the losses, shape (M,), of which the problem's own are a special case."""
+    named = dict(zip(problem.loss_names, map(float, bounds), strict=True))
+    problem = problem.minimising("rate").with_limits(rate=None, **named)
+    task = task_within_limits(problem, settings)
+    if isinstance(task, Result):
+        return task
+    fixed_output = constant_output(task)
+    if fixed_output is not None:
+        return zero_rate(problem, settings, *fixed_output)
+    return _descend(task, settings, start)
+
+
+def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem | Result:
+    """Return the task of the least rate under the problem's limits, or the result that says they cannot be met."""
+    least = {
+        name: least_loss(problem, m) for m, name in enumerate(problem.loss_names) if math.isfinite(problem.bounds[m])
+    }
+    broken = [name for m, name in enumerate(problem.loss_names) if name in least and _below(problem, m, least[name])]
+    if broken:
+        name = broken[0]
+        bound = problem.bounds[problem.loss_names.index(name)]
+        return infeasible(
+            problem, settings, least, f"{name} <= {bound:.10g} is below its least value {least[name]:.10g}"
+        )
+    task = limited_task(problem, problem.bounds)
+    if task is None:
+        message = "a limit at the least value of its loss leaves no channel that meets the others"
+        return infeasible(problem, settings, least, message)
+    if int(task.free.sum()) > 1:
+        room = margin(task)
+        if room.least > 1 + 1e-12:  # beyond what its sums can round by
+            return infeasible(
+                problem,
+                settings,
+                least,
+                "each limit can be met, but not all together: "
+                f"the best channel exceeds some bound by a factor of {room.least:.6g} above the least values",
+            )
+    return task
+
+
+def _below(problem: Problem, m: int, least: float) -> bool:
+    """Return whether the bound is below the least value by more than the rounding of that value."""
+    return bool(problem.bounds[m] < least - 1e-14 * abs(least))
+
+
+def _start_of(task: ReducedProblem, start: Result | None) -> Start | None:
+    if start is None or not start.letters.size or not np.isfinite(start.q).all():
+        return None
+    names = task.problem.loss_names
+    old = np.array([start.multipliers.get(names[m], 0.0) for m in task.relevant])
+    guess = task.first_multipliers()
+    multipliers = np.where(task.free, np.where(old > 1e-9 * guess, old, guess), task.fixed)
+    return Start(start.letters, start.q / start.q.sum(), multipliers)
+
+
+def _descend(task: ReducedProblem, settings: Settings, start: Result | None) -> Result:
+    assembler = recovery.Assembler(task)
+    progress = run(
+        settings.solver,
+        task,
+        _start_of(task, start),
+        settings.tolerance,
+        settings.limits,
+        assembler.gap_of,
+        settings.began,
+    )
+    return _result(task, settings, progress, assembler)
+
+
+def _result(task: ReducedProblem, settings: Settings, progress: Progress, assembler: recovery.Assembler) -> Result:
+    problem = task.problem
+    made = None if progress.primal is None else assembler.primal(progress.primal)
+    if made is None and problem.multipliers is None:
+        made = _last_resort(task)
+    if made is None or (progress.dual is None and problem.multipliers is not None):
+        return _nothing(problem, settings, progress)
+    # u = 0 proves that no rate is negative, where nothing better is known
+    trivial = recovery.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
+    found = trivial if progress.dual is None else recovery.dual(task, progress.dual)
+    if problem.multipliers is None and not found.lower > 0:
+        found = trivial
+    fixed = problem.multipliers is not None
+    value = made.rate + (float(problem.multipliers @ made.means) if problem.multipliers is not None else 0.0)
+    upper = value + 1e-14 * (1 + abs(value))
+    lower = found.lower if fixed else max(found.lower, 0.0)
+    gap = upper - lower
+    status = progress.status
+    message = progress.message
+    if gap <= settings.tolerance:
+        status = Status.OPTIMAL
+    elif gap <= settings.tolerance + recovery.resolution(task, found, value):
+        status = Status.ALMOST_OPTIMAL
+        message = "the gap is what rounding costs at this size of the objective or the multipliers; the bounds hold"
+    elif status in (Status.STALLED, Status.NUMERICAL_ERROR, Status.OPTIMAL):
+        if gap <= math.sqrt(settings.tolerance):
+            status = Status.ALMOST_OPTIMAL
+        elif status is Status.OPTIMAL:
+            status = Status.STALLED
+    rate_lower = lower
+    if problem.multipliers is not None:  # what the plane says about channels with these very losses
+        rate_lower = max(lower - float(problem.multipliers @ made.means), 0.0)
+    shown = np.where(np.isfinite(problem.bounds), problem.bounds, made.means)
+    return Result(
+        status=status,
+        proof=Proof.CERTIFIED,
+        objective=problem.objective,
+        objective_lower=lower,
+        objective_upper=upper,
+        rate_lower=rate_lower,
+        rate_upper=made.rate if fixed else upper,
+        losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+        multipliers=dict(zip(problem.loss_names, map(float, found.multipliers), strict=True)),
+        channel=made.channel,
+        letters=made.letters,
+        q=made.q,
+        d_tilted=found.u - float(found.multipliers @ shown),
+        certificate=recovery.certificate(problem, found, made, lower, upper),
+        fingerprint=problem.fingerprint(),
+        method=settings.solver.name,
+        steps=len(progress.history),
+        seconds=time.perf_counter() - settings.began,
+        history=tuple(progress.history),
+        message=message,
+    )
+
+
+def _last_resort(task: ReducedProblem) -> recovery.Primal | None:
+    """Return a channel that meets the limits where the solver found none: its rate is a bound, if a poor one."""
+    channel = feasible_channel(task) if task.free.any() else None
+    if channel is None:
+        return None
+    problem = task.problem
+    made = recovery.complete(problem, np.arange(problem.n_letters), channel, task.letters.symbols)
+    return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
+
+
+def zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:
+    """Return rate zero: one output distribution meets every limit, and u = 0 proves the rest."""
+    made = recovery.constant(problem, letters, masses)
+    found = recovery.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
+    return Result(
+        status=Status.OPTIMAL,
+        proof=Proof.CERTIFIED,
+        objective="rate",
+        objective_lower=0.0,
+        objective_upper=0.0,
+        rate_lower=0.0,
+        rate_upper=0.0,
+        losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+        multipliers=dict.fromkeys(problem.loss_names, 0.0),
+        channel=made.channel,
+        letters=made.letters,
+        q=made.q,
+        d_tilted=np.zeros(problem.n_x),
+        certificate=recovery.certificate(problem, found, made, 0.0, 0.0),
+        fingerprint=problem.fingerprint(),
+        method="constant output",
+        seconds=time.perf_counter() - settings.began,
+    )
+
+
+def infeasible(problem: Problem, settings: Settings, minimum: dict[str, float], message: str) -> Result:
+    """Return the result of a problem that no channel solves."""
+    return empty(problem, settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, minimum)
+
+
+def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:
+    lower = progress.lower() if math.isfinite(progress.lower()) else math.nan
+    if problem.objective == "rate":
+        lower = max(lower, 0.0) if math.isfinite(lower) else 0.0
+    return empty(problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history))
+
+
+def empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
+    unknown = dict.fromkeys(problem.loss_names, math.nan)
+    upper = lower if math.isinf(lower) else math.nan
+    return Result(
+        status=status,
+        proof=proof,
+        objective=problem.objective,
+        objective_lower=lower,
+        objective_upper=upper,
+        rate_lower=lower if problem.objective == "rate" else math.nan,
+        rate_upper=upper if problem.objective == "rate" else math.nan,
+        losses=unknown,
+        multipliers=dict(unknown),
+        channel=np.empty((problem.n_x, 0)),
+        letters=np.empty(0, dtype=np.intp),
+        q=np.empty(0),
+        d_tilted=np.full(problem.n_x, math.nan),
+        certificate=None,
+        fingerprint=problem.fingerprint(),
+        method=settings.solver.name,
+        steps=len(history),
+        seconds=time.perf_counter() - settings.began,
+        minimum=minimum,
+        history=history,
+        message=message,
+    )

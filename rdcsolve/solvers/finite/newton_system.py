@@ -1,0 +1,263 @@
+"""The primal-dual interior-point method for output masses and multipliers together.
+
+Minimise over q >= 0 and maximise over multipliers >= 0
+
+    -sum_i p_i log(K q)_i + sum_a q_a - lambda.b,        K = exp(-lambda.L).
+
+With v = exp(u) the conditions are v t = 1 for t = K q, c + z = 1 for c = K'(p v), E L + s = b, and the
+complementarity q z = 0, lambda s = 0 with everything >= 0. Newton's method on these, with q z = lambda s = mu
+and mu driven to zero as in Mehrotra (SIAM J. Optim. 2, 1992), takes 10 to 20 steps at every size. Keeping v
+beside q makes c + z = 1 linear at fixed multipliers, so the dual point soon is feasible and stays so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.kernels import DenseKernel
+from rdcsolve.solvers.loop import NumericalBreakdown
+
+_TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
+_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus a thousandth of a nat per bound: further, the linearised
+# kernel says little; nearer zero than that, a multiplier hardly acts and may change by decades
+_LARGEST_LOG_V = 600.0  # keeps v and p v t in range while a wild step is being undone
+_MANY_LETTERS = 256  # from here on, letters that hardly move the dual are left out of the Newton matrix
+_WORTHWHILE = 0.8  # share of the letters above which leaving out the rest saves too little
+_ACTIVE = 0.3  # what counts as moving it: the share of the letter's own curvature in its diagonal entry
+
+
+@dataclass(frozen=True, eq=False)
+class Restricted:
+    """The data of a restricted problem: k letters, R losses of which the free ones are limited.
+
+    The complementarity q.z + lambda.s does not aim below `kept`.
+    """
+
+    p: np.ndarray
+    losses: tuple[np.ndarray, ...]
+    forbidden: np.ndarray | None
+    free: np.ndarray
+    bounds: np.ndarray
+    kept: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A primal-dual point: q (k,), v (n,) in the kernel's row scale, z (k,), multipliers (R,), slacks (F,)."""
+
+    q: np.ndarray
+    v: np.ndarray
+    z: np.ndarray
+    multipliers: np.ndarray
+    slacks: np.ndarray
+    kernel: DenseKernel
+    lower: float
+    value: float
+
+
+def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: float | None = None) -> Iterator[Point]:
+    """Yield points with their bounds, the first being the start made of `q` and `multipliers`.
+
+    Parameters
+    ----------
+    data : Restricted
+    q : numpy.ndarray
+        Shape (k,), > 0, near a solution or uniform.
+    multipliers : numpy.ndarray
+        Shape (R,), > 0 where free.
+    mu : float, optional
+        Complementarity to start from, by default the gap of `q` shared out among the letters.
+    """
+    kernel = DenseKernel(data.losses, multipliers, data.forbidden)
+    free = np.flatnonzero(data.free)
+    v = 1 / kernel.matvec(q)
+    c = kernel.rmatvec(data.p * v)
+    if mu is None:
+        mu = float(np.log(c.max())) / q.size
+    mu = min(max(mu, 1e-13), 1e-2)
+    q = np.maximum(q, mu)
+    z = np.maximum(1 - c, mu / q)
+    slacks = _first_slacks(data, kernel, q, multipliers, free, mu)
+    while True:
+        system = _System(data, kernel, q, v, z, multipliers, slacks, free)
+        yield system.point()
+        q, v, z, multipliers, slacks, changed = system.advance()
+        if changed:
+            log_v = np.log(v) - kernel.log_scale
+            kernel = DenseKernel(data.losses, multipliers, data.forbidden)
+            v = np.exp(np.clip(log_v + kernel.log_scale, -_LARGEST_LOG_V, _LARGEST_LOG_V))
+
+
+def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-untyped-def]
+    """Return the limits' own slacks, raised to what centrality asks for where the limit is active."""
+    weights = data.p / kernel.matvec(q)
+    means = np.array([weights @ ((kernel.matrix * data.losses[m]) @ q) for m in free])
+    room = data.bounds[free] - means
+    return np.maximum(
+        np.maximum(room, np.minimum(mu / multipliers[free], data.bounds[free])), 1e-12 * data.bounds[free]
+    )
+
+
+class _System:
+    """One step's linear algebra: residuals, the factorised Newton matrix, predictor and corrector."""
+
+    def __init__(self, data, kernel, q, v, z, multipliers, slacks, free):  # type: ignore[no-untyped-def]
+        self.data, self.kernel, self.free = data, kernel, free
+        self.q, self.v, self.z, self.multipliers, self.slacks = q, v, z, multipliers, slacks
+        self.lam = multipliers[free]
+        self.t = kernel.matvec(q)
+        self.c = kernel.rmatvec(data.p * v)
+        self.residual_t = 1 - v * self.t
+        self.residual_c = 1 - self.c - z
+        # one product per limited loss serves the residuals here and the derivatives later
+        self.weighted = [kernel.matrix * data.losses[m] for m in free]
+        self.loss_t = np.array([matrix @ q for matrix in self.weighted]).reshape(free.size, self.t.size).T
+        self.complementarity = float(q @ z + self.lam @ slacks)
+        if not np.isfinite(self.complementarity + self.t.sum() + self.c.sum()):
+            raise NumericalBreakdown("the interior-point iterates are no longer finite")
+
+    def point(self) -> Point:
+        """Return the point with the bounds it proves over its own letters."""
+        p, charge = self.data.p, float(self.lam @ self.data.bounds[self.free])
+        scale = float(p @ self.kernel.log_scale)
+        lower = float(p @ np.log(self.v)) - scale - charge - float(np.log(self.c.max()))
+        value = float(np.log(self.q.sum())) - float(p @ np.log(self.t)) - scale - charge
+        # Away from the limits, or from complementarity, the value alone says little about what meeting them costs.
+        means = (p / self.t) @ self.loss_t
+        value += float(self.lam @ np.abs(means - self.data.bounds[self.free]))
+        return Point(self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value)
+
+    def advance(self):  # type: ignore[no-untyped-def]
+        """Return the next q, v, z, multipliers, slacks, and whether the multipliers changed."""
+        self._factorise()
+        q, z, lam, s = self.q, self.z, self.lam, self.slacks
+        predictor = self._solve(self.residual_t, -q * z, -lam * s)
+        dq, dv, dz, dl, ds = predictor
+        primal, dual = self._lengths(predictor, 1.0)
+        after = (q + primal * dq) @ (z + dual * dz) + (lam + dual * dl) @ (s + primal * ds)
+        centring = max(float(after / self.complementarity) ** 3, 1e-6)
+        mu = max(centring * self.complementarity, self.data.kept) / (q.size + lam.size)
+        corrector = self._solve(
+            self.residual_t - dv * self.kernel.matvec(dq), mu - q * z - dq * dz, mu - lam * s - dl * ds
+        )
+        dq, dv, dz, dl, ds = corrector
+        primal, dual = self._lengths(corrector, _TO_BOUNDARY)
+        multipliers = self.multipliers
+        if lam.size:
+            multipliers = multipliers.copy()
+            multipliers[self.free] = lam + dual * dl
+        return q + primal * dq, self.v + dual * dv, z + dual * dz, multipliers, s + primal * ds, bool(lam.size)
+
+    def _factorise(self) -> None:
+        p, q, v, t, z = self.data.p, self.q, self.v, self.t, self.z
+        weights = p * v / t
+        self.active = np.arange(q.size)
+        matrix = self.kernel.matrix
+        if q.size > _MANY_LETTERS:
+            # H_aa q/z << 1 says that z/q rules the letter's own equation: its dq follows from the others' dv. On
+            # large alphabets most letters are such, and the matrix shrinks to those that matter.
+            moving = np.flatnonzero(q / z * self.kernel.rmatvec(weights) > _ACTIVE)
+            if moving.size < _WORTHWHILE * q.size:
+                self.active, matrix = moving, self.kernel.columns(moving)
+        self.columns = matrix
+        # (H + Z/Q) is scaled to S H S + I with S = sqrt(q/z): its eigenvalues start at one, so it can be
+        # factorised although z/q spans many decades.
+        self.scaling = np.sqrt(q[self.active] / z[self.active])
+        root = matrix * np.sqrt(weights)[:, None]
+        root *= self.scaling
+        self.factor = _factorise(root)
+        if self.free.size:
+            self._couple()
+
+    def _couple(self) -> None:
+        """Derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
+        p, q, v, t = self.data.p, self.q, self.v, self.t
+        pv = p * v
+        weighted = self.weighted
+        self.loss_c = np.stack([pv @ matrix for matrix in weighted], axis=1)
+        raw = [
+            [pv @ (np.einsum("ia,ia,a->i", matrix, self.data.losses[m], q)) for m in self.free] for matrix in weighted
+        ]
+        relative = self.loss_t * (pv / t)[:, None]
+        self.residual_loss = self.data.bounds[self.free] - pv @ self.loss_t - self.slacks
+        self.coupling = self.loss_c[self.active] - self.columns.T @ relative
+        curvature = np.array(raw) - relative.T @ self.loss_t
+        self.reduced = self._inverse(self.coupling)
+        self.schur = curvature + np.diag(self.slacks / self.lam) + self.coupling.T @ self.reduced
+
+    def _inverse(self, right: np.ndarray) -> np.ndarray:
+        from scipy.linalg import cho_solve
+
+        scaling = self.scaling if right.ndim == 1 else self.scaling[:, None]
+        return scaling * cho_solve(self.factor, scaling * right, check_finite=False)
+
+    def _solve(self, residual_t, residual_z, residual_s):  # type: ignore[no-untyped-def]
+        """Return dq, dv, dz, dmultipliers, dslacks for the given right-hand sides."""
+        p, q, v, t, z, lam, s = self.data.p, self.q, self.v, self.t, self.z, self.lam, self.slacks
+        over_t, on = p * residual_t / t, self.active
+        right = over_t @ self.columns + residual_z[on] / q[on] - self.residual_c[on]
+        dq = self._inverse(right)
+        dl = np.zeros(lam.size)
+        moved = np.zeros(t.size)
+        if lam.size:
+            below = self.residual_loss - residual_s / lam - self.loss_t.T @ over_t
+            try:
+                dl = np.linalg.solve(self.schur, self.coupling.T @ dq - below)
+            except np.linalg.LinAlgError:
+                raise NumericalBreakdown("the limits' own Newton matrix is singular") from None
+            dq = dq - self.reduced @ dl
+            moved = self.loss_t @ dl
+        dv = (residual_t - v * (self.columns @ dq - moved)) / t
+        if on.size == q.size:
+            dz = (residual_z - z * dq) / q
+        else:
+            dz = self.residual_c - self.kernel.rmatvec(p * dv)
+            if lam.size:
+                dz += self.loss_c @ dl
+            moving, dq = dq, (residual_z - q * dz) / z
+            dq[on] = moving
+            dz[on] = (residual_z[on] - z[on] * moving) / q[on]
+        ds = (residual_s - s * dl) / lam
+        if not np.isfinite(dq.sum() + dv.sum() + dz.sum() + dl.sum()):
+            raise NumericalBreakdown("the Newton step is not finite")
+        return dq, dv, dz, dl, ds
+
+    def _lengths(self, step, fraction):  # type: ignore[no-untyped-def]
+        """Return the step lengths of (q, slacks) and of (v, z, multipliers)."""
+        dq, dv, dz, dl, ds = step
+        primal = min(_reach(self.q, dq), _reach(self.slacks, ds))
+        dual = min(_reach(self.z, dz), _reach(self.v, dv), _reach(self.lam, dl))
+        primal, dual = min(1.0, fraction * primal), min(1.0, fraction * dual)
+        if self.lam.size:
+            size = self.lam + 1e-3 / self.data.bounds[self.free]
+            change = float(np.abs(dl / size).max())
+            dual = min(dual, _LARGEST_MULTIPLIER_CHANGE / max(change, 1e-300))
+        return primal, dual
+
+
+def _reach(values: np.ndarray, step: np.ndarray) -> float:
+    """Return the length at which `values` + length * `step` first has a zero, or infinity."""
+    if not values.size:
+        return np.inf
+    with np.errstate(over="ignore"):  # a step that overflows the ratio goes nowhere, which -1 / -inf says
+        steepest = float((step / values).min())
+    return -1 / steepest if steepest < 0 else np.inf
+
+
+def _factorise(root: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the Cholesky factor of root'root + I, through QR where forming the product loses it."""
+    from scipy.linalg import LinAlgError, cho_factor, qr
+
+    matrix = root.T @ root
+    matrix.flat[:: matrix.shape[0] + 1] += 1
+    if not np.isfinite(np.trace(matrix)):  # squares of every entry: LAPACK would return a factor of NaN, silently
+        raise NumericalBreakdown("the Newton matrix is not finite")
+    try:
+        factor, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    except LinAlgError:
+        stacked = np.vstack([root, np.eye(root.shape[1])])
+        return qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
+    return factor, lower

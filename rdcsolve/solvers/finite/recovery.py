@@ -1,0 +1,219 @@
+"""From the best iterates to a result: a channel that meets the limits, a certificate, and their bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rdcsolve.certificates import Certificate
+from rdcsolve.information import mutual_information
+from rdcsolve.letters import FiniteLetters
+from rdcsolve.problems import Problem
+from rdcsolve.solvers.finite.best_channel import best_channel
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+from rdcsolve.solvers.loop import Iterate, Progress
+
+_EPS = float(np.finfo(float).eps)
+_SMALLEST_SHARE = 1e-13  # of the largest output mass: letters below it change the rate by less than rounding
+_IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a limit that is not active
+_IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
+_INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
+
+
+class Primal(NamedTuple):
+    """A channel that meets the limits: letters (k,), channel (n_x, k), output masses (k,), rate, mean losses (M,)."""
+
+    letters: np.ndarray
+    channel: np.ndarray
+    q: np.ndarray
+    rate: float
+    means: np.ndarray
+
+
+class Dual(NamedTuple):
+    """u (n_x,) with prices at most one, multipliers (M,), and p.u minus what the task's limits charge, nats."""
+
+    u: np.ndarray
+    multipliers: np.ndarray
+    lower: float
+
+
+def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
+    """Return the best channel with the iterate's output masses that meets the limits, or None."""
+    share = iterate.q / iterate.q.max()
+    for smallest in (_SMALLEST_SHARE, 0.0):
+        used = share > smallest
+        forbidden = task.letters.forbidden_of(iterate.letters[used])
+        if forbidden is not None and forbidden.all(axis=1).any():
+            continue
+        letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
+        tilted = best_channel(task, letters, q, iterate.multipliers, inside(task))
+        if tilted.met:
+            order = np.argsort(letters)
+            return complete(task.problem, letters[order], tilted.channel[:, order], task.letters.symbols)
+    return None
+
+
+def inside(task: ReducedProblem) -> np.ndarray:
+    """Return the shifted bounds, a little less than they are, so that rounding cannot break a channel at them."""
+    offsets = np.array([float(task.p @ np.abs(shift)) for shift in task.letters.shifts])
+    room = np.where(task.free, task.bounds, 0.0)
+    inset = np.minimum(_INSIDE * room + 8 * _EPS * offsets, 0.1 * room)
+    return np.where(task.free, task.bounds - inset, np.inf)
+
+
+def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
+    """Give symbols of zero mass a row, drop letters nobody uses, and evaluate the channel."""
+    masses = problem.p_x[symbols] @ channel
+    used = masses > 0
+    letters, channel, masses = letters[used], channel[:, used], masses[used]
+    channel = channel / channel.sum(axis=1, keepdims=True)
+    masses = problem.p_x[symbols] @ channel
+    if symbols.size < problem.n_x:
+        full = np.empty((problem.n_x, letters.size))
+        full[:] = masses / masses.sum()
+        if problem.forbidden is not None:
+            allowed = np.where(problem.forbidden[:, letters], 0.0, full)
+            sums = allowed.sum(axis=1, keepdims=True)
+            full = np.where(sums > 0, allowed / np.where(sums > 0, sums, 1.0), full)
+        full[symbols] = channel
+        channel = full
+    means = np.array([_mean(problem.p_x, channel, loss.matrix[:, letters]) for loss in problem.linear_losses])
+    return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
+
+
+def _mean(p_x: np.ndarray, channel: np.ndarray, matrix: np.ndarray) -> float:
+    if np.isinf(matrix).any():
+        matrix = np.where(np.isinf(matrix), 0.0, matrix)  # no mass there: 0 * inf is 0
+    return float(p_x @ np.einsum("ia,ia->i", channel, matrix))
+
+
+def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
+    """Return the channel that ignores its input."""
+    symbols = np.flatnonzero(problem.p_x > 0)
+    return complete(problem, letters, np.tile(masses, (symbols.size, 1)), symbols)
+
+
+def dual(task: ReducedProblem, iterate: Iterate) -> Dual:
+    """Return the iterate's dual point in the problem's own terms."""
+    problem, space = task.problem, task.letters
+    log_v, relative = iterate.log_v, iterate.multipliers
+    lower = iterate.lower
+    masked = [row for row in range(len(task.relevant)) if _is_masked(task, row)]
+    if not masked:
+        relative, lower = _without_idle(task, log_v, relative, lower)
+    charge = task.charge(relative)
+    if masked:
+        space, log_v, relative, lower, charge = _unmask(task, log_v, relative, masked)
+    # prices are at most exp(excess): taking it off u makes them at most one
+    excess = float(task.p @ log_v) - charge - lower
+    multipliers = np.zeros(len(problem.losses))
+    multipliers[list(task.relevant)] = relative
+    u = np.zeros(problem.n_x)
+    u[space.symbols] = log_v - excess + relative @ space.shifts
+    charged = [m for row, m in enumerate(task.relevant) if task.free[row] or row in masked]
+    bounds = problem.p_x @ u - sum(multipliers[m] * _bound(task, m) for m in charged)
+    return Dual(u, multipliers, float(bounds) - rounding(u, multipliers, task))
+
+
+def _without_idle(
+    task: ReducedProblem, log_v: np.ndarray, multipliers: np.ndarray, lower: float
+) -> tuple[np.ndarray, float]:
+    """Return multipliers with zeros at limits that cost nothing, and the bound: interior points leave a trace there."""
+    idle = task.free & (multipliers * np.where(task.free, task.bounds, 1.0) < _IDLE)
+    if not idle.any() or not (multipliers[idle] > 0).any():
+        return multipliers, lower
+    without = np.where(idle, 0.0, multipliers)
+    priced = task.letters.price(log_v, without)
+    bound = float(task.p @ log_v) - task.charge(without) - math.log(priced.maximum)
+    return (without, bound) if bound >= lower - _IDLE_COST else (multipliers, lower)
+
+
+def _is_masked(task: ReducedProblem, row: int) -> bool:
+    limited = math.isfinite(float(task.problem.bounds[task.relevant[row]]))
+    return task.problem.multipliers is None and limited and not task.free[row]
+
+
+def _bound(task: ReducedProblem, m: int) -> float:
+    row = task.relevant.index(m)
+    offset = float(task.p @ task.letters.shifts[row])
+    return offset + (float(task.bounds[row]) if task.free[row] else 0.0)
+
+
+def _unmask(  # type: ignore[no-untyped-def]
+    task: ReducedProblem, log_v: np.ndarray, relative: np.ndarray, masked: list[int]
+):
+    """Return letters without the mask, log_v and multipliers that do without it, and the bound they prove.
+
+    A multiplier so large that exp(-lambda.L) vanishes in rounding at every masked pair stands for the mask.
+    """
+    space = FiniteLetters(task.problem, list(task.relevant))
+    relative = relative.copy()
+    change = task.letters.shifts - space.shifts  # the mask raised the minima of the other losses
+    log_v = log_v + relative @ change
+    for row in masked:
+        above = space.losses[row][space.losses[row] > 1e-15 * max(float(space.losses[row].max()), 1e-300)]
+        if above.size:
+            steepness = (max(float(log_v.max()), 0.0) + 40.0) / float(above.min())
+            # A multiplier beyond this would lose more in the rounding of lambda.b than the mask is worth.
+            relative[row] = min(steepness, 1e7 / float(above.max()))
+    priced = space.price(log_v, relative)
+    charge = task.charge(relative) + float(relative[task.free] @ (change[task.free] @ task.p))
+    return space, log_v, relative, float(task.p @ log_v) - charge - math.log(priced.maximum), charge
+
+
+def rounding(u: np.ndarray, multipliers: np.ndarray, task: ReducedProblem) -> float:
+    """Return an allowance for the rounding of p.u - lambda.b - log max c: the claim is lowered by it.
+
+    Exponents of terms that matter are below twice the largest |u| plus 50 in size, and each is computed to a few
+    units in the last place; so is the price, a sum of positive terms.
+    """
+    charged = sum(multipliers[m] * abs(_bound(task, m)) for m in task.relevant if multipliers[m])
+    largest = float(np.abs(u).max(initial=0.0))
+    return _EPS * (8 * largest + 400 + 8 * float(task.problem.p_x @ np.abs(u)) + 8 * float(charged))
+
+
+def certificate(problem: Problem, found: Dual, made: Primal, lower: float, upper: float) -> Certificate:
+    """Return the certificate of a result with these bounds."""
+    return Certificate(
+        problem.objective, found.u, found.multipliers, made.letters, made.channel, lower, upper, problem.fingerprint()
+    )
+
+
+def resolution(task: ReducedProblem, found: Dual, value: float) -> float:
+    """Return what the rounding allowances of both bounds come to: no gap can be shown to be smaller."""
+    return 2 * rounding(found.u, found.multipliers, task) + 64 * _EPS * abs(value)
+
+
+class Assembler:
+    """Channels made of a run's iterates; the last one is kept, since the end of a run asks for it twice."""
+
+    def __init__(self, task: ReducedProblem) -> None:
+        self.task = task
+        self._last: tuple[Iterate, Primal | None] | None = None
+
+    def primal(self, iterate: Iterate) -> Primal | None:
+        """Return what `primal` does."""
+        if self._last is None or self._last[0] is not iterate:
+            self._last = iterate, primal(self.task, iterate)
+        return self._last[1]
+
+    def gap_of(self, progress: Progress) -> float:
+        """Return the gap that the result of this progress would have, nats; inf if it has no channel yet."""
+        if progress.dual is None or progress.primal is None:
+            return math.inf
+        made = self.primal(progress.primal)
+        if made is None:
+            return math.inf
+        task, found = self.task, dual(self.task, progress.dual)
+        charged = float(found.multipliers @ made.means) if task.problem.multipliers is not None else 0.0
+        value = made.rate + charged
+        return value - found.lower - resolution(task, found, value)
+
+
+def posteriors(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
+    """Return p(s | a) from the joint masses of letters and symbols, (k, n_x), and p(s | x)."""
+    both = joint @ conditional
+    return both / both.sum(axis=1, keepdims=True)

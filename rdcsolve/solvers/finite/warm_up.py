@@ -1,0 +1,44 @@
+"""A few alternations that turn a rough start into one good enough for Newton's method."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rdcsolve.kernels import DenseKernel
+from rdcsolve.solvers.finite.best_channel import best_channel
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+
+_FLOOR = 1e-8  # least share of the uniform distribution: a letter without mass cannot come back
+
+
+def warm_up(
+    task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray | None, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return output masses and multipliers after `steps` Blahut-Arimoto steps.
+
+    The multipliers of limited losses follow: each step uses the ones that meet the limits, loosely.
+
+    Parameters
+    ----------
+    task : ReducedProblem
+    letters, q : numpy.ndarray
+        Shape (k,); `q` sums to one.
+    multipliers : numpy.ndarray or None
+        Shape (R,); None for a first guess from the bounds.
+    steps : int
+    """
+    if multipliers is None:
+        multipliers = task.first_multipliers()
+    q = (1 - _FLOOR) * q + _FLOOR / q.size
+    if not task.free.any():
+        kernel = DenseKernel(task.letters.losses_of(letters), multipliers, task.letters.forbidden_of(letters))
+        for _ in range(steps):
+            q = q * kernel.rmatvec(task.p / kernel.matvec(q))
+        return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers
+    for _ in range(max(steps // 3, 1)):
+        tilted = best_channel(task, letters, q, multipliers, accuracy=1e-6, max_steps=30)
+        multipliers = tilted.multipliers
+        q = (1 - _FLOOR) * (task.p @ tilted.channel) + _FLOOR / q.size
+    # An inactive limit keeps a multiplier above zero, as an interior point must: one that costs next to nothing.
+    multipliers = np.where(task.free, np.maximum(multipliers, 1e-6 / task.bounds), multipliers)
+    return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers

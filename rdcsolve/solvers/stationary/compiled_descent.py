@@ -1,0 +1,295 @@
+"""Numba kernels of the alternation over channel, output masses and soft decisions.
+
+No checks: the caller passes contiguous float arrays. Throughout, n symbols, k letters, and the classes of all labels
+stacked side by side, so that `conditional` has shape (n, S) and `decisions` shape (S, k); label j has the classes
+`ends[j]` to `ends[j + 1] - 1`.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from rdcsolve.solvers.stationary.compiled_channel import LEAST_MASS, LOWEST, tilt_to_rate, tilt_within
+
+SMALLEST = 1e-30
+"""Decisions are kept above this, so that every log-loss is finite; exact zeros are left to the exact solver."""
+
+_PATIENCE = 5  # small steps in a row before a descent has ended
+_FURTHEST = 64.0  # how far a step is stretched at most
+
+
+@numba.njit(cache=True, nogil=True)
+def update(
+    conditional: np.ndarray, ends: np.ndarray, channel: np.ndarray, p: np.ndarray, q: np.ndarray, decisions: np.ndarray
+) -> None:
+    """Write q = p W and the posteriors p(s | a) of a channel; a letter without mass keeps its decisions."""
+    n, k = channel.shape
+    q[:] = 0.0
+    joint = np.zeros_like(decisions)
+    for i in range(n):
+        for a in range(k):
+            q[a] += p[i] * channel[i, a]
+        for s in range(joint.shape[0]):
+            weight = p[i] * conditional[i, s]
+            if weight > 0.0:
+                for a in range(k):
+                    joint[s, a] += weight * channel[i, a]
+    _normalise(joint, ends, decisions)
+
+
+@numba.njit(cache=True, nogil=True)
+def _normalise(joint: np.ndarray, ends: np.ndarray, decisions: np.ndarray) -> None:
+    for j in range(ends.size - 1):
+        for a in range(joint.shape[1]):
+            total = 0.0
+            for s in range(ends[j], ends[j + 1]):
+                total += joint[s, a]
+            if total > 0.0:
+                for s in range(ends[j], ends[j + 1]):
+                    decisions[s, a] = max(joint[s, a] / total, SMALLEST)
+
+
+@numba.njit(cache=True, nogil=True)
+def alternation_step(
+    p: np.ndarray,
+    exponent: np.ndarray,
+    conditional: np.ndarray,
+    ends: np.ndarray,
+    multipliers: np.ndarray,
+    q: np.ndarray,
+    decisions: np.ndarray,
+) -> float:
+    """Replace q and decisions by those of the tilted channel, in one pass over the exponents; return its Lagrangian.
+
+    Parameters
+    ----------
+    p : numpy.ndarray
+        Shape (n,), > 0.
+    exponent : numpy.ndarray
+        Shape (n, k): -lambda.L of the linear losses, -inf at forbidden pairs.
+    conditional, ends : numpy.ndarray
+        The labels.
+    multipliers : numpy.ndarray
+        Shape (S,): each label's multiplier, repeated for its classes.
+    q : numpy.ndarray
+        Shape (k,), overwritten.
+    decisions : numpy.ndarray
+        Shape (S, k), > 0, overwritten.
+
+    Returns
+    -------
+    float
+        The least Lagrangian for the masses and decisions passed in, nats.
+    """
+    n, k = exponent.shape
+    classes = decisions.shape[0]
+    gains = np.empty((classes, k))
+    for s in range(classes):
+        for a in range(k):
+            gains[s, a] = multipliers[s] * np.log(decisions[s, a])
+    joint = np.zeros((classes, k))
+    masses = np.zeros(k)
+    row = np.empty(k)
+    value = 0.0
+    for i in range(n):
+        for a in range(k):
+            row[a] = exponent[i, a]
+        for s in range(classes):
+            share = conditional[i, s]
+            if share > 0.0:
+                for a in range(k):
+                    row[a] += share * gains[s, a]
+        top = -np.inf
+        for a in range(k):
+            if q[a] > 0.0 and row[a] > top:
+                top = row[a]
+        t = 0.0
+        for a in range(k):
+            # what would come out subnormal is nothing beside the largest term, and slow to compute with
+            row[a] = q[a] * np.exp(row[a] - top) if q[a] > 0.0 and row[a] - top > LOWEST else 0.0
+            t += row[a]
+        value -= p[i] * (np.log(t) + top)
+        weight = p[i] / t
+        for a in range(k):
+            row[a] *= weight
+            masses[a] += row[a]
+        for s in range(classes):
+            share = conditional[i, s]
+            if share > 0.0:
+                for a in range(k):
+                    joint[s, a] += share * row[a]
+    q[:] = masses
+    _normalise(joint, ends, decisions)
+    return value
+
+
+@numba.njit(cache=True, nogil=True)
+def descend_fixed(
+    p: np.ndarray,
+    exponent: np.ndarray,
+    conditional: np.ndarray,
+    ends: np.ndarray,
+    multipliers: np.ndarray,
+    q: np.ndarray,
+    decisions: np.ndarray,
+    steps: int,
+    tolerance: float,
+) -> tuple[float, int]:
+    """Repeat `alternation_step`, stretched, until the value hardly falls; return the last value and the steps."""
+    value, small, done, ambition, stretch = np.inf, 0, 0, 1.0, 0.0
+    old_q, old_decisions, plain_q, plain_decisions = q.copy(), decisions.copy(), q.copy(), decisions.copy()
+    while done < steps and small < _PATIENCE:
+        before = value
+        old_q[:], old_decisions[:] = q, decisions
+        value = alternation_step(p, exponent, conditional, ends, multipliers, q, decisions)
+        done += 1
+        if stretch > 0.0 and not value <= before:
+            value, stretch, ambition = before, 0.0, max(0.25 * ambition, 0.5)
+            q[:], decisions[:] = plain_q, plain_decisions
+            continue
+        small = small + 1 if before - value <= tolerance * (1.0 + abs(value)) else 0
+        plain_q[:], plain_decisions[:] = q, decisions
+        if done < steps and small < _PATIENCE:
+            if stretch > 0.0:
+                ambition = min(2.0 * ambition, _FURTHEST)
+            stretch = ambition
+            _stretch(old_q, old_decisions, ends, stretch, q, decisions)
+    if stretch > 0.0:
+        q[:], decisions[:] = plain_q, plain_decisions
+    return value, done
+
+
+@numba.njit(cache=True, nogil=True)
+def _stretch(
+    old_q: np.ndarray, old_decisions: np.ndarray, ends: np.ndarray, stretch: float, q: np.ndarray, decisions: np.ndarray
+) -> None:
+    """Move q and decisions on, by the last step times `stretch` in the logarithm.
+
+    Near rate zero, and where stationary points meet, plain steps are short and all in one direction.
+    """
+    total = 0.0
+    for a in range(q.size):
+        if q[a] < LEAST_MASS:
+            q[a] = 0.0
+        if q[a] > 0.0 and old_q[a] > 0.0:
+            q[a] *= min(max((q[a] / old_q[a]) ** stretch, 1e-3), 1e3)
+        total += q[a]
+    q /= total
+    for j in range(ends.size - 1):
+        for a in range(q.size):
+            total = 0.0
+            for s in range(ends[j], ends[j + 1]):
+                ratio = decisions[s, a] / old_decisions[s, a]
+                decisions[s, a] *= min(max(ratio**stretch, 1e-3), 1e3)
+                total += decisions[s, a]
+            for s in range(ends[j], ends[j + 1]):
+                decisions[s, a] = max(decisions[s, a] / total, SMALLEST)
+
+
+@numba.njit(cache=True, nogil=True)
+def label_losses(conditional: np.ndarray, ends: np.ndarray, decisions: np.ndarray, losses: np.ndarray) -> None:
+    """Write the log-losses of the decisions into the last rows of losses, shape (M, n, k): one per label."""
+    first = losses.shape[0] - (ends.size - 1)
+    logs = -np.log(decisions)
+    for j in range(ends.size - 1):
+        for i in range(losses.shape[1]):
+            for a in range(losses.shape[2]):
+                losses[first + j, i, a] = 0.0
+            for s in range(ends[j], ends[j + 1]):
+                share = conditional[i, s]
+                if share > 0.0:
+                    for a in range(losses.shape[2]):
+                        losses[first + j, i, a] += share * logs[s, a]
+
+
+@numba.njit(cache=True, nogil=True)
+def descend_limited(
+    p: np.ndarray,
+    mask: np.ndarray,
+    losses: np.ndarray,
+    conditional: np.ndarray,
+    ends: np.ndarray,
+    multipliers: np.ndarray,
+    q: np.ndarray,
+    decisions: np.ndarray,
+    bounds: np.ndarray,
+    caps: np.ndarray,
+    slack: np.ndarray,
+    index: int,
+    rate: float,
+    steps: int,
+    tolerance: float,
+    channel: np.ndarray,
+) -> tuple[float, float, int]:
+    """Alternate between the best channel within the limits, and its own masses and posteriors.
+
+    Parameters
+    ----------
+    p, mask, q
+        As in `moments`.
+    losses : numpy.ndarray
+        Shape (M, n, k); the last ones, of the labels, are overwritten.
+    conditional, ends, decisions
+        As in `alternation_step`.
+    multipliers : numpy.ndarray
+        Shape (M,): a start where bounds are finite, given elsewhere; overwritten.
+    bounds, caps, slack : numpy.ndarray
+        Shape (M,): bounds, inf for none; largest multipliers; distances of a mean from its bound to accept.
+    index : int
+        The loss to minimise under the rate limit; -1 to minimise the rate.
+    rate : float
+        Nats, looked at if a loss is minimised.
+    steps : int
+        At most.
+    tolerance : float
+        Relative fall of the value that counts as none.
+    channel : numpy.ndarray
+        Shape (n, k), overwritten.
+
+    Returns
+    -------
+    value : float
+        What is minimised, and cap times miss of the limits that are missed, nats (where the rate is minimised).
+    excess : float
+        The largest (E L - bound) / slack, and that of the KL above the rate in units of 1e-9, zero if there is none.
+    done : int
+    """
+    count = bounds.size
+    means, covariance = np.empty(count), np.empty((count, count))
+    value, excess, small, done, ambition, stretch = np.inf, np.inf, 0, 0, 1.0, 0.0
+    old_q, old_decisions, plain_q, plain_decisions = q.copy(), decisions.copy(), q.copy(), decisions.copy()
+    while done < steps and small < _PATIENCE:
+        before, missed = value, excess
+        old_q[:], old_decisions[:] = q, decisions
+        label_losses(conditional, ends, decisions, losses)
+        excess = 0.0
+        if index < 0:
+            value = tilt_within(p, mask, losses, multipliers, q, bounds, caps, slack, channel, means, covariance)
+        else:
+            reached = tilt_to_rate(
+                p, mask, losses, multipliers, q, bounds, caps, slack, index, rate, channel, means, covariance
+            )
+            value = means[index]
+            excess = max(0.0, (reached - rate) / 1e-9)
+        for m in range(count):
+            if bounds[m] < np.inf:
+                excess = max(excess, (means[m] - bounds[m]) / slack[m])
+        done += 1
+        if stretch > 0.0 and not (value <= before and (excess <= 1.0 or excess <= missed)):
+            value, excess, stretch, ambition = before, missed, 0.0, max(0.25 * ambition, 0.5)
+            q[:], decisions[:] = plain_q, plain_decisions
+            continue
+        # a limit that is missed less than before is progress too, whatever it does to the value
+        settled = before - value <= tolerance * (1.0 + abs(value)) and (excess <= 1.0 or excess >= 0.999 * missed)
+        small = small + 1 if settled else 0
+        update(conditional, ends, channel, p, q, decisions)
+        plain_q[:], plain_decisions[:] = q, decisions
+        if done < steps and small < _PATIENCE:
+            if stretch > 0.0:
+                ambition = min(2.0 * ambition, _FURTHEST)
+            stretch = ambition
+            _stretch(old_q, old_decisions, ends, stretch, q, decisions)
+    if stretch > 0.0:
+        q[:], decisions[:] = plain_q, plain_decisions
+    return value, excess, done
