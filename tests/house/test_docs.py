@@ -11,7 +11,7 @@ from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
 
 import rdcsolve
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GENERATED = {"_build", "gallery", "generated"}
 PAGES = [
     ROOT / "README.md",

@@ -20,7 +20,7 @@ from rdcsolve.cli.screen import console, table
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.problems.storage import problem_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
 COIN = {"p_x": [0.7, 0.3], "distortion": [[0, 1], [1, 0]], "loss_miss": [[0, 0], [1, 0]]}
 

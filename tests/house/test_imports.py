@@ -10,7 +10,7 @@ import pytest
 
 import rdcsolve
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "rdcsolve"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {

@@ -52,7 +52,7 @@ from rdcsolve.neural import (  # noqa: E402
 )
 from rdcsolve.neural.experiment import CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION  # noqa: E402
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 REAL_DATA = os.environ.get("RDCSOLVE_DATA")
 C = 0.05
 SMALL = Experiment(

@@ -20,7 +20,7 @@ from rdcsolve.explore.record import read_dataset
 from rdcsolve.explore.tradeoff import tradeoff_bounds
 
 sweep_module = sys.modules["rdcsolve.explore.sweep"]
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def mixture(letters="split", **names):

@@ -20,7 +20,7 @@ from rdcsolve.explore.grid import make_grid
 from rdcsolve.explore.record import read_dataset
 
 sweep_module = sys.modules["rdcsolve.explore.sweep"]
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 COIN = rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], losses={"miss": [[0, 0], [1, 0]]})
 FAIR = rdc.Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]])
