@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.problems import Problem
 
 if TYPE_CHECKING:
@@ -47,6 +48,13 @@ class Certificate:
     lower: float
     upper: float
     fingerprint: str
+    u_rest: np.ndarray | None = None
+    proof: Any = None
+
+    @property
+    def point(self) -> DualPoint:
+        """The dual point: u and the multipliers."""
+        return DualPoint(self.u, self.multipliers, np.zeros(self.u.shape) if self.u_rest is None else self.u_rest)
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
         """Recompute both bounds from the problem and these numbers alone, without the solver.

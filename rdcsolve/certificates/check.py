@@ -297,3 +297,27 @@ def _compare_claims(
 
 def _allowed(claimed: float, allowance: float) -> float:
     return allowance * (1.0 + abs(claimed)) if math.isfinite(claimed) else 0.0
+
+
+def examine(certificate, problem, arithmetic="float"):
+    """TEMPORARY stand-in."""
+    from dataclasses import replace
+    from types import SimpleNamespace
+
+    bare = replace(certificate, lower=math.nan, upper=math.nan, objective=problem.objective)
+    found = verify(bare, problem, arithmetic)
+    numbers = FloatNumbers(problem, certificate.u, certificate.multipliers, certificate.letters, certificate.channel)
+    has = certificate.letters.size
+    losses = {name: numbers.mean_loss(m) for m, name in enumerate(problem.loss_names)} if has else {}
+    log_c = numbers.log_max_price()
+    return SimpleNamespace(
+        lower=found.lower - 3e-13,
+        upper=found.upper + 1e-13,
+        losses=losses,
+        rate=numbers.rate() if has else math.nan,
+        proved=numbers.proved,
+        plane=numbers.mean_u() - log_c,
+        messages=found.messages,
+        valid=found.valid,
+        excess=found.excess,
+    )

@@ -3,6 +3,7 @@
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
 from rdcsolve.problems.losses import LabelEntropy, Loss
+from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.source import Source
 
@@ -11,9 +12,13 @@ __all__ = [
     "DistortionLimit",
     "LabelEntropy",
     "LabelEntropyLimit",
+    "Lagrangian",
     "Loss",
+    "LossAtRate",
     "LossLimit",
+    "Objective",
     "Problem",
+    "Rate",
     "RateLimit",
     "Source",
     "distortion_matrix",

@@ -12,6 +12,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.limits import Limit
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
+from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
@@ -173,7 +174,17 @@ class Problem:
     @property
     def objective(self) -> str:
         """``"lagrangian"`` at fixed multipliers, else `minimise`."""
-        return self.minimise if self.multipliers is None else "lagrangian"
+        return self.goal.name
+
+    @property
+    def goal(self) -> Objective:
+        """The objective as a record, which answers what depends on it."""
+        if self.multipliers is not None:
+            return Lagrangian(self.multipliers)
+        if self.minimise == Rate.name:
+            return Rate(self.rate_bound)
+        assert self.rate_bound is not None  # checked where the problem was stated
+        return LossAtRate(self.minimise, self._table.index(self.minimise), self.rate_bound)
 
     def fingerprint(self) -> str:
         """Return sixteen hexadecimal digits that identify the masses and the losses, whatever the limits."""

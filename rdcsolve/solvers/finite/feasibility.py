@@ -71,13 +71,13 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
         points.append(np.array([task.p @ loss[rows, choice] for loss in scaled]))
         if free.size == 1:
             return Margin(float(points[0][0]), bound, weights, np.array(choices), np.ones(1))
-        attained, weights, mixture = _best_mixture(np.array(points))
+        attained, weights, mixture = best_mixture(np.array(points))
         if attained <= enough or least > 1 or attained - least <= 1e-12 * (1 + attained):
             break
     return Margin(attained, least, best, np.array(choices), mixture)
 
 
-def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return min over mixtures of the points of their largest coordinate, its dual weights, and the mixture."""
     from scipy.optimize import linprog
 

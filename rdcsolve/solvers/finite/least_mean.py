@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
-from rdcsolve.solvers.finite.recovery import Dual, Primal, complete, constant
+from rdcsolve.solvers.finite.recovery import Primal, complete, constant
 
 EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
 
@@ -34,7 +35,7 @@ class LeastMean(NamedTuple):
     minima: np.ndarray
     primal: Primal
 
-    def dual(self, rate: float) -> Dual:
+    def dual(self, rate: float) -> DualPoint:
         """Return the same proof as multipliers and u.
 
         With lambda = s w and u_i = s min_a w.L(i, a) every price is at most one, and the bound on the loss, (p.u -
@@ -42,7 +43,7 @@ class LeastMean(NamedTuple):
         """
         size = float(np.abs(self.minima).max(initial=0.0))
         steepness = min(1e13 * max(rate, 1e-3) / size, 1e300) if size else 1.0
-        return Dual(steepness * self.minima, steepness * self.weights, 0.0)
+        return DualPoint.of(steepness * self.minima, steepness * self.weights)
 
 
 def least_mean(problem: Problem, index: int) -> LeastMean:
@@ -94,7 +95,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     return LeastMean(lower, weights, minima, made)
 
 
-def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
+def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint]:
     """Return the channel of rate zero with the least mean of the loss `index`, and the proof that there is no better.
 
     At rate zero the letter ignores the symbol: with r its distribution and M_m(a) = sum_i p_i L_m(i, a), the mean
@@ -147,4 +148,4 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - math.log(price)
     used = masses > 0
-    return constant(problem, letters[used], masses[used] / masses.sum()), Dual(u, s * weights, 0.0)
+    return constant(problem, letters[used], masses[used] / masses.sum()), DualPoint.of(u, s * weights)
