@@ -153,9 +153,7 @@ class FloatNumbers:
             self.label_multipliers,
         )
 
-    def largest_free_price(
-        self, rtol: float = _FREE_PRICE_TOLERANCE, log_enough: float = 0.0
-    ) -> LargestFreePrice:
+    def largest_free_price(self, rtol: float = _FREE_PRICE_TOLERANCE, log_enough: float = 0.0) -> LargestFreePrice:
         """Return the largest price over all points and soft decisions: what was found, and on the line a bound."""
         from rdcsolve.letters.pricing.line import largest_free_price
 

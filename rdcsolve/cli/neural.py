@@ -106,9 +106,7 @@ def limit(
 def show(
     folder: Folder,
     data: Data = None,
-    plot: Annotated[
-        bool, typer.Option(help="Draw figure_6.png and reconstructions.png into the folder.")
-    ] = True,
+    plot: Annotated[bool, typer.Option(help="Draw figure_6.png and reconstructions.png into the folder.")] = True,
 ) -> None:
     """Print what an experiment measured, and draw it."""
     from rdcsolve.neural import read_results

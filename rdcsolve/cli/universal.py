@@ -94,4 +94,3 @@ def _show(found: Any, bits: bool) -> None:
     ends = [f"{value * scale:.9f}" for value in (found.penalty_lower, found.penalty_upper)]
     shown.add_row("rate penalty", *ends, "", found.penalty_proof.name)
     screen.print(shown)
-

@@ -69,15 +69,10 @@ def from_csv(
     if not features:
         raise InvalidInput(f"no feature column is chosen from {path}; name at least one in columns=")
     place = {c: _place(c, header, path) for c in [*features, *label_names, *([weight] if weight else [])]}
-    samples = [
-        [_number(row[place[c]], c, line, path) for c in features]
-        for line, row in zip(lines, rows, strict=True)
-    ]
+    samples = [[_number(row[place[c]], c, line, path) for c in features] for line, row in zip(lines, rows, strict=True)]
     weights = None
     if weight is not None:
-        weights = [
-            _number(row[place[weight]], weight, line, path) for line, row in zip(lines, rows, strict=True)
-        ]
+        weights = [_number(row[place[weight]], weight, line, path) for line, row in zip(lines, rows, strict=True)]
     label_columns = [
         _integers_if_all([_text(row[place[c]], c, line, path) for line, row in zip(lines, rows, strict=True)])
         for c in label_names
@@ -108,14 +103,10 @@ def _table(path: Path, delimiter: str) -> tuple[list[str], list[int], list[list[
     header = [cell.strip() for cell in numbered[0][1]]
     repeated = sorted({column for column in header if header.count(column) > 1})
     if repeated:
-        raise UnreadableFile(
-            f"{path} has more than one column called {repeated[0]!r}; give columns distinct names"
-        )
+        raise UnreadableFile(f"{path} has more than one column called {repeated[0]!r}; give columns distinct names")
     for line, row in numbered[1:]:
         if len(row) != len(header):
-            raise UnreadableFile(
-                f"line {line} of {path} has {len(row)} cells for {len(header)} columns; fix that line"
-            )
+            raise UnreadableFile(f"line {line} of {path} has {len(row)} cells for {len(header)} columns; fix that line")
     return header, [line for line, _ in numbered[1:]], [row for _, row in numbered[1:]]
 
 
@@ -150,9 +141,7 @@ def _number(cell: str, column: str, line: int, path: Path) -> float:
     except ValueError:
         value = float("nan")
     if not np.isfinite(value):
-        what = (
-            "empty" if cell.strip().lower() in _MASKED_AS_NUMBER else f"{cell.strip()!r}, not a finite number"
-        )
+        what = "empty" if cell.strip().lower() in _MASKED_AS_NUMBER else f"{cell.strip()!r}, not a finite number"
         raise UnreadableFile(f"line {line} of {path}: column {column!r} is {what}; fix or drop that line")
     return value
 
@@ -191,9 +180,7 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
             f"{path} is corrupt, pickled, or not an npz archive ({error}); write it with numpy.savez"
         ) from error
     if "p_x" not in arrays:
-        raise UnreadableFile(
-            f"{path} holds {', '.join(held) or 'nothing'} but no p_x; save the masses as p_x"
-        )
+        raise UnreadableFile(f"{path} holds {', '.join(held) or 'nothing'} but no p_x; save the masses as p_x")
     n_labels = len(arrays) - 1 - ("points" in arrays)
     missing = [f"labels_{k}" for k in range(n_labels) if f"labels_{k}" not in arrays]
     if missing:
@@ -207,9 +194,7 @@ def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     with path.open("rb") as stream:  # ours to close: numpy leaves it open when the archive is damaged
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UnreadableFile(
-                f"{path} is a single npy array; save the arrays of a source with numpy.savez"
-            )
+            raise UnreadableFile(f"{path} is a single npy array; save the arrays of a source with numpy.savez")
         wanted = [key for key in archive.files if re.fullmatch(r"points|p_x|labels_\d+", key)]
         return archive.files, {key: archive[key] for key in wanted}
 
@@ -217,6 +202,4 @@ def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
 def _unreadable(path: Path, error: OSError) -> UnreadableFile:
     if isinstance(error, FileNotFoundError):
         return UnreadableFile(f"{path} does not exist; check the path (the current folder is {Path.cwd()})")
-    return UnreadableFile(
-        f"{path} cannot be read ({error.strerror or error}); check that it is a file you may open"
-    )
+    return UnreadableFile(f"{path} cannot be read ({error.strerror or error}); check that it is a file you may open")

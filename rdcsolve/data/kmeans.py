@@ -51,12 +51,8 @@ def kmeans_codebook(source: Any, size: int, rng: Any = 0) -> np.ndarray:
         masses = np.full(points.shape[0], 1.0 / points.shape[0])
     n_distinct = np.unique(points, axis=0).shape[0]
     if size > n_distinct:
-        raise InvalidInput(
-            f"size is {size} but there are {n_distinct} distinct points; ask for at most {n_distinct}"
-        )
+        raise InvalidInput(f"size is {size} but there are {n_distinct} distinct points; ask for at most {n_distinct}")
     seed = int(np.random.default_rng(rng).integers(2**31))
-    clusters = KMeans(n_clusters=size, n_init=4, random_state=seed).fit(
-        points, sample_weight=masses * masses.size
-    )
+    clusters = KMeans(n_clusters=size, n_init=4, random_state=seed).fit(points, sample_weight=masses * masses.size)
     centres = clusters.cluster_centers_.astype(float)
     return freeze(centres[np.lexsort(centres.T[::-1])])

@@ -200,17 +200,13 @@ def mixture(
     centres, deviations, shares = _components(means, sigmas, weights)
     axes = _axes(centres, deviations, n_x, low, high, positive(half_width, "half_width"))
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    log_joint = np.full(
-        (points.shape[0], shares.size), -math.inf
-    )  # log of weight times density, up to a constant
+    log_joint = np.full((points.shape[0], shares.size), -math.inf)  # log of weight times density, up to a constant
     for k in np.flatnonzero(shares > 0):
         z = (points - centres[k]) / deviations[k]
         log_joint[:, k] = math.log(shares[k]) - np.log(deviations[k]).sum() - 0.5 * (z**2).sum(axis=1)
     top = log_joint.max()
     p_x = np.exp(log_joint - top).sum(axis=1)
-    return Source(
-        points, p_x / p_x.sum(), labels=[_normalised_exp(log_joint)], name="mixture", normalise=True
-    )
+    return Source(points, p_x / p_x.sum(), labels=[_normalised_exp(log_joint)], name="mixture", normalise=True)
 
 
 def empirical(samples: Any, labels: Any = None, weights: Any = None, name: str = "empirical") -> Source:
@@ -281,9 +277,7 @@ def _axes(
     for n, bottom, top in zip(numbers, lows, highs, strict=True):
         start, stop = real_number(bottom, "low"), real_number(top, "high")
         if not -math.inf < start < stop < math.inf:
-            raise InvalidInput(
-                f"the grid runs from low={start:.6g} to high={stop:.6g}; make low < high, both finite"
-            )
+            raise InvalidInput(f"the grid runs from low={start:.6g} to high={stop:.6g}; make low < high, both finite")
         axes.append(np.linspace(start, stop, count(n, "n_x", least=2)))
     return axes
 

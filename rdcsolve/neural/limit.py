@@ -122,9 +122,7 @@ def limit_letters(
     parts["outputs of trained decoders"] = np.concatenate(shown)
     codebook = np.clip(kmeans_codebook(sample, experiment.quantiser.n_messages), 0.0, 1.0)
     with whole_file(path) as stream:
-        np.savez_compressed(
-            stream, codebook=codebook, dithers=n_dithers, runs=np.array(names), **parts
-        )  # type: ignore[arg-type]
+        np.savez_compressed(stream, codebook=codebook, dithers=n_dithers, runs=np.array(names), **parts)  # type: ignore[arg-type]
     return _letters(parts, codebook)
 
 
@@ -261,5 +259,3 @@ def limit_curve(
         progress=progress,
         save=Path(folder) / CURVE,
     )
-
-

@@ -37,9 +37,7 @@ NAMED_DISTORTIONS = tuple(_PER_COORDINATE)
 """The distortions that can be asked for by name."""
 
 
-def distortion_matrix(
-    distortion: Any, points: Any, reproduction: Any, *, name: str = "distortion"
-) -> np.ndarray:
+def distortion_matrix(distortion: Any, points: Any, reproduction: Any, *, name: str = "distortion") -> np.ndarray:
     """Return the matrix of distortions between points and reproduction points.
 
     Parameters
@@ -77,9 +75,7 @@ def distortion_matrix(
     described = repr(distortion) if isinstance(distortion, str) else function_name(distortion)
     if points is None or reproduction is None:
         missing = "source has no points" if points is None else "reproduction points are missing"
-        raise InvalidInput(
-            f"the {missing}, which {name} {described} needs; give them, or pass a matrix (n_x, n_y)"
-        )
+        raise InvalidInput(f"the {missing}, which {name} {described} needs; give them, or pass a matrix (n_x, n_y)")
     points, reproduction = point_array(points, "points"), point_array(reproduction, "reproduction")
     if not isinstance(distortion, str):
         matrix = loss_matrix(distortion(points, reproduction), f"{name} from {described}")

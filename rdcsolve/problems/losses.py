@@ -199,9 +199,7 @@ class LossTable:
     def _check_names(self) -> None:
         for name in self.names:
             if self.names.count(name) > 1:
-                raise InvalidInput(
-                    f"{self.names.count(name)} losses are called {name!r}; give each its own name="
-                )
+                raise InvalidInput(f"{self.names.count(name)} losses are called {name!r}; give each its own name=")
 
     def _check_shapes(self) -> None:
         n_x = self.p_x.size

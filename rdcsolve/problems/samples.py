@@ -20,16 +20,13 @@ def merge_samples(samples: Any, labels: Any, weights: Any) -> tuple[np.ndarray, 
     else:
         weights = mass_vector(weights, "weights", normalise=True)
         if weights.size != n:
-            raise InvalidInput(
-                f"weights has {weights.size} entries for {n} samples; give one weight per sample"
-            )
+            raise InvalidInput(f"weights has {weights.size} entries for {n} samples; give one weight per sample")
     points, symbol = np.unique(samples, axis=0, return_inverse=True)
     symbol = symbol.reshape(-1)
     masses = np.bincount(symbol, weights=weights)
     label_weights = np.where(masses[symbol] > 0, weights, 1.0)
     conditionals = [
-        _frequencies(column, f"label {k}", symbol, label_weights)
-        for k, column in enumerate(_columns(labels, n))
+        _frequencies(column, f"label {k}", symbol, label_weights) for k, column in enumerate(_columns(labels, n))
     ]
     return points, masses, conditionals
 
@@ -50,15 +47,11 @@ def _columns(labels: Any, n: int) -> list[list[Any]]:
             values = list(labels)
         except TypeError as error:
             raise InvalidInput(f"labels is {labels!r}; give one label per sample") from error
-        nested = bool(values) and all(
-            isinstance(value, (list, np.ndarray)) and np.ndim(value) > 0 for value in values
-        )
+        nested = bool(values) and all(isinstance(value, (list, np.ndarray)) and np.ndim(value) > 0 for value in values)
         columns = [list(value) for value in values] if nested else [values]
     for k, column in enumerate(columns):
         if len(column) != n:
-            raise InvalidInput(
-                f"label {k} has {len(column)} values for {n} samples; give one value per sample"
-            )
+            raise InvalidInput(f"label {k} has {len(column)} values for {n} samples; give one value per sample")
     return columns
 
 
@@ -66,13 +59,9 @@ def _frequencies(column: list[Any], name: str, symbol: np.ndarray, weights: np.n
     """Return the (n_x, n_s) weighted frequencies of a label's classes within each symbol."""
     for i, value in enumerate(column):
         if not isinstance(value, Hashable):
-            raise InvalidInput(
-                f"{name} of sample {i} is {value!r}; use hashable values such as integers or strings"
-            )
+            raise InvalidInput(f"{name} of sample {i} is {value!r}; use hashable values such as integers or strings")
         if value is None or value != value:
-            raise InvalidInput(
-                f"{name} of sample {i} is {value!r}; drop the sample or give it a class of its own"
-            )
+            raise InvalidInput(f"{name} of sample {i} is {value!r}; drop the sample or give it a class of its own")
     classes = list(dict.fromkeys(column))
     try:
         classes.sort()

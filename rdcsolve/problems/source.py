@@ -64,8 +64,7 @@ class Source:
             points = point_array(self.points, "points")
             if points.shape[0] != p_x.size:
                 raise InvalidInput(
-                    f"points has {points.shape[0]} rows but p_x has {p_x.size} masses; "
-                    "give one mass per point"
+                    f"points has {points.shape[0]} rows but p_x has {p_x.size} masses; give one mass per point"
                 )
             object.__setattr__(self, "points", points)
         labels = tuple(
@@ -147,7 +146,5 @@ def _label_list(labels: Any) -> Sequence[Any]:
         parts = tuple(labels)
         is_matrix = len(parts) > 0 and all(np.ndim(part) == 1 for part in parts)
     except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"labels is {labels!r}; give a list of matrices p(s | x), each (n_x, n_s)"
-        ) from error
+        raise InvalidInput(f"labels is {labels!r}; give a list of matrices p(s | x), each (n_x, n_s)") from error
     return (labels,) if is_matrix else parts

@@ -90,9 +90,7 @@ def _entropies(source: Source, limits: list[Any]) -> tuple[list[LabelEntropy], l
 def _rate_limit(limits: list[Any]) -> float | None:
     rates = [limit.bound for limit in limits if isinstance(limit, RateLimit)]
     if len(rates) > 1:
-        raise InvalidInput(
-            f"{len(rates)} rate limits are given; keep the smallest, RateLimit({min(rates):.6g})"
-        )
+        raise InvalidInput(f"{len(rates)} rate limits are given; keep the smallest, RateLimit({min(rates):.6g})")
     return rates[0] if rates else None
 
 
@@ -130,9 +128,7 @@ def _losses_and_bounds(
             losses.append(Loss(limit.name, matrix))
             bounds.append(limit.bound)
         elif is_limited:
-            raise InvalidInput(
-                "the distortion is limited twice; keep one DistortionLimit without distortion="
-            )
+            raise InvalidInput("the distortion is limited twice; keep one DistortionLimit without distortion=")
         else:
             bounds[0] = limit.bound
             is_limited = True

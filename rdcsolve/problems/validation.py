@@ -50,17 +50,13 @@ def float_array(value: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:
-        raise InvalidInput(
-            f"{name} is not a regular array of numbers ({error}); make its rows equally long"
-        ) from error
+        raise InvalidInput(f"{name} is not a regular array of numbers ({error}); make its rows equally long") from error
     if array.dtype.kind not in "biufO":
         raise InvalidInput(f"{name} holds {array.dtype} entries; convert them to real numbers")
     try:
         return freeze(np.array(array, dtype=np.float64, order="C", copy=True))
     except (ValueError, TypeError) as error:
-        raise InvalidInput(
-            f"{name} holds entries that are not real numbers ({error}); convert them first"
-        ) from error
+        raise InvalidInput(f"{name} holds entries that are not real numbers ({error}); convert them first") from error
 
 
 def _is_frozen(value: Any) -> bool:
@@ -85,14 +81,10 @@ def point_array(value: Any, name: str) -> np.ndarray:
     if points.ndim != 2:
         raise InvalidInput(f"{name} has shape {_shape(points)}; give one row per point, shape (n, dim)")
     if points.shape[0] == 0 or points.shape[1] == 0:
-        raise InvalidInput(
-            f"{name} has shape {_shape(points)} and is empty; give at least one point of dimension >= 1"
-        )
+        raise InvalidInput(f"{name} has shape {_shape(points)} and is empty; give at least one point of dimension >= 1")
     if not np.isfinite(points).all():
         row, column = np.argwhere(~np.isfinite(points))[0]
-        raise InvalidInput(
-            f"{name}[{row}, {column}] is {points[row, column]}; points must be finite: drop or fix it"
-        )
+        raise InvalidInput(f"{name}[{row}, {column}] is {points[row, column]}; points must be finite: drop or fix it")
     return points
 
 
@@ -172,17 +164,14 @@ def _check_masses(masses: np.ndarray, name: str) -> None:
     index = np.argwhere(bad)[0]
     place = ", ".join(str(int(i)) for i in index)
     raise InvalidInput(
-        f"{name}[{place}] is {masses[tuple(index)]:.6g}; masses must be finite and non-negative: "
-        "fix that entry"
+        f"{name}[{place}] is {masses[tuple(index)]:.6g}; masses must be finite and non-negative: fix that entry"
     )
 
 
 def _check_sum(total: float, name: str, normalise: bool, cure: str) -> None:
     if normalise:
         if not 0 < total < math.inf:
-            raise InvalidInput(
-                f"{name} sums to {total:.6g} and cannot be normalised; give it a positive, finite mass"
-            )
+            raise InvalidInput(f"{name} sums to {total:.6g} and cannot be normalised; give it a positive, finite mass")
     elif abs(total - 1.0) > MASS_TOLERANCE:
         raise InvalidInput(f"{name} sums to {total:.12g}; {cure}")
 
@@ -191,9 +180,7 @@ def loss_matrix(value: Any, name: str) -> np.ndarray:
     """Return a loss matrix as a read-only 2-D array of entries in [0, inf]; ``+inf`` forbids the pair."""
     matrix = float_array(value, name)
     if matrix.ndim != 2 or matrix.size == 0:
-        raise InvalidInput(
-            f"{name} has shape {_shape(matrix)}; give a matrix of shape (n_x, n_y) with no empty side"
-        )
+        raise InvalidInput(f"{name} has shape {_shape(matrix)}; give a matrix of shape (n_x, n_y) with no empty side")
     smallest = matrix.min()  # NaN if any entry is
     if not smallest >= 0:
         row, column = np.argwhere(~(matrix >= 0))[0]
@@ -226,9 +213,7 @@ def rate_bound(value: Any) -> float:
     """Return a rate limit in nats, a finite number >= 0."""
     bound = upper_bound(value, "the rate bound")
     if math.isinf(bound):
-        raise InvalidInput(
-            "the rate bound is inf; give a finite rate in nats (H(X) is always enough), or leave it out"
-        )
+        raise InvalidInput("the rate bound is inf; give a finite rate in nats (H(X) is always enough), or leave it out")
     return bound
 
 

@@ -208,5 +208,3 @@ def _check_channel(channel: np.ndarray, letters: np.ndarray, name: str) -> None:
     k = letters.size
     check(channel.shape[1] == k, f"{name} has {channel.shape[1]} columns for {k} letters")
     check(not k or letters.min() >= 0, f"{name} has a negative letter")
-
-

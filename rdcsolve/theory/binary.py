@@ -144,9 +144,7 @@ def multipliers(D: ArrayLike, C: ArrayLike, b: ArrayLike, p1: ArrayLike) -> tupl
     InvalidInput
         As `rate`.
     """
-    D, C, b, p1 = np.broadcast_arrays(
-        within("D", D, 0.0), within("C", C, 0.0), _folded("b", b), _folded("p1", p1)
-    )
+    D, C, b, p1 = np.broadcast_arrays(within("D", D, 0.0), within("C", C, 0.0), _folded("b", b), _folded("p1", p1))
     C1 = _label_distortion(C, p1)
     positive = np.minimum(D, C1) < b
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -80,9 +80,7 @@ def rate(rate_of_distortion: ArrayLike, C: ArrayLike, entropy_x: ArrayLike, e: A
     return as_result(np.where(_feasible(C, e), np.maximum(base, needed), np.inf))
 
 
-def multiplier(
-    rate_of_distortion: ArrayLike, C: ArrayLike, entropy_x: ArrayLike, e: ArrayLike
-) -> FloatOrArray:
+def multiplier(rate_of_distortion: ArrayLike, C: ArrayLike, entropy_x: ArrayLike, e: ArrayLike) -> FloatOrArray:
     """lambda_c = -dR/dC = 1/(1 - e) where the label limit binds, 0 where it does not, NaN if infeasible.
 
     Raises

@@ -136,9 +136,7 @@ def d_tilted_information(x: ArrayLike, D: ArrayLike, var_x: ArrayLike = 1.0) -> 
     return as_result(np.where(D < var_x, distortion_term(D, var_x) + tilt, 0.0))
 
 
-def rate(
-    D: ArrayLike, C: ArrayLike, rho: ArrayLike, var_x: ArrayLike = 1.0, var_s: ArrayLike = 1.0
-) -> FloatOrArray:
+def rate(D: ArrayLike, C: ArrayLike, rho: ArrayLike, var_x: ArrayLike = 1.0, var_s: ArrayLike = 1.0) -> FloatOrArray:
     """R(D, C) = max(0, 1/2 ln(var_x/D), -1/2 ln T(C)) in nats, T(C) = 1 - (1 - e^{2C - 2h(S)}) / rho^2.
 
     Parameters
@@ -193,9 +191,7 @@ def multipliers(
         As `rate`.
     """
     var_x, var_s = variance_of("var_x", var_x), variance_of("var_s", var_s)
-    D, C, rho, var_x, var_s = np.broadcast_arrays(
-        within("D", D, 0.0), number("C", C), correlation(rho), var_x, var_s
-    )
+    D, C, rho, var_x, var_s = np.broadcast_arrays(within("D", D, 0.0), number("C", C), correlation(rho), var_x, var_s)
     by_distortion, by_label = distortion_term(D, var_x), label_term(C, rho, var_s)
     active = by_distortion >= by_label
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):

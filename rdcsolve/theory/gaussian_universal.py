@@ -52,9 +52,7 @@ def region(
     return as_result(D), as_result(critical(R, rho, variance_of("var_s", var_s)))
 
 
-def universal_rate(
-    targets: ArrayLike, rho: ArrayLike, var_x: ArrayLike = 1.0, var_s: ArrayLike = 1.0
-) -> FloatOrArray:
+def universal_rate(targets: ArrayLike, rho: ArrayLike, var_x: ArrayLike = 1.0, var_s: ArrayLike = 1.0) -> FloatOrArray:
     """R(Theta) = R(min_j D_j, min_j C_j): the least I(X;Z) of one encoder with a decoder for every target, in nats.
 
     Parameters
@@ -87,9 +85,7 @@ def universal_rate(
     return as_result(_rate(D.min(axis=-1), C.min(axis=-1), rho, var_x, var_s))
 
 
-def rate_penalty(
-    targets: ArrayLike, rho: ArrayLike, var_x: ArrayLike = 1.0, var_s: ArrayLike = 1.0
-) -> FloatOrArray:
+def rate_penalty(targets: ArrayLike, rho: ArrayLike, var_x: ArrayLike = 1.0, var_s: ArrayLike = 1.0) -> FloatOrArray:
     """A(Theta) = R(Theta) - max_j R(D_j, C_j) in nats: zero for this source, and NaN where R(Theta) is infinite.
 
     Parameters

@@ -50,9 +50,7 @@ def reverse_water_filling(D: float, variances: ArrayLike) -> Array:
     return np.minimum(variances, levels[short[0]] if short.size else np.inf)
 
 
-def rate_along_axis(
-    D: float, C: float, variances: ArrayLike, noise: float = 0.0, axis: int = 0
-) -> FloatOrArray:
+def rate_along_axis(D: float, C: float, variances: ArrayLike, noise: float = 0.0, axis: int = 0) -> FloatOrArray:
     """R(D, C) in closed form for independent coordinates and one label S = X_axis + N, N ~ N(0, noise), in nats.
 
     Parameters

@@ -215,9 +215,7 @@ def _messages(problem: Problem, result: Result | None) -> tuple[np.ndarray, np.n
     return channel, channel * problem.p_x[:, None]
 
 
-def _universal(
-    problem: Problem, bounds: np.ndarray, alone: list[Result], solved: Fixed, tolerance: float
-) -> Universal:
+def _universal(problem: Problem, bounds: np.ndarray, alone: list[Result], solved: Fixed, tolerance: float) -> Universal:
     result = solved.result
     names = problem.loss_names
     targets = tuple(

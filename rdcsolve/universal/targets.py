@@ -55,8 +55,7 @@ def check_problem(problem: Any) -> None:
 def with_bounds(problem: Problem, bounds: np.ndarray) -> Problem:
     """Return the problem with these bounds on its losses, shape (M,), and no others."""
     named = {
-        name: float(bound) if bound < math.inf else None
-        for name, bound in zip(problem.loss_names, bounds, strict=True)
+        name: float(bound) if bound < math.inf else None for name, bound in zip(problem.loss_names, bounds, strict=True)
     }
     return problem.with_limits(**named)
 

@@ -347,9 +347,7 @@ def mirror(tmp_path_factory, monkeypatch):
     """A folder, and its address on a server of this machine; proxies are kept out."""
     monkeypatch.setenv("no_proxy", "*")
     folder = tmp_path_factory.mktemp("mirror")
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
-    ) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield folder, f"http://127.0.0.1:{server.server_port}"

@@ -46,9 +46,7 @@ class TestDensities:
 
     def test_laplace_has_its_mean_absolute_value(self):
         source = sources.laplace(1001, scale=2.0, half_width=40)
-        h = (
-            step(source) / 2.0
-        )  # masses are geometric, with mean absolute value h / sinh(h) in units of the scale
+        h = step(source) / 2.0  # masses are geometric, with mean absolute value h / sinh(h) in units of the scale
         assert source.p_x @ np.abs(source.points[:, 0]) == pytest.approx(2.0 * h / math.sinh(h), rel=1e-12)
 
     def test_uniform(self):
@@ -65,9 +63,7 @@ class TestDensities:
     @pytest.mark.parametrize("rho", [-0.9, 0.0, 0.7])
     def test_gaussian_pair_has_its_mutual_information(self, rho):
         source = sources.gaussian_pair(rho, n_x=161, n_s=161, var_x=4.0, var_s=0.25, half_width=8)
-        assert mutual_information(source.p_x, source.labels[0]) == pytest.approx(
-            -0.5 * math.log(1 - rho**2), abs=1e-8
-        )
+        assert mutual_information(source.p_x, source.labels[0]) == pytest.approx(-0.5 * math.log(1 - rho**2), abs=1e-8)
         p_s, s = source.p_x @ source.labels[0], np.linspace(-4, 4, 161)
         assert p_s @ s**2 == pytest.approx(0.25, rel=1e-8)
         assert (source.p_x * source.points[:, 0]) @ source.labels[0] @ s == pytest.approx(rho, abs=1e-8)
@@ -81,9 +77,7 @@ class TestMixture:
     def test_posterior_is_bayes_rule(self):
         source = sources.mixture([-1.0, 2.0], [0.5, 1.5], [1, 3], n_x=301, low=-6, high=9)
         x = source.points[:, 0]
-        joint = np.stack(
-            [w / s * np.exp(-(((x - m) / s) ** 2) / 2) for m, s, w in [(-1, 0.5, 1), (2, 1.5, 3)]], axis=1
-        )
+        joint = np.stack([w / s * np.exp(-(((x - m) / s) ** 2) / 2) for m, s, w in [(-1, 0.5, 1), (2, 1.5, 3)]], axis=1)
         np.testing.assert_allclose(source.p_x, joint.sum(axis=1) / joint.sum(), rtol=1e-12)
         np.testing.assert_allclose(source.labels[0], joint / joint.sum(axis=1, keepdims=True), rtol=1e-12)
         np.testing.assert_allclose(source.p_x @ source.labels[0], [0.25, 0.75], atol=1e-6)
@@ -153,9 +147,7 @@ class TestKmeansCodebook:
     def test_points_without_mass_do_not_count(self):
         source = sources.empirical([0.0, 1.0, 99.0], weights=[1, 1, 0])
         np.testing.assert_allclose(sources.kmeans_codebook(source, 2), [[0], [1]], atol=1e-12)
-        with pytest.raises(
-            InvalidInput, match="size is 3 but there are 2 distinct points; ask for at most 2"
-        ):
+        with pytest.raises(InvalidInput, match="size is 3 but there are 2 distinct points; ask for at most 2"):
             sources.kmeans_codebook(source, 3)
 
     def test_seed_decides(self):
@@ -251,9 +243,7 @@ class TestNpz:
     def test_eleven_labels_keep_their_order(self, tmp_path):
         labels = {f"labels_{k}": np.full((2, k + 1), 1 / (k + 1)) for k in range(11)}
         np.savez(tmp_path / "many.npz", p_x=[0.5, 0.5], **labels)
-        assert [label.shape[1] for label in sources.from_npz(tmp_path / "many.npz").labels] == list(
-            range(1, 12)
-        )
+        assert [label.shape[1] for label in sources.from_npz(tmp_path / "many.npz").labels] == list(range(1, 12))
 
     def test_pickled_objects_are_refused_and_not_run(self, tmp_path):
         class Trap:
@@ -292,9 +282,7 @@ class TestNpz:
         with pytest.raises(UnreadableFile, match="1 labels but no labels_0; number them from labels_0"):
             sources.from_npz(path)
         np.save(tmp_path / "one.npy", [1.0])
-        with pytest.raises(
-            UnreadableFile, match="single npy array; save the arrays of a source with numpy.savez"
-        ):
+        with pytest.raises(UnreadableFile, match="single npy array; save the arrays of a source with numpy.savez"):
             sources.from_npz(tmp_path / "one.npy")
         np.savez(path, p_x=[0.5, 0.6])
         with pytest.raises(InvalidInput, match=r"p_x sums to 1\.1; pass normalise=True or rescale"):

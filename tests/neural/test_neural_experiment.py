@@ -825,6 +825,8 @@ for command in ("run a", "limit a", "show a", "train a --classifier b", "evaluat
     print(done.exit_code, done.stderr.strip())
 """
     told = fresh(code).splitlines()
-    assert told == ["rdcsolve.neural needs the extra neural: pip install 'rdcsolve[neural]'"] * 2 + [
-        "2 error: rdcsolve.neural needs the extra neural: pip install 'rdcsolve[neural]'"
-    ] * 5
+    assert (
+        told
+        == ["rdcsolve.neural needs the extra neural: pip install 'rdcsolve[neural]'"] * 2
+        + ["2 error: rdcsolve.neural needs the extra neural: pip install 'rdcsolve[neural]'"] * 5
+    )

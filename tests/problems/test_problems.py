@@ -74,9 +74,7 @@ class TestSource:
         assert (source.n_x, source.dim, len(source.labels)) == (3, 1, 1)
         assert Source(None, [1.0]).dim is None
 
-    @pytest.mark.parametrize(
-        "labels", [np.array(LABEL), LABEL, [LABEL], (np.array(LABEL),), np.array([LABEL])]
-    )
+    @pytest.mark.parametrize("labels", [np.array(LABEL), LABEL, [LABEL], (np.array(LABEL),), np.array([LABEL])])
     def test_one_label_may_come_bare_or_in_a_list(self, labels):
         (label,) = Source(None, P_X, labels=labels).labels
         np.testing.assert_array_equal(label, LABEL)
@@ -182,17 +180,13 @@ class TestDistortions:
 
 class TestClassifierLoss:
     def test_cross_entropy_and_error_rate(self, source):
-        soft, hard = (
-            ClassifierLossLimit(1.0, CLASSIFIER, loss=loss) for loss in ("cross_entropy", "error_rate")
-        )
+        soft, hard = (ClassifierLossLimit(1.0, CLASSIFIER, loss=loss) for loss in ("cross_entropy", "error_rate"))
         expected = [
             [-sum(w * math.log(c) for w, c in zip(row, decision, strict=True)) for decision in CLASSIFIER]
             for row in LABEL
         ]
         np.testing.assert_allclose(soft.matrix(source, None), expected, rtol=1e-14)
-        np.testing.assert_allclose(
-            hard.matrix(source, None), [[0.1, 0.9, 0.9], [0.5, 0.5, 0.5], [1, 0, 0]], rtol=1e-14
-        )
+        np.testing.assert_allclose(hard.matrix(source, None), [[0.1, 0.9, 0.9], [0.5, 0.5, 0.5], [1, 0, 0]], rtol=1e-14)
 
     def test_excluded_classes_forbid_only_where_they_have_mass(self, source):
         certain = [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]
@@ -348,8 +342,7 @@ class TestProblem:
 
     def test_reprs(self, problem):
         assert (
-            repr(problem)
-            == "Problem(n_x=3, n_letters=3, minimise='rate', distortion <= 0.4, classifier_loss <= 0.6)"
+            repr(problem) == "Problem(n_x=3, n_letters=3, minimise='rate', distortion <= 0.4, classifier_loss <= 0.6)"
         )
         assert repr(problem.losses[0]) == "Loss('distortion', 3 x 3)"
         assert repr(DistortionLimit(0.25)) == "DistortionLimit(0.25)"

@@ -36,9 +36,7 @@ def least_margin(task, letters):
     """The same as one linear programme over all channels."""
     free = np.flatnonzero(task.free)
     p, n, k = task.p, task.p.size, letters.size
-    rows = [
-        np.r_[(p[:, None] * task.letters.losses[m][:, letters] / task.bounds[m]).ravel(), -1.0] for m in free
-    ]
+    rows = [np.r_[(p[:, None] * task.letters.losses[m][:, letters] / task.bounds[m]).ravel(), -1.0] for m in free]
     forbidden = task.letters.forbidden
     top = np.ones((n, k)) if forbidden is None else np.where(forbidden[:, letters], 0.0, 1.0)
     answer = linprog(

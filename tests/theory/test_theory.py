@@ -112,9 +112,7 @@ def test_uniform_hamming_channel_attains_the_rate():
 
 def test_binary_and_uniform_agree_on_a_fair_coin():
     D = np.linspace(0, 1, 41)
-    np.testing.assert_allclose(
-        uniform_hamming.rate_distortion(D, 2), binary.rate_distortion(D, 0.5), atol=1e-15
-    )
+    np.testing.assert_allclose(uniform_hamming.rate_distortion(D, 2), binary.rate_distortion(D, 0.5), atol=1e-15)
 
 
 # --------------------------------------------------------------------------- R(D): shape
@@ -125,9 +123,7 @@ RATE_DISTORTION = {
     "binary": (binary, 0.3, 0.3),
     "uniform": (uniform_hamming, 5, 0.8),
 }
-each_curve = pytest.mark.parametrize(
-    ("module", "parameter", "D_max"), RATE_DISTORTION.values(), ids=RATE_DISTORTION
-)
+each_curve = pytest.mark.parametrize(("module", "parameter", "D_max"), RATE_DISTORTION.values(), ids=RATE_DISTORTION)
 
 
 @each_curve
@@ -148,9 +144,7 @@ def test_distortion_rate_inverts_rate_distortion(module, parameter, D_max, fract
     D = fraction * D_max
     R = module.rate_distortion(D, parameter)
     assert module.distortion_rate(R, parameter) == pytest.approx(D, rel=1e-9)
-    assert module.rate_distortion(module.distortion_rate(R, parameter), parameter) == pytest.approx(
-        R, rel=1e-9
-    )
+    assert module.rate_distortion(module.distortion_rate(R, parameter), parameter) == pytest.approx(R, rel=1e-9)
 
 
 @each_curve
@@ -191,9 +185,7 @@ def test_theorem_1_special_cases():
     assert gaussian.rate(1.0, C_min, 0.7) == INF
     assert gaussian.rate(1.0, -INF, 0.7) == INF
     # -1/2 ln T(C) diverges like -1/2 ln(C - C_min); no digits may be lost on the way
-    assert gaussian.rate(INF, C_min + 2.0**-40, 0.7) == pytest.approx(
-        -0.5 * math.log(0.51 / 0.49 * 2.0**-39), rel=1e-6
-    )
+    assert gaussian.rate(INF, C_min + 2.0**-40, 0.7) == pytest.approx(-0.5 * math.log(0.51 / 0.49 * 2.0**-39), rel=1e-6)
 
 
 @pytest.mark.parametrize("rho", [1.0, -1.0])
@@ -245,9 +237,7 @@ def check_quantiser(formula, thresholds, rho):
     return R, D, C
 
 
-cell_edges = st.lists(st.integers(-25, 25), min_size=1, max_size=5, unique=True).map(
-    lambda k: [i / 10 for i in k]
-)
+cell_edges = st.lists(st.integers(-25, 25), min_size=1, max_size=5, unique=True).map(lambda k: [i / 10 for i in k])
 
 
 @given(thresholds=cell_edges, rho=st.floats(0.2, 0.98))
@@ -452,9 +442,7 @@ def test_binary_special_cases():
     h = binary_entropy(0.4)
     assert binary.rate(INF, 0.0, 0.4, 0.0) == pytest.approx(h)  # S = X
     assert binary.rate(INF, 0.3, 0.4, 0.0) == pytest.approx(h - 0.3)
-    assert binary.rate(0.1, math.log(2), 0.4, 0.5) == pytest.approx(
-        h - binary_entropy(0.1)
-    )  # S independent of X
+    assert binary.rate(0.1, math.log(2), 0.4, 0.5) == pytest.approx(h - binary_entropy(0.1))  # S independent of X
     assert binary.rate(0.1, 0.69, 0.4, 0.5) == INF
     a_rounding_below = math.nextafter(math.log(2), 0.0)
     assert binary.rate(0.1, a_rounding_below, 0.4, 0.5) == binary.rate_distortion(0.1, 0.4)
@@ -555,9 +543,7 @@ def test_discretised_conditional_entropy_shifts_alike():
     p_x = stats.norm.pdf(x) / stats.norm.pdf(x).sum()
     label = stats.norm.pdf(s, loc=rho * x[:, None], scale=math.sqrt(1 - rho**2))
     channel = stats.norm.pdf(np.linspace(-10, 10, 401), loc=x[:, None], scale=math.sqrt(noise))
-    H = conditional_entropy(
-        p_x, label / label.sum(axis=1, keepdims=True), channel / channel.sum(axis=1, keepdims=True)
-    )
+    H = conditional_entropy(p_x, label / label.sum(axis=1, keepdims=True), channel / channel.sum(axis=1, keepdims=True))
     C = gaussian.critical_label_entropy(0.5 * math.log1p(1 / noise), rho)
     assert discretisation.discretised_entropy(C, step) == pytest.approx(H, abs=1e-6)
 

@@ -337,18 +337,14 @@ def test_a_penalty_needs_no_more_proof_than_what_decides_it():
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 0.5), st.floats(0.0, 1.0)), min_size=1, max_size=4), st.floats(0.01, 0.3))
 def test_the_symmetric_binary_pair_pays_no_penalty(stated, p1):
-    problem = rdc.Problem(
-        rdc.sources.binary_pair(0.5, p1), distortion="hamming", limits=[rdc.LabelEntropyLimit(INF)]
-    )
+    problem = rdc.Problem(rdc.sources.binary_pair(0.5, p1), distortion="hamming", limits=[rdc.LabelEntropyLimit(INF)])
     low = rdc.information.binary_entropy(p1)
     targets = [(D, low + (math.log(2) - low) * (0.02 + 0.98 * share)) for D, share in stated]
     universal = rdc.universal_rate(problem, targets)
     check(universal, problem, targets)
     assert universal.penalty_lower == 0.0
     assert universal.penalty_upper <= 2e-6
-    least = max(
-        rdc.theory.binary.rate(D=min(D for D, _ in targets), C=min(C for _, C in targets), b=0.5, p1=p1), 0.0
-    )
+    least = max(rdc.theory.binary.rate(D=min(D for D, _ in targets), C=min(C for _, C in targets), b=0.5, p1=p1), 0.0)
     assert universal.rate_lower - 1e-9 <= least <= universal.rate_upper + 1e-9
 
 
@@ -404,9 +400,7 @@ def region_cases(rng):
     return {
         "free": rdc.Problem(source, "free", limits=entropy),
         "split": rdc.Problem(source, points[:3], limits=entropy),
-        "classifier": rdc.Problem(
-            source, points[:4], limits=[rdc.ClassifierLossLimit(INF, rng.dirichlet([1, 1], 4))]
-        ),
+        "classifier": rdc.Problem(source, points[:4], limits=[rdc.ClassifierLossLimit(INF, rng.dirichlet([1, 1], 4))]),
     }
 
 

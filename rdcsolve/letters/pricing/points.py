@@ -102,9 +102,7 @@ class FreePrice:
     def climbed(self, places: np.ndarray, decisions: tuple[np.ndarray, ...]) -> FreeLetters:
         """Return the distinct local maxima that letters lead to, highest first."""
         vertices = [
-            k
-            for k, label in enumerate(self.labels)
-            if self.multipliers[k] >= 1 and np.all((label == 0) | (label == 1))
+            k for k, label in enumerate(self.labels) if self.multipliers[k] >= 1 and np.all((label == 0) | (label == 1))
         ]
         soft = [k for k in range(len(self.labels)) if self.multipliers[k] > 0 and k not in vertices]
         ends = np.cumsum([0, *(self.labels[k].shape[1] for k in soft)])
