@@ -25,9 +25,10 @@ test: $(DONE)/test ## set everything up and pass the tests
 	@echo "== test: pytest on $(WORKERS) processes"
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-lint: $(DONE)/lint ## check style
+lint: $(DONE)/lint ## check style and formatting
 	@echo "== lint: ruff"
 	$(BIN)/ruff check $(wildcard $(CHECKED))
+	$(BIN)/ruff format --check $(wildcard $(CHECKED))
 
 types: $(DONE)/lint ## check types
 	@echo "== types: mypy"
