@@ -311,8 +311,8 @@ def examine(certificate, problem, arithmetic="float"):
     losses = {name: numbers.mean_loss(m) for m, name in enumerate(problem.loss_names)} if has else {}
     log_c = numbers.log_max_price()
     return SimpleNamespace(
-        lower=found.lower - 3e-13,
-        upper=found.upper + 1e-13,
+        lower=found.lower,
+        upper=found.upper,
         losses=losses,
         rate=numbers.rate() if has else math.nan,
         proved=numbers.proved,

@@ -23,6 +23,7 @@ from rdcsolve.solvers.conic import bounds as bounding
 from rdcsolve.solvers.conic import programme as program
 from rdcsolve.solvers.conic.bounds import Bound
 from rdcsolve.solvers.conic.programme import Answer, ConicFailure, Data
+from rdcsolve.solvers.finite.least_rate import without_channel
 
 
 @dataclass(frozen=True)

@@ -159,11 +159,15 @@ def _unmask(
             above = space.losses[row][space.losses[row] > 1e-15 * max(float(space.losses[row].max()), 1e-300)]
             if above.size:
                 trial[row] = share * (max(float(log_v.max()), 0.0) + 40.0) / float(above.min())
-        largest = math.log(space.price(log_v, trial).maximum)
+        dearest = space.price(log_v, trial).maximum
+        if not 0 < dearest < math.inf:
+            continue
+        largest = math.log(dearest)
         lost = largest + sum(float(trial[row]) * max(room[row], 0.0) for row in masked)
         if best is None or lost < best[0]:
             best = lost, trial, largest
-    assert best is not None
+    if best is None:  # no share leaves a price in range: without multipliers the trivial bound follows
+        return space, np.zeros(log_v.shape), np.zeros(relative.shape), 0.0
     return space, log_v, best[1], best[2]
 
 
