@@ -167,3 +167,8 @@ def is_in_nats(objective: str) -> bool:
 def is_rate(objective: str) -> bool:
     """Return whether this is the name of the rate itself."""
     return objective == Rate.name
+
+
+def is_lagrangian(objective: str) -> bool:
+    """Return whether this is the name of a Lagrangian."""
+    return objective == Lagrangian.name

@@ -8,8 +8,11 @@ from os import PathLike
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
+from rdcsolve.certificates import Certificate, Verification
+from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
+from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats, is_rate
 from rdcsolve.results.status import Proof, Status
 
 
@@ -139,10 +142,38 @@ class Result:
             "multipliers": {name: float(nats_to_bits(value)) for name, value in self.multipliers.items()},
             "d_tilted": nats_to_bits(self.d_tilted),
         }
-        if self.objective in ("rate", "lagrangian"):
+        if is_in_nats(self.objective):
             changes["objective_lower"] = float(nats_to_bits(self.objective_lower))
             changes["objective_upper"] = float(nats_to_bits(self.objective_upper))
         return replace(self, unit="bit", **changes)  # type: ignore[arg-type]
+
+    def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
+        """Check everything that this result prints: its certificate, and its own numbers against the certificate.
+
+        Parameters
+        ----------
+        problem : Problem
+            The problem solved.
+        arithmetic : {"float", "ball"}, optional
+            See `Certificate.verify`.
+
+        Returns
+        -------
+        Verification
+            Not valid, with a sentence for every fault, if a number printed is stronger than what is proved.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no certificate, it belongs to other losses, or `arithmetic` is unknown.
+        MissingExtra
+            If ball arithmetic is asked for and python-flint is not installed.
+        """
+        from rdcsolve.results.claims import compared
+
+        if self.certificate is None:
+            raise InvalidInput(f"the result has no certificate ({self.status.name}); there is nothing to verify")
+        return compared(self, problem, self.certificate.verify(problem, arithmetic))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the result as one npz file, without pickle, whole or not at all.
@@ -167,9 +198,9 @@ class Result:
         if self.status is Status.INFEASIBLE:
             rows += [f"  least {key}: {value:.10g}" for key, value in self.minimum.items()]
             return "\n".join(rows)
-        unit = f" {self.unit}" if self.objective in ("rate", "lagrangian") else ""
+        unit = f" {self.unit}" if is_in_nats(self.objective) else ""
         rows.append(f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}")
-        if self.objective != "rate":
+        if not is_rate(self.objective):
             rows.append(f"  rate of the channel {self.rate_upper:.10f} {self.unit}")
         for key, value in self.losses.items():
             rows.append(f"  {key} {value:.10g}, multiplier {self.multipliers[key]:.6g} {self.unit}/unit")

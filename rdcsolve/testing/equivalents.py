@@ -70,4 +70,4 @@ def _stated(problem: Problem, p_x: np.ndarray, losses: dict[str, np.ndarray], fa
     limited = base.with_limits(**dict(zip(problem.loss_names, problem.bounds * scales, strict=True)))
     if problem.rate_bound is not None:
         limited = limited.with_limits(rate=problem.rate_bound)
-    return limited if problem.minimise == "rate" else limited.minimising(problem.minimise)
+    return limited if problem.goal.target is None else limited.minimising(problem.minimise)

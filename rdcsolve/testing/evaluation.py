@@ -28,7 +28,7 @@ class Achieved(NamedTuple):
         """Return the value of the problem's objective."""
         if problem.multipliers is not None:
             return self.rate + float(problem.multipliers @ self.losses)
-        if problem.minimise == "rate":
+        if problem.goal.target is None:
             return self.rate
         return float(self.losses[problem.loss_names.index(problem.minimise)])
 
@@ -130,7 +130,7 @@ def _on_objective(problem: Problem, value: float, multipliers: np.ndarray) -> fl
     limited = np.isfinite(problem.bounds)
     unpaid = (multipliers > 0) & ~limited
     minimised = None
-    if problem.minimise != "rate":
+    if problem.goal.target is not None:
         minimised = problem.loss_names.index(problem.minimise)
         unpaid[minimised] = False
     name, price = problem.loss_names[int(unpaid.argmax())], multipliers[int(unpaid.argmax())]

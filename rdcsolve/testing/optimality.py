@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.testing.evaluation import (
     EPS,
     Achieved,
@@ -54,7 +55,7 @@ def check_bounds(result: Any, tolerance: float = 1e-9) -> None:
     gap = result.objective_upper - result.objective_lower
     if status in ("OPTIMAL", "ALMOST_OPTIMAL"):
         allowed = tolerance if status == "OPTIMAL" else math.sqrt(tolerance)
-        if result.objective not in ("rate", "lagrangian"):  # losses have any unit: the rule is relative above one
+        if not is_in_nats(result.objective):  # losses have any unit: the rule is relative above one
             allowed *= max(1.0, abs(result.objective_upper))
         require(gap <= allowed, f"{status} is claimed, but the gap is {gap:.6g} > {allowed:.3g}")
     if result.proof.name == "CERTIFIED":
@@ -100,7 +101,7 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
 
 def _per_nat(problem: Problem, multipliers: np.ndarray) -> float:
     """Return how much of the objective one nat is worth."""
-    if problem.objective in ("rate", "lagrangian"):
+    if is_in_nats(problem.objective):
         return 1.0
     price = float(multipliers[problem.loss_names.index(problem.minimise)])
     return 1.0 / price if price > 0 else 0.0
@@ -194,6 +195,6 @@ def _check_slackness(problem: Problem, reached: Achieved, multipliers: np.ndarra
             f"{name} has multiplier {multipliers[m]:.6g} and slack {spare:.3g}, product {product:.3g}; "
             f"allowed {allowed:.3g}",
         )
-    if problem.minimise != "rate" and problem.rate_bound is not None:
+    if problem.goal.target is not None:
         spare = problem.rate_bound - reached.rate
         require(spare <= allowed, f"the rate limit is not used up: {spare:.3g} nats are left")

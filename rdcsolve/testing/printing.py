@@ -37,7 +37,7 @@ def as_code(problem: Problem) -> str:
         "losses": {name: matrix for name, matrix in losses.items() if name != "distortion"},
         "limits": {name: bound for name, bound in bounds if math.isfinite(bound)},
         "rate": problem.rate_bound,
-        "minimise": problem.minimise if problem.minimise != "rate" else None,
+        "minimise": problem.minimise if problem.goal.target is not None else None,
     }
     given = [repr(problem.p_x.tolist()), repr(losses["distortion"])]
     given += [f"{name}={value!r}" for name, value in options.items() if value not in (None, {})]

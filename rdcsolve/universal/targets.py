@@ -10,6 +10,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import LabelEntropyLimit, LossLimit, Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.problems.validation import freeze
 
 
@@ -40,7 +41,7 @@ def check_problem(problem: Any) -> None:
     """Raise unless it is a problem of the least rate without a limit on the rate."""
     if not isinstance(problem, Problem):
         raise InvalidInput(f"problem is {problem!r}; pass a Problem")
-    if problem.objective != "rate":
+    if not is_rate(problem.objective):
         raise InvalidInput(
             f"the problem minimises {problem.objective!r} but a universal rate is a rate; "
             "pass problem.minimising('rate')"

@@ -230,8 +230,8 @@ def infeasible(
 def without_channel(certificate: Certificate) -> Certificate:
     """Return what a certificate proves from below alone: that no channel has a smaller rate."""
     n_x = certificate.u.size
-    nothing = {"letters": np.empty(0, dtype=np.intp), "channel": np.empty((n_x, 0))}
-    return replace(certificate, objective="rate", upper=math.nan, **nothing)
+    nobody, nothing = np.empty(0, dtype=np.intp), np.empty((n_x, 0))
+    return replace(certificate, objective="rate", upper=math.nan, letters=nobody, channel=nothing)
 
 
 def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:

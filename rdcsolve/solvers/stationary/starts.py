@@ -101,7 +101,7 @@ class Arena:
             self.spread[m] = float(self.losses[m].max()) or 1.0
         self.bounds = problem.bounds - shifts
         self.multipliers = np.zeros(len(problem.losses)) if problem.multipliers is None else problem.multipliers
-        self.index = -1 if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
+        self.index = -1 if problem.goal.target is None else problem.goal.target
         self.fixed = problem.multipliers is not None
         self.prior = self.p @ self.conditional
 

@@ -1,0 +1,86 @@
+"""What a result prints, held against what its certificate proves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.certificates.check import Verification
+from rdcsolve.information import nats_to_bits
+from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats, is_rate
+
+_UNITS = 4e-16  # relatively: what a conversion of units rounds by
+
+
+def compared(result: Any, problem: Problem, found: Verification) -> Verification:
+    """Return a verification of a result's certificate with every claim of the result itself that does not follow.
+
+    Parameters
+    ----------
+    result : Result
+    problem : Problem
+    found : Verification
+        Of the result's certificate for this problem.
+    """
+    faults = list(_differences(result))
+    if result.objective != problem.objective:
+        faults.append(
+            f"the result is about the objective {result.objective!r}, the problem about {problem.objective!r}"
+        )
+    else:
+        faults += _beyond(result, found)
+    faults += _losses(result, found)
+    if not faults:
+        return found
+    return replace(found, valid=False, messages=(*faults, *found.messages))
+
+
+def _differences(result: Any) -> list[str]:
+    """Return in what a result differs from its own certificate."""
+    certificate, faults = result.certificate, []
+    if result.objective != certificate.objective:
+        faults.append(f"the result names the objective {result.objective!r}, its certificate {certificate.objective!r}")
+    for name in ("letters", "channel"):
+        if not np.array_equal(getattr(result, name), getattr(certificate, name)):
+            faults.append(f"the result's {name} is not that of its certificate")
+    shown = np.array(list(result.multipliers.values()))
+    own = certificate.multipliers if result.unit == "nat" else nats_to_bits(certificate.multipliers)
+    if shown.shape != own.shape or not np.allclose(shown, own, rtol=_UNITS, atol=0.0):
+        faults.append("the result's multipliers are not those of its certificate")
+    return faults
+
+
+def _beyond(result: Any, found: Verification) -> list[str]:
+    """Return the bounds that are stronger than what was proved."""
+
+    def shown(value: float, in_nats: bool) -> float:
+        return float(nats_to_bits(value)) if in_nats and result.unit == "bit" else value
+
+    in_nats = is_in_nats(result.objective)
+    lower, upper = shown(found.lower, in_nats), shown(found.upper, in_nats)
+    claims = [("objective_upper", upper, upper - result.objective_upper)]
+    claims.append(("rate_upper", shown(found.rate, True), shown(found.rate, True) - result.rate_upper))
+    if result.proof.name == "CERTIFIED":
+        claims.append(("objective_lower", lower, result.objective_lower - lower))
+        if is_rate(result.objective):
+            claims.append(("rate_lower", lower, result.rate_lower - lower))
+    allowed = 0.0 if result.unit == "nat" else _UNITS
+    return [
+        f"{name} is {getattr(result, name):.17g} but only {value:.17g} follows"
+        for name, value, beyond in claims
+        if math.isfinite(getattr(result, name)) and not beyond <= allowed * (1 + abs(value))
+    ]
+
+
+def _losses(result: Any, found: Verification) -> list[str]:
+    """Return the losses that are said to be smaller than what the channel attains."""
+    faults = []
+    for name, attained in found.losses.items():
+        claimed = result.losses.get(name, math.nan)
+        if not claimed >= attained - found.slack.get(name, 0.0):
+            faults.append(f"{name} is said to be {claimed:.17g} but the channel attains {attained:.17g}")
+    return faults
