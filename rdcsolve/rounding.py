@@ -48,3 +48,20 @@ def _halves(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cut = np.where(np.abs(a) < _LARGEST, _SPLIT * a, math.nan)
     high = cut - (cut - a)
     return high, a - high
+
+
+UNIT = 2.0**-53
+"""Half the distance between one and the next double: what a correctly rounded operation errs by, relatively."""
+
+EXPONENTIAL = 8 * UNIT
+"""What NumPy's exp and log of doubles err by, relatively: 4 units in the last place, documented to be below one."""
+
+
+def up(value: float) -> float:
+    """Return the next float above."""
+    return math.nextafter(value, math.inf)
+
+
+def down(value: float) -> float:
+    """Return the next float below; zero stays."""
+    return math.nextafter(value, -math.inf) if value else 0.0

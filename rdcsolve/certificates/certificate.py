@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from rdcsolve.certificates.check import Verification, verify
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.problems import Problem
-
-if TYPE_CHECKING:
-    from rdcsolve.certificates.check import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +76,4 @@ class Certificate:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.certificates.check import verify
-
         return verify(self, problem, arithmetic)

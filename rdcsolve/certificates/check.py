@@ -9,29 +9,39 @@ the channel bounds it from above.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
-
-if TYPE_CHECKING:
-    from rdcsolve.certificates.certificate import Certificate
+from rdcsolve.problems.objective import is_in_nats
 
 ROW_TOLERANCE = 1e-9
 """How far from one a row of the channel may sum; below it, the row is rescaled before anything else."""
 
-LIMIT_TOLERANCE = 1e-9
-"""By how much of its bound a limit may be exceeded."""
+LIMIT_TOLERANCE = 1e-12
+"""By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
 
-_ENTROPY_ALLOWANCE = 1e-14
-"""How far, in nats, a label's entropy may exceed its limit besides: what differences of logarithms round by."""
 
-_RATE_ALLOWANCE = 1e-12
-_CLAIM_ALLOWANCE = 1e-12
+class Checkable(Protocol):
+    """What is checked: the fields of a `Certificate`."""
+
+    objective: str
+    letters: np.ndarray
+    channel: np.ndarray
+    lower: float
+    upper: float
+    fingerprint: str
+    proof: Any
+
+    @property
+    def point(self) -> DualPoint:
+        """The dual point."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class Verification:
 
     Every channel that meets the limits has an objective of at least `lower`; the certificate's channel
     exceeds the limits by at most `excess`, and its objective is at most `upper`. In ball arithmetic this is a
-    theorem about the stored numbers; in floating point it carries the rounding of the check.
+    theorem about the stored numbers; in floating point every rounding is allowed for, on the assumption that exp and log
+    are good to four units in the last place.
 
     Parameters
     ----------
@@ -54,12 +65,23 @@ class Verification:
         By how much the channel exceeds each limit, >= 0; ``"rate"`` for the rate limit. NaN without a
         channel.
     log_max_price : float
-        log max_a c(a), nats: zero or less for a certificate in its stored form, NaN if it is not defined.
+        An upper bound of log max_a c(a), nats: zero or less for a certificate in its stored form, NaN if it is not
+        defined.
     valid : bool
-        Whether the channel is one and meets the limits (to 1e-9 of the bound), and the certificate's claims
-        follow. Claims about another objective than the problem's are left aside, which a message says.
+        Whether the channel is one and meets the limits, and the certificate's claims follow. Claims about another
+        objective than the problem's are left aside, which a message says.
     messages : tuple of str
         What is wrong, then what else there is to know.
+    proved : bool
+        Whether the largest price is proved, so that `lower` is what the multipliers are worth.
+    losses : dict of str to float
+        Upper bounds on what the channel attains; empty without a channel.
+    rate : float
+        The same for its rate, nats; NaN without a channel.
+    plane : float
+        A lower bound on I + lambda.E L for every channel, nats.
+    slack : dict of str to float
+        By how much each limit may be exceeded.
     """
 
     objective: str
@@ -70,6 +92,11 @@ class Verification:
     log_max_price: float
     valid: bool
     messages: tuple[str, ...] = ()
+    proved: bool = True
+    losses: dict[str, float] = field(default_factory=dict)
+    rate: float = math.nan
+    plane: float = -math.inf
+    slack: dict[str, float] = field(default_factory=dict)
 
     @property
     def gap(self) -> float:
@@ -93,8 +120,26 @@ class _Findings(NamedTuple):
     notes: list[str]
 
 
-def verify(certificate: Certificate, problem: Problem, arithmetic: str = "float") -> Verification:
-    """Recompute both bounds of a certificate from the problem; see `Certificate.verify`.
+class _Lower(NamedTuple):
+    """A lower bound on the objective, what it rests on, and whether that is proved."""
+
+    bound: float
+    log_largest: float
+    plane: float
+    proved: bool
+
+
+class _Upper(NamedTuple):
+    """An upper bound on the objective, and what the channel attains."""
+
+    bound: float
+    excess: dict[str, float]
+    losses: dict[str, float]
+    rate: float
+
+
+def verify(certificate: Checkable, problem: Problem, arithmetic: str = "float") -> Verification:
+    """Recompute both bounds of a certificate from the problem, and hold its claims against them.
 
     Parameters
     ----------
@@ -115,24 +160,38 @@ def verify(certificate: Certificate, problem: Problem, arithmetic: str = "float"
     MissingExtra
         If ball arithmetic is asked for and python-flint is not installed.
     """
+    found = examine(certificate, problem, arithmetic)
+    faults, notes = _compared(certificate, problem, found)
+    if not faults and not notes:
+        return found
+    return replace(found, valid=found.valid and not faults, messages=(*faults, *found.messages, *notes))
+
+
+def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float") -> Verification:
+    """Recompute both bounds of a certificate from the problem, whatever it claims; see `verify`."""
     _check_fit(certificate, problem)
     findings = _Findings([], [])
-    numbers: Any = _numbers(arithmetic)(
-        problem, certificate.u, certificate.multipliers, certificate.letters, certificate.channel
+    numbers = _numbers(arithmetic)(
+        problem, certificate.point, certificate.letters, certificate.channel, certificate.proof
     )
     with numbers.context():
-        lower, log_max_price = _lower_bound(certificate, problem, numbers, findings)
-        upper, excess = _upper_bound(certificate, problem, numbers, findings)
-    _compare_claims(certificate, problem, arithmetic, lower, upper, findings)
+        lower = _lower_bound(certificate.point.multipliers, problem, numbers, findings)
+        slack = _slack(problem, numbers, arithmetic)
+        upper = _upper_bound(certificate, problem, numbers, slack, findings)
     return Verification(
         objective=problem.objective,
         arithmetic=arithmetic,
-        lower=lower,
-        upper=upper,
-        excess=excess,
-        log_max_price=log_max_price,
+        lower=lower.bound,
+        upper=upper.bound,
+        excess=upper.excess,
+        log_max_price=lower.log_largest,
         valid=not findings.faults,
         messages=(*findings.faults, *findings.notes),
+        proved=lower.proved,
+        losses=upper.losses,
+        rate=upper.rate,
+        plane=lower.plane,
+        slack=slack,
     )
 
 
@@ -146,66 +205,60 @@ def _numbers(arithmetic: str) -> Any:
     raise InvalidInput(f"unknown arithmetic {arithmetic!r}; choose one of 'float', 'ball'")
 
 
-def _check_fit(certificate: Certificate, problem: Problem) -> None:
+def _check_fit(certificate: Checkable, problem: Problem) -> None:
     if certificate.fingerprint != problem.fingerprint():
         raise InvalidInput(
             f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "
             f"problem's is {problem.fingerprint()}; pass the problem that was solved, or a variant of it"
         )
-    k = certificate.letters.size
+    k, point = certificate.letters.size, certificate.point
     shapes = {
-        "u": (problem.n_x,),
-        "multipliers": (len(problem.losses),),
-        "letters": (k,),
-        "channel": (problem.n_x, k),
+        "u": (point.u, (problem.n_x,)),
+        "u_rest": (point.rest, (problem.n_x,)),
+        "multipliers": (point.multipliers, (len(problem.losses),)),
+        "letters": (certificate.letters, (k,)),
+        "channel": (certificate.channel, (problem.n_x, k)),
     }
-    for name, shape in shapes.items():
-        found = getattr(certificate, name).shape
-        if found != shape:
-            raise InvalidInput(f"the certificate's {name} has shape {found}; this problem needs {shape}")
+    for name, (held, shape) in shapes.items():
+        if held.shape != shape:
+            raise InvalidInput(f"the certificate's {name} has shape {held.shape}; this problem needs {shape}")
     letters = certificate.letters
     n_letters = problem.n_letters if problem.free is None else k
     if letters.dtype.kind not in "iu" or (k and not 0 <= letters.min() <= letters.max() < n_letters):
         raise InvalidInput(f"the certificate's letters are not indices below {n_letters}")
 
 
-def _lower_bound(certificate: Certificate, problem: Problem, numbers: Any, findings: _Findings) -> tuple[float, float]:
-    """Return the better of the dual and the trivial bound, and log max c."""
-    multipliers = certificate.multipliers
-    target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
-    trivial = 0.0 if target is None else numbers.lower_end(numbers.least_loss(target))
+# ------------------------------------------------------------------------------------------- from below
+
+
+def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findings: _Findings) -> _Lower:
+    """Return the better of the dual and the trivial bound, and what it rests on."""
+    goal = problem.goal
+    trivial = 0.0 if goal.target is None else numbers.least_loss(goal.target)
+    nothing = _Lower(trivial, math.nan, -math.inf, False)
     if not (np.isfinite(multipliers) & (multipliers >= 0)).all():
         findings.faults.append("a multiplier is negative or not finite: they prove nothing")
-        return trivial, math.nan
-    if not np.isfinite(certificate.u[problem.p_x > 0]).all():
+        return nothing
+    if not (np.isfinite(numbers.point.u) & np.isfinite(numbers.point.rest))[problem.p_x > 0].all():
         findings.faults.append("u is not finite at a symbol of positive mass: it proves nothing")
-        return trivial, math.nan
-    log_max_price = numbers.log_max_price()
-    reported = numbers.upper_end(log_max_price)
-    if not math.isfinite(reported):
-        findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
-        return trivial, reported
-    unusable = _unusable(multipliers, problem, target)
-    if not numbers.proved:
-        unusable = (
-            "the largest price was searched for, not proved (too many classes for the multiplier, or letters free off "
-            "the line): only the trivial lower bound follows"
-        )
+        return nothing
+    log_largest, proved = numbers.log_largest()
+    if not math.isfinite(log_largest):
+        if proved:
+            findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
+        else:
+            findings.notes.append("there is no proof of the largest price: only the trivial lower bound follows")
+        return nothing._replace(log_largest=log_largest)
+    plane = numbers.plane(log_largest) if proved else -math.inf
+    unusable = _unusable(multipliers, problem)
     if unusable:
         findings.notes.append(unusable)
-        return trivial, reported
-    value = numbers.mean_u() - log_max_price
-    for m in np.flatnonzero(multipliers).tolist():
-        if m != target and problem.multipliers is None:
-            value = value - numbers.number(float(multipliers[m])) * numbers.number(float(problem.bounds[m]))
-    if target is not None:
-        value = value - numbers.number(float(problem.rate_bound))  # type: ignore[arg-type]
-        value = value / numbers.number(float(multipliers[target]))
-    lower = numbers.lower_end(value)
-    return (max(trivial, lower) if math.isfinite(lower) else trivial), reported
+        return _Lower(trivial, log_largest, plane, proved)
+    bound = numbers.lower_bound(goal, problem.bounds, log_largest)
+    return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
 
 
-def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> str:
+def _unusable(multipliers: np.ndarray, problem: Problem) -> str:
     """Return why these multipliers give this problem only its trivial bound, or an empty string."""
     if problem.multipliers is not None:
         above = np.flatnonzero(multipliers > problem.multipliers)
@@ -213,6 +266,7 @@ def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> 
             name = problem.loss_names[above[0]]
             return f"the multiplier of {name} is above the problem's: only the trivial lower bound follows"
         return ""
+    target = problem.goal.target
     if target is not None and multipliers[target] == 0:
         return f"the multiplier of {problem.minimise} is zero: only the trivial lower bound follows"
     for m, name in enumerate(problem.loss_names):
@@ -221,40 +275,41 @@ def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> 
     return ""
 
 
+# ------------------------------------------------------------------------------------------- from above
+
+
+def _slack(problem: Problem, numbers: Any, arithmetic: str) -> dict[str, float]:
+    """Return by how much each limit may be exceeded: a share of the loss's spread, never of its level."""
+    limited = [m for m in range(len(problem.losses)) if math.isfinite(problem.bounds[m])]
+    if arithmetic != "float":
+        return {problem.loss_names[m]: 0.0 for m in limited} | {"rate": 0.0}
+    slack = {problem.loss_names[m]: LIMIT_TOLERANCE * numbers.spread(m) for m in limited}
+    return slack | {"rate": LIMIT_TOLERANCE}
+
+
 def _upper_bound(
-    certificate: Certificate, problem: Problem, numbers: Any, findings: _Findings
-) -> tuple[float, dict[str, float]]:
-    """Return the objective of the channel, inf if it is none or misses a limit, and the excess."""
-    limits = dict(zip(problem.loss_names, problem.bounds.tolist(), strict=True))
-    limits = {name: bound for name, bound in limits.items() if bound < math.inf}
-    if problem.rate_bound is not None:
-        limits["rate"] = problem.rate_bound
+    certificate: Checkable, problem: Problem, numbers: Any, slack: dict[str, float], findings: _Findings
+) -> _Upper:
+    """Return the objective of the channel, inf if it is none or misses a limit, and what it attains."""
+    limits = {m: bound for m, bound in enumerate(problem.bounds.tolist()) if bound < math.inf}
+    names = [problem.loss_names[m] for m in limits] + (["rate"] if problem.rate_bound is not None else [])
     fault = _channel_fault(certificate, problem, numbers)
     if fault:
         (findings.faults if certificate.letters.size else findings.notes).append(fault)
-        return math.inf, dict.fromkeys(limits, math.nan)
-    rate = numbers.rate()
-    means = [numbers.mean_loss(m) for m in range(len(problem.losses))]
-    attained = dict(zip(problem.loss_names, means, strict=True)) | {"rate": rate}
-    excess = {
-        name: max(0.0, numbers.upper_end(attained[name] - numbers.number(bound))) for name, bound in limits.items()
-    }
-    is_met = True
-    allowed = {"rate": _RATE_ALLOWANCE} | {label.name: _ENTROPY_ALLOWANCE for label in problem.label_entropies}
-    for name, bound in limits.items():
-        if excess[name] > LIMIT_TOLERANCE * bound + allowed.get(name, 0.0):
-            findings.faults.append(f"the channel exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
-            is_met = False
-    if not is_met:
-        return math.inf, excess
-    if problem.multipliers is None:
-        return numbers.upper_end(attained[problem.minimise]), excess
-    for multiplier, mean in zip(problem.multipliers.tolist(), means, strict=True):
-        rate = rate + numbers.number(multiplier) * mean
-    return numbers.upper_end(rate), excess
+        return _Upper(math.inf, dict.fromkeys(names, math.nan), {}, math.nan)
+    excess = {problem.loss_names[m]: numbers.excess(m, bound) for m, bound in limits.items()}
+    if problem.rate_bound is not None:
+        excess["rate"] = numbers.rate_excess(problem.rate_bound)
+    missed = [name for name, value in excess.items() if not value <= slack[name]]
+    bounds = {problem.loss_names[m]: bound for m, bound in limits.items()} | {"rate": problem.rate_bound}
+    for name in missed:
+        findings.faults.append(f"the channel exceeds the limit {bounds[name]:.6g} on {name} by {excess[name]:.3g}")
+    losses = {name: numbers.mean(m) for m, name in enumerate(problem.loss_names)}
+    upper = math.inf if missed else numbers.objective(problem.goal)
+    return _Upper(upper, {name: max(0.0, value) for name, value in excess.items()}, losses, numbers.rate)
 
 
-def _channel_fault(certificate: Certificate, problem: Problem, numbers: Any) -> str:
+def _channel_fault(certificate: Checkable, problem: Problem, numbers: Any) -> str:
     """Return what keeps the certificate's channel from being one, or an empty string."""
     if not certificate.letters.size:
         return "the certificate holds no channel: there is no upper bound"
@@ -271,53 +326,22 @@ def _channel_fault(certificate: Certificate, problem: Problem, numbers: Any) -> 
     return ""
 
 
-def _compare_claims(
-    certificate: Certificate,
-    problem: Problem,
-    arithmetic: str,
-    lower: float,
-    upper: float,
-    findings: _Findings,
-) -> None:
-    """Note claims that do not follow; NaN claims nothing."""
+# ------------------------------------------------------------------------------------------- claims
+
+
+def _compared(certificate: Checkable, problem: Problem, found: Verification) -> tuple[list[str], list[str]]:
+    """Return the claims that do not follow, and what is only worth knowing; NaN claims nothing."""
     if certificate.objective != problem.objective:
-        findings.notes.append(
+        if not is_in_nats(certificate.objective) and certificate.objective not in problem.loss_names:
+            return [f"the certificate's objective {certificate.objective!r} is none of this problem's"], []
+        note = (
             f"the certificate's claims concern the objective {certificate.objective!r}, "
             f"not {problem.objective!r}: they are not compared"
         )
-        return
-    allowance = _CLAIM_ALLOWANCE if arithmetic == "float" else 0.0
-    claimed = certificate.lower
-    if lower < claimed - _allowed(claimed, allowance):
-        findings.faults.append(f"a lower bound of {claimed:.17g} is claimed but only {lower:.17g} follows")
-    claimed = certificate.upper
-    if upper > claimed + _allowed(claimed, allowance):
-        findings.faults.append(f"an upper bound of {claimed:.17g} is claimed but only {upper:.17g} follows")
-
-
-def _allowed(claimed: float, allowance: float) -> float:
-    return allowance * (1.0 + abs(claimed)) if math.isfinite(claimed) else 0.0
-
-
-def examine(certificate, problem, arithmetic="float"):
-    """TEMPORARY stand-in."""
-    from dataclasses import replace
-    from types import SimpleNamespace
-
-    bare = replace(certificate, lower=math.nan, upper=math.nan, objective=problem.objective)
-    found = verify(bare, problem, arithmetic)
-    numbers = FloatNumbers(problem, certificate.u, certificate.multipliers, certificate.letters, certificate.channel)
-    has = certificate.letters.size
-    losses = {name: numbers.mean_loss(m) for m, name in enumerate(problem.loss_names)} if has else {}
-    log_c = numbers.log_max_price()
-    return SimpleNamespace(
-        lower=found.lower,
-        upper=found.upper,
-        losses=losses,
-        rate=numbers.rate() if has else math.nan,
-        proved=numbers.proved,
-        plane=numbers.mean_u() - log_c,
-        messages=found.messages,
-        valid=found.valid,
-        excess=found.excess,
-    )
+        return [], [note]
+    faults = []
+    if found.lower < certificate.lower:
+        faults.append(f"a lower bound of {certificate.lower:.17g} is claimed but only {found.lower:.17g} follows")
+    if found.upper > certificate.upper:
+        faults.append(f"an upper bound of {certificate.upper:.17g} is claimed but only {found.upper:.17g} follows")
+    return faults, []

@@ -1,283 +1,348 @@
-"""What a check needs of a certificate, in floating point: direct sums over the problem's losses."""
+"""What a check needs of a certificate, in floating point, with every rounding counted.
+
+Losses are shifted, symbol by symbol, by their least allowed value first: a subtraction is rounded relatively to its
+result, so a constant part of a loss costs nothing, however large. What the shift takes off u and off the bounds is
+computed exactly (`rdcsolve.rounding.exact_dot`). After that only non-negative numbers are added up, and a sum of n of
+them errs by at most n units of itself in whatever order.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 
-from rdcsolve.problems import Problem
-
-if TYPE_CHECKING:
-    from rdcsolve.letters.pricing.decisions import LargestPrice
-    from rdcsolve.letters.pricing.line import LargestFreePrice
-    from rdcsolve.letters.pricing.points import FreePrice
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.problems import Objective, Problem
+from rdcsolve.rounding import EXPONENTIAL, UNIT, down, exact_dot, two_product, two_sum, up
 
 _PAIRS_AT_A_TIME = 1 << 18
-_PRICE_TOLERANCE = 1e-12  # between the dearest letter found and the bound on all
-_FREE_PRICE_TOLERANCE = 1e-10  # the same where letters are free
-_NEGLIGIBLE_LOG = -1000.0  # a term below exp of this is none beside the largest
-
-
-def distinct_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first of every group of equal columns, and every column's group.
-
-    Symbols have equal prices where no linear loss counts, often all of them.
-    """
-    groups: dict[bytes, int] = {}
-    group = [groups.setdefault(column.tobytes(), len(groups)) for column in np.ascontiguousarray(matrix.T)]
-    _, first = np.unique(group, return_index=True)
-    return first, np.array(group)
+_FURTHEST = 600.0  # exponents are kept below this: exp overflows at 709
+_TINY = 1e-290  # covers what underflows
 
 
 class FloatNumbers:
-    """Means, prices and rates of a certificate's numbers, with ordinary rounding.
+    """Bounds on means, prices and rates of a certificate's numbers; each is rounded in the direction that is safe.
 
-    Symbols of mass zero take no part. Masses and rows of the channel are divided by their sums, which are one
-    to rounding. Letters are taken in blocks: a few MB of memory whatever the size.
+    Symbols of mass zero take no part. Masses and rows of the channel are divided by their sums.
 
     Parameters
     ----------
     problem : Problem
-    u : numpy.ndarray
-        Shape (n_x,).
-    multipliers : numpy.ndarray
-        Shape (M,), >= 0.
+    point : DualPoint
     letters : numpy.ndarray
         Shape (k,).
     channel : numpy.ndarray
         Shape (n_x, k).
-
-    Attributes
-    ----------
-    proved : bool
-        Whether `log_max_price` is an upper bound on every price; False where it was only searched for.
+    proof : PriceProof or None
+        Of the largest price, where that needs one.
     """
 
     def __init__(
-        self,
-        problem: Problem,
-        u: np.ndarray,
-        multipliers: np.ndarray,
-        letters: np.ndarray,
-        channel: np.ndarray,
+        self, problem: Problem, point: DualPoint, letters: np.ndarray, channel: np.ndarray, proof: object = None
     ) -> None:
+        self.problem, self.point, self.letters, self.proof = problem, point, letters, proof
         self.symbols = np.flatnonzero(problem.p_x > 0)
-        self._everything = self.symbols.size == problem.n_x
-        self.losses = [loss.matrix for loss in problem.linear_losses]
-        self.p = problem.p_x[self.symbols] / math.fsum(problem.p_x)
-        self.free = problem.free
-        self.labels = [self._rows(label.conditional) for label in problem.label_entropies]
-        self.first_label = len(problem.losses) - len(self.labels)  # index of the first label's loss
-        self.u, self.multipliers = u[self.symbols], multipliers[: self.first_label]
-        self.label_multipliers = multipliers[self.first_label :]
-        self.proved = True
-        self._log_weights: np.ndarray | None = None
-        self.letters = letters
-        self.channel = channel if self._everything else channel[self.symbols]
+        self.rows: slice | np.ndarray = slice(None) if self.symbols.size == problem.n_x else self.symbols
+        self.masses = problem.p_x[self.rows]
+        self.excess_mass = math.fsum([*self.masses.tolist(), -1.0])  # of the sum of masses above one, rounded once
+        self.p = self.masses / (1.0 + self.excess_mass)
+        self.linear = problem.linear_losses
+        self.n_linear = len(problem.losses) - len(problem.label_entropies)
+        self.multipliers = point.multipliers
+        self.channel = channel[self.rows]
 
     def context(self) -> AbstractContextManager[None]:
         """Return the context that the arithmetic has to run in."""
         return nullcontext()
 
-    def number(self, value: float) -> float:
-        """Return a stored number in this arithmetic."""
-        return value
+    # ------------------------------------------------------------------------------------------ the shift
 
-    def lower_end(self, value: float) -> float:
-        """Return a float that is not above the number, as far as this arithmetic can tell."""
-        return value
+    def _block(self, m: int, letters: slice | np.ndarray | None = None) -> np.ndarray:
+        return self.linear[m].block(self.rows, slice(None) if letters is None else letters)
 
-    def upper_end(self, value: float) -> float:
-        """Return a float that is not below the number, as far as this arithmetic can tell."""
-        return value
+    def _forbidden(self, letters: slice | np.ndarray) -> np.ndarray | None:
+        mask = self.problem.forbidden
+        return None if mask is None else mask[self.rows][:, letters]
 
-    def mean_u(self) -> float:
-        """Return p.u, nats."""
-        return math.fsum(self.p * self.u)
+    @cached_property
+    def shifts(self) -> np.ndarray:
+        """The least value of every linear loss over the allowed letters, shape (M', n); zero where letters are free."""
+        shifts = np.zeros((self.n_linear, self.p.size))
+        for m, loss in enumerate(self.linear):
+            if self.problem.forbidden is None:
+                shifts[m] = loss.row_minima()[self.rows]
+                continue
+            shifts[m] = math.inf
+            for letters in self._blocks(self.problem.n_letters):
+                allowed = np.where(self._forbidden(letters), math.inf, self._block(m, letters))
+                np.minimum(shifts[m], allowed.min(axis=1), out=shifts[m])
+        return shifts
 
-    def log_max_price(self) -> float:
-        """Return log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats; -inf if every exponent overflows."""
-        if self.free is not None:
-            return self.largest_free_price().log_upper
-        if self.label_multipliers.any():
-            return self.largest_price().log_upper
-        start = (np.log(self.p) + self.u)[:, None]
-        largest = -math.inf
-        for columns in self._blocks(self.losses[0].shape[1]):
-            exponent = np.repeat(start, columns.stop - columns.start, axis=1)
-            for multiplier, matrix in zip(self.multipliers, self.losses, strict=True):
-                block = self._rows(matrix[:, columns])
-                if multiplier > 0:
-                    with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                        exponent -= multiplier * block
-                else:
-                    exponent[np.isinf(block)] = -math.inf
-            top = exponent.max(axis=0)
-            exponent = exponent[:, top > -math.inf]
-            top = top[top > -math.inf]
-            if top.size:
-                exponent -= top
-                largest = max(largest, float((top + np.log(np.exp(exponent).sum(axis=0))).max()))
-        return largest
+    @cached_property
+    def exponents(self) -> tuple[np.ndarray, float]:
+        """u_i - sum_m lambda_m min_a L_m(i, a), shape (n,), rounded once, and what each errs by, in units of itself."""
+        total, rest = two_sum(self.point.u[self.rows], self.point.rest[self.rows])
+        for m in np.flatnonzero(self.multipliers[: self.n_linear]):
+            if not self.shifts[m].any():
+                continue
+            product, left = two_product(-self.multipliers[m], self.shifts[m])
+            total, lost = two_sum(total, product)
+            rest = rest + (left + lost)
+        return total + rest, 2.0
 
-    def largest_price(self, rtol: float = _PRICE_TOLERANCE, log_enough: float = 0.0) -> LargestPrice:
-        """Return the largest price over all symbols and soft decisions: what was found, and an upper bound.
-
-        Certificates are stored with u scaled so that no price exceeds one: to show that much is enough by default.
-        """
-        from rdcsolve.letters.pricing.decisions import largest_price
-
-        weights = self.log_weights()
-        symbols, _ = distinct_columns(weights)
-        found = largest_price(
-            weights[:, symbols], self.labels, self.label_multipliers, rtol=rtol, log_enough=log_enough
+    def shifted_bound(self, m: int, bound: float) -> float:
+        """Return b - sum_i p_i min_a L(i, a), rounded once: the room that a limit leaves above the least value."""
+        if m >= self.n_linear or not self.shifts[m].any():
+            return bound
+        # masses sum to 1 + excess: (b (1 + excess) - sum_i mass_i min_i) / (1 + excess)
+        exact = exact_dot(
+            (-self.masses, self.shifts[m]), (np.array([bound]), np.array([self.excess_mass])), plus=(bound,)
         )
-        self.proved = found.proved
-        return replace(found, column=int(symbols[found.column]))
+        return exact / (1.0 + self.excess_mass)
 
-    def free_price(self) -> FreePrice:
-        """Return the price of free letters, as a function of points and soft decisions."""
-        from rdcsolve.letters.pricing.points import FreePrice
+    def least_mean(self, m: int) -> float:
+        """Return sum_i p_i min_a L(i, a), rounded twice."""
+        if m >= self.n_linear or not self.shifts[m].any():
+            return 0.0
+        return exact_dot((self.masses, self.shifts[m])) / (1.0 + self.excess_mass)
 
-        assert self.free is not None
-        return FreePrice(
-            np.log(self.p) + self.u,
-            self._rows(self.free.points),
-            float(self.multipliers[0]) * self.free.scale,
-            self.labels,
-            self.label_multipliers,
-        )
+    # ------------------------------------------------------------------------------------------ lower bounds
 
-    def largest_free_price(self, rtol: float = _FREE_PRICE_TOLERANCE, log_enough: float = 0.0) -> LargestFreePrice:
-        """Return the largest price over all points and soft decisions: what was found, and on the line a bound."""
-        from rdcsolve.letters.pricing.line import largest_free_price
+    def log_largest(self) -> tuple[float, bool]:
+        """Return an upper bound of log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats, and whether it is proved."""
+        if self.problem.free is None and not self.multipliers[self.n_linear :].any():
+            return self._log_largest_listed(), True
+        from rdcsolve.certificates.standin import FloatNumbers as StandIn
 
-        log_error = 2.0**-50 * (np.abs(np.log(self.p)) + np.abs(self.u))
-        found = largest_free_price(self.free_price(), rtol, log_error, log_enough=log_enough)
-        self.proved = found.proved
-        return found
+        empty = np.empty(0, dtype=np.intp), np.empty((self.problem.n_x, 0))
+        old = StandIn(self.problem, self.point.u, self.multipliers, *empty)
+        value = old.log_max_price()
+        return value + 1e-12, old.proved
 
-    def log_weights(self) -> np.ndarray:
-        """Return log p_i + u_i - lambda.L(i, a) over the linear losses, shape (n, n_letters), rounded upwards.
+    def _log_largest_listed(self) -> float:
+        """Return the bound where letters are the symbols of a finite alphabet.
 
-        Sums of M + 2 terms err by less than 2^-50 (M + 3) of the sum of the terms' sizes, which is at most twice that
-        of the positive ones and the result's.
+        An exponent x = e - lambda.L is the sum of M + 1 terms, each rounded twice, so it errs by (M + 3) units of
+        2 |e| + |x|, where |e| covers lambda.L up to |x|. Weighted by p exp(x) the second adds at most max(x, 0) c + 1 / e:
+        x exp(x) > -1 / e. Exponential, products and the sum of n terms err by n + 12 units.
         """
-        if self._log_weights is not None:
-            return self._log_weights
-        log_p = np.log(self.p)
-        exponent = np.repeat((log_p + self.u)[:, None], self.losses[0].shape[1], axis=1)
-        for multiplier, matrix in zip(self.multipliers, self.losses, strict=True):
-            block = self._rows(matrix)
-            if multiplier > 0:
+        exponent, units = self.exponents
+        active = np.flatnonzero(self.multipliers[: self.n_linear])
+        size = float(np.abs(exponent).max(initial=0.0))
+        if not math.isfinite(size):
+            return math.inf
+        down_by = max(0.0, float(exponent.max()) - _FURTHEST)
+        start = exponent - down_by
+        largest = 0.0
+        for letters in self._blocks(self.problem.n_letters):
+            x = np.repeat(start[:, None], letters.stop - letters.start, axis=1)
+            for m in active:
                 with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                    exponent -= multiplier * block
-            else:
-                exponent[np.isinf(block)] = -math.inf
-        size = 2 * (np.abs(log_p) + np.abs(self.u))[:, None] + np.abs(np.maximum(exponent, _NEGLIGIBLE_LOG))
-        self._log_weights = exponent + 2.0**-50 * (len(self.losses) + 3) * size
-        return self._log_weights
+                    block = self._block(m, letters)
+                    if self.shifts[m].any():
+                        block = block - self.shifts[m][:, None]
+                    x -= self.multipliers[m] * block
+            forbidden = self._forbidden(letters)
+            if forbidden is not None:
+                x[forbidden] = -math.inf
+            largest = max(largest, float((self.p @ np.exp(x, out=x)).max()))
+        if not math.isfinite(largest):
+            return math.inf
+        largest += _TINY
+        each = UNIT * (active.size + 3 + units) * (3 * size + 2 * down_by + 1 / largest)
+        relative = each * (1 + 1e-9) + UNIT * (self.p.size + 12) + EXPONENTIAL
+        log = math.log(largest)
+        return up(log + EXPONENTIAL * abs(log) + relative + down_by + UNIT * down_by)
 
-    def terms_at(self, places: np.ndarray) -> np.ndarray:
-        """Return log p_i + u_i - lambda.L(i, a) for letters at symbols (k,), or at points (k, dim) where free."""
-        return self.log_weights()[:, places] if self.free is None else self.free_price().weights_at(places)
+    def _mean_exponent(self) -> float:
+        """Return a lower bound of sum_i p_i (u_i - lambda.min_a L(i, a))."""
+        exponent, units = self.exponents
+        mean = exact_dot((self.masses, exponent)) / (1.0 + self.excess_mass)
+        return mean - UNIT * ((units + 2) * float(self.p @ np.abs(exponent)) * (1 + 1e-9) + 3 * abs(mean))
 
-    def least_loss(self, index: int) -> float:
-        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
-        if index >= self.first_label:
-            label = self.labels[index - self.first_label]
-            return -math.fsum(self.p * (label * np.log(np.where(label > 0, label, 1.0))).sum(axis=1))
-        if self.free is not None:
-            return 0.0  # a letter at every point
-        return math.fsum(self.p * self.least_per_symbol(index))
+    def lower_bound(self, goal: Objective, bounds: np.ndarray, log_largest: float) -> float:
+        """Return a lower bound on the objective: what p.u - lambda.b - log C comes to, rounded down.
 
-    def least_per_symbol(self, index: int) -> np.ndarray:
-        """Return min_a L(i, a) over the letters that no loss forbids, shape (n,); exact."""
-        least = np.full(self.p.size, math.inf)
-        for columns in self._blocks(self.losses[0].shape[1]):
-            block = self._rows(self.losses[index][:, columns])
-            for matrix in self.losses:
-                block = np.where(np.isinf(self._rows(matrix[:, columns])), math.inf, block)
-            np.minimum(least, block.min(axis=1), out=least)
-        return least
+        In shifted terms it is sum_i p_i e_i - sum_m lambda_m b'_m - log C, where a loss that is not charged for its
+        bound keeps its least mean.
+        """
+        charged = goal.charged(self.multipliers)
+        terms = [self._mean_exponent(), -log_largest, -goal.rate]
+        for m in np.flatnonzero(charged):
+            terms.append(-float(charged[m]) * self.shifted_bound(int(m), float(bounds[m])))
+        total = math.fsum(terms) - 6 * UNIT * math.fsum(map(abs, terms))
+        slope = goal.slope(self.multipliers)
+        total = down(total / slope) if slope != 1.0 else total
+        kept = [m for m in np.flatnonzero(self.multipliers[: self.n_linear]).tolist() if not charged[m]]
+        if not kept:
+            return total
+        extra = [float(self.multipliers[m]) / slope * self.least_mean(m) for m in kept]
+        return math.fsum([total, *extra]) - 8 * UNIT * math.fsum([abs(total), *map(abs, extra)])
 
-    def row_sums(self) -> np.ndarray:
-        """Return the sums of the channel's rows, shape (n,)."""
-        return self.channel.sum(axis=1)
+    def plane(self, log_largest: float) -> float:
+        """Return a lower bound of p.u - log C, nats."""
+        terms = [self._mean_exponent(), -log_largest]
+        terms += [float(self.multipliers[m]) * self.least_mean(m) for m in range(self.n_linear) if self.multipliers[m]]
+        return math.fsum(terms) - 8 * UNIT * math.fsum(map(abs, terms))
+
+    def least_loss(self, m: int) -> float:
+        """Return a lower bound of the least mean of a loss; H(S | X) for a label."""
+        if m >= self.n_linear:
+            rows = self._label(m)
+            terms = -rows * np.log(np.where(rows > 0, rows, 1.0))
+            least = math.fsum(self.p * terms.sum(axis=1))
+            return max(least - (EXPONENTIAL + UNIT * (rows.shape[1] + 8)) * (least + 1.0), 0.0)
+        least = self.least_mean(m)
+        return least - 4 * UNIT * abs(least)
+
+    # ------------------------------------------------------------------------------------------ the channel
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
-        return float(np.abs(self.row_sums() - 1.0).max())
+        return float(np.abs(self._row_sums - 1.0).max())
 
+    @cached_property
+    def _row_sums(self) -> np.ndarray:
+        return self.channel.sum(axis=1)
+
+    @cached_property
+    def _joint(self) -> np.ndarray:
+        """p_i W(a | i), shape (n, k); each errs by k + 5 units."""
+        return self.channel * (self.p / self._row_sums)[:, None]
+
+    @property
+    def _units(self) -> float:
+        """What a sum over all pairs of non-negative products of joint masses errs by, relatively."""
+        n, k = self.channel.shape
+        return UNIT * (n + 2 * k + 16)
+
+    @cached_property
     def rate(self) -> float:
-        """Return I(X; A) of the channel, nats."""
-        totals = np.zeros(self.p.size)
-        scale = 1.0 / self.row_sums()
-        for columns in self._blocks(self.letters.size):
-            rows = self.channel[:, columns] * scale[:, None]
-            joint = self.p[:, None] * rows
-            q = np.broadcast_to(joint.sum(axis=0), rows.shape)
-            some = joint > 0  # a joint mass that underflows to zero contributes nothing
-            terms = np.log(rows, out=np.zeros(rows.shape), where=some)
-            terms -= np.log(q, out=np.zeros(rows.shape), where=some)
-            totals += (rows * terms).sum(axis=1)
-        return max(0.0, math.fsum(self.p * totals))
+        """An upper bound of I(X; A), nats; exactly zero if all rows are the same.
 
-    def mean_loss(self, index: int) -> float:
-        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label.
-
-        Where letters are free it is the mean squared distance from the letters' means.
+        With all joint masses and row sums off by d relatively, a term w log(w / q) is off by d (|log(w / q)| + 3) w.
         """
-        if index >= self.first_label:
-            return self._label_entropy(self.labels[index - self.first_label])
-        if self.free is not None:
-            return self._spread_within_letters() * self.free.scale
-        totals = np.zeros(self.p.size)
-        for columns in self._blocks(self.letters.size):
-            rows = self.channel[:, columns]
-            block = self._rows(np.take(self.losses[index], self.letters[columns], axis=1))
-            totals += np.multiply(rows, block, out=np.zeros(rows.shape), where=rows > 0).sum(axis=1)
-        return math.fsum(self.p / self.row_sums() * totals)
+        if (self.channel == self.channel[0]).all():
+            return 0.0
+        q = self._joint.sum(axis=0)
+        total, sizes = 0.0, 0.0
+        scale = 1.0 / self._row_sums
+        for letters in self._blocks(self.letters.size):
+            joint = self._joint[:, letters]
+            some = joint > 0  # a joint mass that underflows to zero contributes nothing
+            ratio = np.divide(
+                self.channel[:, letters] * scale[:, None], q[letters], out=np.ones(joint.shape), where=some
+            )
+            terms = joint * np.log(ratio, out=np.zeros(joint.shape), where=some)
+            total += math.fsum(terms.sum(axis=1))
+            sizes += float(np.abs(terms).sum())
+        error = (self._units + EXPONENTIAL) * (sizes * (1 + 1e-9) + 3.0)
+        return max(0.0, up(total + error))
+
+    def rate_excess(self, bound: float) -> float:
+        """Return an upper bound of I(X; A) - bound."""
+        return up(self.rate - bound) if self.rate else -bound
+
+    def mean(self, m: int) -> float:
+        """Return an upper bound of E L under the channel; H(S | A) for a label."""
+        above = self._mean_above(m)
+        return up(self.least_mean(m) + above) if above and self.least_mean(m) else above + self.least_mean(m)
+
+    def excess(self, m: int, bound: float) -> float:
+        """Return an upper bound of E L - bound."""
+        room = self.shifted_bound(m, bound)
+        excess = self._mean_above(m) - room
+        return excess + 4 * UNIT * abs(room) if room and excess else excess
+
+    def _mean_above(self, m: int) -> float:
+        """Return an upper bound of how far E L is above the least mean, from which the loss was shifted."""
+        if m >= self.n_linear:
+            return self._label_entropy(self._label(m))
+        if self.problem.free is not None:
+            return self._spread_within_letters() * self.problem.free.scale * (1 + 4 * UNIT)
+        total = 0.0
+        for letters in self._blocks(self.letters.size):
+            joint = self._joint[:, letters]
+            block = self._block(m, self.letters[letters])
+            if self.shifts[m].any():
+                block = block - self.shifts[m][:, None]
+            total += float(np.multiply(joint, block, out=np.zeros(joint.shape), where=joint > 0).sum())
+        return total * (1 + self._units)
+
+    def _label(self, m: int) -> np.ndarray:
+        """Return the label's conditionals, shape (n, n_s), rows summing to one up to a few units."""
+        rows = self.problem.label_entropies[m - self.n_linear].conditional[self.rows]
+        return rows / rows.sum(axis=1, keepdims=True)
 
     def _label_entropy(self, label: np.ndarray) -> float:
-        """Return H(S | A) = sum_a sum_s P(s, a) log (sum_s P(s, a) / P(s, a)), nats."""
-        joint = (self.channel * (self.p / self.row_sums())[:, None]).T @ label
+        """Return an upper bound of H(S | A) = sum_a sum_s P(s, a) log (q(a) / P(s, a)), nats.
+
+        Joint masses off by d relatively make a term off by d (log(q / P) + 2) P.
+        """
+        joint = self._joint.T @ label
         q = np.broadcast_to(joint.sum(axis=1, keepdims=True), joint.shape)
         some = joint > 0
-        terms = np.log(q, out=np.zeros(joint.shape), where=some) - np.log(joint, out=np.zeros(joint.shape), where=some)
-        return max(0.0, math.fsum((joint * terms).ravel()))
+        ratio = np.divide(q, joint, out=np.ones(joint.shape), where=some)
+        terms = joint * np.log(ratio, out=np.zeros(joint.shape), where=some)
+        several = some & (joint < q)  # a letter with one class leaves nothing unknown, exactly
+        if not several.any():
+            return 0.0
+        units = self._units + UNIT * (2 * label.shape[1] + 8)
+        total = math.fsum(terms.ravel())
+        return max(0.0, up(total + (units + EXPONENTIAL) * (total + 2 * float(joint[several].sum()))))
 
     def _spread_within_letters(self) -> float:
-        """Return E |X - E[X | A]|^2."""
-        joint = self.channel * (self.p / self.row_sums())[:, None]
+        """Return an upper bound of E |X - y(A)|^2 with letters at their means, rounded: no less than at the means."""
+        assert self.problem.free is not None
         points, means = self._points_and_means()
         total = 0.0
         for coordinate, mean in zip(points.T, means.T, strict=True):
-            total += math.fsum((joint * (coordinate[:, None] - mean) ** 2).sum(axis=1))
-        return total
+            total += math.fsum((self._joint * (coordinate[:, None] - mean) ** 2).sum(axis=1))
+        return total * (1 + self._units + 8 * UNIT)
 
     def _points_and_means(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the symbols' points (n, dim) and the letters' means (k, dim), rounded."""
-        assert self.free is not None
-        points = self._rows(self.free.points)
-        return points, replace(self.free, points=points).means(self.channel * self.p[:, None])
+        free = self.problem.free
+        assert free is not None
+        joint = np.zeros((self.problem.n_x, self.channel.shape[1]))
+        joint[self.rows] = self.channel * self.masses[:, None]
+        return free.points[self.rows], free.means(joint)
+
+    def objective(self, goal: Objective) -> float:
+        """Return an upper bound of the objective of the channel."""
+        if goal.target is not None:
+            return self.mean(goal.target)
+        if goal.multipliers is None:
+            return self.rate
+        terms = [self.rate]
+        terms += [float(value) * self.mean(m) for m, value in enumerate(goal.multipliers) if value]
+        return up(math.fsum(terms) * (1 + 4 * UNIT)) if any(terms) else 0.0
 
     def forbidden_mass(self) -> float:
         """Return the largest entry of the channel at a forbidden pair; exact."""
-        largest = 0.0
-        for columns in self._blocks(self.letters.size):
-            for matrix in self.losses:
-                banned = np.isinf(self._rows(np.take(matrix, self.letters[columns], axis=1)))
-                largest = max(largest, float(np.max(self.channel[:, columns], initial=0.0, where=banned)))
-        return largest
+        mask = self.problem.forbidden
+        if mask is None:
+            return 0.0
+        return float(np.max(self.channel, initial=0.0, where=mask[self.rows][:, self.letters]))
 
-    def _rows(self, block: np.ndarray) -> np.ndarray:
-        return block if self._everything else block[self.symbols]
+    def spread(self, m: int) -> float:
+        """Return the largest minus the least value of a loss over the pairs that are allowed, rounded."""
+        if m >= self.n_linear:
+            return math.log(self.problem.label_entropies[m - self.n_linear].conditional.shape[1])
+        if self.problem.free is not None:
+            points = self.problem.free.points[self.rows]
+            return float(np.ptp(points, axis=0) @ np.ptp(points, axis=0)) * self.problem.free.scale
+        low, high = math.inf, -math.inf
+        for letters in self._blocks(self.problem.n_letters):
+            block, forbidden = self._block(m, letters), self._forbidden(letters)
+            allowed = slice(None) if forbidden is None else ~forbidden
+            low = min(low, float(np.min(block[allowed], initial=math.inf)))
+            high = max(high, float(np.max(block[allowed], initial=-math.inf)))
+        return high - low
 
     def _blocks(self, n_columns: int) -> Iterator[slice]:
         width = max(1, _PAIRS_AT_A_TIME // self.p.size)

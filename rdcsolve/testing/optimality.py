@@ -196,5 +196,5 @@ def _check_slackness(problem: Problem, reached: Achieved, multipliers: np.ndarra
             f"allowed {allowed:.3g}",
         )
     if problem.goal.target is not None:
-        spare = problem.rate_bound - reached.rate
+        spare = problem.goal.rate - reached.rate
         require(spare <= allowed, f"the rate limit is not used up: {spare:.3g} nats are left")

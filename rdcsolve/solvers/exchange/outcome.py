@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.certificates import Certificate
-from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.standin import FloatNumbers
 from rdcsolve.information import conditional_entropy
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from rdcsolve.certificates.floating import FloatNumbers, distinct_columns
+from rdcsolve.certificates.standin import FloatNumbers, distinct_columns
 from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
 from rdcsolve.letters.pricing.points import FreeLetters
 from rdcsolve.problems import Problem
