@@ -50,8 +50,8 @@ class Verification:
 
     Every channel that meets the limits has an objective of at least `lower`; the certificate's channel
     exceeds the limits by at most `excess`, and its objective is at most `upper`. In ball arithmetic this is a
-    theorem about the stored numbers; in floating point every rounding is allowed for, on the assumption that exp and log
-    are good to four units in the last place.
+    theorem about the stored numbers; in floating point every rounding is allowed for, on the assumption that exp and
+    log are good to four units in the last place.
 
     Parameters
     ----------
@@ -178,6 +178,10 @@ def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float")
         lower = _lower_bound(certificate.point.multipliers, problem, numbers, findings)
         slack = _slack(problem, numbers, arithmetic)
         upper = _upper_bound(certificate, problem, numbers, slack, findings)
+    if lower.bound > upper.bound:  # a limit is met within its slack, but no channel meets it exactly
+        missed = max(upper.excess, key=lambda name: upper.excess[name], default="rate")
+        findings.notes.append(f"the limit on {missed} is met to rounding, by no channel exactly: bounds are cut there")
+        lower = lower._replace(bound=upper.bound)
     return Verification(
         objective=problem.objective,
         arithmetic=arithmetic,

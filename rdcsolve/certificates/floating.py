@@ -126,20 +126,18 @@ class FloatNumbers:
     def _log_largest_listed(self) -> float:
         """Return the bound where letters are the symbols of a finite alphabet.
 
-        An exponent x = e - lambda.L is the sum of M + 1 terms, each rounded twice, so it errs by (M + 3) units of
-        2 |e| + |x|, where |e| covers lambda.L up to |x|. Weighted by p exp(x) the second adds at most max(x, 0) c + 1 / e:
-        x exp(x) > -1 / e. Exponential, products and the sum of n terms err by n + 12 units.
+        An exponent x = e - lambda.L is the sum of M + 1 terms, each rounded twice, so it errs by (M + 4) units of
+        2 |e| + |x|, where |e| covers lambda.L up to |x|. Weighted by p exp(x) the second adds at most c max(x, 0) + 1 / e,
+        since x exp(x) > -1 / e, and max(x, 0) <= |e|. Exponential, products and the sum of n terms err by n + 12 units.
         """
         exponent, units = self.exponents
         active = np.flatnonzero(self.multipliers[: self.n_linear])
         size = float(np.abs(exponent).max(initial=0.0))
         if not math.isfinite(size):
             return math.inf
-        down_by = max(0.0, float(exponent.max()) - _FURTHEST)
-        start = exponent - down_by
-        largest = 0.0
+        log_largest = -math.inf
         for letters in self._blocks(self.problem.n_letters):
-            x = np.repeat(start[:, None], letters.stop - letters.start, axis=1)
+            x = np.repeat(exponent[:, None], letters.stop - letters.start, axis=1)
             for m in active:
                 with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
                     block = self._block(m, letters)
@@ -149,14 +147,16 @@ class FloatNumbers:
             forbidden = self._forbidden(letters)
             if forbidden is not None:
                 x[forbidden] = -math.inf
-            largest = max(largest, float((self.p @ np.exp(x, out=x)).max()))
-        if not math.isfinite(largest):
-            return math.inf
-        largest += _TINY
-        each = UNIT * (active.size + 3 + units) * (3 * size + 2 * down_by + 1 / largest)
-        relative = each * (1 + 1e-9) + UNIT * (self.p.size + 12) + EXPONENTIAL
-        log = math.log(largest)
-        return up(log + EXPONENTIAL * abs(log) + relative + down_by + UNIT * down_by)
+            down_by = max(0.0, float(x.max()) - _FURTHEST)
+            if down_by:
+                x -= down_by
+            largest = float((self.p @ np.exp(x, out=x)).max())
+            if not largest < math.inf:
+                return math.inf
+            log_largest = max(log_largest, math.log(largest + _TINY) + down_by)
+        each = UNIT * (active.size + 4 + units) * (3 * size + abs(log_largest) + math.exp(min(-log_largest, 700.0)))
+        relative = each + UNIT * (self.p.size + 12) + EXPONENTIAL
+        return up(log_largest + relative + EXPONENTIAL * abs(log_largest))
 
     def _mean_exponent(self) -> float:
         """Return a lower bound of sum_i p_i (u_i - lambda.min_a L(i, a))."""

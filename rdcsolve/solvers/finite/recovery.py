@@ -163,7 +163,7 @@ def _unmask(
         if not 0 < dearest < math.inf:
             continue
         largest = math.log(dearest)
-        lost = largest + sum(float(trial[row]) * max(room[row], 0.0) for row in masked)
+        lost = largest + sum(float(trial[row]) * abs(room[row]) for row in masked)
         if best is None or lost < best[0]:
             best = lost, trial, largest
     if best is None:  # no share leaves a price in range: without multipliers the trivial bound follows
