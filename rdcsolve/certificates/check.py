@@ -247,19 +247,22 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
         findings.faults.append("u is not finite at a symbol of positive mass: it proves nothing")
         return nothing
     log_largest, proved = numbers.log_largest()
+    if not proved:
+        findings.notes.append(
+            "the largest price is not proved (too many classes for the multiplier, letters free off the line, or no "
+            "proof is held): only the trivial lower bound follows"
+        )
+        return nothing
     if not math.isfinite(log_largest):
-        if proved:
-            findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
-        else:
-            findings.notes.append("there is no proof of the largest price: only the trivial lower bound follows")
+        findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
         return nothing._replace(log_largest=log_largest)
-    plane = numbers.plane(log_largest) if proved else -math.inf
+    plane = numbers.plane(log_largest)
     unusable = _unusable(multipliers, problem)
     if unusable:
         findings.notes.append(unusable)
-        return _Lower(trivial, log_largest, plane, proved)
+        return _Lower(trivial, log_largest, plane, True)
     bound = numbers.lower_bound(goal, problem.bounds, log_largest)
-    return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
+    return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, True)
 
 
 def _unusable(multipliers: np.ndarray, problem: Problem) -> str:

@@ -127,8 +127,8 @@ class FloatNumbers:
         """Return the bound where letters are the symbols of a finite alphabet.
 
         An exponent x = e - lambda.L is the sum of M + 1 terms, each rounded twice, so it errs by (M + 4) units of
-        2 |e| + |x|, where |e| covers lambda.L up to |x|. Weighted by p exp(x) the second adds at most c max(x, 0) + 1 / e,
-        since x exp(x) > -1 / e, and max(x, 0) <= |e|. Exponential, products and the sum of n terms err by n + 12 units.
+        2 |e| + |x|, where |e| covers lambda.L up to |x|. Weighted by p exp(x) the second adds at most c max(x, 0) and
+        1 / e, since x exp(x) > -1 / e; and max(x, 0) <= |e|. The rest errs by n + 12 units for a sum of n terms.
         """
         exponent, units = self.exponents
         active = np.flatnonzero(self.multipliers[: self.n_linear])

@@ -9,23 +9,52 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.certificates.check import Verification
-from rdcsolve.information import nats_to_bits
+from rdcsolve.information import entropy, nats_to_bits
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_in_nats, is_rate
 
 _UNITS = 4e-16  # relatively: what a conversion of units rounds by
 
 
-def compared(result: Any, problem: Problem, found: Verification) -> Verification:
-    """Return a verification of a result's certificate with every claim of the result itself that does not follow.
+def verified(result: Any, problem: Problem, arithmetic: str) -> Verification:
+    """Return what a result's certificate proves, with every claim of the result itself that does not follow.
 
     Parameters
     ----------
     result : Result
+        With a certificate.
     problem : Problem
-    found : Verification
-        Of the result's certificate for this problem.
+        The problem solved.
+    arithmetic : {"float", "ball"}
     """
+    if result.status.name == "INFEASIBLE":
+        return _refuting(result, problem, arithmetic)
+    return _with_claims(result, problem, result.certificate.verify(problem, arithmetic))
+
+
+def of_the_rate(problem: Problem) -> Problem:
+    """Return the least rate under the problem's limits on losses: what a certificate of infeasibility is about."""
+    return problem.minimising("rate").with_limits(rate=None)
+
+
+def largest_rate(problem: Problem) -> float:
+    """Return what no rate within the limits exceeds, nats: H(X), or the limit on the rate."""
+    largest = entropy(problem.p_x[problem.p_x > 0]) * (1 + 1e-12) + 1e-12
+    return largest if problem.rate_bound is None else min(largest, problem.rate_bound)
+
+
+def _refuting(result: Any, problem: Problem, arithmetic: str) -> Verification:
+    """Return the verification that no channel meets the limits: every rate would be beyond the largest there is."""
+    found = result.certificate.verify(of_the_rate(problem), arithmetic)
+    largest = largest_rate(problem)
+    if found.proved and found.lower > largest:
+        return found
+    fault = f"the limits are proved to need a rate of {found.lower:.10g} nat, which is not beyond {largest:.10g}"
+    return replace(found, valid=False, messages=(fault, *found.messages))
+
+
+def _with_claims(result: Any, problem: Problem, found: Verification) -> Verification:
+    """Return a verification with the claims of the result that do not follow."""
     faults = list(_differences(result))
     if result.objective != problem.objective:
         faults.append(

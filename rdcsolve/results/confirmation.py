@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.certificates.check import Verification, examine
-from rdcsolve.information import entropy
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.claims import largest_rate, of_the_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.rounding import exact_dot
@@ -147,11 +147,7 @@ def _infeasible(result: Result, problem: Problem) -> Result:
     """Return the result if its certificate puts every rate beyond H(X), or beyond the limit on the rate."""
     if result.certificate is None:
         return _weaker(result, "that no channel meets the limits is not proved")
-    bounding = problem.minimising("rate").with_limits(rate=None)
-    found = examine(result.certificate, bounding)
-    largest = entropy(problem.p_x[problem.p_x > 0]) * (1 + 1e-12) + 1e-12
-    if problem.rate_bound is not None:
-        largest = min(largest, problem.rate_bound)
+    found, largest = examine(result.certificate, of_the_rate(problem)), largest_rate(problem)
     if found.proved and found.lower > largest:
         return replace(result, certificate=replace(result.certificate, lower=found.lower, upper=math.nan))
     return _weaker(

@@ -169,11 +169,11 @@ class Result:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.results.claims import compared
+        from rdcsolve.results.claims import verified
 
         if self.certificate is None:
             raise InvalidInput(f"the result has no certificate ({self.status.name}); there is nothing to verify")
-        return compared(self, problem, self.certificate.verify(problem, arithmetic))
+        return verified(self, problem, arithmetic)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the result as one npz file, without pickle, whole or not at all.

@@ -21,7 +21,8 @@ _EPS = float(np.finfo(float).eps)
 _SMALLEST_SHARE = 1e-13  # of the largest output mass: letters below it change the rate by less than rounding
 _IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a limit that is not active
 _IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
-_STEEPNESSES = (1e6, 1e3, 1.0, 1e-1, 1e-2, 1e-3, 1e-4)  # of multipliers that stand for a mask
+_STEEPNESSES = (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 1e3, 1e6)  # of multipliers that stand for a mask
+_WORTH = 1e-13  # nats: what a steeper multiplier has to save
 _INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
 
 
@@ -164,7 +165,7 @@ def _unmask(
             continue
         largest = math.log(dearest)
         lost = largest + sum(float(trial[row]) * abs(room[row]) for row in masked)
-        if best is None or lost < best[0]:
+        if best is None or lost < best[0] - _WORTH:  # the smallest that does: large ones make other prices steep
             best = lost, trial, largest
     if best is None:  # no share leaves a price in range: without multipliers the trivial bound follows
         return space, np.zeros(log_v.shape), np.zeros(relative.shape), 0.0
