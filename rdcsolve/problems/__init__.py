@@ -5,16 +5,20 @@ from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, Label
 from rdcsolve.problems.losses import LabelEntropy, Loss
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.source import Source
+from rdcsolve.problems.structures import BlockLoss, LossStructure, SeparableLoss
 
 __all__ = [
+    "BlockLoss",
     "ClassifierLossLimit",
     "DistortionLimit",
     "LabelEntropy",
     "LabelEntropyLimit",
     "Loss",
     "LossLimit",
+    "LossStructure",
     "Problem",
     "RateLimit",
+    "SeparableLoss",
     "Source",
     "distortion_matrix",
 ]
