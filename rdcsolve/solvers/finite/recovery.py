@@ -11,6 +11,7 @@ from rdcsolve.certificates import Certificate
 from rdcsolve.information import mutual_information
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
+from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Iterate, Progress
@@ -58,10 +59,7 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
 
 def inside(task: ReducedProblem) -> np.ndarray:
     """Return the shifted bounds, a little less than they are, so that rounding cannot break a channel at them."""
-    offsets = np.array([float(task.p @ np.abs(shift)) for shift in task.letters.shifts])
-    room = np.where(task.free, task.bounds, 0.0)
-    inset = np.minimum(_INSIDE * room + 8 * _EPS * offsets, 0.1 * room)
-    return np.where(task.free, task.bounds - inset, np.inf)
+    return np.where(task.free, task.bounds * (1 - _INSIDE), np.inf)
 
 
 def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
@@ -80,14 +78,29 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
             full = np.where(sums > 0, allowed / np.where(sums > 0, sums, 1.0), full)
         full[symbols] = channel
         channel = full
-    means = np.array([_mean(problem.p_x, channel, loss.matrix[:, letters]) for loss in problem.linear_losses])
+    means = np.array([mean_loss(problem.p_x, channel, loss.block(None, letters)) for loss in problem.linear_losses])
     return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
 
 
-def _mean(p_x: np.ndarray, channel: np.ndarray, matrix: np.ndarray) -> float:
-    if np.isinf(matrix).any():
-        matrix = np.where(np.isinf(matrix), 0.0, matrix)  # no mass there: 0 * inf is 0
-    return float(p_x @ np.einsum("ia,ia->i", channel, matrix))
+def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray) -> float:
+    """Return the mean loss of a channel, its rows divided by their sums: rounded once beside what it exceeds minima by.
+
+    So a channel inside a limit by more than the rounding of its own small losses is never told to exceed it, however
+    large a constant part all losses have.
+
+    Parameters
+    ----------
+    p_x : numpy.ndarray
+        Shape (n,).
+    channel, losses : numpy.ndarray
+        Shape (n, k); no mass where a loss is infinite.
+    """
+    lowest = losses.min(axis=1)
+    lowest = np.where(np.isfinite(lowest), lowest, 0.0)
+    above = losses - lowest[:, None]
+    if np.isinf(above).any():
+        above = np.where(np.isinf(above), 0.0, above)  # no mass there: 0 * inf is 0
+    return mean_excess(p_x, lowest, 0.0, np.einsum("ia,ia->i", channel, above) / channel.sum(axis=1))
 
 
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
@@ -137,9 +150,13 @@ def _is_masked(task: ReducedProblem, row: int) -> bool:
 
 
 def _bound(task: ReducedProblem, m: int) -> float:
+    """Return the bound on a loss; its least value where it has none, or one that counts as the least value."""
     row = task.relevant.index(m)
-    offset = float(task.p @ task.letters.shifts[row])
-    return offset + (float(task.bounds[row]) if task.free[row] else 0.0)
+    bound = float(task.problem.bounds[m])
+    if task.free[row]:
+        return bound
+    least = float(task.least_means[row])
+    return max(bound, least) if math.isfinite(bound) else least
 
 
 def _unmask(  # type: ignore[no-untyped-def]
