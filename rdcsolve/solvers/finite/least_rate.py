@@ -180,11 +180,11 @@ def _result(task: ReducedProblem, settings: Settings, progress: Progress, assemb
 
 def _last_resort(task: ReducedProblem) -> recovery.Primal | None:
     """Return a channel that meets the limits where the solver found none: its rate is a bound, if a poor one."""
-    channel = feasible_channel(task) if task.free.any() else None
-    if channel is None:
+    found = feasible_channel(task) if task.free.any() else None
+    if found is None:
         return None
     problem = task.problem
-    made = recovery.complete(problem, np.arange(problem.n_letters), channel, task.letters.symbols)
+    made = recovery.complete(problem, *found, task.letters.symbols)
     return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
 
 
