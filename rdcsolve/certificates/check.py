@@ -118,7 +118,7 @@ def verify(certificate: Certificate, problem: Problem, arithmetic: str = "float"
     _check_fit(certificate, problem)
     findings = _Findings([], [])
     numbers: Any = _numbers(arithmetic)(
-        problem, certificate.u, certificate.multipliers, certificate.letters, certificate.channel
+        problem, certificate.u, certificate.multipliers, certificate.letters, np.asarray(certificate.channel)
     )
     with numbers.context():
         lower, log_max_price = _lower_bound(certificate, problem, numbers, findings)

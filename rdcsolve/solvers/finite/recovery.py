@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from rdcsolve.information import mutual_information
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Iterate, Progress
@@ -27,7 +28,7 @@ class Primal(NamedTuple):
     """A channel that meets the limits: letters (k,), channel (n_x, k), output masses (k,), rate, mean losses (M,)."""
 
     letters: np.ndarray
-    channel: np.ndarray
+    channel: Any  # an array, or a Channel where that would be large
     q: np.ndarray
     rate: float
     means: np.ndarray
@@ -50,11 +51,28 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
         if forbidden is not None and forbidden.all(axis=1).any():
             continue
         letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
+        if not task.letters.is_stored and 8 * task.p.size * letters.size > DENSE_CHANNEL_BYTES:
+            return _on_demand(task, letters, q, iterate.multipliers)
         tilted = best_channel(task, letters, q, iterate.multipliers, inside(task))
         if tilted.met:
             order = np.argsort(letters)
             return complete(task.problem, letters[order], tilted.channel[:, order], task.letters.symbols)
     return None
+
+
+def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Primal | None:
+    """Return the best channel with these output masses without ever storing it, or None if it misses a limit."""
+    masses = np.zeros(task.letters.n_letters)
+    masses[letters] = q
+    tilted = best_channel(task, np.arange(masses.size), masses, multipliers, inside(task))
+    if not tilted.met:
+        return None
+    problem, order = task.problem, np.argsort(letters)
+    full = np.zeros(len(problem.losses))
+    full[list(task.relevant)] = tilted.multipliers
+    channel = Channel(problem, letters[order], q[order], full)
+    means = np.array([channel.mean_loss(m) for m in range(len(problem.linear_losses))])
+    return Primal(channel.letters, channel, channel.output_law(), channel.rate(), means)
 
 
 def inside(task: ReducedProblem) -> np.ndarray:
