@@ -44,8 +44,8 @@ class InteriorPoint:
         if not task.letters.is_stored and 8 * letters.size**2 > TABLE_BYTES:
             raise InvalidInput(
                 f"InteriorPoint takes all {letters.size} letters at once, with a matrix of "
-                f"{8e-6 * letters.size**2:.0f} MB, more than {1e-6 * TABLE_BYTES:.0f} MB; use ColumnGeneration(), which "
-                "needs a few of them"
+                f"{8e-6 * letters.size**2:.0f} MB, more than {1e-6 * TABLE_BYTES:.0f} MB; use ColumnGeneration(), "
+                "which needs a few of them"
             )
         q = np.full(letters.size, 1 / letters.size)
         multipliers = None
