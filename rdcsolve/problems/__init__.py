@@ -6,8 +6,10 @@ from rdcsolve.problems.losses import LabelEntropy, Loss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.source import Source
+from rdcsolve.problems.structures import BlockLoss, LossStructure, SeparableLoss
 
 __all__ = [
+    "BlockLoss",
     "ClassifierLossLimit",
     "DistortionLimit",
     "LabelEntropy",
@@ -16,10 +18,12 @@ __all__ = [
     "Loss",
     "LossAtRate",
     "LossLimit",
+    "LossStructure",
     "Objective",
     "Problem",
     "Rate",
     "RateLimit",
+    "SeparableLoss",
     "Source",
     "distortion_matrix",
 ]

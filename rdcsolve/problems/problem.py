@@ -171,6 +171,27 @@ class Problem:
         """Mask (n_x, n_letters) of the pairs that some loss forbids, or None if no loss does."""
         return self._table.forbidden
 
+    def row_minima(self, m: int) -> np.ndarray:
+        """Return min_a L_m(i, a) of a linear loss over the letters allowed, shape (n_x,); zero at symbols without mass.
+
+        Parameters
+        ----------
+        m : int
+            Index into `linear_losses`.
+        """
+        return self._table.row_minima(m)
+
+    def spread(self, m: int) -> float:
+        """Return the largest difference in linear loss m between two letters allowed to one symbol of positive mass.
+
+        The scale on which its limit is met: a constant added to all losses of a symbol does not change it.
+        """
+        return self._table.spread(m)
+
+    def least_mean(self, m: int) -> float:
+        """Return the least mean of linear loss m over all channels: sum_i p_i min_a L_m(i, a), rounded once."""
+        return self._table.least_mean(m)
+
     @property
     def objective(self) -> str:
         """``"lagrangian"`` at fixed multipliers, else `minimise`."""
@@ -279,7 +300,7 @@ class Problem:
         else:
             letters = np.asarray(letters, dtype=np.intp)
             points = None if self.reproduction is None else self.reproduction[letters]
-            losses = [Loss(loss.name, loss.matrix[:, letters]) for loss in self._table.losses]
+            losses = [Loss(loss.name, loss.block(None, letters)) for loss in self._table.losses]
         pairs = zip(self._table.labels, decisions, strict=True)
         losses += [Loss(label.name, label.log_loss(soft)) for label, soft in pairs]
         return self._variant(_table=LossTable(self.p_x, losses), reproduction=points)

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import (
     ClassifierLossLimit,
     DistortionLimit,
@@ -19,7 +18,8 @@ from rdcsolve.problems.limits import (
     RateLimit,
 )
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
-from rdcsolve.problems.source import Source
+from rdcsolve.problems.source import Source, losses_between
+from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
 from rdcsolve.problems.validation import freeze, one_of, point_array
 
 _LIMITS = (DistortionLimit, LabelEntropyLimit, ClassifierLossLimit, LossLimit, RateLimit)
@@ -39,8 +39,10 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> 
     listed = _limit_list(limits)
     if isinstance(reproduction, str):
         return _resolve_free(source, reproduction, distortion, listed)
+    if is_structure(distortion):
+        distortion = structure_of(distortion, "loss 'distortion'")
     points = _letter_points(source, reproduction, distortion)
-    first = Loss("distortion", distortion_matrix(distortion, source.points, points))
+    first = Loss("distortion", losses_between(distortion, source, points, "distortion"))
     losses, bounds = _losses_and_bounds(source, points, first, listed)
     labels, their_bounds = _entropies(source, listed)
     table = LossTable(source.p_x, losses, labels)
@@ -109,7 +111,8 @@ def _letter_points(source: Source, reproduction: Any, distortion: Any) -> np.nda
         return point_array(reproduction, "reproduction")
     if isinstance(distortion, str) or callable(distortion):
         return source.points
-    if source.points is not None and np.shape(distortion) == (source.n_x, source.n_x):
+    shape = distortion.shape if isinstance(distortion, LossStructure) else np.shape(distortion)
+    if source.points is not None and tuple(shape) == (source.n_x, source.n_x):
         return source.points
     return None
 

@@ -121,7 +121,7 @@ def _is_rounding(problem: Problem, gap: float, tolerance: float, upper: float) -
     target = problem.goal.target
     if target is None or target >= len(problem.linear_losses) or not gap <= tolerance * max(1.0, upper):
         return False
-    return gap <= _RESOLVED * _spread(problem, target)
+    return gap <= _RESOLVED * problem.spread(target)
 
 
 def _without_channel(result: Result, found: Verification) -> Result:
@@ -167,7 +167,3 @@ def _weaker(result: Result, reason: str) -> Result:
         changes["minimum"] = {}
     return replace(result, **changes)
 
-
-def _spread(problem: Problem, target: int) -> float:
-    matrix = problem.linear_losses[target].matrix
-    return float(np.ptp(matrix[np.isfinite(matrix)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -63,8 +64,9 @@ class Result:
         Mean of every loss of the problem under the channel.
     multipliers : dict of str to float
         One per loss, >= 0: minus the slope of the least rate in that loss's bound, nats per unit of loss.
-    channel : numpy.ndarray
-        Shape (n_x, k).
+    channel : numpy.ndarray or Channel
+        Shape (n_x, k). Where losses are not stored and the array would be larger than 67 MB (2^26 bytes), a `Channel`,
+        which makes rows on demand.
     letters : numpy.ndarray
         Shape (k,), indices into the reproduction alphabet; repeated where letters are split. Where they are free,
         indices into `reproduction`.
@@ -98,7 +100,7 @@ class Result:
     rate_upper: float
     losses: dict[str, float]
     multipliers: dict[str, float]
-    channel: np.ndarray
+    channel: Any
     letters: np.ndarray
     q: np.ndarray
     d_tilted: np.ndarray

@@ -17,6 +17,7 @@ from rdcsolve.testing.claims import check_against, check_rate_function, check_so
 from rdcsolve.testing.curves import check_agreement, check_convex, check_monotone
 from rdcsolve.testing.equivalents import equivalents
 from rdcsolve.testing.feasibility import check_feasibility, check_infeasible
+from rdcsolve.testing.kernels import check_kernel
 from rdcsolve.testing.known import KnownProblem, known_problems
 from rdcsolve.testing.optimality import check_bounds, check_certificate, check_kkt
 from rdcsolve.testing.printing import as_code
@@ -36,6 +37,7 @@ __all__ = [
     "check_convex",
     "check_feasibility",
     "check_infeasible",
+    "check_kernel",
     "check_kkt",
     "check_monotone",
     "check_rate_function",

@@ -26,7 +26,7 @@ class ColumnGeneration:
     Parameters
     ----------
     first_letters : int, optional
-        How many letters to begin with, spread evenly over the alphabet.
+        How many letters to begin with, spread evenly over the alphabet, or over the grid it forms.
     max_inner_steps : int, optional
         Newton steps per round.
     """
@@ -57,13 +57,13 @@ class ColumnGeneration:
     def _first(self, task: ReducedProblem, start: Start | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         count = task.letters.n_letters
         size = min(self.first_letters, count)
-        spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+        spread = task.letters.spread_evenly(size)
         if task.free.any():
             # The restricted problem needs a channel well inside the limits, wherever the full one has it.
             wanted = margin(task).attained
             while spread.size < count and margin(task, spread).attained > 0.5 * (1 + wanted):
                 size = min(2 * size, count)
-                spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+                spread = task.letters.spread_evenly(size)
         spread = _covering(task, spread)
         if start is None:
             return spread, np.full(spread.size, 1 / spread.size), None

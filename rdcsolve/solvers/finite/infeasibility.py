@@ -94,7 +94,7 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
     forbidden = None if problem.forbidden is None else problem.forbidden[symbols]
     shifts, scaled, asked, spreads = np.zeros((len(problem.losses), symbols.size)), [], [], []
     for m in limited:
-        matrix = problem.linear_losses[m].matrix[symbols]
+        matrix = problem.linear_losses[m].block(symbols)
         matrix = matrix if forbidden is None else np.where(forbidden, np.inf, matrix)
         shifts[m] = matrix.min(axis=1)
         above = matrix - shifts[m][:, None]

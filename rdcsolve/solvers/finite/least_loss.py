@@ -21,7 +21,7 @@ from rdcsolve.solvers.loop import Limits, Settings
 
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
-_NEGLIGIBLE = 1e-12  # share of the largest loss that is none at all beside it
+_NEGLIGIBLE = 1e-12  # share of the loss's spread that is none at all beside it
 _PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
 
 
@@ -182,8 +182,7 @@ class _Search:
         width, tolerance = self.ceiling - self.floor, self.settings.tolerance
         if self.problem.goal.within(self.floor, self.ceiling, tolerance, self._slope()):
             return True
-        matrix = self.problem.linear_losses[self.index].matrix
-        return width <= tolerance and width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0))
+        return width <= tolerance and width <= _NEGLIGIBLE * self.problem.spread(self.index)
 
     def _slope(self) -> float:
         return math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]

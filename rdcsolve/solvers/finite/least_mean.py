@@ -65,7 +65,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
         allowed &= ~problem.forbidden[symbols]
     rows, columns = np.nonzero(allowed)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
-    means = {m: p[rows] * problem.linear_losses[m].matrix[symbols[rows], columns] for m in (index, *limited)}
+    means = {m: p[rows] * problem.linear_losses[m].block(symbols)[rows, columns] for m in (index, *limited)}
     count = np.arange(rows.size)
     answer = linprog(
         means[index],
@@ -87,7 +87,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     channel /= channel.sum(axis=1, keepdims=True)
     mixed = np.zeros(allowed.shape)
     for m in np.flatnonzero(weights):
-        mixed += weights[m] * np.where(allowed, problem.linear_losses[m].matrix[symbols], 0.0)
+        mixed += weights[m] * np.where(allowed, problem.linear_losses[m].block(symbols), 0.0)
     minima = np.zeros(problem.n_x)
     minima[symbols] = np.where(allowed, mixed, np.inf).min(axis=1)
     lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
@@ -119,7 +119,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
         usable &= ~problem.forbidden[symbols].any(axis=0)
     letters = np.flatnonzero(usable)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
-    means = {m: p @ problem.linear_losses[m].matrix[np.ix_(symbols, letters)] for m in (index, *limited)}
+    means = {m: p @ problem.linear_losses[m].block(symbols, letters) for m in (index, *limited)}
     answer = linprog(
         means[index],
         A_ub=np.array([means[m] for m in limited]) if limited else None,
@@ -136,7 +136,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     weights[index] = 1.0
     if limited:
         weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
-    mixed = sum(weights[m] * problem.linear_losses[m].matrix[symbols] for m in np.flatnonzero(weights))
+    mixed = sum(weights[m] * problem.linear_losses[m].block(symbols) for m in np.flatnonzero(weights))
     tangent = mixed[:, letters] @ (masses / masses.sum())
     spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
     bounds = []

@@ -15,7 +15,7 @@ from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
-from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, least_loss, limited_task
+from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, is_below_least, least_loss, limited_task
 from rdcsolve.solvers.loop import Progress, Settings, Start, run
 
 _BUDGET_ROUNDING = 1e-13  # what a rate may exceed its limit by, relatively
@@ -77,7 +77,10 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
     least = {
         name: least_loss(problem, m) for m, name in enumerate(problem.loss_names) if math.isfinite(problem.bounds[m])
     }
-    broken = [name for m, name in enumerate(problem.loss_names) if name in least and _below(problem, m, least[name])]
+    bounds = problem.bounds.tolist()
+    broken = [
+        name for m, name in enumerate(problem.loss_names) if name in least and is_below_least(problem, m, bounds[m])
+    ]
     if broken:
         name = broken[0]
         bound = problem.bounds[problem.loss_names.index(name)]
@@ -99,11 +102,6 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
                 f"the best channel exceeds some bound by a factor of {room.least:.6g} above the least values",
             )
     return task
-
-
-def _below(problem: Problem, m: int, least: float) -> bool:
-    """Return whether the bound is below the least value by more than the rounding of that value."""
-    return bool(problem.bounds[m] < least - 1e-14 * abs(least))
 
 
 def _start_of(task: ReducedProblem, start: Result | None) -> Start | None:
@@ -180,11 +178,11 @@ def _result(task: ReducedProblem, settings: Settings, progress: Progress, assemb
 
 def _last_resort(task: ReducedProblem) -> recovery.Primal | None:
     """Return a channel that meets the limits where the solver found none: its rate is a bound, if a poor one."""
-    channel = feasible_channel(task) if task.free.any() else None
-    if channel is None:
+    found = feasible_channel(task) if task.free.any() else None
+    if found is None:
         return None
     problem = task.problem
-    made = recovery.complete(problem, np.arange(problem.n_letters), channel, task.letters.symbols)
+    made = recovery.complete(problem, *found, task.letters.symbols)
     return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import mutual_information
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
-from rdcsolve.rounding import exact_dot
+from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Iterate, Progress
@@ -30,7 +31,7 @@ class Primal(NamedTuple):
     """A channel that meets the limits: letters (k,), channel (n_x, k), output masses (k,), rate, mean losses (M,)."""
 
     letters: np.ndarray
-    channel: np.ndarray
+    channel: Any  # an array, or a Channel where that would be large
     q: np.ndarray
     rate: float
     means: np.ndarray
@@ -53,6 +54,8 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
         if forbidden is not None and forbidden.all(axis=1).any():
             continue
         letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
+        if not task.letters.is_stored and 8 * task.p.size * letters.size > DENSE_CHANNEL_BYTES:
+            return _on_demand(task, letters, q, iterate.multipliers)
         tilted = best_channel(task, letters, q, iterate.multipliers, inside(task))
         if tilted.met:
             order = np.argsort(letters)
@@ -60,12 +63,24 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
     return None
 
 
+def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Primal | None:
+    """Return the best channel with these output masses without ever storing it, or None if it misses a limit."""
+    masses = np.zeros(task.letters.n_letters)
+    masses[letters] = q
+    tilted = best_channel(task, np.arange(masses.size), masses, multipliers, inside(task))
+    if not tilted.met:
+        return None
+    problem, order = task.problem, np.argsort(letters)
+    full = np.zeros(len(problem.losses))
+    full[list(task.relevant)] = tilted.multipliers
+    channel = Channel(problem, letters[order], q[order], full)
+    means = np.array([channel.mean_loss(m) for m in range(len(problem.linear_losses))])
+    return Primal(channel.letters, channel, channel.output_law(), channel.rate(), means)
+
+
 def inside(task: ReducedProblem) -> np.ndarray:
     """Return the shifted bounds, a little less than they are, so that rounding cannot break a channel at them."""
-    offsets = np.array([float(task.p @ np.abs(shift)) for shift in task.letters.shifts])
-    room = np.where(task.free, task.bounds, 0.0)
-    inset = np.minimum(_INSIDE * room + 8 * _EPS * offsets, 0.1 * room)
-    return np.where(task.free, task.bounds - inset, np.inf)
+    return np.where(task.free, task.bounds * (1 - _INSIDE), np.inf)
 
 
 def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
@@ -84,14 +99,29 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
             full = np.where(sums > 0, allowed / np.where(sums > 0, sums, 1.0), full)
         full[symbols] = channel
         channel = full
-    means = np.array([_mean(problem.p_x, channel, loss.matrix[:, letters]) for loss in problem.linear_losses])
+    means = np.array([mean_loss(problem.p_x, channel, loss.block(None, letters)) for loss in problem.linear_losses])
     return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
 
 
-def _mean(p_x: np.ndarray, channel: np.ndarray, matrix: np.ndarray) -> float:
-    if np.isinf(matrix).any():
-        matrix = np.where(np.isinf(matrix), 0.0, matrix)  # no mass there: 0 * inf is 0
-    return float(p_x @ np.einsum("ia,ia->i", channel, matrix))
+def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray) -> float:
+    """Return the mean loss of a channel, its rows divided by their sums: rounded once beside what it exceeds minima by.
+
+    So a channel inside a limit by more than the rounding of its own small losses is never told to exceed it, however
+    large a constant part all losses have.
+
+    Parameters
+    ----------
+    p_x : numpy.ndarray
+        Shape (n,).
+    channel, losses : numpy.ndarray
+        Shape (n, k); no mass where a loss is infinite.
+    """
+    lowest = losses.min(axis=1)
+    lowest = np.where(np.isfinite(lowest), lowest, 0.0)
+    above = losses - lowest[:, None]
+    if np.isinf(above).any():
+        above = np.where(np.isinf(above), 0.0, above)  # no mass there: 0 * inf is 0
+    return mean_excess(p_x, lowest, 0.0, np.einsum("ia,ia->i", channel, above) / channel.sum(axis=1))
 
 
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
@@ -174,7 +204,7 @@ def _unmask(
 
 def _room(problem: Problem, space: FiniteLetters, row: int, m: int) -> float:
     """Return how far a bound is above the least value of its loss, computed exactly."""
-    return exact_dot((-space.p, space.shifts[row]), plus=(float(problem.bounds[m]),))
+    return -mean_excess(space.p, space.shifts[row], float(problem.bounds[m]))
 
 
 def rounding(log_v: np.ndarray, charged: float) -> float:

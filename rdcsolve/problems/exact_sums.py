@@ -1,0 +1,59 @@
+"""Sums of products that are rounded once, at the end: what is left of a limit above the least value of its loss."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+_SPLITTER = 2.0**27 + 1  # cuts a float into two halves of 26 bits, whose products are exact (Veltkamp, Dekker)
+_LARGE = 2.0**900  # above this the cut itself could overflow
+_SMALLER = 2.0**-200
+
+
+def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainders: np.ndarray | None = None) -> float:
+    """Return sum_i p_i (values_i - level + remainders_i) / sum_i p_i, the sums exact: only the result is rounded.
+
+    A limit b leaves the room -`mean_excess(p, minima, b)`. Computed as b - p.minima it would lose everything below the
+    rounding of b, which beside a loss with a large constant part may be all that matters. Masses sum to one only to
+    rounding; dividing by their sum makes a constant that is added to `values` and `level` drop out.
+
+    Parameters
+    ----------
+    p, values : numpy.ndarray
+        Shape (n,): masses, and finite numbers where a mass is positive.
+    level : float, optional
+        Finite.
+    remainders : numpy.ndarray, optional
+        Shape (n,): what is to be added to the values, and may be far smaller; its products with p are rounded.
+
+    Examples
+    --------
+    >>> mean_excess(np.array([0.75, 0.25]), np.array([2.0**60, 2.0**60 + 256]), 2.0**60)
+    64.0
+    """
+    if remainders is None and not values.any():
+        return 0.0 - level
+    used = p > 0
+    small = [] if remainders is None else (p[used] * remainders[used]).tolist()
+    p, values = p[used], values[used]
+    scale = _SMALLER if max(float(np.abs(values).max(initial=0.0)), abs(level)) > _LARGE else 1.0
+    terms = _products(p, values * scale)
+    if level:
+        terms += _products(p, np.full(p.size, -level * scale))
+    return math.fsum([*terms, *(term * scale for term in small)]) / math.fsum(p) / scale
+
+
+def _products(left: np.ndarray, right: np.ndarray) -> list[float]:
+    """Return floats whose exact sum is left.right, up to underflow: every product and its rounding error."""
+    product = left * right
+    left_high, left_low = _halves(left)
+    right_high, right_low = _halves(right)
+    error = ((left_high * right_high - product) + left_high * right_low + left_low * right_high) + left_low * right_low
+    return [*product.tolist(), *error.tolist()]
+
+
+def _halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    shifted = _SPLITTER * values
+    high = shifted - (shifted - values)
+    return high, values - high
