@@ -104,9 +104,10 @@ def solve(
     settings = Settings(chosen, tolerance, limits, time.perf_counter())
     with one_thread_each(threads):
         if not problem.is_finite:
-            from rdcsolve.solvers.exchange.exchange import solve_split
+            from rdcsolve.letters.space import space_of
+            from rdcsolve.solvers.exchange.exchange import solve_over
 
-            return solve_split(problem, settings, start)
+            return solve_over(space_of(problem), settings, start)
         if problem.objective in ("rate", "lagrangian"):
             return minimise_rate(problem, settings, start)
         return minimise_loss(problem, settings, start)
@@ -120,10 +121,12 @@ def _stationary(
     callback: Callable[[StepRecord], object] | None,
 ) -> Result:
     """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
-    from rdcsolve.solvers.exchange.exchange import solve_split
+    from rdcsolve.letters.space import space_of
+    from rdcsolve.solvers.exchange.exchange import solve_over
 
     limits = Limits(_FEW_ROUNDS, time_limit)
-    split = solve_split(problem, Settings(InteriorPoint(), max(tolerance, 1e-7), limits, time.perf_counter()))
+    settings = Settings(InteriorPoint(), max(tolerance, 1e-7), limits, time.perf_counter())
+    split = solve_over(space_of(problem), settings)
     return solve_fixed(problem, alternation, tolerance, time_limit, callback, split)
 
 

@@ -110,14 +110,14 @@ def _n_linear(problem: Problem) -> int:
 def law_of(problem: Problem, bounds: np.ndarray, method: str) -> str:
     """Return by which law the rate is found: the corner where one decoder is best at all that is limited."""
     limited = np.flatnonzero(np.isfinite(bounds[:, : _n_linear(problem)]).any(axis=0))
-    holds = problem.free is not None or limited.size <= 1
+    holds = limited.size <= 1
     if method == "corner" and not holds:
         names = ", ".join(problem.loss_names[m] for m in limited)
         raise InvalidInput(
             f"the targets limit {names}, at which different symbols may be best, so the corner law does not hold; "
             "leave method out"
         )
-    if method == "tuples" and problem.free is not None:
+    if method == "tuples" and not problem.linear_losses:
         raise InvalidInput("method is 'tuples' but letters are free, so there is no list of tuples; leave method out")
     if method == "automatic":
         return "corner" if holds else "tuples"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.certificates.check import LIMIT_TOLERANCE, Verification
+from rdcsolve.certificates import LIMIT_TOLERANCE, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
+from rdcsolve.letters.space import space_of
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof
 from rdcsolve.universal.decoding import Decoder, best_decoder, decoder_of
@@ -125,13 +126,14 @@ def _excess(
 
 def _losses(problem: Problem, decoder: Decoder, joint: np.ndarray, merged: bool) -> dict[str, float]:
     """Return what a decoder attains, computed anew."""
-    if problem.free is None:
+    if problem.linear_losses:
         if not 0 <= decoder.letters.min() <= decoder.letters.max() < problem.n_letters:
             raise InvalidInput(f"a decoder's letters are not indices below {problem.n_letters}")
         return decoder_of(problem, joint, decoder.letters, merged=merged).losses
     used = joint.sum(axis=0) > 0
-    squares = problem.free.matrix(decoder.reproduction[decoder.letters][used])
-    return best_decoder(problem, joint[:, used]).losses | {problem.free.name: float((joint[:, used] * squares).sum())}
+    squares = space_of(problem).place_losses(decoder.reproduction[decoder.letters][used])
+    means = [float((joint[:, used] * loss).sum()) for loss in squares]
+    return best_decoder(problem, joint[:, used]).losses | dict(zip(problem.loss_names, means, strict=False))
 
 
 def _lower(universal: Universal, problem: Problem, bounds: np.ndarray, arithmetic: str) -> tuple[float, list[str]]:

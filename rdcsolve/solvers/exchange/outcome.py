@@ -1,4 +1,4 @@
-"""Bounds and results of problems with label entropies: what a dual point proves once letters are priced."""
+"""Bounds and results of the exchange: what a dual point proves once letters are priced."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.certificates import Certificate
-from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.information import conditional_entropy
+from rdcsolve.letters.letters import Letters, PricedLetters
+from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
-from rdcsolve.solvers.exchange.letters import SplitLetters
-from rdcsolve.solvers.exchange.prices import Priced, Prices
-from rdcsolve.solvers.exchange.starting_letters import anchored, at_anchors, prior_letters, unlimited
+from rdcsolve.solvers.exchange.starting_letters import unlimited
 from rdcsolve.solvers.finite.feasibility import constant_output
 from rdcsolve.solvers.finite.least_rate import beyond_budget, empty, infeasible, task_within_limits, zero_rate
-from rdcsolve.solvers.finite.recovery import posteriors
 from rdcsolve.solvers.loop import Settings
 
 _EPS = float(np.finfo(float).eps)
@@ -38,21 +36,23 @@ class PricedDual:
         The bound on the objective: a proof only if `proved`.
     checked, proved : bool
         Whether every letter was considered, and whether that is a proof.
+    proof : object
+        What the space's bound on all prices rests on, if a check needs it.
     """
 
-    def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
-        self.problem, self.u, self.multipliers = problem, u, multipliers
-        self.numbers = numbers_of(problem, u, multipliers)
-        self.prices = Prices(problem, self.numbers)
+    def __init__(self, space: LetterSpace, u: np.ndarray, multipliers: np.ndarray) -> None:
+        self.space, self.problem, self.u, self.multipliers = space, space.problem, u, multipliers
+        self.prices = space.price(u, multipliers)
         self.log_largest, self.lower = math.nan, -math.inf
         self.checked = self.proved = False
+        self.proof: object = None
 
     def estimate(self, log_largest: float) -> None:
         """Enter the largest price that a search found."""
         self.log_largest = log_largest
         self.lower = self._bound()
 
-    def check(self, tolerance: float = 0.0) -> Priced | None:
+    def check(self, tolerance: float = 0.0) -> PricedLetters | None:
         """Bound the price of every letter; return what was found on the way, None if there was nothing to search.
 
         Parameters
@@ -60,25 +60,14 @@ class PricedDual:
         tolerance : float, optional
             The gap on the objective that is asked for: of little of it the bound may be short.
         """
-        found = None
         target = None if self.problem.minimise == "rate" else self.problem.loss_names.index(self.problem.minimise)
         price = 1.0 if target is None else float(self.multipliers[target])
-        short = max(_SHORT * tolerance * min(price, 1.0), 1e-12)
-        # Bounded once more with u scaled, prices come out the same to some 1e-13: the bound of then is at most one.
-        if self.problem.free is not None:
-            free = self.numbers.largest_free_price(max(short, 1e-10), -math.inf)
-            self.log_largest, self.proved = free.log_upper + 2e-12, free.proved
-            found = Priced(SplitLetters(free.best.places, free.best.decisions), free.best.log_prices)
-        elif self.numbers.label_multipliers.any():
-            listed = self.numbers.largest_price(short, -math.inf)
-            self.log_largest, self.proved = listed.log_upper + 2e-12, listed.proved
-            decisions = tuple(soft[None] for soft in listed.decisions)
-            found = Priced(SplitLetters(np.array([listed.column]), decisions), np.array([listed.log_best]))
-        else:
-            self.log_largest, self.proved = self.numbers.log_max_price(), True
+        found = self.prices.largest(max(_SHORT * tolerance * min(price, 1.0), 1e-12))
+        self.log_largest, self.proof = found.log_upper, found.proof
+        self.proved = found.proved and self.space.is_checked
         self.checked = True
         self.lower = self._bound()
-        return found
+        return found.dearest
 
     def proved_lower(self) -> float:
         """Return the bound if it is proved, else the one that needs no multipliers."""
@@ -88,7 +77,7 @@ class PricedDual:
         problem = self.problem
         if problem.minimise == "rate":  # or a Lagrangian
             return 0.0
-        return self.numbers.least_loss(problem.loss_names.index(problem.minimise)) * (1 - 1e-13)
+        return self.space.least_loss(problem.loss_names.index(problem.minimise)) * (1 - 1e-13)
 
     def _bound(self) -> float:
         problem, u, multipliers = self.problem, self.u, self.multipliers
@@ -109,76 +98,72 @@ class PricedDual:
         return max(value, self._trivial())
 
 
-def numbers_of(problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> FloatNumbers:
-    """Return the numbers of a certificate without a channel."""
-    return FloatNumbers(problem, u, multipliers, np.empty(0, dtype=np.intp), np.empty((problem.n_x, 0)))
+def trivial_dual(space: LetterSpace) -> PricedDual:
+    """Return the dual point that proves what needs no proof: no rate is negative, no loss below its least value."""
+    dual = PricedDual(space, np.zeros(space.problem.n_x), np.zeros(len(space.problem.losses)))
+    dual.check()
+    return dual
 
 
-def impossible(problem: Problem, settings: Settings) -> Result | None:
+def impossible(space: LetterSpace, settings: Settings) -> Result | None:
     """Return the result of limits that no channel meets, or of rate zero, or None.
 
-    Letters can copy p(s | x), at which every label entropy is least, whatever their symbols: so label entropies
+    Letters can copy p(s | x), at which every label entropy is least, whatever their places: so label entropies
     can be met together with the other limits if each side can alone.
     """
+    problem = space.problem
     if problem.multipliers is not None:
         return None
-    numbers = numbers_of(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
-    for m, label in enumerate(problem.label_entropies, start=numbers.first_label):
-        least = numbers.least_loss(m)
+    n_linear = len(problem.losses) - len(problem.label_entropies)
+    for m, label in enumerate(problem.label_entropies, start=n_linear):
+        least = space.least_loss(m)
         if problem.bounds[m] < least * (1 - 1e-14) - 1e-15:
             message = f"{label.name} <= {problem.bounds[m]:.10g} is below H(S | X) = {least:.10g}"
             return infeasible(problem, settings, {label.name: least}, message)
-    anchors = anchored(problem)
-    met = task_within_limits(unlimited(anchors), settings)
+    met = task_within_limits(unlimited(space), settings)
     if isinstance(met, Result):
-        return replace(met, objective=problem.objective, fingerprint=problem.fingerprint())
+        return _unattainable(space, settings, met)
     if problem.minimise != "rate":
         return None
-    letters = at_anchors(problem, anchors, prior_letters(anchors))
-    listed = problem.listed(*letters)
+    letters = space.anchors()
+    listed = space.listed(letters)
     task = task_within_limits(listed.with_limits(rate=None), settings)
     constant = None if isinstance(task, Result) else constant_output(task)
     if constant is None:
         return None
     found = zero_rate(listed, settings, *constant)
-    dual = PricedDual(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
-    dual.check()
-    return finished(problem, settings, (found, letters), dual, Status.OPTIMAL, "", ())
+    return finished(space, settings, (found, letters), trivial_dual(space), Status.OPTIMAL, "", ())
+
+
+def _unattainable(space: LetterSpace, settings: Settings, met: Result) -> Result:
+    """Return the result of linear limits that a space's anchors do not meet."""
+    problem = space.problem
+    if space.is_checked:
+        return replace(met, objective=problem.objective, fingerprint=problem.fingerprint())
+    message = f"no letters that {type(space).__name__} names meet the limits, which proves nothing: {met.message}"
+    return empty(problem, settings, Status.STALLED, Proof.NONE, message, math.nan, {})
 
 
 def finished(
-    problem: Problem,
+    space: LetterSpace,
     settings: Settings,
-    best: tuple[Result, SplitLetters] | None,
+    best: tuple[Result, Letters] | None,
     dual: PricedDual | None,
     status: Status,
     message: str,
     history: tuple[StepRecord, ...],
 ) -> Result:
     """Return the result of a restricted problem's channel and a dual point, its letters' decisions made posterior."""
+    problem = space.problem
     method = f"exchange with {settings.solver.name}"
     if best is None or dual is None:
         nothing = empty(problem, settings, status, Proof.NONE, message, math.nan, {}, history)
         return replace(nothing, method=method)
     found, listed = best
-    places = listed.places[found.letters]
-    order = np.argsort(places, kind="stable") if places.ndim == 1 else np.lexsort(places.T[::-1])
-    # an entry as small as this has no weight at all, but may underflow in a product and forbid its own letter
-    channel = np.where(found.channel < 1e-250, 0.0, found.channel)
-    joint = (channel * problem.p_x[:, None]).T
-    order = order[joint[order].sum(axis=1) > 0]  # a letter of such entries alone has no posterior
-    channel, q, joint = channel[:, order], found.q[order], joint[order]
-    decisions = tuple(posteriors(joint, label.conditional) for label in problem.label_entropies)
-    losses = {loss.name: found.losses[loss.name] for loss in problem.linear_losses}
-    letters, reproduction = places[order], np.empty((0, 0))
-    if problem.free is not None:
-        # at its best a letter is at the mean of what it stands for, wherever the list had it
-        letters, reproduction = np.arange(order.size), problem.free.means(joint.T)
-        numbers = FloatNumbers(problem, dual.u, dual.multipliers, letters, channel)
-        losses[problem.free.name] = numbers.mean_loss(0)
-    losses |= {
-        label.name: conditional_entropy(problem.p_x, label.conditional, channel) for label in problem.label_entropies
-    }
+    letters, channel, q = _in_order(listed.take(found.letters), found.channel, found.q, problem)
+    decisions = space.posterior(letters, channel * problem.p_x[:, None]).decisions
+    shown = space.shown(letters, channel)
+    losses = _losses(problem, found, shown.losses, channel)
     means = np.array(list(losses.values()))
     upper = found.objective_upper
     if problem.multipliers is not None:
@@ -186,9 +171,14 @@ def finished(
         upper = value + 1e-14 * (1 + abs(value))
     elif problem.minimise != "rate":
         upper = losses[problem.minimise] * (1 + 1e-13)
-        if problem.loss_names.index(problem.minimise) >= dual.numbers.first_label:
+        if problem.minimise in [label.name for label in problem.label_entropies]:
             upper += _ENTROPY_ROUNDING  # differences of logarithms: their rounding does not shrink with the entropy
     lower = min(dual.lower, upper) if dual.lower - upper < 1e-12 * (1 + abs(upper)) else dual.lower
+    if not space.is_checked and not message:
+        message = (
+            f"the check of certificates does not know the letters of {type(space).__name__}: the lower bound rests on "
+            "their search"
+        )
     if not dual.proved and lower > upper:
         lower, status = dual.proved_lower(), Status.STALLED
         message = "the search for the dearest letter missed one: only the bound that needs no multipliers is left"
@@ -204,7 +194,7 @@ def finished(
         problem.objective,
         scaled,
         dual.multipliers,
-        letters,
+        shown.indices,
         channel,
         min(lower, dual.proved_lower()),
         upper,
@@ -224,7 +214,7 @@ def finished(
         losses=losses,
         multipliers=dict(zip(problem.loss_names, map(float, dual.multipliers), strict=True)),
         channel=channel,
-        letters=letters,
+        letters=shown.indices,
         q=q,
         d_tilted=scaled - float(dual.multipliers @ np.where(np.isfinite(problem.bounds), problem.bounds, means)),
         certificate=certificate,
@@ -235,5 +225,26 @@ def finished(
         history=history,
         message=message,
         decisions=decisions,
-        reproduction=reproduction,
+        reproduction=shown.reproduction,
     )
+
+
+def _in_order(
+    letters: Letters, channel: np.ndarray, q: np.ndarray, problem: Problem
+) -> tuple[Letters, np.ndarray, np.ndarray]:
+    """Return letters ordered by their places, with channel and masses, without those that have no posterior."""
+    places = letters.places
+    order = np.argsort(places, kind="stable") if places.ndim == 1 else np.lexsort(places.T[::-1])
+    # an entry as small as this has no weight at all, but may underflow in a product and forbid its own letter
+    channel = np.where(channel < 1e-250, 0.0, channel)
+    order = order[(channel * problem.p_x[:, None])[:, order].sum(axis=0) > 0]
+    return letters.take(order), channel[:, order], q[order]
+
+
+def _losses(problem: Problem, found: Result, changed: dict[str, float], channel: np.ndarray) -> dict[str, float]:
+    """Return the means of all losses under a channel: linear ones as found, or as final places have changed them."""
+    entropies = {
+        label.name: conditional_entropy(problem.p_x, label.conditional, channel) for label in problem.label_entropies
+    }
+    known = changed | entropies
+    return {name: known[name] if name in known else found.losses[name] for name in problem.loss_names}

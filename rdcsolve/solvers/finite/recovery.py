@@ -211,9 +211,3 @@ class Assembler:
         charged = float(found.multipliers @ made.means) if task.problem.multipliers is not None else 0.0
         value = made.rate + charged
         return value - found.lower - resolution(task, found, value)
-
-
-def posteriors(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
-    """Return p(s | a) from the joint masses of letters and symbols, (k, n_x), and p(s | x)."""
-    both = joint @ conditional
-    return both / both.sum(axis=1, keepdims=True)
