@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters
 from rdcsolve.letters.space import LetterSpace, PriceBound, Prices, ShownLetters
+from rdcsolve.letters.weights import symbol_weights
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import FreeDistortion
 
@@ -108,7 +109,7 @@ class PointPrices(Prices):
     """The prices of points with soft decisions; see `rdcsolve.letters.pricing.points`."""
 
     def __init__(self, problem: Problem, free: FreeDistortion, u: np.ndarray, multipliers: np.ndarray) -> None:
-        super().__init__(problem, u, multipliers)
+        super().__init__(symbol_weights(problem.p_x, u, multipliers, problem.label_entropies))
         self.free = free
 
     @cached_property

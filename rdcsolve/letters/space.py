@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
-from rdcsolve.letters.weights import symbol_weights
+from rdcsolve.letters.weights import SymbolWeights
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import log_loss
 
@@ -72,21 +72,12 @@ class Prices(ABC):
 
     Parameters
     ----------
-    problem : Problem
-    u : numpy.ndarray
-        Shape (n_x,), nats.
-    multipliers : numpy.ndarray
-        Shape (M,), >= 0.
-
-    Attributes
-    ----------
     weights : SymbolWeights
         The symbols of positive mass, at the dual point.
     """
 
-    def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
-        self.problem = problem
-        self.weights = symbol_weights(problem, u, multipliers)
+    def __init__(self, weights: SymbolWeights) -> None:
+        self.weights = weights
 
     @abstractmethod
     def terms(self, letters: Letters) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters
 from rdcsolve.letters.space import LetterSpace, PriceBound, Prices
-from rdcsolve.letters.weights import distinct_columns, log_largest_listed, log_weights
+from rdcsolve.letters.weights import distinct_columns, log_largest_listed, log_weights, symbol_weights
 from rdcsolve.problems import Problem
 
 _ALLOWANCE = 2e-12  # bounded once more with u scaled, prices come out the same to some 1e-13: the bound then is one
@@ -66,7 +66,8 @@ class SplitPrices(Prices):
     """The prices of symbols with soft decisions; see `rdcsolve.letters.pricing.decisions`."""
 
     def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
-        super().__init__(problem, u, multipliers)
+        super().__init__(symbol_weights(problem.p_x, u, multipliers, problem.label_entropies))
+        self.problem = problem
         self.losses = [loss.matrix for loss in problem.linear_losses]
 
     @cached_property

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.problems import Problem
-from rdcsolve.problems.losses import log_loss
+from rdcsolve.problems.losses import LabelEntropy, log_loss
 
 _PAIRS_AT_A_TIME = 1 << 18
 _NEGLIGIBLE_LOG = -1000.0  # a term below exp of this is none beside the largest
@@ -62,16 +61,27 @@ class SymbolWeights:
         return exponent
 
 
-def symbol_weights(problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> SymbolWeights:
-    """Return the weights of a problem's symbols at a dual point, u of shape (n_x,) and multipliers of shape (M,)."""
-    symbols = np.flatnonzero(problem.p_x > 0)
-    n_linear = len(problem.losses) - len(problem.label_entropies)
+def symbol_weights(
+    p_x: np.ndarray, u: np.ndarray, multipliers: np.ndarray, labels: Sequence[LabelEntropy] = ()
+) -> SymbolWeights:
+    """Return the weights of symbols at a dual point.
+
+    Parameters
+    ----------
+    p_x, u : numpy.ndarray
+        Shape (n_x,).
+    multipliers : numpy.ndarray
+        Shape (M,), those of the label entropies last.
+    labels : sequence of LabelEntropy, optional
+    """
+    symbols = np.flatnonzero(p_x > 0)
+    n_linear = len(multipliers) - len(labels)
     return SymbolWeights(
         symbols,
-        np.log(problem.p_x[symbols] / math.fsum(problem.p_x)),
+        np.log(p_x[symbols] / math.fsum(p_x)),
         u[symbols],
         multipliers[:n_linear],
-        [label.conditional[symbols] for label in problem.label_entropies],
+        [label.conditional[symbols] for label in labels],
         multipliers[n_linear:],
     )
 
