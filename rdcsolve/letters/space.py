@@ -90,7 +90,7 @@ class Prices(ABC):
         Parameters
         ----------
         starts : Letters
-            Letters to climb from, besides what the space tries on its own.
+            Letters to climb from, of prices above zero, besides what the space tries on its own.
         thorough : bool, optional
             Whether the list should be as complete as can be, or quick to make.
         """
@@ -141,10 +141,13 @@ class LetterSpace(ABC):
         Whose losses, bounds and objective are meant.
     is_checked : bool
         Whether the check of certificates knows these letters. A bound on the prices of others is never called proved.
+    anchors_decide : bool
+        Whether linear limits that no channel into the anchors meets are met by none, which proves them infeasible.
     """
 
     problem: Problem
     is_checked = True
+    anchors_decide = True
 
     def of(self, problem: Problem) -> LetterSpace:
         """Return the same letters for another problem with the same losses."""
@@ -297,6 +300,8 @@ class LetterSpace(ABC):
 
 def space_of(problem: Problem) -> LetterSpace:
     """Return the space of a problem's letters: the only place where one is chosen."""
+    if problem.own_letters is not None:
+        return problem.own_letters.of(problem)
     if problem.free is not None:
         from rdcsolve.letters.points import PointSpace
 

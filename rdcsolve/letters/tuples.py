@@ -44,6 +44,8 @@ class TupleSpace(LetterSpace):
         Per target the indices of the linear losses it limits.
     """
 
+    anchors_decide = False
+
     def __init__(self, base: Problem, bounds: np.ndarray) -> None:
         self.base, self.bounds = base, bounds
         n_linear = len(base.linear_losses)

@@ -138,9 +138,9 @@ def impossible(space: LetterSpace, settings: Settings) -> Result | None:
 def _unattainable(space: LetterSpace, settings: Settings, met: Result) -> Result:
     """Return the result of linear limits that a space's anchors do not meet."""
     problem = space.problem
-    if space.is_checked:
+    if space.anchors_decide:
         return replace(met, objective=problem.objective, fingerprint=problem.fingerprint())
-    message = f"no letters that {type(space).__name__} names meet the limits, which proves nothing: {met.message}"
+    message = f"no letters that {type(space).__name__} begins with meet the limits, which proves nothing: {met.message}"
     return empty(problem, settings, Status.STALLED, Proof.NONE, message, math.nan, {})
 
 
