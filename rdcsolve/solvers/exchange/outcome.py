@@ -99,9 +99,13 @@ class PricedDual:
 
 
 def trivial_dual(space: LetterSpace) -> PricedDual:
-    """Return the dual point that proves what needs no proof: no rate is negative, no loss below its least value."""
+    """Return the dual point that proves what needs no proof: no rate is negative, no loss below its least value.
+
+    With u and all multipliers zero a price is the mass of the symbols that may use the letter, at most one.
+    """
     dual = PricedDual(space, np.zeros(space.problem.n_x), np.zeros(len(space.problem.losses)))
-    dual.check()
+    dual.estimate(0.0)
+    dual.checked, dual.proved = True, space.is_checked
     return dual
 
 
