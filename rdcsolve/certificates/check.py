@@ -210,6 +210,11 @@ def _numbers(arithmetic: str) -> Any:
 
 
 def _check_fit(certificate: Checkable, problem: Problem) -> None:
+    if problem.own_letters is not None:
+        raise InvalidInput(
+            f"the check does not know the letters of {type(problem.own_letters).__name__}, so nothing is proved of "
+            "all of them; solve problem.listed(result.reproduction, result.decisions) for a proof over those listed"
+        )
     if certificate.fingerprint != problem.fingerprint():
         raise InvalidInput(
             f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "

@@ -1,4 +1,10 @@
-"""The finite letter space: a letter is a symbol of the reproduction alphabet, and pricing tries every one."""
+"""The letters of a finite problem, with the losses that matter: what its solvers and column generation work on.
+
+Over symbols without labels `SplitSpace` is the letter space, and the exchange works on it; but finite problems do not
+need it. They are what the exchange solves in every round, with any solver, column generation among them: that shifts
+and masks losses, repairs the bound letter by letter and keeps one kernel over the whole alphabet, none of which a list
+of letters that comes and goes could.
+"""
 
 from __future__ import annotations
 

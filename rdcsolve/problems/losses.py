@@ -199,6 +199,25 @@ class FreeDistortion:
         return f"FreeDistortion({self.name!r}, {self.points.shape[0]} points in R^{self.points.shape[1]})"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class PlaceLoss:
+    """A loss of letters whose places come from a letter space of the user's own.
+
+    Parameters
+    ----------
+    name : str
+        A Python identifier, as of a `Loss`.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        loss_name(self.name)
+
+    def __repr__(self) -> str:
+        return f"PlaceLoss({self.name!r})"
+
+
 def log_loss(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
     excluded = decisions == 0
@@ -223,6 +242,8 @@ class LossTable:
         Each with n_x rows; they come after the losses in `names`.
     free : FreeDistortion, optional
         In place of losses, where letters are free; it comes first in `names`.
+    own_letters : LetterSpace, optional
+        In place of losses, where letters come from a space of the user's own; its losses come first in `names`.
 
     Raises
     ------
@@ -236,20 +257,27 @@ class LossTable:
         losses: Sequence[Loss],
         labels: Sequence[LabelEntropy] = (),
         free: FreeDistortion | None = None,
+        own_letters: Any = None,
     ) -> None:
         self.p_x = p_x
         self.losses = tuple(losses)
         self.labels = tuple(labels)
         self.free = free
-        first = [] if free is None else [free.name]
-        self.names = (*first, *(loss.name for loss in losses), *(label.name for label in labels))
+        self.own_letters = own_letters
+        own = () if own_letters is None else own_letters.loss_names
+        self.of_places = (*(() if free is None else (free,)), *(PlaceLoss(name) for name in own))
+        self.names = (
+            *(loss.name for loss in self.of_places),
+            *(loss.name for loss in losses),
+            *(label.name for label in labels),
+        )
         self._check_names()
         self._check_shapes()
         self.forbidden = self._forbidden_pairs()
 
     @property
     def n_letters(self) -> int:
-        """Number of letters, the columns of every matrix; zero where letters are free."""
+        """Number of letters, the columns of every matrix; zero where they are not listed."""
         return int(self.losses[0].shape[1]) if self.losses else 0
 
     @cached_property
@@ -269,6 +297,8 @@ class LossTable:
         if self.free is not None:
             digest.update(f"|free {self.free.name}{self.free.points.shape}{self.free.scale!r}|".encode())
             digest.update(np.ascontiguousarray(self.free.points, dtype="<f8").data)
+        if self.own_letters is not None:
+            digest.update(f"|own {self.own_letters.fingerprint()}|".encode())
         for label in self.labels:
             digest.update(f"|entropy of {label.name}{label.conditional.shape}|".encode())
             digest.update(np.ascontiguousarray(label.conditional, dtype="<f8").data)

@@ -11,7 +11,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.limits import Limit
-from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
+from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable, PlaceLoss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
@@ -28,9 +28,10 @@ class Problem:
     Parameters
     ----------
     source : Source
-    reproduction : array_like or "free", optional
+    reproduction : array_like, "free" or LetterSpace, optional
         Where the letters sit, shape (n_y, dim) or (n_y,); by default the source's points. Only named
-        distortions and functions look at them. ``"free"`` for anywhere in R^dim, under squared error.
+        distortions and functions look at them. ``"free"`` for anywhere in R^dim, under squared error. A space of
+        your own brings its losses with it, see `SearchedSpace`.
     distortion : str, array_like or callable, optional
         See `distortion_matrix`.
     limits : sequence of limits, optional
@@ -110,8 +111,9 @@ class Problem:
             letters=one_of(letters, ("split", "fixed"), "kind of letters"),
             _table=table,
         )
-        if self.free is not None and self.letters == "fixed":
-            raise InvalidInput("letters='fixed' needs listed letters but reproduction is 'free'; give points")
+        if self._table.of_places and self.letters == "fixed":
+            stated = "'free'" if self.own_letters is None else "a letter space"
+            raise InvalidInput(f"letters='fixed' needs listed letters but reproduction is {stated}; give points")
         check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
 
     from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)  # type: ignore[assignment]
@@ -128,14 +130,13 @@ class Problem:
 
     @property
     def n_letters(self) -> int:
-        """Number of letters; of reproduction symbols where letters are split, zero where they are free."""
+        """Number of letters; of reproduction symbols where letters are split, zero where they are not listed."""
         return self._table.n_letters
 
     @property
-    def losses(self) -> tuple[Loss | FreeDistortion | LabelEntropy, ...]:
+    def losses(self) -> tuple[Loss | FreeDistortion | PlaceLoss | LabelEntropy, ...]:
         """The M losses: the problem's distortion, those of the limits in order, then the label entropies."""
-        first = () if self.free is None else (self.free,)
-        return (*first, *self._table.losses, *self._table.labels)
+        return (*self._table.of_places, *self._table.losses, *self._table.labels)
 
     @property
     def free(self) -> FreeDistortion | None:
@@ -143,13 +144,18 @@ class Problem:
         return self._table.free
 
     @property
+    def own_letters(self) -> Any:
+        """The letter space of the user's own that letters come from, or None."""
+        return self._table.own_letters
+
+    @property
     def is_finite(self) -> bool:
-        """Whether there are finitely many letters: no label entropy counts, and none is free."""
-        return self.free is None and not self.label_entropies
+        """Whether there are finitely many letters: no label entropy counts, and letters are listed."""
+        return not self._table.of_places and not self.label_entropies
 
     @property
     def linear_losses(self) -> tuple[Loss, ...]:
-        """The losses that are linear in the channel, which come first in `losses`; none where letters are free."""
+        """The losses that are linear in the channel, which come first in `losses`; none where no letters are listed."""
         return self._table.losses
 
     @property
@@ -289,7 +295,7 @@ class Problem:
         Parameters
         ----------
         letters : array_like
-            Reproduction symbols, shape (k,), repeated at will; points, shape (k, dim), where letters are free.
+            Reproduction symbols, shape (k,), repeated at will; points, shape (k, dim), where letters are not listed.
         decisions : sequence of numpy.ndarray
             One of shape (k, n_s) per label entropy, with rows that sum to one.
         """
@@ -297,6 +303,10 @@ class Problem:
         if self.free is not None:
             points = freeze(np.array(letters, dtype=float))
             losses = [Loss(self.free.name, self.free.matrix(points))]
+        elif self.own_letters is not None:
+            points = freeze(np.array(letters, dtype=float))
+            pairs = zip(self.own_letters.loss_names, self.own_letters.place_losses(points), strict=True)
+            losses = [Loss(name, matrix) for name, matrix in pairs]
         else:
             letters = np.asarray(letters, dtype=np.intp)
             points = None if self.reproduction is None else self.reproduction[letters]
@@ -316,7 +326,9 @@ class Problem:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        letters = f"n_letters={self.n_letters}" if self.free is None else "letters free"
+        letters = "letters free" if self.free is not None else f"n_letters={self.n_letters}"
+        if self.own_letters is not None:
+            letters = f"letters of {type(self.own_letters).__name__}"
         parts = [f"n_x={self.n_x}", letters, f"minimise={self.objective!r}"]
         if self.multipliers is not None:
             pairs = zip(self.multipliers, self.loss_names, strict=True)

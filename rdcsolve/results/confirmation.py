@@ -166,4 +166,3 @@ def _weaker(result: Result, reason: str) -> Result:
         changes |= dict.fromkeys(("objective_lower", "objective_upper", "rate_lower", "rate_upper"), math.nan)
         changes["minimum"] = {}
     return replace(result, **changes)
-

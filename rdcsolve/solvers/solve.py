@@ -137,20 +137,22 @@ class _Call:
             max_steps = 2000 if getattr(method, "sublinear", False) else 200
         settings = Settings(method, tolerance, Limits(max_steps, self.time_limit, self.callback), self.began)
         if not problem.is_finite:
-            from rdcsolve.solvers.exchange.exchange import solve_split
+            from rdcsolve.letters.space import space_of
+            from rdcsolve.solvers.exchange.exchange import solve_over
 
-            return solve_split(problem, settings, start)
+            return solve_over(space_of(problem), settings, start)
         if problem.goal.target is None:
             return minimise_rate(problem, settings, start)
         return minimise_loss(problem, settings, start)
 
     def _stationary(self, alternation: Alternation, tolerance: float) -> Result:
         """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
-        from rdcsolve.solvers.exchange.exchange import solve_split
+        from rdcsolve.letters.space import space_of
+        from rdcsolve.solvers.exchange.exchange import solve_over
 
         limits = Limits(_FEW_ROUNDS, self.time_limit)
         settings = Settings(InteriorPoint(), max(tolerance, 1e-7), limits, self.began)
-        split = solve_split(self.problem, settings)
+        split = solve_over(space_of(self.problem), settings)
         return solve_fixed(self.problem, alternation, tolerance, self.time_limit, self.callback, split)
 
 

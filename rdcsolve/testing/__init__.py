@@ -21,6 +21,7 @@ from rdcsolve.testing.kernels import check_kernel
 from rdcsolve.testing.known import KnownProblem, known_problems
 from rdcsolve.testing.optimality import check_bounds, check_certificate, check_kkt
 from rdcsolve.testing.printing import as_code
+from rdcsolve.testing.spaces import check_space
 
 if TYPE_CHECKING:
     from rdcsolve.testing.problem_strategies import label_problems, problems, unlimited_problems
@@ -42,6 +43,7 @@ __all__ = [
     "check_monotone",
     "check_rate_function",
     "check_solver",
+    "check_space",
     "check_upper_claim",
     "distortions",
     "equivalents",

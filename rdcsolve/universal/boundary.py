@@ -48,7 +48,7 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
         Whether the least value of each loss is enough.
     """
     linear = [problem.loss_names.index(name) for name in names if not _is_entropy(problem, name)]
-    if problem.free is not None:
+    if not problem.linear_losses:
         losses = best_decoder(problem, joint).losses
         corner = np.array([[losses[name] for name in names]])
         return Boundary("quadrant", corner, corner, np.empty((1, 0), dtype=np.intp))

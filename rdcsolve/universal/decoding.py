@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rdcsolve.letters.space import space_of
 from rdcsolve.problems import Problem
 
 
@@ -83,13 +84,14 @@ def best_decoder(problem: Problem, joint: np.ndarray, linear: int = 0) -> Decode
     linear : int, optional
         Which linear loss decides the symbols where letters are listed.
     """
-    if problem.free is None:
+    if problem.linear_losses:
         letters = symbol_losses(problem, joint, problem.linear_losses[linear].matrix).argmin(axis=1)
         return decoder_of(problem, joint, letters)
-    means = joint.T @ problem.free.points / joint.sum(axis=0)[:, None]
-    decisions = tuple(posterior(label_masses(label.conditional, joint)) for label in problem.label_entropies)
-    losses = {problem.free.name: float((joint * problem.free.matrix(means)).sum())} | _entropies(problem, joint)
-    return Decoder(np.arange(joint.shape[1]), decisions, losses, means)
+    space = space_of(problem)
+    shown = space.posterior(space.anchors().take(np.zeros(joint.shape[1], dtype=np.intp)), joint)
+    means = [float((joint * loss).sum()) for loss in space.place_losses(shown.places)]
+    losses = dict(zip(problem.loss_names, means, strict=False)) | _entropies(problem, joint)
+    return Decoder(np.arange(joint.shape[1]), shown.decisions, losses, shown.places)
 
 
 def decoder_of(problem: Problem, joint: np.ndarray, letters: np.ndarray, *, merged: bool = False) -> Decoder:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.problems import Problem
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results import Proof, Result, Status
@@ -18,7 +19,6 @@ from rdcsolve.universal.fixed import Fixed, with_fixed_letters
 from rdcsolve.universal.generation import generate
 from rdcsolve.universal.result import Universal
 from rdcsolve.universal.targets import bounds_of, with_bounds, with_split_letters
-from rdcsolve.universal.tuples import Tuples
 
 _LISTED = 4_000_000  # entries of a loss over all tuples: beyond this they are generated
 _PRICED = 3e10  # symbols times tuples: beyond this pricing all of them takes minutes
@@ -110,21 +110,21 @@ def _n_linear(problem: Problem) -> int:
 def law_of(problem: Problem, bounds: np.ndarray, method: str) -> str:
     """Return by which law the rate is found: the corner where one decoder is best at all that is limited."""
     limited = np.flatnonzero(np.isfinite(bounds[:, : _n_linear(problem)]).any(axis=0))
-    holds = problem.free is not None or limited.size <= 1
+    holds = limited.size <= 1
     if method == "corner" and not holds:
         names = ", ".join(problem.loss_names[m] for m in limited)
         raise InvalidInput(
             f"the targets limit {names}, at which different symbols may be best, so the corner law does not hold; "
             "leave method out"
         )
-    if method == "tuples" and problem.free is not None:
+    if method == "tuples" and not problem.linear_losses:
         raise InvalidInput("method is 'tuples' but letters are free, so there is no list of tuples; leave method out")
     if method == "automatic":
         return "corner" if holds else "tuples"
     return method
 
 
-def _tuples(problem: Problem, bounds: np.ndarray, method: str, max_tuples: int) -> tuple[Tuples, np.ndarray]:
+def _tuples(problem: Problem, bounds: np.ndarray, method: str, max_tuples: int) -> tuple[TupleSpace, np.ndarray]:
     """Return the tuples, and which of their symbols serves each target, after a check of their number."""
     linear = bounds.copy()
     linear[:, _n_linear(problem) :] = math.inf
@@ -132,7 +132,7 @@ def _tuples(problem: Problem, bounds: np.ndarray, method: str, max_tuples: int) 
     server = np.array([next(j for j, k in enumerate(own) if (linear[k] <= row).all()) for row in linear])
     if method == "tuples":
         server = np.arange(len(bounds))
-    tuples = Tuples(problem, bounds[own])
+    tuples = TupleSpace(problem, bounds[own])
     has_entropies = np.isfinite(bounds[:, _n_linear(problem) :]).any()
     size = " x ".join(map(str, tuples.sizes))
     cure = "merge symbols (coarser letters) or state fewer targets"
@@ -187,21 +187,21 @@ def _by_corner(problem: Problem, bounds: np.ndarray, alone: dict[bytes, Result],
     return Fixed("corner", result, stated, channel, joint, decoders, held is not None)
 
 
-def _by_tuples(tuples: Tuples, server: np.ndarray, alone: list[Result], tolerance: float) -> Fixed:
-    has_entropies = np.isfinite(tuples.bounds[:, _n_linear(tuples.problem) :]).any()
+def _by_tuples(tuples: TupleSpace, server: np.ndarray, alone: list[Result], tolerance: float) -> Fixed:
+    has_entropies = np.isfinite(tuples.bounds[:, _n_linear(tuples.base) :]).any()
     infeasible = [result for result in alone if result.status is Status.INFEASIBLE]
-    everything = tuples.problem.n_x * tuples.count <= _LISTED or has_entropies
+    everything = tuples.base.n_x * tuples.count <= _LISTED or has_entropies
     if everything or infeasible:
         held = tuples.everything() if everything else np.zeros((1, len(tuples.sizes)), dtype=np.intp)
         stated = tuples.stated(held)
         result = infeasible[0] if infeasible else _solved(stated, tolerance)
     else:
         result, stated, held = generate(tuples, alone, tolerance)
-    channel, joint = _messages(tuples.problem, result if not infeasible else None)
+    channel, joint = _messages(tuples.base, result if not infeasible else None)
     decoders: tuple[Decoder, ...] = ()
     if joint.shape[1]:
         shown = held[result.letters[result.q > 0]]
-        own = [decoder_of(tuples.problem, joint, tuples.symbols(shown, j)) for j in range(len(tuples.sizes))]
+        own = [decoder_of(tuples.base, joint, tuples.symbols(shown, j)) for j in range(len(tuples.sizes))]
         decoders = tuple(own[j] for j in server)
     return Fixed("tuples", result, stated, channel, joint, decoders, False)
 

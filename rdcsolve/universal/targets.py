@@ -41,6 +41,11 @@ def check_problem(problem: Any) -> None:
     """Raise unless it is a problem of the least rate without a limit on the rate."""
     if not isinstance(problem, Problem):
         raise InvalidInput(f"problem is {problem!r}; pass a Problem")
+    if problem.own_letters is not None:
+        raise InvalidInput(
+            f"the letters are those of {type(problem.own_letters).__name__} but decoders need listed or free letters; "
+            "list its places as reproduction="
+        )
     if not is_rate(problem.objective):
         raise InvalidInput(
             f"the problem minimises {problem.objective!r} but a universal rate is a rate; "

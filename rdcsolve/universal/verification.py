@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.certificates.check import LIMIT_TOLERANCE, Verification
+from rdcsolve.certificates import LIMIT_TOLERANCE, Certificate, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
+from rdcsolve.letters.space import space_of
+from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof
 from rdcsolve.universal.decoding import Decoder, best_decoder, decoder_of
@@ -17,9 +19,9 @@ from rdcsolve.universal.encoder import channel_of
 from rdcsolve.universal.rate import law_of, undominated
 from rdcsolve.universal.result import Universal
 from rdcsolve.universal.targets import bounds_of, with_bounds, with_split_letters
-from rdcsolve.universal.tuples import Tuples
 
 _ENTROPY_ALLOWANCE = 1e-14  # nats, by which a label's entropy may exceed its limit: rounding of logarithms
+_BOUND_ROUNDING = 1e-12
 _CLAIM_ALLOWANCE = 4e-12  # a penalty is a difference of two rates, each known to 1e-12
 
 
@@ -108,6 +110,15 @@ def verify(universal: Universal, problem: Problem, arithmetic: str = "float") ->
     return UniversalVerification(arithmetic, lower, upper, low, high, alone, excess, not faults, messages)
 
 
+def _proved(tuples: TupleSpace, certificate: Certificate, log_largest: float) -> float:
+    """Return what a dual point proves about the rate over all tuples, lowered for rounding."""
+    used = tuples.base.p_x > 0
+    limits = np.array([tuples.bounds[j, m] for j, m in tuples.pairs()])
+    charged = float(certificate.multipliers[1:] @ limits)  # the first loss forbids and costs nothing
+    value = float(tuples.base.p_x[used] @ certificate.u[used]) - charged - log_largest
+    return value - _BOUND_ROUNDING * (1 + abs(value) + abs(charged))
+
+
 def _excess(
     problem: Problem, universal: Universal, j: int, joint: np.ndarray, row: np.ndarray, faults: list[str]
 ) -> dict[str, float]:
@@ -125,13 +136,14 @@ def _excess(
 
 def _losses(problem: Problem, decoder: Decoder, joint: np.ndarray, merged: bool) -> dict[str, float]:
     """Return what a decoder attains, computed anew."""
-    if problem.free is None:
+    if problem.linear_losses:
         if not 0 <= decoder.letters.min() <= decoder.letters.max() < problem.n_letters:
             raise InvalidInput(f"a decoder's letters are not indices below {problem.n_letters}")
         return decoder_of(problem, joint, decoder.letters, merged=merged).losses
     used = joint.sum(axis=0) > 0
-    squares = problem.free.matrix(decoder.reproduction[decoder.letters][used])
-    return best_decoder(problem, joint[:, used]).losses | {problem.free.name: float((joint[:, used] * squares).sum())}
+    squares = space_of(problem).place_losses(decoder.reproduction[decoder.letters][used])
+    means = [float((joint[:, used] * loss).sum()) for loss in squares]
+    return best_decoder(problem, joint[:, used]).losses | dict(zip(problem.loss_names, means, strict=False))
 
 
 def _lower(universal: Universal, problem: Problem, bounds: np.ndarray, arithmetic: str) -> tuple[float, list[str]]:
@@ -145,14 +157,14 @@ def _lower(universal: Universal, problem: Problem, bounds: np.ndarray, arithmeti
         return 0.0, ["the corner law does not hold for these targets: only the bounds of the targets alone are left"]
     linear = np.where(np.arange(bounds.shape[1]) < len(split.linear_losses), bounds, math.inf)
     for own in (undominated(linear), list(range(len(bounds)))):
-        tuples = Tuples(split, bounds[own])
+        tuples = TupleSpace(split, bounds[own])
         if list(universal.result.multipliers) != tuples.loss_names or certificate.u.shape != problem.p_x.shape:
             continue
         if universal.problem.n_letters == tuples.count:
             return certificate.verify(tuples.stated(tuples.everything()), arithmetic).lower, []
         note = [] if arithmetic == "float" else ["all tuples were priced in floating point"]
-        named = dict(zip(tuples.loss_names, certificate.multipliers.tolist(), strict=True))
-        return tuples.bound(certificate.u, named, tuples.dearest(certificate.u, named)[0]), note
+        log_largest = tuples.price(certificate.u, certificate.multipliers).largest(0.0).log_upper
+        return _proved(tuples, certificate, log_largest), note
     raise InvalidInput(
         f"the certificate is about the losses {', '.join(universal.result.multipliers)}, which are not those of these "
         "targets; pass the problem that was solved"

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.information import conditional_entropy, mutual_information
+from rdcsolve.letters import tuples as tuples_module
+from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.results import Proof, Status
 from rdcsolve.universal import generation, hulls, rate
-from rdcsolve.universal import tuples as tuples_module
 from rdcsolve.universal.deterministic import Assignments, meeting
 
 INF = math.inf
@@ -153,16 +154,18 @@ def test_the_largest_price_of_tuples_is_that_of_all(chunk, monkeypatch):
     rng = np.random.default_rng(0)
     problem = two_losses(rng)
     bounds = np.array([problem.with_limits(D=0.4, other=0.5).bounds, problem.with_limits(other=0.3).bounds] * 2)[:3]
-    tuples = rate.Tuples(problem, bounds)
+    tuples = TupleSpace(problem, bounds)
     stated = tuples.stated(tuples.everything())
-    multipliers = {name: float(rng.exponential(3)) for name in stated.loss_names}
-    u = rng.normal(size=6)
-    exponent = u[:, None] - sum(multipliers[one.name] * one.matrix for one in stated.linear_losses[1:])
+    multipliers, u = np.r_[0.0, rng.exponential(3, len(stated.losses) - 1)], rng.normal(size=6)
+    exponent = u[:, None] - sum(m * one.matrix for m, one in zip(multipliers, stated.linear_losses, strict=True))
     prices = np.log(problem.p_x @ np.exp(exponent))
-    largest, dearest, logs = tuples.dearest(u, multipliers)
-    assert largest == pytest.approx(prices.max(), abs=1e-12)
+    found = tuples.price(u, multipliers)
+    bound = found.largest(0.0)
+    assert bound.proved
+    assert 0 < bound.log_upper - prices.max() < 1e-12
     place = {tuple(row): i for i, row in enumerate(tuples.everything())}
-    assert [prices[place[tuple(row)]] for row in dearest] == pytest.approx(logs.tolist(), abs=1e-12)
+    dearest = found.dearest
+    assert [prices[place[tuple(row)]] for row in dearest.letters.places] == pytest.approx(dearest.log_prices, abs=1e-12)
 
 
 def test_the_largest_price_leaves_out_what_is_forbidden():
@@ -172,12 +175,13 @@ def test_the_largest_price_leaves_out_what_is_forbidden():
     other[:, 1] = other[:, 0]  # no difference to the second target but in what is forbidden
     problem = rdc.Problem.from_arrays(p, d, losses={"other": other})
     bounds = np.array([problem.with_limits(D=0.4).bounds, problem.with_limits(other=0.3).bounds])
-    tuples = rate.Tuples(problem, bounds)
+    tuples = TupleSpace(problem, bounds)
     assert tuples.sizes == (3, 3)
-    u, multipliers = np.array([3.0, 0.0, 3.0, 0.0]), {"target0_distortion": 2.0, "target1_other": 3.0}
+    u, multipliers = np.array([3.0, 0.0, 3.0, 0.0]), np.array([0.0, 2.0, 3.0])
     exponents = u[:, None, None] - 2.0 * d[:, :, None] - 3.0 * other[:, None, :]
     terms = p[:, None, None] * np.exp(exponents) * np.isfinite(d)[:, None, :]
-    assert tuples.dearest(u, multipliers)[0] == pytest.approx(math.log(terms.sum(axis=0).max()), abs=1e-12)
+    largest = tuples.price(u, multipliers).largest(0.0).log_upper
+    assert largest == pytest.approx(math.log(terms.sum(axis=0).max()), abs=1e-12)
 
 
 def test_a_target_gets_a_symbol_of_its_own_unless_another_implies_it():

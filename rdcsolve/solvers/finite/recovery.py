@@ -259,9 +259,3 @@ class Assembler:
         task, found = self.task, dual(self.task, progress.dual)
         value = task.problem.goal.value(made.rate, made.means)
         return value - found.lower - resolution(found, value)
-
-
-def posteriors(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
-    """Return p(s | a) from the joint masses of letters and symbols, (k, n_x), and p(s | x)."""
-    both = joint @ conditional
-    return both / both.sum(axis=1, keepdims=True)
