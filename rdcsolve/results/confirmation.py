@@ -38,10 +38,22 @@ def confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
         return _infeasible(result, problem)
     if result.certificate is None:
         return _weaker(result, "there is no certificate") if result.proof is Proof.CERTIFIED else result
-    found = examine(result.certificate, problem)
+    found = _examined(result, problem)
     if not math.isfinite(found.upper):
         return _without_channel(result, found)
     return _with_bounds(result, problem, found, tolerance)
+
+
+def _examined(result: Result, problem: Problem) -> Verification:
+    """Return what the certificate proves; over letters of a user's own, what it proves of the channel."""
+    certificate = result.certificate
+    assert certificate is not None
+    if problem.own_letters is None:
+        return examine(certificate, problem)
+    listed = problem.listed(result.reproduction, result.decisions)
+    over_these = replace(certificate, letters=np.arange(result.letters.size), fingerprint=listed.fingerprint())
+    found = examine(over_these, listed)
+    return replace(found, proved=False, lower=certificate.lower if problem.goal.target is not None else 0.0)
 
 
 def combined(first: Result, second: Result, problem: Problem, tolerance: float) -> Result:
