@@ -1,6 +1,7 @@
 """Certificates: numbers that prove a bound, and their checks."""
 
 from rdcsolve.certificates.certificate import Certificate
-from rdcsolve.certificates.check import LIMIT_TOLERANCE, Verification
+from rdcsolve.certificates.check import Verification
+from rdcsolve.certificates.proof import PriceProof
 
-__all__ = ["LIMIT_TOLERANCE", "Certificate", "Verification"]
+__all__ = ["Certificate", "PriceProof", "Verification"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from rdcsolve.certificates.check import Verification, verify
 from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.problems import Problem
 
 
@@ -18,7 +18,8 @@ class Certificate:
 
     The lower bound rests on `u` and `multipliers` alone (Csiszar 1974, Blahut 1972): with
     c(a) = sum_i p_i exp(u_i - lambda.L(i, a)), every channel has
-    I >= p.u - lambda.E L - log max_a c(a). The upper bound is what `channel` attains.
+    I >= p.u - lambda.E L - log max_a c(a). Where letters cannot all be tried, `proof` says how the largest price is
+    bounded. The upper bound is what `channel` attains.
 
     Parameters
     ----------
@@ -36,6 +37,11 @@ class Certificate:
         The bounds claimed, in the unit of the objective; NaN where nothing is claimed.
     fingerprint : str
         `Problem.fingerprint` of the problem solved.
+    u_rest : numpy.ndarray, optional
+        Shape (n_x,): u is the exact sum of the two. Where a loss has a large constant part u is as large, and what its
+        last digit leaves out would cost the bound more than everything else. Zero by default.
+    proof : PriceProof, optional
+        Of the largest price, where letters come with soft decisions or are points of the line.
     """
 
     objective: str
@@ -46,13 +52,17 @@ class Certificate:
     lower: float
     upper: float
     fingerprint: str
-    u_rest: np.ndarray | None = None
-    proof: Any = None
+    u_rest: np.ndarray = None  # type: ignore[assignment]
+    proof: PriceProof | None = None
+
+    def __post_init__(self) -> None:
+        if self.u_rest is None:
+            object.__setattr__(self, "u_rest", np.zeros(np.shape(self.u)))
 
     @property
     def point(self) -> DualPoint:
         """The dual point: u and the multipliers."""
-        return DualPoint(self.u, self.multipliers, np.zeros(self.u.shape) if self.u_rest is None else self.u_rest)
+        return DualPoint(self.u, self.multipliers, self.u_rest)
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
         """Recompute both bounds from the problem and these numbers alone, without the solver.

@@ -3,7 +3,7 @@
 The bounds are those of Csiszar (1974) and Blahut (1972): with c(a) = sum_i p_i exp(u_i - lambda.L(i, a)),
 every channel without forbidden pairs has I >= p.u - lambda.E L - log max_a c(a), for any u and any
 lambda >= 0. Read along the rate, along a loss or at fixed multipliers, this bounds each objective from below;
-the channel bounds it from above.
+the channel bounds it from above. The page about the certificate file says all that is checked.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
-from rdcsolve.problems.objective import is_in_nats
 
 ROW_TOLERANCE = 1e-9
 """How far from one a row of the channel may sum; below it, the row is rescaled before anything else."""
@@ -28,19 +27,60 @@ LIMIT_TOLERANCE = 1e-12
 
 
 class Checkable(Protocol):
-    """What is checked: the fields of a `Certificate`."""
-
-    objective: str
-    letters: np.ndarray
-    channel: np.ndarray
-    lower: float
-    upper: float
-    fingerprint: str
-    proof: Any
+    """What is checked: the fields of a `Certificate`, but for what it claims."""
 
     @property
-    def point(self) -> DualPoint:
-        """The dual point."""
+    def u(self) -> np.ndarray:
+        """Shape (n_x,), nats."""
+        ...
+
+    @property
+    def u_rest(self) -> np.ndarray:
+        """Shape (n_x,): what is to be added to u."""
+        ...
+
+    @property
+    def multipliers(self) -> np.ndarray:
+        """Shape (M,)."""
+        ...
+
+    @property
+    def letters(self) -> np.ndarray:
+        """Shape (k,)."""
+        ...
+
+    @property
+    def channel(self) -> np.ndarray:
+        """Shape (n_x, k)."""
+        ...
+
+    @property
+    def proof(self) -> PriceProof | None:
+        """What proves the largest price."""
+        ...
+
+
+class Claiming(Checkable, Protocol):
+    """A `Certificate`."""
+
+    @property
+    def objective(self) -> str:
+        """What the claims are about."""
+        ...
+
+    @property
+    def lower(self) -> float:
+        """A lower bound claimed, or NaN."""
+        ...
+
+    @property
+    def upper(self) -> float:
+        """An upper bound claimed, or NaN."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the problem solved."""
         ...
 
 
@@ -50,8 +90,8 @@ class Verification:
 
     Every channel that meets the limits has an objective of at least `lower`; the certificate's channel
     exceeds the limits by at most `excess`, and its objective is at most `upper`. In ball arithmetic this is a
-    theorem about the stored numbers; in floating point every rounding is allowed for, on the assumption that exp and
-    log are good to four units in the last place.
+    theorem about the stored numbers. In floating point every rounding is allowed for, and it rests on NumPy's exp and
+    log being good to four units in the last place.
 
     Parameters
     ----------
@@ -66,20 +106,21 @@ class Verification:
         channel.
     log_max_price : float
         An upper bound of log max_a c(a), nats: zero or less for a certificate in its stored form, NaN if it is not
-        defined.
+        defined, inf if it is not proved.
     valid : bool
-        Whether the channel is one and meets the limits, and the certificate's claims follow. Claims about another
-        objective than the problem's are left aside, which a message says.
+        Whether the channel is one and meets the limits (in floating point to 1e-12 of the loss's spread, or nats of
+        rate), and the certificate's claims follow. Claims about another objective than the problem's are left aside,
+        which a message says.
     messages : tuple of str
         What is wrong, then what else there is to know.
     proved : bool
-        Whether the largest price is proved, so that `lower` is what the multipliers are worth.
+        Whether the largest price is proved, so that `lower` is what u and the multipliers are worth.
     losses : dict of str to float
         Upper bounds on what the channel attains; empty without a channel.
     rate : float
         The same for its rate, nats; NaN without a channel.
     plane : float
-        A lower bound on I + lambda.E L for every channel, nats.
+        A lower bound on I(X; A) + lambda.E L for every channel, nats; -inf if it is not proved.
     slack : dict of str to float
         By how much each limit may be exceeded.
     """
@@ -130,15 +171,16 @@ class _Lower(NamedTuple):
 
 
 class _Upper(NamedTuple):
-    """An upper bound on the objective, and what the channel attains."""
+    """An upper bound on the objective, what the channel attains, and by how much it may exceed the limits."""
 
     bound: float
     excess: dict[str, float]
     losses: dict[str, float]
     rate: float
+    slack: dict[str, float]
 
 
-def verify(certificate: Checkable, problem: Problem, arithmetic: str = "float") -> Verification:
+def verify(certificate: Claiming, problem: Problem, arithmetic: str = "float") -> Verification:
     """Recompute both bounds of a certificate from the problem, and hold its claims against them.
 
     Parameters
@@ -160,6 +202,11 @@ def verify(certificate: Checkable, problem: Problem, arithmetic: str = "float") 
     MissingExtra
         If ball arithmetic is asked for and python-flint is not installed.
     """
+    if certificate.fingerprint != problem.fingerprint():
+        raise InvalidInput(
+            f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "
+            f"problem's is {problem.fingerprint()}; pass the problem that was solved, or a variant of it"
+        )
     found = examine(certificate, problem, arithmetic)
     faults, notes = _compared(certificate, problem, found)
     if not faults and not notes:
@@ -168,16 +215,30 @@ def verify(certificate: Checkable, problem: Problem, arithmetic: str = "float") 
 
 
 def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float") -> Verification:
-    """Recompute both bounds of a certificate from the problem, whatever it claims; see `verify`."""
+    """Recompute both bounds from the problem, whatever the certificate claims; see `verify`.
+
+    Parameters
+    ----------
+    certificate : Certificate
+        Or anything with its u, u_rest, multipliers, letters, channel and proof.
+    problem : Problem
+    arithmetic : {"float", "ball"}, optional
+    """
+    numbers_of = _numbers(arithmetic)
     _check_fit(certificate, problem)
     findings = _Findings([], [])
-    numbers = _numbers(arithmetic)(
-        problem, certificate.point, certificate.letters, certificate.channel, certificate.proof
+    numbers = numbers_of(
+        problem,
+        certificate.u,
+        certificate.u_rest,
+        certificate.multipliers,
+        certificate.letters,
+        certificate.channel,
+        certificate.proof,
     )
     with numbers.context():
-        lower = _lower_bound(certificate.point.multipliers, problem, numbers, findings)
-        slack = _slack(problem, numbers, arithmetic)
-        upper = _upper_bound(certificate, problem, numbers, slack, findings)
+        lower = _lower_bound(certificate.multipliers, problem, numbers, findings)
+        upper = _upper_bound(certificate.letters, problem, numbers, arithmetic, findings)
     if lower.bound > upper.bound:  # a limit is met within its slack, but no channel meets it exactly
         missed = max(upper.excess, key=lambda name: upper.excess[name], default="rate")
         findings.notes.append(f"the limit on {missed} is met to rounding, by no channel exactly: bounds are cut there")
@@ -195,7 +256,7 @@ def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float")
         losses=upper.losses,
         rate=upper.rate,
         plane=lower.plane,
-        slack=slack,
+        slack=upper.slack,
     )
 
 
@@ -215,22 +276,18 @@ def _check_fit(certificate: Checkable, problem: Problem) -> None:
             f"the check does not know the letters of {type(problem.own_letters).__name__}, so nothing is proved of "
             "all of them; solve problem.listed(result.reproduction, result.decisions) for a proof over those listed"
         )
-    if certificate.fingerprint != problem.fingerprint():
-        raise InvalidInput(
-            f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "
-            f"problem's is {problem.fingerprint()}; pass the problem that was solved, or a variant of it"
-        )
-    k, point = certificate.letters.size, certificate.point
+    k = certificate.letters.size
     shapes = {
-        "u": (point.u, (problem.n_x,)),
-        "u_rest": (point.rest, (problem.n_x,)),
-        "multipliers": (point.multipliers, (len(problem.losses),)),
-        "letters": (certificate.letters, (k,)),
-        "channel": (certificate.channel, (problem.n_x, k)),
+        "u": (problem.n_x,),
+        "u_rest": (problem.n_x,),
+        "multipliers": (len(problem.losses),),
+        "letters": (k,),
+        "channel": (problem.n_x, k),
     }
-    for name, (held, shape) in shapes.items():
-        if held.shape != shape:
-            raise InvalidInput(f"the certificate's {name} has shape {held.shape}; this problem needs {shape}")
+    for name, shape in shapes.items():
+        found = getattr(certificate, name).shape
+        if found != shape:
+            raise InvalidInput(f"the certificate's {name} has shape {found}; this problem needs {shape}")
     letters = certificate.letters
     n_letters = problem.n_letters if problem.free is None else k
     if letters.dtype.kind not in "iu" or (k and not 0 <= letters.min() <= letters.max() < n_letters):
@@ -242,35 +299,42 @@ def _check_fit(certificate: Checkable, problem: Problem) -> None:
 
 def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findings: _Findings) -> _Lower:
     """Return the better of the dual and the trivial bound, and what it rests on."""
-    goal = problem.goal
-    trivial = 0.0 if goal.target is None else numbers.least_loss(goal.target)
+    target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
+    trivial = 0.0 if target is None else numbers.least_loss(target)
     nothing = _Lower(trivial, math.nan, -math.inf, False)
     if not (np.isfinite(multipliers) & (multipliers >= 0)).all():
         findings.faults.append("a multiplier is negative or not finite: they prove nothing")
         return nothing
-    if not (np.isfinite(numbers.point.u) & np.isfinite(numbers.point.rest))[problem.p_x > 0].all():
+    if not (np.isfinite(numbers.u) & np.isfinite(numbers.u_rest)).all():
         findings.faults.append("u is not finite at a symbol of positive mass: it proves nothing")
         return nothing
-    log_largest, proved = numbers.log_largest()
+    try:
+        log_largest, proved = numbers.log_largest()
+    except InvalidInput as error:  # of the proof
+        findings.faults.append(str(error))
+        return nothing
     if not proved:
         findings.notes.append(
-            "the largest price is not proved (too many classes for the multiplier, letters free off the line, or no "
-            "proof is held): only the trivial lower bound follows"
+            "the largest price is not proved (the certificate has no proof of it, or letters are points off the line): "
+            "only the trivial lower bound follows"
         )
-        return nothing
+        return nothing._replace(log_largest=log_largest)
     if not math.isfinite(log_largest):
         findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
         return nothing._replace(log_largest=log_largest)
     plane = numbers.plane(log_largest)
-    unusable = _unusable(multipliers, problem)
+    unusable = _unusable(multipliers, problem, target)
     if unusable:
         findings.notes.append(unusable)
         return _Lower(trivial, log_largest, plane, True)
-    bound = numbers.lower_bound(goal, problem.bounds, log_largest)
+    charged = (
+        [] if problem.multipliers is not None else [m for m in np.flatnonzero(multipliers).tolist() if m != target]
+    )
+    bound = numbers.lower_bound(log_largest, charged, target) if charged or target is not None else plane
     return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, True)
 
 
-def _unusable(multipliers: np.ndarray, problem: Problem) -> str:
+def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> str:
     """Return why these multipliers give this problem only its trivial bound, or an empty string."""
     if problem.multipliers is not None:
         above = np.flatnonzero(multipliers > problem.multipliers)
@@ -278,7 +342,6 @@ def _unusable(multipliers: np.ndarray, problem: Problem) -> str:
             name = problem.loss_names[above[0]]
             return f"the multiplier of {name} is above the problem's: only the trivial lower bound follows"
         return ""
-    target = problem.goal.target
     if target is not None and multipliers[target] == 0:
         return f"the multiplier of {problem.minimise} is zero: only the trivial lower bound follows"
     for m, name in enumerate(problem.loss_names):
@@ -290,42 +353,49 @@ def _unusable(multipliers: np.ndarray, problem: Problem) -> str:
 # ------------------------------------------------------------------------------------------- from above
 
 
-def _slack(problem: Problem, numbers: Any, arithmetic: str) -> dict[str, float]:
-    """Return by how much each limit may be exceeded: a share of the loss's spread, never of its level."""
-    limited = [m for m in range(len(problem.losses)) if math.isfinite(problem.bounds[m])]
-    if arithmetic != "float":
-        return {problem.loss_names[m]: 0.0 for m in limited} | {"rate": 0.0}
-    slack = {problem.loss_names[m]: LIMIT_TOLERANCE * numbers.spread(m) for m in limited}
-    return slack | {"rate": LIMIT_TOLERANCE}
-
-
-def _upper_bound(
-    certificate: Checkable, problem: Problem, numbers: Any, slack: dict[str, float], findings: _Findings
-) -> _Upper:
+def _upper_bound(letters: np.ndarray, problem: Problem, numbers: Any, arithmetic: str, findings: _Findings) -> _Upper:
     """Return the objective of the channel, inf if it is none or misses a limit, and what it attains."""
     limits = {m: bound for m, bound in enumerate(problem.bounds.tolist()) if bound < math.inf}
-    names = [problem.loss_names[m] for m in limits] + (["rate"] if problem.rate_bound is not None else [])
-    fault = _channel_fault(certificate, problem, numbers)
+    named = {problem.loss_names[m]: bound for m, bound in limits.items()}
+    if problem.rate_bound is not None:
+        named["rate"] = problem.rate_bound
+    fault = _channel_fault(letters, problem, numbers)
     if fault:
-        (findings.faults if certificate.letters.size else findings.notes).append(fault)
-        return _Upper(math.inf, dict.fromkeys(names, math.nan), {}, math.nan)
+        (findings.faults if letters.size else findings.notes).append(fault)
+        return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {})
     excess = {problem.loss_names[m]: numbers.excess(m, bound) for m, bound in limits.items()}
     if problem.rate_bound is not None:
         excess["rate"] = numbers.rate_excess(problem.rate_bound)
+    slack = _slack(problem, numbers, arithmetic, excess)
     missed = [name for name, value in excess.items() if not value <= slack[name]]
-    bounds = {problem.loss_names[m]: bound for m, bound in limits.items()} | {"rate": problem.rate_bound}
     for name in missed:
-        findings.faults.append(f"the channel exceeds the limit {bounds[name]:.6g} on {name} by {excess[name]:.3g}")
+        findings.faults.append(f"the channel exceeds the limit {named[name]:.6g} on {name} by {excess[name]:.3g}")
     losses = {name: numbers.mean(m) for m, name in enumerate(problem.loss_names)}
-    upper = math.inf if missed else numbers.objective(problem.goal)
-    return _Upper(upper, {name: max(0.0, value) for name, value in excess.items()}, losses, numbers.rate)
+    target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
+    upper = math.inf if missed else numbers.objective(target)
+    return _Upper(upper, {name: max(0.0, value) for name, value in excess.items()}, losses, numbers.rate, slack)
 
 
-def _channel_fault(certificate: Checkable, problem: Problem, numbers: Any) -> str:
+def _slack(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, float]) -> dict[str, float]:
+    """Return by how much limits may be exceeded: a share of the loss's spread, never of its level.
+
+    The spread takes a pass over the losses, and is looked at only where a limit is exceeded at all.
+    """
+    slack = dict.fromkeys(excess, 0.0)
+    if arithmetic == "float":
+        for name in excess:
+            if name == "rate":
+                slack[name] = LIMIT_TOLERANCE
+            elif excess[name] > 0:
+                slack[name] = LIMIT_TOLERANCE * numbers.spread(problem.loss_names.index(name))
+    return slack
+
+
+def _channel_fault(letters: np.ndarray, problem: Problem, numbers: Any) -> str:
     """Return what keeps the certificate's channel from being one, or an empty string."""
-    if not certificate.letters.size:
+    if not letters.size:
         return "the certificate holds no channel: there is no upper bound"
-    if problem.letters == "fixed" and np.unique(certificate.letters).size < certificate.letters.size:
+    if problem.letters == "fixed" and np.unique(letters).size < letters.size:
         return "the channel uses a symbol with several decisions, but the problem's letters are fixed"
     if not 0.0 <= numbers.channel.min() <= numbers.channel.max() < math.inf:  # false if any entry is NaN
         return "the channel has an entry that is negative or not finite"
@@ -341,11 +411,11 @@ def _channel_fault(certificate: Checkable, problem: Problem, numbers: Any) -> st
 # ------------------------------------------------------------------------------------------- claims
 
 
-def _compared(certificate: Checkable, problem: Problem, found: Verification) -> tuple[list[str], list[str]]:
+def _compared(certificate: Claiming, problem: Problem, found: Verification) -> tuple[list[str], list[str]]:
     """Return the claims that do not follow, and what is only worth knowing; NaN claims nothing."""
     if certificate.objective != problem.objective:
-        if not is_in_nats(certificate.objective) and certificate.objective not in problem.loss_names:
-            return [f"the certificate's objective {certificate.objective!r} is none of this problem's"], []
+        if certificate.objective not in ("rate", "lagrangian", *problem.loss_names):
+            return [f"the certificate's objective {certificate.objective!r} is unknown: it claims nothing"], []
         note = (
             f"the certificate's claims concern the objective {certificate.objective!r}, "
             f"not {problem.objective!r}: they are not compared"

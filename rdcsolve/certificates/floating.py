@@ -2,8 +2,8 @@
 
 Losses are shifted, symbol by symbol, by their least allowed value first: a subtraction is rounded relatively to its
 result, so a constant part of a loss costs nothing, however large. What the shift takes off u and off the bounds is
-computed exactly (`rdcsolve.rounding.exact_dot`). After that only non-negative numbers are added up, and a sum of n of
-them errs by at most n units of itself in whatever order.
+computed exactly. After that only non-negative numbers are added up. The proofs of what an operation, a sum or an
+elementary function errs by are in `rdcsolve.rounding`.
 """
 
 from __future__ import annotations
@@ -15,24 +15,39 @@ from functools import cached_property
 
 import numpy as np
 
-from rdcsolve.certificates.dual_point import DualPoint
-from rdcsolve.problems import Objective, Problem
-from rdcsolve.rounding import EXPONENTIAL, UNIT, down, exact_dot, two_product, two_sum, up
+from rdcsolve.certificates.elementary import FLOAT, Elementary
+from rdcsolve.certificates.proof import PriceProof
+from rdcsolve.problems import Problem
+from rdcsolve.rounding import (
+    ELEMENTARY,
+    EPS,
+    TINY,
+    UNIT,
+    exact_dot,
+    row_sums,
+    sum_units,
+    two_product,
+    two_sum,
+    units,
+    up,
+    weighted_sums,
+)
 
 _PAIRS_AT_A_TIME = 1 << 18
-_FURTHEST = 600.0  # exponents are kept below this: exp overflows at 709
-_TINY = 1e-290  # covers what underflows
 
 
 class FloatNumbers:
     """Bounds on means, prices and rates of a certificate's numbers; each is rounded in the direction that is safe.
 
-    Symbols of mass zero take no part. Masses and rows of the channel are divided by their sums.
+    Symbols of mass zero take no part. Masses and rows of the channel are divided by their exact sums.
 
     Parameters
     ----------
     problem : Problem
-    point : DualPoint
+    u, u_rest : numpy.ndarray
+        Shape (n_x,): u is their exact sum.
+    multipliers : numpy.ndarray
+        Shape (M,), >= 0.
     letters : numpy.ndarray
         Shape (k,).
     channel : numpy.ndarray
@@ -41,207 +56,314 @@ class FloatNumbers:
         Of the largest price, where that needs one.
     """
 
+    elementary: Elementary = FLOAT
+
     def __init__(
-        self, problem: Problem, point: DualPoint, letters: np.ndarray, channel: np.ndarray, proof: object = None
+        self,
+        problem: Problem,
+        u: np.ndarray,
+        u_rest: np.ndarray,
+        multipliers: np.ndarray,
+        letters: np.ndarray,
+        channel: np.ndarray,
+        proof: PriceProof | None,
     ) -> None:
-        self.problem, self.point, self.letters, self.proof = problem, point, letters, proof
-        self.symbols = np.flatnonzero(problem.p_x > 0)
-        self.rows: slice | np.ndarray = slice(None) if self.symbols.size == problem.n_x else self.symbols
-        self.masses = problem.p_x[self.rows]
-        self.excess_mass = math.fsum([*self.masses.tolist(), -1.0])  # of the sum of masses above one, rounded once
-        self.p = self.masses / (1.0 + self.excess_mass)
+        self.problem, self.multipliers, self.letters, self.proof = problem, multipliers, letters, proof
+        symbols = np.flatnonzero(problem.p_x > 0)
+        self.rows: np.ndarray | None = None if symbols.size == problem.n_x else symbols
+        self.masses = self.own(problem.p_x)
+        self.excess_mass = math.fsum([-1.0, *self.masses.tolist()])  # of the sum of masses above one, rounded once
         self.linear = problem.linear_losses
-        self.n_linear = len(problem.losses) - len(problem.label_entropies)
-        self.multipliers = point.multipliers
-        self.channel = channel[self.rows]
+        self.free = problem.free
+        self.labels = [self.own(label.conditional) for label in problem.label_entropies]
+        self.first_label = len(problem.losses) - len(self.labels)
+        self.u, self.u_rest = self.own(u), self.own(u_rest)
+        self.channel = self.own(channel)
 
     def context(self) -> AbstractContextManager[None]:
         """Return the context that the arithmetic has to run in."""
         return nullcontext()
 
-    # ------------------------------------------------------------------------------------------ the shift
+    def own(self, table: np.ndarray) -> np.ndarray:
+        """Return the rows of the symbols of positive mass."""
+        return table if self.rows is None else table[self.rows]
 
-    def _block(self, m: int, letters: slice | np.ndarray | None = None) -> np.ndarray:
-        return self.linear[m].block(self.rows, slice(None) if letters is None else letters)
+    def block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
+        """Return what letters cost the symbols of positive mass under a linear loss."""
+        return self.linear[m].block(self.rows, letters)
 
-    def _forbidden(self, letters: slice | np.ndarray) -> np.ndarray | None:
-        mask = self.problem.forbidden
-        return None if mask is None else mask[self.rows][:, letters]
+    @property
+    def active(self) -> list[int]:
+        """Which linear losses have a positive multiplier."""
+        return [m for m in range(len(self.linear)) if self.multipliers[m] > 0]
+
+    @property
+    def n_rows(self) -> int:
+        """How many symbols have a positive mass."""
+        return self.masses.size
+
+    # ------------------------------------------------------------------------------------------- the shift
 
     @cached_property
     def shifts(self) -> np.ndarray:
         """The least value of every linear loss over the allowed letters, shape (M', n); zero where letters are free."""
-        shifts = np.zeros((self.n_linear, self.p.size))
-        for m, loss in enumerate(self.linear):
-            if self.problem.forbidden is None:
-                shifts[m] = loss.row_minima()[self.rows]
-                continue
-            shifts[m] = math.inf
-            for letters in self._blocks(self.problem.n_letters):
-                allowed = np.where(self._forbidden(letters), math.inf, self._block(m, letters))
-                np.minimum(shifts[m], allowed.min(axis=1), out=shifts[m])
+        if not self.linear:
+            return np.zeros((1, self.n_rows))
+        shifts = np.array([self.own(loss.row_minima()) for loss in self.linear])
+        if len(self.linear) == 1 or self.problem.forbidden is None:
+            return shifts
+        shifts[:] = math.inf
+        for letters in self.blocks(self.problem.n_letters):
+            parts = np.array([self.block(m, letters) for m in range(len(self.linear))])
+            parts[:, np.isinf(parts).any(axis=0)] = math.inf
+            np.minimum(shifts, parts.min(axis=2), out=shifts)
         return shifts
 
     @cached_property
-    def exponents(self) -> tuple[np.ndarray, float]:
-        """u_i - sum_m lambda_m min_a L_m(i, a), shape (n,), rounded once, and what each errs by, in units of itself."""
-        total, rest = two_sum(self.point.u[self.rows], self.point.rest[self.rows])
-        for m in np.flatnonzero(self.multipliers[: self.n_linear]):
-            if not self.shifts[m].any():
-                continue
-            product, left = two_product(-self.multipliers[m], self.shifts[m])
-            total, lost = two_sum(total, product)
-            rest = rest + (left + lost)
-        return total + rest, 2.0
+    def is_shifted(self) -> list[bool]:
+        """Which losses the shift changes at all."""
+        return self.shifts.any(axis=1).tolist()
 
-    def shifted_bound(self, m: int, bound: float) -> float:
-        """Return b - sum_i p_i min_a L(i, a), rounded once: the room that a limit leaves above the least value."""
-        if m >= self.n_linear or not self.shifts[m].any():
+    def shifted_block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
+        """Return a block less the least values: each entry is rounded once."""
+        block = self.block(m, letters)
+        return block - self.shifts[m][:, None] if self.is_shifted[m] else block
+
+    @cached_property
+    def exponents(self) -> tuple[np.ndarray, np.ndarray]:
+        """The number u_i - sum_m lambda_m min_a L_m(i, a) as two floats, shape (n,) each.
+
+        Their sum errs by less than 2^-100 of the sum of the sizes of what is added up: two_sum and two_product are
+        exact, and only the additions of what they leave, themselves below 2^-52 of the sizes, are rounded.
+        """
+        total, rest = two_sum(self.u, self.u_rest)
+        for m in self.active:
+            if self.is_shifted[m]:
+                product, left = two_product(-self.multipliers[m], self.shifts[m])
+                total, lost = two_sum(total, product)
+                rest = rest + (left + lost)
+        return two_sum(total, rest)
+
+    def room(self, m: int, bound: float) -> float:
+        """Return b - sum_i p_i min_a L(i, a), which a limit leaves above the least mean; it errs by 3 units of itself.
+
+        Masses sum to 1 + excess, so it is (b (1 + excess) - sum_i mass_i min_i) / (1 + excess).
+        """
+        if m >= len(self.linear) or not self.is_shifted[m]:
             return bound
-        # masses sum to 1 + excess: (b (1 + excess) - sum_i mass_i min_i) / (1 + excess)
-        exact = exact_dot(
-            (-self.masses, self.shifts[m]), (np.array([bound]), np.array([self.excess_mass])), plus=(bound,)
-        )
-        return exact / (1.0 + self.excess_mass)
+        own = (np.array([bound]), np.array([self.excess_mass]))
+        return exact_dot((-self.masses, self.shifts[m]), own, plus=(bound,)) / (1.0 + self.excess_mass)
+
+    def stated_rounding(self, m: int) -> float:
+        """Return what a least mean computed in floats rounds by, on the scale on which symbols' least values differ.
+
+        Masses such as 0.3 and bounds such as 0.3 * 1e11 + 0.1 are rounded before they get here: with the masses one
+        rounding each, and the products and sums of the bound three more at most, the room that was meant differs by so
+        much from that of the stored numbers. A lower bound allows for it. A constant that all symbols have in common is
+        left out, since no rounding of the masses, which sum to one, can change what it contributes.
+        """
+        if m >= len(self.linear) or not self.is_shifted[m]:
+            return 0.0
+        order = np.argsort(self.shifts[m])
+        middle = order[min(int(np.searchsorted(np.cumsum(self.masses[order]), 0.5)), order.size - 1)]
+        return 4 * UNIT * float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle])) * (1 + units(self.n_rows))
 
     def least_mean(self, m: int) -> float:
-        """Return sum_i p_i min_a L(i, a), rounded twice."""
-        if m >= self.n_linear or not self.shifts[m].any():
+        """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""
+        if m >= len(self.linear) or not self.is_shifted[m]:
             return 0.0
         return exact_dot((self.masses, self.shifts[m])) / (1.0 + self.excess_mass)
 
-    # ------------------------------------------------------------------------------------------ lower bounds
+    # ------------------------------------------------------------------------------------------- from below
 
     def log_largest(self) -> tuple[float, bool]:
-        """Return an upper bound of log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats, and whether it is proved."""
-        if self.problem.free is None and not self.multipliers[self.n_linear :].any():
-            return self._log_largest_listed(), True
-        from rdcsolve.certificates.standin import FloatNumbers as StandIn
+        """Return an upper bound of log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats, and whether it is proved.
 
-        empty = np.empty(0, dtype=np.intp), np.empty((self.problem.n_x, 0))
-        old = StandIn(self.problem, self.point.u, self.multipliers, *empty)
-        value = old.log_max_price()
-        return value + 1e-12, old.proved
+        It is infinite where lambda.L leaves the range of floats.
+        """
+        if self.needs_proof:
+            from rdcsolve.certificates.prices import log_largest_price
 
-    def _log_largest_listed(self) -> float:
+            return log_largest_price(self)
+        return self.log_largest_listed(), True
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether letters cannot all be tried."""
+        return self.free is not None or bool(self.multipliers[self.first_label :].any())
+
+    def log_largest_listed(self) -> float:
         """Return the bound where letters are the symbols of a finite alphabet.
 
-        An exponent x = e - lambda.L is the sum of M + 1 terms, each rounded twice, so it errs by (M + 4) units of
-        2 |e| + |x|, where |e| covers lambda.L up to |x|. Weighted by p exp(x) the second adds at most c max(x, 0) and
-        1 / e, since x exp(x) > -1 / e; and max(x, 0) <= |e|. The rest errs by n + 12 units for a sum of n terms.
+        An exponent x = e - sum_m lambda_m l_m goes through at most M + 4 roundings of numbers no larger than |e| + |x|,
+        and x - top through one more. With |x| <= |top| + |x - top| the error is three terms: one of |e|, which every
+        row's e includes below, one of |top|, which the logarithm includes, and one of |x - top|, which is never positive
+        and is made smaller by as much.
         """
-        exponent, units = self.exponents
-        active = np.flatnonzero(self.multipliers[: self.n_linear])
-        size = float(np.abs(exponent).max(initial=0.0))
-        if not math.isfinite(size):
+        high, low = self.exponents
+        count = units(len(self.active) + 8)
+        start = high + (np.abs(low) + 2 * count * np.abs(high))
+        if not np.isfinite(start).all():
             return math.inf
-        log_largest = -math.inf
-        for letters in self._blocks(self.problem.n_letters):
-            x = np.repeat(exponent[:, None], letters.stop - letters.start, axis=1)
-            for m in active:
+        relative = ELEMENTARY + units(sum_units(self.n_rows) + 6)
+        largest = -math.inf
+        for letters in self.blocks(self.problem.n_letters):
+            x = self._costed(start, letters)
+            top = x.max(axis=0)
+            if not top.min() > -math.inf:
+                x, top = x[:, top > -math.inf], top[top > -math.inf]
+                if not top.size:
+                    continue
+            x -= top
+            x *= 1.0 - count
+            logs = np.log(weighted_sums(self.masses, np.exp(x, out=x)) + TINY)
+            bounds = top + logs + (count * np.abs(top) + (ELEMENTARY + EPS) * np.abs(logs))
+            largest = max(largest, float(bounds.max()))
+        if not math.isfinite(largest):
+            return math.inf
+        return up(largest + EPS * abs(largest) + relative + self.log_mass)
+
+    @property
+    def log_mass(self) -> float:
+        """An upper bound of -log(1 + excess): sums over masses that are not divided by their sum lack it."""
+        return -self.excess_mass * (1.0 - math.copysign(1e-6, self.excess_mass))
+
+    def _costed(self, start: np.ndarray, letters: slice) -> np.ndarray:
+        """Return exponents less what letters cost, -inf at forbidden pairs."""
+        x = np.repeat(start[:, None], letters.stop - letters.start, axis=1)
+        for m in range(len(self.linear)):
+            if self.multipliers[m] > 0:
                 with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                    block = self._block(m, letters)
-                    if self.shifts[m].any():
-                        block = block - self.shifts[m][:, None]
-                    x -= self.multipliers[m] * block
-            forbidden = self._forbidden(letters)
-            if forbidden is not None:
-                x[forbidden] = -math.inf
-            down_by = max(0.0, float(x.max()) - _FURTHEST)
-            if down_by:
-                x -= down_by
-            largest = float((self.p @ np.exp(x, out=x)).max())
-            if not largest < math.inf:
-                return math.inf
-            log_largest = max(log_largest, math.log(largest + _TINY) + down_by)
-        each = UNIT * (active.size + 4 + units) * (3 * size + abs(log_largest) + math.exp(min(-log_largest, 700.0)))
-        relative = each + UNIT * (self.p.size + 12) + EXPONENTIAL
-        return up(log_largest + relative + EXPONENTIAL * abs(log_largest))
+                    x -= self.multipliers[m] * self.shifted_block(m, letters)
+            elif self.problem.forbidden is not None:
+                x[np.isinf(self.block(m, letters))] = -math.inf
+        return x
 
     def _mean_exponent(self) -> float:
         """Return a lower bound of sum_i p_i (u_i - lambda.min_a L(i, a))."""
-        exponent, units = self.exponents
-        mean = exact_dot((self.masses, exponent)) / (1.0 + self.excess_mass)
-        return mean - UNIT * ((units + 2) * float(self.p @ np.abs(exponent)) * (1 + 1e-9) + 3 * abs(mean))
+        high, low = self.exponents
+        mean = exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
+        sizes = float(self.masses @ np.abs(self.u)) + sum(
+            float(self.multipliers[m]) * float(self.masses @ np.abs(self.shifts[m])) for m in self.active
+        )
+        return mean - units(3) * abs(mean) - 2.0**-99 * sizes
 
-    def lower_bound(self, goal: Objective, bounds: np.ndarray, log_largest: float) -> float:
-        """Return a lower bound on the objective: what p.u - lambda.b - log C comes to, rounded down.
+    def lower_bound(self, log_largest: float, charged: list[int], target: int | None) -> float:
+        """Return the lower bound that u and the multipliers give: p.u - lambda.b - log C, rounded down.
 
-        In shifted terms it is sum_i p_i e_i - sum_m lambda_m b'_m - log C, where a loss that is not charged for its
-        bound keeps its least mean.
+        In shifted terms it is sum_i p_i e_i - sum_m lambda_m (b_m - least mean) - log C, and a loss that is not charged
+        for its bound keeps lambda_m times its least mean.
+
+        Parameters
+        ----------
+        log_largest : float
+            log C.
+        charged : list of int
+            Losses whose multiplier is charged with the problem's bound.
+        target : int or None
+            The loss that is minimised.
         """
-        charged = goal.charged(self.multipliers)
-        terms = [self._mean_exponent(), -log_largest, -goal.rate]
-        for m in np.flatnonzero(charged):
-            terms.append(-float(charged[m]) * self.shifted_bound(int(m), float(bounds[m])))
-        total = math.fsum(terms) - 6 * UNIT * math.fsum(map(abs, terms))
-        slope = goal.slope(self.multipliers)
-        total = down(total / slope) if slope != 1.0 else total
-        kept = [m for m in np.flatnonzero(self.multipliers[: self.n_linear]).tolist() if not charged[m]]
-        if not kept:
-            return total
+        slope = 1.0 if target is None else float(self.multipliers[target])
+        terms = [self._mean_exponent(), -log_largest]
+        if target is not None:
+            terms.append(-float(self.problem.rate_bound or 0.0))
+        for m in charged:
+            room = self.room(m, float(self.problem.bounds[m])) + self.stated_rounding(m)
+            terms.append(-float(self.multipliers[m]) * room)
+        total = math.fsum(terms) - units(6) * math.fsum(map(abs, terms))
+        kept = [m for m in self.active if m not in charged]
         extra = [float(self.multipliers[m]) / slope * self.least_mean(m) for m in kept]
-        return math.fsum([total, *extra]) - 8 * UNIT * math.fsum([abs(total), *map(abs, extra)])
+        if slope != 1.0:
+            total = total / slope - EPS * abs(total / slope)
+        if not any(extra):
+            return total
+        return math.fsum([total, *extra]) - units(8) * math.fsum([abs(total), *map(abs, extra)])
 
     def plane(self, log_largest: float) -> float:
         """Return a lower bound of p.u - log C, nats."""
-        terms = [self._mean_exponent(), -log_largest]
-        terms += [float(self.multipliers[m]) * self.least_mean(m) for m in range(self.n_linear) if self.multipliers[m]]
-        return math.fsum(terms) - 8 * UNIT * math.fsum(map(abs, terms))
+        return self.lower_bound(log_largest, [], None)
 
     def least_loss(self, m: int) -> float:
         """Return a lower bound of the least mean of a loss; H(S | X) for a label."""
-        if m >= self.n_linear:
-            rows = self._label(m)
-            terms = -rows * np.log(np.where(rows > 0, rows, 1.0))
-            least = math.fsum(self.p * terms.sum(axis=1))
-            return max(least - (EXPONENTIAL + UNIT * (rows.shape[1] + 8)) * (least + 1.0), 0.0)
+        if m >= self.first_label:
+            return self._least_entropy(self.labels[m - self.first_label])
+        if self.free is not None:
+            return 0.0  # a letter at every point
         least = self.least_mean(m)
-        return least - 4 * UNIT * abs(least)
+        return least - units(4) * abs(least)
 
-    # ------------------------------------------------------------------------------------------ the channel
+    def _least_entropy(self, label: np.ndarray) -> float:
+        """Return a lower bound of H(S | X) = sum_i p_i (log S_i - sum_s w_is log w_is / S_i), S_i the sum of row i.
+
+        With w <= 1 every term is non-negative, so all errors are relative.
+        """
+        if not ((label > 0) & (label < 1)).any():
+            return 0.0
+        sums = row_sums(label)
+        shares = label / sums[:, None]
+        terms = -shares * np.log(np.where(shares > 0, shares, 1.0))
+        least = math.fsum(self.masses * row_sums(np.maximum(terms, 0.0))) / (1.0 + self.excess_mass)
+        # a share errs by d relatively, so that -w log w errs by d w (1 - log w): d adds up to d (H + 1)
+        share = units(sum_units(label.shape[1]) + 2)
+        return max(least - (ELEMENTARY + share + units(sum_units(label.shape[1]) + 4)) * least - 2 * share, 0.0)
+
+    # ------------------------------------------------------------------------------------------- the channel
+
+    def forbidden_mass(self) -> float:
+        """Return the largest entry of the channel at a forbidden pair; exact."""
+        if self.problem.forbidden is None:
+            return 0.0
+        largest = 0.0
+        for part in self.blocks(self.letters.size):
+            for m in range(len(self.linear)):
+                banned = np.isinf(self.block(m, self.letters[part]))
+                largest = max(largest, float(np.max(self.channel[:, part], initial=0.0, where=banned)))
+        return largest
+
+    @cached_property
+    def row_totals(self) -> np.ndarray:
+        """The sums of the channel's rows, shape (n,)."""
+        return row_sums(self.channel)
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
-        return float(np.abs(self._row_sums - 1.0).max())
+        return float(np.abs(self.row_totals - 1.0).max())
 
     @cached_property
-    def _row_sums(self) -> np.ndarray:
-        return self.channel.sum(axis=1)
-
-    @cached_property
-    def _joint(self) -> np.ndarray:
-        """p_i W(a | i), shape (n, k); each errs by k + 5 units."""
-        return self.channel * (self.p / self._row_sums)[:, None]
+    def _shares(self) -> np.ndarray:
+        """What the entries of a row are multiplied by to be joint masses, shape (n,)."""
+        return self.masses / (self.row_totals * (1.0 + self.excess_mass))
 
     @property
     def _units(self) -> float:
-        """What a sum over all pairs of non-negative products of joint masses errs by, relatively."""
-        n, k = self.channel.shape
-        return UNIT * (n + 2 * k + 16)
+        """What a joint mass p_i W(a | i) errs by, relatively: the row's sum and five operations."""
+        return units(sum_units(self.letters.size) + 6)
 
     @cached_property
     def rate(self) -> float:
         """An upper bound of I(X; A), nats; exactly zero if all rows are the same.
 
-        With all joint masses and row sums off by d relatively, a term w log(w / q) is off by d (|log(w / q)| + 3) w.
+        For any masses q' at all, sum p W log(W / q') = I(X; A) + sum_a q_a log(q_a / q'_a) >= I(X; A) - log sum_a q'_a
+        (Gibbs), so that what the output masses err by does not matter. All joint masses of a row err by the same
+        factor, and so does the row's divergence; the logarithm of W / q' errs by its own rounding and that of its
+        argument. The divergences' terms have sizes of at most I + 2 / e together.
         """
         if (self.channel == self.channel[0]).all():
             return 0.0
-        q = self._joint.sum(axis=0)
-        total, sizes = 0.0, 0.0
-        scale = 1.0 / self._row_sums
-        for letters in self._blocks(self.letters.size):
-            joint = self._joint[:, letters]
-            some = joint > 0  # a joint mass that underflows to zero contributes nothing
-            ratio = np.divide(
-                self.channel[:, letters] * scale[:, None], q[letters], out=np.ones(joint.shape), where=some
-            )
-            terms = joint * np.log(ratio, out=np.zeros(joint.shape), where=some)
-            total += math.fsum(terms.sum(axis=1))
-            sizes += float(np.abs(terms).sum())
-        error = (self._units + EXPONENTIAL) * (sizes * (1 + 1e-9) + 3.0)
-        return max(0.0, up(total + error))
+        q = np.concatenate(
+            [weighted_sums(self._shares, self.channel[:, part]) for part in self.blocks(self.letters.size)]
+        )
+        totals = np.zeros(self.n_rows)
+        for part in self.blocks(self.letters.size):
+            rows = self.channel[:, part]
+            ratios = np.divide(rows, q[part], out=np.ones(rows.shape), where=(rows > 0) & (q[part] > 1e-300))
+            totals += row_sums(rows * np.log(ratios))
+        # W is W' / S for the stored row W' of sum S, so that log S is taken off
+        rate = math.fsum(self._shares * (totals - self.row_totals * np.log(self.row_totals)))
+        over = math.fsum([-1.0, *q.tolist()])
+        blocks = -(-self.letters.size * self.n_rows // _PAIRS_AT_A_TIME)
+        count = self._units + units(sum_units(self.letters.size) + blocks + 8) + ELEMENTARY
+        return max(0.0, up(rate + max(over, 0.0) + count * (abs(rate) + 2.0) + units(12) + TINY))
 
     def rate_excess(self, bound: float) -> float:
         """Return an upper bound of I(X; A) - bound."""
@@ -249,102 +371,99 @@ class FloatNumbers:
 
     def mean(self, m: int) -> float:
         """Return an upper bound of E L under the channel; H(S | A) for a label."""
-        above = self._mean_above(m)
-        return up(self.least_mean(m) + above) if above and self.least_mean(m) else above + self.least_mean(m)
+        above, least = self._above(m), self.least_mean(m)
+        return above if least == 0 else up(up(least + units(4) * least) + above)
 
     def excess(self, m: int, bound: float) -> float:
         """Return an upper bound of E L - bound."""
-        room = self.shifted_bound(m, bound)
-        excess = self._mean_above(m) - room
-        return excess + 4 * UNIT * abs(room) if room and excess else excess
+        room = self.room(m, bound)
+        excess = self._above(m) - room
+        return excess if excess == 0 or room == 0 else excess + units(4) * abs(room) + EPS * abs(excess)
+
+    def _above(self, m: int) -> float:
+        """Return an upper bound of how far E L is above the least mean, from which the loss was shifted."""
+        if m not in self._means:
+            self._means[m] = self._mean_above(m)
+        return self._means[m]
+
+    @cached_property
+    def _means(self) -> dict[int, float]:
+        return {}
 
     def _mean_above(self, m: int) -> float:
-        """Return an upper bound of how far E L is above the least mean, from which the loss was shifted."""
-        if m >= self.n_linear:
-            return self._label_entropy(self._label(m))
-        if self.problem.free is not None:
-            return self._spread_within_letters() * self.problem.free.scale * (1 + 4 * UNIT)
-        total = 0.0
-        for letters in self._blocks(self.letters.size):
-            joint = self._joint[:, letters]
-            block = self._block(m, self.letters[letters])
-            if self.shifts[m].any():
-                block = block - self.shifts[m][:, None]
-            total += float(np.multiply(joint, block, out=np.zeros(joint.shape), where=joint > 0).sum())
-        return total * (1 + self._units)
-
-    def _label(self, m: int) -> np.ndarray:
-        """Return the label's conditionals, shape (n, n_s), rows summing to one up to a few units."""
-        rows = self.problem.label_entropies[m - self.n_linear].conditional[self.rows]
-        return rows / rows.sum(axis=1, keepdims=True)
+        if m >= self.first_label:
+            return self._label_entropy(self.labels[m - self.first_label])
+        if self.free is not None:
+            return self._spread_within_letters() * self.free.scale * (1 + units(4))
+        totals = np.zeros(self.n_rows)
+        for part in self.blocks(self.letters.size):
+            rows = self.channel[:, part]
+            block = self.shifted_block(m, self.letters[part])
+            totals += row_sums(np.multiply(rows, block, out=np.zeros(rows.shape), where=rows > 0))
+        total = math.fsum(self._shares * totals)
+        blocks = -(-self.letters.size * self.n_rows // _PAIRS_AT_A_TIME)
+        return total * (1 + self._units + units(sum_units(self.letters.size) + blocks + 6)) + (TINY if total else 0.0)
 
     def _label_entropy(self, label: np.ndarray) -> float:
-        """Return an upper bound of H(S | A) = sum_a sum_s P(s, a) log (q(a) / P(s, a)), nats.
+        """Return an upper bound of H(S | A) = -sum_a sum_s P(s, a) log P(s | a), nats.
 
-        Joint masses off by d relatively make a term off by d (log(q / P) + 2) P.
+        The cross entropy with any other law in place of P(s | a) is no smaller (Gibbs): with the computed posteriors,
+        which sum to one within a rounding or two for each class, only the joint masses' own relative errors count.
         """
-        joint = self._joint.T @ label
-        q = np.broadcast_to(joint.sum(axis=1, keepdims=True), joint.shape)
-        some = joint > 0
-        ratio = np.divide(q, joint, out=np.ones(joint.shape), where=some)
-        terms = joint * np.log(ratio, out=np.zeros(joint.shape), where=some)
-        several = some & (joint < q)  # a letter with one class leaves nothing unknown, exactly
-        if not several.any():
+        scaled = label * (self._shares / row_sums(label))[:, None]
+        joint = weighted_sums(np.ascontiguousarray(self.channel.T), scaled)
+        q = row_sums(joint)[:, None]
+        some = (joint > 0) & (joint < q)  # a letter with one class leaves nothing unknown, exactly
+        if not some.any():
             return 0.0
-        units = self._units + UNIT * (2 * label.shape[1] + 8)
-        total = math.fsum(terms.ravel())
-        return max(0.0, up(total + (units + EXPONENTIAL) * (total + 2 * float(joint[several].sum()))))
+        ratios = np.divide(q, joint, out=np.ones(joint.shape), where=some)
+        total = math.fsum(row_sums(joint * np.log(ratios)))
+        classes = sum_units(label.shape[1])
+        count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + 2 * classes + 10)
+        rest = float(joint[some.any(axis=1)].sum()) * units(classes + 6)
+        return up(total * (1 + count) + rest * (1 + 1e-9) + TINY)
 
     def _spread_within_letters(self) -> float:
         """Return an upper bound of E |X - y(A)|^2 with letters at their means, rounded: no less than at the means."""
-        assert self.problem.free is not None
-        points, means = self._points_and_means()
+        assert self.free is not None
+        points = self.own(self.free.points)
+        joint = np.zeros((self.problem.n_x, self.letters.size))
+        joint[slice(None) if self.rows is None else self.rows] = self.channel * self.masses[:, None]
+        means = self.free.means(joint)
         total = 0.0
         for coordinate, mean in zip(points.T, means.T, strict=True):
-            total += math.fsum((self._joint * (coordinate[:, None] - mean) ** 2).sum(axis=1))
-        return total * (1 + self._units + 8 * UNIT)
+            squares = self.channel * (coordinate[:, None] - mean) ** 2
+            total += math.fsum(self._shares * row_sums(squares))
+        count = self._units + units(sum_units(self.letters.size) + means.shape[1] + 10)
+        return total * (1 + count) + (TINY if total else 0.0)
 
-    def _points_and_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the symbols' points (n, dim) and the letters' means (k, dim), rounded."""
-        free = self.problem.free
-        assert free is not None
-        joint = np.zeros((self.problem.n_x, self.channel.shape[1]))
-        joint[self.rows] = self.channel * self.masses[:, None]
-        return free.points[self.rows], free.means(joint)
-
-    def objective(self, goal: Objective) -> float:
-        """Return an upper bound of the objective of the channel."""
-        if goal.target is not None:
-            return self.mean(goal.target)
-        if goal.multipliers is None:
+    def objective(self, target: int | None) -> float:
+        """Return an upper bound of the problem's objective for the channel."""
+        if target is not None:
+            return self.mean(target)
+        if self.problem.multipliers is None:
             return self.rate
         terms = [self.rate]
-        terms += [float(value) * self.mean(m) for m, value in enumerate(goal.multipliers) if value]
-        return up(math.fsum(terms) * (1 + 4 * UNIT)) if any(terms) else 0.0
-
-    def forbidden_mass(self) -> float:
-        """Return the largest entry of the channel at a forbidden pair; exact."""
-        mask = self.problem.forbidden
-        if mask is None:
-            return 0.0
-        return float(np.max(self.channel, initial=0.0, where=mask[self.rows][:, self.letters]))
+        terms += [float(value) * self.mean(m) for m, value in enumerate(self.problem.multipliers) if value]
+        return up(math.fsum(terms) * (1 + units(4))) if any(terms) else 0.0
 
     def spread(self, m: int) -> float:
         """Return the largest minus the least value of a loss over the pairs that are allowed, rounded."""
-        if m >= self.n_linear:
-            return math.log(self.problem.label_entropies[m - self.n_linear].conditional.shape[1])
-        if self.problem.free is not None:
-            points = self.problem.free.points[self.rows]
-            return float(np.ptp(points, axis=0) @ np.ptp(points, axis=0)) * self.problem.free.scale
+        if m >= self.first_label:
+            return math.log(self.labels[m - self.first_label].shape[1])
+        if self.free is not None:
+            sides = np.ptp(self.own(self.free.points), axis=0)
+            return float(sides @ sides) * self.free.scale
         low, high = math.inf, -math.inf
-        for letters in self._blocks(self.problem.n_letters):
-            block, forbidden = self._block(m, letters), self._forbidden(letters)
-            allowed = slice(None) if forbidden is None else ~forbidden
-            low = min(low, float(np.min(block[allowed], initial=math.inf)))
-            high = max(high, float(np.max(block[allowed], initial=-math.inf)))
+        for letters in self.blocks(self.problem.n_letters):
+            parts = [self.block(one, letters) for one in range(len(self.linear))]
+            allowed = np.logical_and.reduce([np.isfinite(part) for part in parts])
+            low = min(low, float(np.min(parts[m], initial=math.inf, where=allowed)))
+            high = max(high, float(np.max(parts[m], initial=-math.inf, where=allowed)))
         return high - low
 
-    def _blocks(self, n_columns: int) -> Iterator[slice]:
-        width = max(1, _PAIRS_AT_A_TIME // self.p.size)
+    def blocks(self, n_columns: int) -> Iterator[slice]:
+        """Yield slices of columns, a few MB of pairs each."""
+        width = max(1, _PAIRS_AT_A_TIME // self.n_rows)
         for start in range(0, n_columns, width):
             yield slice(start, min(start + width, n_columns))

@@ -1,6 +1,7 @@
-"""The proof of a largest price: places of tangents, trees of cells, cells of the line. Records, and their arrays.
+"""The part of a certificate that proves the largest price: places of tangents, trees of cells, cells of the line.
 
-What they mean, and how they are checked, is on the page about the certificate file.
+What they mean, and what a check does with them, is the page on the certificate file; here they are only kept, packed
+as named arrays and unpacked again.
 """
 
 from __future__ import annotations
@@ -8,68 +9,97 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
 
-_PART = re.compile(r"(\d+)_(places_columns|places|splits|ends)")
+_NAME = re.compile(r"(0|[1-9][0-9]{0,5})_(places_columns|places|splits|ends)")
+_LINE = "line"
 
 
-def _integers(*shape: int) -> Any:
-    return field(default_factory=lambda: np.empty(shape, dtype=np.int64))
+def _none(*shape: int, kind: type = np.int32) -> np.ndarray:
+    array = np.zeros(shape, dtype=kind)
+    array.setflags(write=False)
+    return array
 
 
 @dataclass(frozen=True, eq=False)
 class PartProof:
-    """What bounds the prices of one part; columns that occur nowhere are bounded by their total.
+    """What bounds the prices of one part; columns that are in none of it are bounded by their totals.
 
     Attributes
     ----------
     places_columns : numpy.ndarray
-        Shape (t,), int64: columns that a tangent bounds.
+        Shape (t,), integers: the columns that are bounded by a tangent.
     places : numpy.ndarray
-        Shape (t, N): where each tangent is taken.
+        Shape (t, N): where, the classes of all labels of the part one after the other, positive.
     splits : numpy.ndarray
-        Shape (nodes,), int64: the edge at which each node of the tree is halved, -1 for none; breadth first.
+        Shape (nodes,), integers: the edge that each cell of the tree is halved at, or -1. Breadth first.
     ends : numpy.ndarray
-        Shape (e, 2), int64: nodes, and the columns that are bounded there.
+        Shape (e, 2), integers: node and column where the column's bound is taken.
     """
 
-    places_columns: np.ndarray = _integers(0)
-    places: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    splits: np.ndarray = _integers(0)
-    ends: np.ndarray = _integers(0, 2)
+    places_columns: np.ndarray = field(default_factory=lambda: _none(0))
+    places: np.ndarray = field(default_factory=lambda: _none(0, 0, kind=np.float64))
+    splits: np.ndarray = field(default_factory=lambda: _none(0, kind=np.int8))
+    ends: np.ndarray = field(default_factory=lambda: _none(0, 2))
+
+    def __post_init__(self) -> None:
+        for name, ndim in (("places_columns", 1), ("places", 2), ("splits", 1), ("ends", 2)):
+            _check_array(name, getattr(self, name), ndim, "f" if name == "places" else "i")
+        _check(len(self.places) == self.places_columns.size, "places has not one row for each of its columns")
+        _check(bool(((self.places > 0) & (self.places < 1 + 1e-6)).all()), "a place is not positive, or above one")
+        _check(self.places_columns.min(initial=0) >= 0, "places_columns has a negative entry")
+        _check(self.ends.shape[1] == 2, f"ends has shape {self.ends.shape}, not two columns")
+        _check(self.ends.min(initial=0) >= 0, "ends has a negative entry")
+        _check(self.splits.min(initial=0) >= -1, "splits has an entry below -1")
+        n_split = int(np.count_nonzero(self.splits >= 0))
+        _check(self.splits.size in (0, 2 * n_split + 1), "splits is not a tree")
+        _check(
+            not len(self.ends) or int(self.ends[:, 0].max()) < self.splits.size, "ends names a node that is not there"
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all columns are bounded by their totals."""
+        return not (self.places_columns.size or len(self.ends))
 
 
 @dataclass(frozen=True, eq=False)
 class PriceProof:
-    """What proves the largest price of letters with soft decisions, or at points of the line.
+    """Proof of the largest price.
 
     Attributes
     ----------
     parts : tuple of PartProof
-        In the order of the corners.
+        By number; parts that are missing at the end are empty.
     line : numpy.ndarray or None
-        Shape (c, 2): cells of the line, where letters are points.
+        Shape (c, 2): cells of the line, where letters are points of it.
     """
 
     parts: tuple[PartProof, ...] = ()
     line: np.ndarray | None = None
 
+    def __post_init__(self) -> None:
+        if self.line is not None:
+            _check_array(_LINE, self.line, 2, "f")
+            _check(self.line.shape[1] == 2, f"{_LINE} has shape {self.line.shape}, not two columns")
+
+    @property
+    def size(self) -> int:
+        """Number of numbers in all arrays."""
+        return sum(array.size for array in self.packed().values())
+
     def packed(self) -> dict[str, np.ndarray]:
-        """Return the arrays that are not empty, by name."""
-        arrays = {} if self.line is None else {"line": self.line}
-        for g, part in enumerate(self.parts):
-            held = {
-                "places_columns": part.places_columns,
-                "places": part.places,
-                "splits": part.splits,
-                "ends": part.ends,
-            }
-            arrays |= {f"{g}_{name}": values for name, values in held.items() if values.size}
-        return arrays | {"parts": np.array(len(self.parts))}
+        """Return all that is not empty as arrays by name."""
+        arrays = {} if self.line is None else {_LINE: self.line}
+        for number, part in enumerate(self.parts):
+            if part.places_columns.size:
+                arrays |= {f"{number}_places_columns": part.places_columns, f"{number}_places": part.places}
+            if len(part.ends):
+                arrays |= {f"{number}_splits": part.splits, f"{number}_ends": part.ends}
+        return arrays
 
 
 def unpacked(arrays: Mapping[str, np.ndarray]) -> PriceProof:
@@ -78,28 +108,32 @@ def unpacked(arrays: Mapping[str, np.ndarray]) -> PriceProof:
     Raises
     ------
     InvalidInput
-        If an array is not of the type or shape that it must have.
+        If a name, shape, type or entry is not one that a proof can have.
     """
-    line = arrays.get("line")
-    if line is not None and (line.dtype != np.float64 or line.ndim != 2 or line.shape[1] != 2):
-        raise InvalidInput(f"the cells of the line have shape {line.shape}; pairs of ends are needed")
-    count = arrays.get("parts")
-    if count is None or count.dtype.kind not in "iu" or count.ndim or not 0 <= count <= 1 << 20:
-        raise InvalidInput("the proof does not say how many parts it has")
-    held: list[dict[str, np.ndarray]] = [{} for _ in range(int(count))]
-    for name, values in arrays.items():
-        match = _PART.fullmatch(name)
-        if match is None:
-            continue
-        g, which = int(match[1]), match[2]
-        if g >= len(held):
-            raise InvalidInput(f"the proof holds {name} but has {len(held)} parts")
-        held[g][which] = _checked(which, values)
-    return PriceProof(tuple(PartProof(**part) for part in held), line)
+    held: dict[int, dict[str, np.ndarray]] = {}
+    for name, array in arrays.items():
+        matched = _NAME.fullmatch(name)
+        if matched:
+            held.setdefault(int(matched[1]), {})[matched[2]] = _frozen(array)
+        else:
+            _check(name == _LINE, f"{name!r} is not the name of an array of a proof")
+    parts = tuple(PartProof(**held.get(number, {})) for number in range(max(held, default=-1) + 1))
+    return PriceProof(parts, _frozen(arrays[_LINE]) if _LINE in arrays else None)
 
 
-def _checked(which: str, values: np.ndarray) -> np.ndarray:
-    kind, ndim = {"places": (np.float64, 2), "ends": (np.int64, 2)}.get(which, (np.int64, 1))
-    if values.dtype != kind or values.ndim != ndim or (which == "ends" and values.shape[1] != 2):
-        raise InvalidInput(f"the proof's {which} holds {values.dtype} of shape {values.shape}")
-    return values
+def _frozen(array: np.ndarray) -> np.ndarray:
+    copied = np.array(array)
+    copied.setflags(write=False)
+    return copied
+
+
+def _check_array(name: str, array: np.ndarray, ndim: int, kind: str) -> None:
+    is_right = isinstance(array, np.ndarray) and array.dtype.kind == kind and array.ndim == ndim
+    found = f"{array.dtype} and shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+    kinds = {"f": "real numbers", "i": "signed integers"}
+    _check(is_right, f"{name} has {found}, not {ndim} dimensions of {kinds[kind]}")
+
+
+def _check(is_right: bool, fault: str) -> None:
+    if not is_right:
+        raise InvalidInput(f"the proof of the largest price is malformed: {fault}; solve the problem again")

@@ -143,4 +143,4 @@ class PointPrices(Prices):
 
         found = largest_free_price(self.price, max(tolerance, _FINEST), self.weights.log_error)
         dearest = PricedLetters(Letters(found.best.places, found.best.decisions), found.best.log_prices)
-        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, getattr(found, "proof", None))
+        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, found.proof)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters
 from rdcsolve.letters.space import LetterSpace, PriceBound, Prices
-from rdcsolve.letters.weights import distinct_columns, log_largest_listed, log_weights, symbol_weights
+from rdcsolve.letters.weights import distinct_symbols, log_largest_listed, log_weights, symbol_weights
 from rdcsolve.problems import Problem
 
 _ALLOWANCE = 2e-12  # bounded once more with u scaled, prices come out the same to some 1e-13: the bound then is one
@@ -35,8 +35,8 @@ class SplitSpace(LetterSpace):
         """Return the columns of the problem's losses; see `LetterSpace.place_losses`."""
         losses = self.problem.linear_losses
         if places.size == self.problem.n_letters and (places == np.arange(places.size)).all():
-            return [loss.matrix for loss in losses]
-        return [loss.matrix[:, places] for loss in losses]
+            return [loss.block() for loss in losses]
+        return [loss.block(None, places) for loss in losses]
 
     def least_loss(self, index: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
@@ -44,7 +44,7 @@ class SplitSpace(LetterSpace):
         if index >= len(problem.linear_losses):
             return super().least_loss(index)
         used = problem.p_x > 0
-        matrix = problem.linear_losses[index].matrix[used]
+        matrix = problem.linear_losses[index].block(used)
         if problem.forbidden is not None:
             matrix = np.where(problem.forbidden[used], math.inf, matrix)
         return math.fsum(problem.p_x[used] / math.fsum(problem.p_x) * matrix.min(axis=1))
@@ -68,7 +68,7 @@ class SplitPrices(Prices):
     def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
         super().__init__(symbol_weights(problem.p_x, u, multipliers, problem.label_entropies))
         self.problem = problem
-        self.losses = [loss.matrix for loss in problem.linear_losses]
+        self.losses = [loss.block() for loss in problem.linear_losses]
 
     @cached_property
     def log_weights(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class SplitPrices(Prices):
         from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
 
         weights = self.weights
-        symbols, group = distinct_columns(self.log_weights)
+        symbols, group = distinct_symbols(weights, self.losses)
         known = Decisions(group[starts.places], starts.decisions, np.zeros(len(starts)))
         found = local_maxima(self.log_weights[:, symbols], weights.labels, weights.label_multipliers, known, thorough)
         letters = Letters(symbols[found.columns], found.decisions)
@@ -113,8 +113,10 @@ class SplitPrices(Prices):
         weights = self.weights
         if not weights.label_multipliers.any():  # decisions cost nothing, and every symbol is tried
             return PriceBound(log_largest_listed(weights, self.losses), True)
-        symbols, _ = distinct_columns(self.log_weights)
-        found = largest_price(self.log_weights[:, symbols], weights.labels, weights.label_multipliers, rtol=tolerance)
+        symbols, _ = distinct_symbols(weights, self.losses)
+        found = largest_price(
+            self.log_weights[:, symbols], weights.labels, weights.label_multipliers, rtol=tolerance, numbers=symbols
+        )
         best = Letters(symbols[[found.column]], tuple(soft[None] for soft in found.decisions))
         dearest = PricedLetters(best, np.array([found.log_best]))
-        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, getattr(found, "proof", None))
+        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, found.proof)

@@ -121,13 +121,18 @@ def log_largest_listed(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> 
     return largest
 
 
-def distinct_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first of every group of equal columns, and every column's group.
+def distinct_symbols(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first symbol of every group with the same losses and forbidden pairs, and every symbol's group.
 
-    Symbols have equal prices where no linear loss counts, often all of them.
+    They have equal prices: often all of them, where no linear loss counts.
     """
+    tables = [
+        weights.rows(matrix) if multiplier > 0 else np.isinf(weights.rows(matrix))
+        for multiplier, matrix in zip(weights.multipliers, losses, strict=True)
+    ]
     groups: dict[bytes, int] = {}
-    group = [groups.setdefault(column.tobytes(), len(groups)) for column in np.ascontiguousarray(matrix.T)]
+    columns = zip(*(np.ascontiguousarray(table.T) for table in tables), strict=True)
+    group = [groups.setdefault(b"".join(part.tobytes() for part in parts), len(groups)) for parts in columns]
     _, first = np.unique(group, return_index=True)
     return first, np.array(group)
 

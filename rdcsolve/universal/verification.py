@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.certificates import LIMIT_TOLERANCE, Certificate, Verification
+from rdcsolve.certificates import Certificate, Verification
+from rdcsolve.certificates.check import LIMIT_TOLERANCE
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.letters.space import space_of

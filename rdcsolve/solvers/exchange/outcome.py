@@ -181,7 +181,7 @@ def finished(
         lower=min(lower, dual.proved_lower()),
         upper=upper,
         fingerprint=problem.fingerprint(),
-        proof=dual.proof,
+        proof=dual.proof,  # type: ignore[arg-type]
     )
     proved = lower if dual.proved else dual.proved_lower()
     beyond = beyond_budget(problem, settings, proved, upper, certificate) if goal.budget is not None else None
