@@ -166,7 +166,9 @@ class FloatNumbers:
             return 0.0
         order = np.argsort(self.shifts[m])
         middle = order[min(int(np.searchsorted(np.cumsum(self.masses[order]), 0.5)), order.size - 1)]
-        return 4 * UNIT * float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle])) * (1 + units(self.n_rows))
+        return (
+            4 * UNIT * float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle])) * (1 + units(self.n_rows))
+        )
 
     def least_mean(self, m: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""

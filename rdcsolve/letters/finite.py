@@ -90,7 +90,7 @@ class FiniteLetters:
     def _shifted(self, structure: LossStructure, everything: bool) -> tuple[LossStructure, np.ndarray]:
         """Return the loss at the symbols of positive mass, with its least entries taken off, and these."""
         if isinstance(structure, Table):
-            return self._shifted_table(structure.matrix if everything else structure.matrix[self.symbols])
+            return self._shifted_table(structure.block(None if everything else self.symbols))
         if isinstance(structure, SeparableLoss) and self.forbidden is None:
             lowered, minima = structure.less_row_minima()
             return lowered.at_rows(self.symbols), minima[self.symbols]

@@ -109,7 +109,7 @@ class TupleSpace(LetterSpace):
     def _stacked(self, which: np.ndarray) -> np.ndarray:
         """Return what tells the symbols apart for a target, one column each."""
         used = self.base.p_x > 0
-        parts = [self.base.linear_losses[m].matrix[used] for m in which]
+        parts = [self.base.linear_losses[m].block(used) for m in which]
         if self.base.forbidden is not None:
             parts.append(self.base.forbidden[used].astype(float))
         return np.vstack(parts) if parts else np.zeros((1, self.base.n_letters))
@@ -139,7 +139,7 @@ class TupleSpace(LetterSpace):
         if self.base.forbidden is not None:
             for letters in chosen:
                 nothing[self.base.forbidden[:, letters]] = math.inf
-        return [nothing, *(self.base.linear_losses[m].matrix[:, chosen[j]] for j, m in self.pairs())]
+        return [nothing, *(self.base.linear_losses[m].block(None, chosen[j]) for j, m in self.pairs())]
 
     def stated(self, tuples: np.ndarray) -> Problem:
         """Return the problem whose letters are these tuples, shape (T, J).
@@ -207,7 +207,7 @@ class TuplePrices(Prices):
         pairs = np.ix_(self.weights.symbols, letters)
         exponent = np.zeros((self.weights.symbols.size, letters.size))
         for m in self.space.limited[j].tolist():
-            values = base.linear_losses[m].matrix[pairs]
+            values = base.linear_losses[m].block(self.weights.symbols, letters)
             exponent -= multipliers[j, m] * np.where(np.isinf(values), 0.0, values)
         if base.forbidden is not None:
             exponent[base.forbidden[pairs]] = -math.inf

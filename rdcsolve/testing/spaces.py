@@ -61,7 +61,7 @@ class Trial:
         exponent = np.repeat((np.log(self.problem.p_x[used]) + self.u[used])[:, None], len(letters), axis=1)
         listed = self.space.listed(letters.joined(self.covering))
         for multiplier, loss in zip(self.multipliers, listed.linear_losses, strict=True):
-            matrix = loss.matrix[used, : len(letters)]
+            matrix = loss.block(used, slice(len(letters)))
             exponent -= multiplier * np.where(np.isinf(matrix), 0.0, matrix)
             exponent[np.isinf(matrix) & self._forbids(loss.name, multiplier)] = -np.inf
         return exponent
@@ -179,9 +179,7 @@ def check_lists(trial: Trial) -> None:
     require(np.array_equal(listed.bounds, problem.bounds), "listed bounds are others")
     require(np.array_equal(listed.p_x, problem.p_x), "listed masses are others")
     for name, stated, loss in zip(listed.loss_names, listed.linear_losses, space.losses(letters), strict=True):
-        close = stated.matrix.shape == loss.shape and np.allclose(
-            stated.matrix, loss, rtol=trial.tolerance, atol=1e-300
-        )
+        close = stated.shape == loss.shape and np.allclose(stated.block(), loss, rtol=trial.tolerance, atol=1e-300)
         require(close, f"{name}: the problem listed has other losses than the letters")
 
 

@@ -85,7 +85,7 @@ def best_decoder(problem: Problem, joint: np.ndarray, linear: int = 0) -> Decode
         Which linear loss decides the symbols where letters are listed.
     """
     if problem.linear_losses:
-        letters = symbol_losses(problem, joint, problem.linear_losses[linear].matrix).argmin(axis=1)
+        letters = symbol_losses(problem, joint, problem.linear_losses[linear].block()).argmin(axis=1)
         return decoder_of(problem, joint, letters)
     space = space_of(problem)
     shown = space.posterior(space.anchors().take(np.zeros(joint.shape[1], dtype=np.intp)), joint)
@@ -105,7 +105,7 @@ def decoder_of(problem: Problem, joint: np.ndarray, letters: np.ndarray, *, merg
     merged : bool, optional
         Whether the label is read from the symbol alone, as with fixed letters.
     """
-    losses = {loss.name: _mean(joint, loss.matrix[:, letters]) for loss in problem.linear_losses}
+    losses = {loss.name: _mean(joint, loss.block(None, letters)) for loss in problem.linear_losses}
     if merged:
         shown, place = np.unique(letters, return_inverse=True)
         by_symbol = np.zeros((joint.shape[0], shown.size))
