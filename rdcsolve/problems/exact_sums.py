@@ -35,7 +35,7 @@ def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainder
     if remainders is None and not values.any():
         return 0.0 - level
     used = p > 0
-    small = [] if remainders is None else (p * remainders)[used].tolist()
+    small = [] if remainders is None else (p[used] * remainders[used]).tolist()
     p, values = p[used], values[used]
     scale = _SMALLER if max(float(np.abs(values).max(initial=0.0)), abs(level)) > _LARGE else 1.0
     terms = _products(p, values * scale)

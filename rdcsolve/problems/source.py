@@ -69,10 +69,8 @@ class Source:
         p_x = mass_vector(self.p_x, "p_x", normalise=normalise)
         object.__setattr__(self, "p_x", p_x)
         if self.axes is not None:
-            axes = _axes(self.axes, self.points, p_x.size)
-            object.__setattr__(self, "axes", axes)
-            places = np.meshgrid(*axes, indexing="ij")
-            object.__setattr__(self, "points", freeze(np.stack([place.ravel() for place in places], axis=1)))
+            object.__setattr__(self, "axes", _checked_axes(self.axes, self.points, p_x.size))
+            object.__setattr__(self, "points", grid_points(self.axes))
         if self.points is not None:
             points = point_array(self.points, "points")
             if points.shape[0] != p_x.size:
@@ -149,25 +147,34 @@ class Source:
         return f"Source({', '.join(parts)})"
 
 
-def _axes(axes: Any, points: Any, n_x: int) -> tuple[np.ndarray, ...]:
+def grid_axes(axes: Any) -> tuple[np.ndarray, ...]:
+    """Return the coordinates along each axis of a grid as arrays of shapes (n_1,), (n_2,), ..."""
+    if not isinstance(axes, Sequence) or not axes:
+        raise InvalidInput(f"axes is {axes!r}; give a list with one array of coordinates per axis of the grid")
+    columns = [point_array(axis, f"axis {d}") for d, axis in enumerate(axes)]
+    for d, column in enumerate(columns):
+        if column.shape[1] != 1:
+            raise InvalidInput(f"axis {d} has shape {column.shape}; give its coordinates as one array")
+    return tuple(freeze(column[:, 0].copy()) for column in columns)
+
+
+def grid_points(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the points of a product grid in C order, shape (n_1 n_2 ..., dim)."""
+    return freeze(np.stack([place.ravel() for place in np.meshgrid(*axes, indexing="ij")], axis=1))
+
+
+def _checked_axes(axes: Any, points: Any, n_x: int) -> tuple[np.ndarray, ...]:
     """Return the coordinates along each axis, or raise unless they span the grid of the masses."""
     if points is not None:
         raise InvalidInput(
             "points and axes are both given; the points of a grid follow from its axes: leave points out"
         )
-    if not isinstance(axes, Sequence) or not axes:
-        raise InvalidInput(f"axes is {axes!r}; give one array of coordinates per axis of the grid")
-    found = []
-    for d, axis in enumerate(axes):
-        column = point_array(axis, f"axis {d}")
-        if column.shape[1] != 1:
-            raise InvalidInput(f"axis {d} has shape {column.shape}; give its coordinates as one array")
-        found.append(freeze(column[:, 0].copy()))
-    size = math.prod(axis.size for axis in found)
+    columns = grid_axes(axes)
+    size = math.prod(column.size for column in columns)
     if size != n_x:
-        sides = " x ".join(str(axis.size) for axis in found)
+        sides = " x ".join(str(column.size) for column in columns)
         raise InvalidInput(f"the axes span a grid of {sides} = {size} points but there are {n_x} masses; give one each")
-    return tuple(found)
+    return columns
 
 
 def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | None, name: str) -> Any:

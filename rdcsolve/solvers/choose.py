@@ -60,7 +60,7 @@ def _kernel_is_of_low_rank(problem: Problem) -> bool:
     columns = _sample(np.arange(problem.n_letters), size, rng)
     exponent = np.zeros((rows.size, columns.size))
     for m, loss in enumerate(problem.linear_losses):
-        sample = loss.matrix[np.ix_(rows, columns)]
+        sample = loss.block(rows, columns)
         multiplier = _guess(problem, m, sample)
         # an infinite loss forbids its pair whatever the multiplier
         exponent -= np.where(np.isinf(sample), np.inf, multiplier * np.where(np.isinf(sample), 0.0, sample))

@@ -255,7 +255,7 @@ def test_what_a_structure_says_itself_is_taken():
         (lambda: Source(POINTS, MASSES, axes=AXES), "points and axes are both given"),
         (lambda: Source(None, MASSES, axes=AXES[:1]), "the axes span a grid of 4 = 4 points but there are 12 masses"),
         (lambda: Source(None, MASSES, axes=[np.zeros((2, 2)), [0.0]]), "axis 0 has shape (2, 2)"),
-        (lambda: Source(None, MASSES, axes=3.0), "axes is 3.0; give one array of coordinates per axis"),
+        (lambda: Source(None, MASSES, axes=3.0), "axes is 3.0; give a list with one array of coordinates"),
         (lambda: Source(None, MASSES, axes=[[0.0, np.nan]]), "points must be finite"),
     ],
 )
