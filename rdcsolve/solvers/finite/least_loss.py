@@ -73,7 +73,8 @@ class _Search:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
         if self.rate == 0:
             return self._finish(Status.STALLED, loosest)
-        if not np.isfinite(self.problem.bounds).any():
+        # a limit at the least value is a mask of all pairs: only for what is stored
+        if not np.isfinite(self.problem.bounds).any() and self.problem.linear_losses[self.index].is_stored:
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
                 self._record(tightest)
@@ -180,8 +181,8 @@ class _Search:
         width, tolerance = self.ceiling - self.floor, self.settings.tolerance
         if not width <= tolerance * max(1.0, self.ceiling):
             return False
-        matrix = self.problem.linear_losses[self.index].matrix
-        if width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
+        largest = float(self.problem.row_minima(self.index).max()) + self.problem.spread(self.index)
+        if width <= _NEGLIGIBLE * largest:
             return True
         slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
         return width * min(slope, 1 / self.ceiling) <= tolerance
