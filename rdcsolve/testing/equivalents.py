@@ -33,7 +33,7 @@ def equivalents(problem: Problem, *, seed: int = 0, factor: float = 8.0) -> dict
     Problem(n_x=3, n_letters=2, minimise='rate', distortion <= 0.1)
     """
     rng = np.random.default_rng(seed)
-    p, matrices = problem.p_x, {loss.name: loss.matrix for loss in problem.linear_losses}
+    p, matrices = problem.p_x, {loss.name: loss.block() for loss in problem.linear_losses}
     symbols, letters = rng.permutation(problem.n_x), rng.permutation(problem.n_letters)
     i, a = int(rng.integers(problem.n_x)), int(rng.integers(problem.n_letters))
     split = np.append(p, 0.25 * p[i])

@@ -29,7 +29,7 @@ def as_code(problem: Problem) -> str:
     >>> as_code(Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]], D=0.1))
     "Problem.from_arrays([0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]], limits={'distortion': 0.1})"
     """
-    losses = {loss.name: loss.matrix.tolist() for loss in problem.linear_losses}
+    losses = {loss.name: loss.block().tolist() for loss in problem.linear_losses}
     bounds = zip(problem.loss_names, problem.bounds.tolist(), strict=True)
     options = {
         "p_s_given_x": [label.conditional.tolist() for label in problem.label_entropies] or None,
