@@ -9,7 +9,8 @@ import numpy as np
 
 from rdcsolve.kernels.blocks import EPS, BlockKernel
 from rdcsolve.kernels.kernel import separable
-from rdcsolve.problems.structures import LossStructure, outer_sum
+from rdcsolve.problems.separable import combined, outer_sum
+from rdcsolve.problems.structures import LossStructure, Selection
 
 _UNIFORM = 1e-12  # how far a loss may be from squared error on even grids, relatively, for Gram matrices by midpoints
 
@@ -66,17 +67,13 @@ class GridKernel(BlockKernel):
         """Return K' weights, shape (k,)."""
         return self._backward(self.factors, weights)
 
-    def block(self, rows=None, letters=None):  # type: ignore[no-untyped-def]
+    def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
         """Return some of the entries, in the kernel's row scale, as products of the factors' entries."""
         n, k = self.shape
         of_grid = np.arange(n) if self.rows is None else self.rows
         at_rows = np.unravel_index(of_grid if rows is None else of_grid[rows], self.grid)
-        at_letters = np.unravel_index(np.arange(k) if letters is None else np.arange(k)[letters], self.letter_grid)
-        total = None
-        for factor, i, a in zip(self.factors, at_rows, at_letters, strict=True):
-            part = np.take(np.take(factor, a, axis=1), i, axis=0)
-            total = part if total is None else np.multiply(total, part, out=total)
-        return total
+        at_letters = None if letters is None else np.unravel_index(np.arange(k)[letters], self.letter_grid)
+        return combined(np.multiply, self.factors, at_rows, at_letters)
 
     def gram(self, weights: np.ndarray, letters: np.ndarray | None = None) -> np.ndarray:
         """Return K' diag(weights) K on some letters, shape (m, m); by midpoints where the loss allows it.

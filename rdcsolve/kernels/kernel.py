@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rdcsolve.problems.structures import Adapted, LossStructure, Rows, SeparableLoss, Shifted, Table
+from rdcsolve.problems.separable import SeparableLoss
+from rdcsolve.problems.structures import Adapted, LossStructure, Rows, Shifted, Table
 
 Losses = Sequence[Any]
 """Loss structures, or plain matrices (n, k)."""

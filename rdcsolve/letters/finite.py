@@ -15,7 +15,8 @@ import numpy as np
 
 from rdcsolve.kernels import BlockKernel, Kernel, make_kernel
 from rdcsolve.problems import Problem
-from rdcsolve.problems.structures import LossStructure, SeparableLoss, Shifted, Table, is_all, row_blocks
+from rdcsolve.problems.separable import SeparableLoss
+from rdcsolve.problems.structures import LossStructure, Shifted, Table, is_all, row_blocks
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, Label
 from rdcsolve.problems.losses import LabelEntropy, Loss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.problem import Problem
+from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.source import Source
-from rdcsolve.problems.structures import BlockLoss, LossStructure, SeparableLoss
+from rdcsolve.problems.structures import BlockLoss, LossStructure
 
 __all__ = [
     "BlockLoss",

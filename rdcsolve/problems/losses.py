@@ -91,10 +91,10 @@ class Loss:
         Raises
         ------
         InvalidInput
-            If all entries are asked for, they are not stored, and they would take more than 268 MB (2^28 bytes).
+            If all letters are asked for, they are not stored, and would take more than 268 MB (2^28 bytes).
         """
         n_x, n_letters = self.shape
-        if rows is None and letters is None and not self.is_stored and 8 * n_x * n_letters > TABLE_BYTES:
+        if letters is None and not self.is_stored and 8 * _count(rows, n_x) * n_letters > TABLE_BYTES:
             raise InvalidInput(
                 f"loss '{self.name}' is not stored, and this needs it as one table of {n_x} x {n_letters} entries, "
                 f"{8e-6 * n_x * n_letters:.0f} MB, more than {1e-6 * TABLE_BYTES:.0f} MB; solve such problems with "
@@ -369,6 +369,12 @@ class LossTable:
                 f"(symbols so affected: {stranded.size}); allow it a letter, or set its mass to zero"
             )
         return freeze(mask)
+
+
+def _count(selection: Selection, size: int) -> int:
+    if selection is None:
+        return size
+    return len(range(size)[selection]) if isinstance(selection, slice) else len(selection)
 
 
 class _Ranges(dict[int, tuple[np.ndarray, float, float]]):

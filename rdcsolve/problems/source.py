@@ -11,7 +11,8 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix
-from rdcsolve.problems.structures import SeparableLoss, is_structure, structure_of
+from rdcsolve.problems.separable import SeparableLoss
+from rdcsolve.problems.structures import is_structure, structure_of
 from rdcsolve.problems.validation import freeze, mass_rows, mass_vector, point_array
 
 

@@ -1,4 +1,4 @@
-"""How a loss is known: as a table, as a sum over the axes of a grid, as a function evaluated block by block.
+"""How a loss is known: as a table, as a function evaluated block by block, as rows of another, or by somebody else.
 
 A *structure* is any object with ``shape`` = (n_x, n_letters) and ``block(rows, letters)``. Everything else that solvers
 ask of a loss follows from these two, and a structure that knows better may say so: ``row_minima``, ``spread``,
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.distortions import axis_tables, distortion_matrix, function_name
-from rdcsolve.problems.validation import float_array, freeze, loss_matrix, point_array
+from rdcsolve.problems.distortions import distortion_matrix, function_name
+from rdcsolve.problems.validation import float_array, loss_matrix, point_array
 
 TABLE_BYTES = 2**28
 """The largest table, in bytes, that is made of a loss which is not stored as one."""
@@ -142,7 +142,8 @@ def is_all(selection: Selection, size: int) -> bool:
     )
 
 
-def _indices(selection: Selection, size: int) -> np.ndarray:
+def indices(selection: Selection, size: int) -> np.ndarray:
+    """Return the indices that a selection stands for."""
     if selection is None:
         return np.arange(size)
     return np.arange(size)[selection] if isinstance(selection, slice) else np.asarray(selection)
@@ -243,128 +244,6 @@ class Shifted(LossStructure):
         return lowest if rows is None else lowest[rows]
 
 
-class SeparableLoss(LossStructure):
-    """A sum over the axes of a product grid: L(i, a) = sum_d T_d[i_d, a_d], with nothing larger than the T_d stored.
-
-    Symbols and letters are grids, each in C order: the last axis runs fastest, as in ``numpy.meshgrid(...,
-    indexing="ij")`` and in `numpy.ravel`.
-
-    Parameters
-    ----------
-    tables : sequence of array_like
-        One per axis, shape (n_d, k_d), entries in [0, inf). The grid has n_1 n_2 ... symbols and k_1 k_2 ... letters.
-
-    Attributes
-    ----------
-    grid, letter_grid : tuple of int
-        (n_1, n_2, ...) and (k_1, k_2, ...).
-
-    Examples
-    --------
-    >>> line = (np.arange(3.0)[:, None] - np.arange(3.0)) ** 2
-    >>> loss = SeparableLoss([line, line])
-    >>> loss.shape
-    (9, 9)
-    >>> loss.block(np.array([0]), np.array([0, 4, 8])).tolist()
-    [[0.0, 2.0, 8.0]]
-    """
-
-    def __init__(self, tables: Sequence[Any]) -> None:
-        if not isinstance(tables, Sequence) or not tables:
-            raise InvalidInput(f"tables is {tables!r}; give one matrix (n_d, k_d) per axis of the grid")
-        self.tables = tuple(loss_matrix(table, f"the table of axis {d}") for d, table in enumerate(tables))
-        for d, table in enumerate(self.tables):
-            if not np.isfinite(table).all():
-                raise InvalidInput(
-                    f"the table of axis {d} holds inf; a separable loss forbids no pair: use a matrix, or finite losses"
-                )
-        self.grid = tuple(table.shape[0] for table in self.tables)
-        self.letter_grid = tuple(table.shape[1] for table in self.tables)
-        self.shape = math.prod(self.grid), math.prod(self.letter_grid)
-
-    @classmethod
-    def between(cls, distortion: str, axes: Sequence[Any], letter_axes: Sequence[Any] | None = None) -> SeparableLoss:
-        """Return a named distortion between the points of two product grids.
-
-        Parameters
-        ----------
-        distortion : str
-            A name that `distortion_matrix` knows: all of them are sums over the coordinates.
-        axes : sequence of array_like
-            Coordinates of the symbols along each axis.
-        letter_axes : sequence of array_like, optional
-            The same of the letters; by default the symbols'.
-
-        Examples
-        --------
-        >>> SeparableLoss.between("squared_error", [[0.0, 1.0], [0.0, 2.0]]).block()[0].tolist()
-        [0.0, 4.0, 1.0, 5.0]
-        """
-        letter_axes = axes if letter_axes is None else letter_axes
-        if len(axes) != len(letter_axes):
-            raise InvalidInput(
-                f"there are {len(axes)} axes of symbols but {len(letter_axes)} of letters; give both the same number"
-            )
-        return cls(axis_tables(distortion, axes, letter_axes))
-
-    def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
-        """Return the sum of the tables' entries."""
-        n, k = self.shape
-        at_rows = np.unravel_index(_indices(rows, n), self.grid)
-        at_letters = np.unravel_index(_indices(letters, k), self.letter_grid)
-        total: np.ndarray | None = None
-        for table, i, a in zip(self.tables, at_rows, at_letters, strict=True):
-            part = np.take(np.take(table, a, axis=1), i, axis=0)
-            total = part if total is None else np.add(total, part, out=total)
-        assert total is not None
-        return total
-
-    @cached_property
-    def _extremes(self) -> Extremes:
-        """Least and largest entries of a sum over axes are the sums of the axes' own."""
-        return Extremes(
-            outer_sum([table.min(axis=1) for table in self.tables]), outer_sum([t.max(axis=1) for t in self.tables])
-        )
-
-    @cached_property
-    def forbids(self) -> bool:
-        """False: a separable loss is finite."""
-        return False
-
-    def weighted_sum(self, weights: np.ndarray) -> np.ndarray:
-        """Return sum_i weights_i L(i, a) from the weights' sums along the axes."""
-        tensor = weights.reshape(self.grid)
-        every = range(len(self.grid))
-        return outer_sum(
-            [tensor.sum(axis=tuple(e for e in every if e != d)) @ table for d, table in enumerate(self.tables)]
-        )
-
-    def less_row_minima(self) -> tuple[SeparableLoss, np.ndarray]:
-        """Return the loss with every row's least entry taken off, again separable, and what was taken off."""
-        minima = [table.min(axis=1) for table in self.tables]
-        if not any(low.any() for low in minima):
-            return self, np.zeros(self.shape[0])
-        tables = [freeze(table - low[:, None]) for table, low in zip(self.tables, minima, strict=True)]
-        return SeparableLoss(tables), outer_sum(minima)
-
-    def digest(self) -> bytes:
-        """Return the tables' bytes."""
-        parts = [f"|axis {d}{table.shape}|".encode() + table.tobytes() for d, table in enumerate(self.tables)]
-        return b"separable" + b"".join(parts)
-
-    def __repr__(self) -> str:
-        sides = " x ".join(str(side) for side in self.grid)
-        return f"SeparableLoss({sides} symbols, {' x '.join(str(side) for side in self.letter_grid)} letters)"
-
-
-def outer_sum(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """Return parts[0][i] + parts[1][j] + ..., flattened in C order."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = np.add.outer(total, part)
-    return np.ravel(total)
-
-
 class BlockLoss(LossStructure):
     """A distortion between points that is evaluated block by block, and never stored as a whole.
 
@@ -431,7 +310,7 @@ class Adapted(LossStructure):
     def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
         """Return the structure's own block, if it is one."""
         block = float_array(self.own.block(rows, letters), f"{self.name}: block(rows, letters)")
-        expected = _indices(rows, self.shape[0]).size, _indices(letters, self.shape[1]).size
+        expected = indices(rows, self.shape[0]).size, indices(letters, self.shape[1]).size
         if block.shape != expected:
             raise InvalidInput(
                 f"{self.name}: block(rows, letters) has shape {block.shape} for {expected[0]} rows and {expected[1]} "

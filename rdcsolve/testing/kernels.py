@@ -10,6 +10,7 @@ import numpy as np
 from rdcsolve.kernels import reference as twin
 from rdcsolve.kernels.blocks import as_structure
 from rdcsolve.kernels.reference import ReferenceKernel
+from rdcsolve.testing.evaluation import require
 
 _MOST_PAIRS = 20_000  # the twin loops over pairs
 _LEAST_LARGEST = 1e-3  # entry of a row: rows scaled to less lose range for nothing
@@ -44,8 +45,8 @@ def check_kernel(
     _check_attributes(kernel)
     reference = _reference_of(kernel) if reference is None else reference
     n, k = kernel.shape
-    assert reference.shape == (n, k), f"shape is {(n, k)} but the losses are {reference.shape}"
-    assert n * k <= _MOST_PAIRS, f"the kernel has {n * k} pairs; check a small one, of at most {_MOST_PAIRS}"
+    require(reference.shape == (n, k), f"shape is {(n, k)} but the losses are {reference.shape}")
+    require(n * k <= _MOST_PAIRS, f"the kernel has {n * k} pairs; check a small one, of at most {_MOST_PAIRS}")
     checker = _Checker(kernel, reference, tolerance, np.random.default_rng(seed))
     checker.rows()
     checker.products()
@@ -58,18 +59,19 @@ def _check_attributes(kernel: Any) -> None:
     needed = ("shape", "log_scale", "dtype", "relative_error")
     operations = ("matvec", "rmatvec", "columns", "gram", "loss_matvec", "loss_rmatvec", "second", "moments", "step")
     missing = [name for name in (*needed, *operations) if not hasattr(kernel, name)]
-    assert not missing, f"the kernel lacks {', '.join(missing)}; rdcsolve.kernels.BlockKernel has them to inherit"
+    require(not missing, f"the kernel lacks {', '.join(missing)}; rdcsolve.kernels.BlockKernel has them to inherit")
     scale = np.asarray(kernel.log_scale)
-    assert scale.shape == (kernel.shape[0],), f"log_scale has shape {scale.shape}; give one number per row"
-    assert np.isfinite(scale).all(), "log_scale has an entry that is not finite"
-    assert np.dtype(kernel.dtype).kind == "f", f"dtype is {kernel.dtype}; a kernel's vectors hold real numbers"
-    assert kernel.relative_error >= 0, f"relative_error is {kernel.relative_error}; give a number >= 0, or inf"
+    require(scale.shape == (kernel.shape[0],), f"log_scale has shape {scale.shape}; give one number per row")
+    require(np.isfinite(scale).all(), "log_scale has an entry that is not finite")
+    require(np.dtype(kernel.dtype).kind == "f", f"dtype is {kernel.dtype}; a kernel's vectors hold real numbers")
+    require(kernel.relative_error >= 0, f"relative_error is {kernel.relative_error}; give a number >= 0, or inf")
 
 
 def _reference_of(kernel: Any) -> ReferenceKernel:
     missing = [name for name in ("losses", "multipliers") if not hasattr(kernel, name)]
-    assert not missing, (
-        f"the kernel has no {' and '.join(missing)} to compare with; pass reference=ReferenceKernel(losses, ...)"
+    require(
+        not missing,
+        f"the kernel has no {' and '.join(missing)} to compare with; pass reference=ReferenceKernel(losses, ...)",
     )
     stacked = np.array([as_structure(loss, m).block() for m, loss in enumerate(kernel.losses)])
     return ReferenceKernel(stacked, np.asarray(kernel.multipliers), getattr(kernel, "forbidden", None))
@@ -94,11 +96,12 @@ class _Checker:
         largest = columns.max(axis=1)
         allowed = self.matrix.max(axis=1) > 0
         worst = int(largest.argmax())
-        assert largest[worst] <= 1 + 1e-9, f"row {worst} has an entry {largest[worst]:.6g} above one; raise log_scale"
+        require(largest[worst] <= 1 + 1e-9, f"row {worst} has an entry {largest[worst]:.6g} above one; raise log_scale")
         if allowed.any():
             least = int(np.where(allowed, largest, np.inf).argmin())
-            assert largest[least] >= _LEAST_LARGEST, (
-                f"the largest entry of row {least} is {largest[least]:.3g}; lower log_scale until it is about one"
+            require(
+                largest[least] >= _LEAST_LARGEST,
+                f"the largest entry of row {least} is {largest[least]:.3g}; lower log_scale until it is about one",
             )
 
     def products(self) -> None:
@@ -113,8 +116,9 @@ class _Checker:
         forth = float(signed_w @ kernel.matvec(signed_q))
         back = float(kernel.rmatvec(signed_w) @ signed_q)
         size = float(np.abs(signed_w) @ matrix @ np.abs(signed_q))
-        assert abs(forth - back) <= self.tolerance * size, (
-            f"matvec and rmatvec are not adjoint: w.(K q) is {forth:.12g} but (K'w).q is {back:.12g}"
+        require(
+            abs(forth - back) <= self.tolerance * size,
+            f"matvec and rmatvec are not adjoint: w.(K q) is {forth:.12g} but (K'w).q is {back:.12g}",
         )
 
     def columns_and_gram(self) -> None:
@@ -175,16 +179,18 @@ class _Checker:
         before = vector.copy()
         first = np.array(getattr(self.kernel, operation)(vector))
         again = np.asarray(getattr(self.kernel, operation)(vector))
-        assert np.array_equal(vector, before), f"{operation} changes the vector it is given; copy it first"
-        assert first.tobytes() == again.tobytes(), f"{operation} gives another answer the second time"
-        assert first.dtype == self.kernel.dtype, f"{operation} returns {first.dtype}, but dtype is {self.kernel.dtype}"
+        require(np.array_equal(vector, before), f"{operation} changes the vector it is given; copy it first")
+        require(first.tobytes() == again.tobytes(), f"{operation} gives another answer the second time")
+        require(
+            first.dtype == self.kernel.dtype, f"{operation} returns {first.dtype}, but dtype is {self.kernel.dtype}"
+        )
         return first
 
     def _compare(
         self, name: str, found: Any, expected: np.ndarray, size: float | None = None, positive: bool = False
     ) -> None:
         found = np.asarray(found)
-        assert found.shape == expected.shape, f"{name} has shape {found.shape}; it should be {expected.shape}"
+        require(found.shape == expected.shape, f"{name} has shape {found.shape}; it should be {expected.shape}")
         largest = float(np.abs(expected).max(initial=0.0)) if size is None else size
         allowed = np.full(expected.shape, self.tolerance * max(largest, 1e-300))
         if positive and math.isfinite(self.kernel.relative_error):

@@ -52,8 +52,8 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
         losses = best_decoder(problem, joint).losses
         corner = np.array([[losses[name] for name in names]])
         return Boundary("quadrant", corner, corner, np.empty((1, 0), dtype=np.intp))
-    tables = [symbol_losses(problem, joint, problem.linear_losses[m].matrix) for m in linear]
-    _check_finite(tables or [symbol_losses(problem, joint, problem.linear_losses[0].matrix)])
+    tables = [symbol_losses(problem, joint, problem.linear_losses[m].block()) for m in linear]
+    _check_finite(tables or [symbol_losses(problem, joint, problem.linear_losses[0].block())])
     if len(linear) == 2 and least_only:
         x, y = (float(table.min(axis=1).sum()) for table in tables)
         ends = np.array([[x, np.inf], [np.inf, y]])
@@ -64,7 +64,7 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
     if problem.letters == "fixed" and not least_only:
         return _searched(problem, joint, names, tables)
     corner = _corner(problem, joint, names, tables)
-    shown = tables or [symbol_losses(problem, joint, problem.linear_losses[0].matrix)]
+    shown = tables or [symbol_losses(problem, joint, problem.linear_losses[0].block())]
     return Boundary("quadrant", corner, corner, shown[0].argmin(axis=1)[None])
 
 

@@ -219,3 +219,30 @@ def test_too_many_letters_for_the_interior_point_are_refused():
     problem = on_grid(96).at_multipliers(distortion=2.0)
     with pytest.raises(InvalidInput, match=r"InteriorPoint takes all 9216 letters at once, .* 679 MB"):
         rdc.solve(problem, rdc.InteriorPoint())
+
+
+def test_a_limit_at_the_least_value_makes_a_table_where_that_is_small(monkeypatch):
+    problem = on_grid(8).with_limits(D=0.0)
+    entropy = -float(problem.p_x @ np.log(problem.p_x))
+    result = rdc.solve(problem)
+    assert result.rate_upper == pytest.approx(entropy, abs=1e-9)
+    monkeypatch.setattr("rdcsolve.problems.losses.TABLE_BYTES", 1000)
+    with pytest.raises(InvalidInput, match=r"loss 'distortion' is not stored, and this needs it as one table"):
+        rdc.solve(problem)
+
+
+def test_least_loss_at_a_rate_without_a_table():
+    problem = on_grid(32).with_limits(rate=1.2).minimising("distortion")
+    result, peak = peak_of(lambda: rdc.solve(problem, rdc.ColumnGeneration(), tolerance=1e-6))
+    assert result.gap <= 1e-6
+    assert result.rate_upper <= 1.2
+    assert peak < 3 * 8 * 1024**2
+    back = rdc.solve(problem.minimising("rate").with_limits(rate=None, D=result.distortion), rdc.ColumnGeneration())
+    assert back.rate_upper == pytest.approx(1.2, abs=1e-5)
+
+
+def test_other_parts_make_a_table():
+    problem = on_grid(6)
+    again = problem.listed(np.array([0, 3, 7]), [])
+    assert np.array_equal(again.losses[0].matrix, problem.losses[0].matrix[:, [0, 3, 7]])
+    assert rdc.choose(problem.at_multipliers(distortion=1.0)) == rdc.InteriorPoint()

@@ -72,6 +72,11 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
     return Margin(attained, least, best, np.array(choices), mixture)
 
 
+def least_attained(task: ReducedProblem) -> float:
+    """Return what `margin` attains over all letters; zero for one limit: shifted losses have a zero in every row."""
+    return 0.0 if int(task.free.sum()) <= 1 else margin(task).attained
+
+
 def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return min over mixtures of the points of their largest coordinate, its dual weights, and the mixture."""
     from scipy.optimize import linprog

@@ -75,7 +75,8 @@ class _Search:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
         if self.rate == 0:
             return self._finish(Status.STALLED, loosest)
-        if not np.isfinite(self.problem.bounds).any():
+        # a limit at the least value is a mask of all pairs: only for what is stored
+        if not np.isfinite(self.problem.bounds).any() and self.problem.linear_losses[self.index].is_stored:
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
                 self._record(tightest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
+from rdcsolve.problems.structures import LossStructure, row_blocks
 from rdcsolve.solvers.finite.recovery import Primal, complete, constant
 
 EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
@@ -65,7 +67,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
         allowed &= ~problem.forbidden[symbols]
     rows, columns = np.nonzero(allowed)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
-    means = {m: p[rows] * problem.linear_losses[m].block(symbols)[rows, columns] for m in (index, *limited)}
+    means = {m: p[rows] * problem.linear_losses[m].block()[symbols[rows], columns] for m in (index, *limited)}
     count = np.arange(rows.size)
     answer = linprog(
         means[index],
@@ -119,7 +121,8 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
         usable &= ~problem.forbidden[symbols].any(axis=0)
     letters = np.flatnonzero(usable)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
-    means = {m: p @ problem.linear_losses[m].block(symbols, letters) for m in (index, *limited)}
+    structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
+    means = {m: _weighted_sum(structures[m], p, letters) for m in (index, *limited)}
     answer = linprog(
         means[index],
         A_ub=np.array([means[m] for m in limited]) if limited else None,
@@ -136,16 +139,36 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     weights[index] = 1.0
     if limited:
         weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
-    mixed = sum(weights[m] * problem.linear_losses[m].block(symbols) for m in np.flatnonzero(weights))
-    tangent = mixed[:, letters] @ (masses / masses.sum())
-    spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
-    bounds = []
-    for s in np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0):
+    counted = [(weights[m], structures[m]) for m in np.flatnonzero(weights)]
+    used = masses > 0
+    shares = masses[used] / masses.sum()
+    tangent = sum(weight * structure.block(None, letters[used]) for weight, structure in counted) @ shares
+    spread = max(
+        float(np.abs(mixed[:, letters] - tangent[rows, None]).max(initial=0.0)) for rows, mixed in _blocks(counted)
+    )
+    scales = np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0)
+    prices = np.zeros((scales.size, problem.n_letters))
+    for rows, mixed in _blocks(counted):
+        below = tangent[rows, None] - mixed
         with np.errstate(over="ignore"):  # an infinite price proves nothing, and is not chosen
-            price = float((p @ np.exp(s * (tangent[:, None] - mixed))).max())
+            prices += [p[rows] @ np.exp(s * below) for s in scales]
+    bounds = []
+    for s, price in zip(scales, prices.max(axis=1).tolist(), strict=True):
         bounds.append((float(p @ tangent) - (math.log(price) + EXPONENTIALS) / s, s, price))
     _, s, price = max(bounds)
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - math.log(price)
-    used = masses > 0
-    return constant(problem, letters[used], masses[used] / masses.sum()), DualPoint.of(u, s * weights)
+    return constant(problem, letters[used], shares), Dual(u, s * weights, 0.0)
+
+
+def _weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -> np.ndarray:
+    """Return the means of the loss at single letters; others may be forbidden to some symbol."""
+    if structure.forbids:
+        return p @ structure.block(None, letters)
+    return structure.weighted_sum(p)[letters]
+
+
+def _blocks(counted: Sequence[tuple[float, LossStructure]]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield a weighted sum of losses, some rows at a time."""
+    for rows in row_blocks(counted[0][1].shape):
+        yield rows, sum(weight * structure.block(rows) for weight, structure in counted)  # type: ignore[misc]
