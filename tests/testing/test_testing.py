@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve import testing
+from rdcsolve.letters.split import SplitSpace
 from rdcsolve.results import Proof, Status
 from rdcsolve.testing.feasibility import _least_excess
 
@@ -316,6 +317,17 @@ def wrong_rate(D):
     return rdc.theory.binary.rate_distortion(D, 0.3) * (1 + 1e-4)
 
 
+class Cheaper(SplitSpace):
+    """Letters that claim to cost half of what they do."""
+
+    def place_losses(self, places):
+        return [loss / 2 for loss in super().place_losses(places)]
+
+
+def test_a_space_of_the_library_passes():
+    testing.check_space(COIN, trials=1)
+
+
 FAILING_CALLS = {
     "rising": (lambda: testing.check_monotone([0.1, 0.2], [0.5, 0.6]), "rises"),
     "rising in an interval": (lambda: testing.check_monotone([0.1, 0.2], [0.5, 0.56], [0.55, 0.7]), "rises"),
@@ -358,6 +370,7 @@ FAILING_CALLS = {
         "claimed is 0.5",
     ),
     "formula": (lambda: testing.check_rate_function(wrong_rate, COIN, [0.1, 0.2]), "at distortion <= 0.1"),
+    "space": (lambda: testing.check_space(Cheaper(COIN)), "other losses than the letters"),
     "solver": (lambda: testing.check_solver(lambda problem: 0.3, COINS, max_examples=5), "attains|possible"),
 }
 
