@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import rdcsolve as rdc
 from rdcsolve import testing
 from rdcsolve.kernels import DenseKernel, ReferenceKernel
+from rdcsolve.letters.split import SplitSpace
 from rdcsolve.results import Proof, Status
 from rdcsolve.testing.feasibility import _least_excess
 
@@ -324,6 +325,17 @@ def wrong_kernel():
     return kernel
 
 
+class Cheaper(SplitSpace):
+    """Letters that claim to cost half of what they do."""
+
+    def place_losses(self, places):
+        return [loss / 2 for loss in super().place_losses(places)]
+
+
+def test_a_space_of_the_library_passes():
+    testing.check_space(COIN, trials=1)
+
+
 FAILING_CALLS = {
     "rising": (lambda: testing.check_monotone([0.1, 0.2], [0.5, 0.6]), "rises"),
     "rising in an interval": (lambda: testing.check_monotone([0.1, 0.2], [0.5, 0.56], [0.55, 0.7]), "rises"),
@@ -371,6 +383,7 @@ FAILING_CALLS = {
         lambda: testing.check_kernel(wrong_kernel(), ReferenceKernel(np.zeros((1, 2, 2)), np.ones(1))),
         "columns\\(\\): entry 0, 1 is",
     ),
+    "space": (lambda: testing.check_space(Cheaper(COIN)), "other losses than the letters"),
     "solver": (lambda: testing.check_solver(lambda problem: 0.3, COINS, max_examples=5), "attains|possible"),
 }
 

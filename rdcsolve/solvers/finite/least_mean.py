@@ -158,7 +158,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     _, s, price = max(bounds)
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - math.log(price)
-    return constant(problem, letters[used], shares), Dual(u, s * weights, 0.0)
+    return constant(problem, letters[used], shares), DualPoint.of(u, s * weights)
 
 
 def _weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -> np.ndarray:
