@@ -24,7 +24,7 @@ _KIND = "rdcsolve unfinished training"
 _BETAS = (0.5, 0.9)
 
 
-def train(
+def train(  # noqa: PLR0913 - options, by keyword
     images: Images,
     classifier: nn.Module,
     weights: Weights,

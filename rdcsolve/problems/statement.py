@@ -178,7 +178,7 @@ def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, r
         )
 
 
-def from_arrays(
+def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     cls: type[Any],
     p_x: Any,
     d: Any,
