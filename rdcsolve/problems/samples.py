@@ -71,4 +71,5 @@ def _frequencies(column: list[Any], name: str, symbol: np.ndarray, weights: np.n
     n_x = int(symbol.max()) + 1
     table = np.bincount(symbol * len(classes) + codes, weights=weights, minlength=n_x * len(classes))
     table = table.reshape(n_x, len(classes))
-    return table / table.sum(axis=1, keepdims=True)
+    rows: np.ndarray = table / table.sum(axis=1, keepdims=True)
+    return rows

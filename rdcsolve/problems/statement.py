@@ -107,11 +107,10 @@ def _limit_list(limits: Any) -> list[Any]:
 def _letter_points(source: Source, reproduction: Any, distortion: Any) -> np.ndarray | None:
     if reproduction is not None:
         return point_array(reproduction, "reproduction")
+    own: np.ndarray | None = source.points
     if isinstance(distortion, str) or callable(distortion):
-        return source.points
-    if source.points is not None and np.shape(distortion) == (source.n_x, source.n_x):
-        return source.points
-    return None
+        return own
+    return own if np.shape(distortion) == (source.n_x, source.n_x) else None
 
 
 def _losses_and_bounds(
