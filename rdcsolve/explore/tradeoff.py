@@ -26,7 +26,7 @@ _FIRST_STEP = 0.04
 """Where a default grid starts, as a fraction of the range above the least loss, which few channels attain."""
 
 
-def tradeoff(
+def tradeoff(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
     rate: float,
     loss: str | None = None,

@@ -149,7 +149,8 @@ class ClassifierLossLimit:
 
     def _resolved(self, reproduction: np.ndarray | None) -> np.ndarray:
         if not callable(self.classifier):
-            return self.classifier
+            table: np.ndarray = self.classifier
+            return table
         if reproduction is None:
             raise InvalidInput(
                 f"classifier of '{self.name}' is a function but there are no reproduction points; "
@@ -171,7 +172,8 @@ def _conditional(source: Source, label: Any, name: str) -> np.ndarray:
     if not is_index or not 0 <= label < known:
         have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
         raise InvalidInput(f"'{name}' is about label {label!r} but the source has {have}")
-    return source.labels[label]
+    conditional: np.ndarray = source.labels[label]
+    return conditional
 
 
 def _decisions(table: Any, name: str, n_rows: int) -> np.ndarray:

@@ -180,7 +180,8 @@ class FreeDistortion:
         """Return the squared errors to letters at points of shape (k, dim), shape (n_x, k)."""
         from scipy.spatial.distance import cdist
 
-        return cdist(self.points, letters, "sqeuclidean") * self.scale  # of differences: products would cancel
+        squares: np.ndarray = cdist(self.points, letters, "sqeuclidean")  # of differences: products would cancel
+        return squares * self.scale
 
     def means(self, joint: np.ndarray) -> np.ndarray:
         """Return E[X | a] for joint masses of symbols and letters, shape (n_x, k): an array of shape (k, dim).
@@ -189,7 +190,7 @@ class FreeDistortion:
         """
         q = joint.sum(axis=0)
         origin = self.points[joint.argmax(axis=0)]
-        means = origin.astype(float)
+        means: np.ndarray = origin.astype(float)
         for d, coordinate in enumerate(self.points.T):
             deviation = (joint * (coordinate[:, None] - origin[:, d])).sum(axis=0)
             means[:, d] += np.divide(deviation, q, out=np.zeros(q.size), where=q > 0)
@@ -222,7 +223,8 @@ def log_loss(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
     excluded = decisions == 0
     log_decisions = np.log(decisions, out=np.zeros_like(decisions), where=~excluded)
-    losses = np.maximum(conditional @ -log_decisions.T, 0.0)  # rows that sum to 1 + 1e-16 could give -1e-16
+    # Rows that sum to 1 + 1e-16 could give -1e-16.
+    losses: np.ndarray = np.maximum(conditional @ -log_decisions.T, 0.0)
     if excluded.any():
         needs_excluded = (conditional > 0).astype(float) @ excluded.T.astype(float) > 0
         losses[needs_excluded] = np.inf

@@ -121,7 +121,8 @@ class Problem:
     @property
     def p_x(self) -> np.ndarray:
         """Masses of the symbols, shape (n_x,)."""
-        return self.source.p_x
+        masses: np.ndarray = self.source.p_x
+        return masses
 
     @property
     def n_x(self) -> int:

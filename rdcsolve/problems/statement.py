@@ -142,12 +142,11 @@ def _limit_list(limits: Any) -> list[Any]:
 def _letter_points(source: Source, reproduction: Any, distortion: Any) -> np.ndarray | None:
     if reproduction is not None:
         return point_array(reproduction, "reproduction")
+    own: np.ndarray | None = source.points
     if isinstance(distortion, str) or callable(distortion):
-        return source.points
+        return own
     shape = distortion.shape if isinstance(distortion, LossStructure) else np.shape(distortion)
-    if source.points is not None and tuple(shape) == (source.n_x, source.n_x):
-        return source.points
-    return None
+    return own if tuple(shape) == (source.n_x, source.n_x) else None
 
 
 def _losses_and_bounds(
@@ -214,7 +213,7 @@ def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, r
         )
 
 
-def from_arrays(
+def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     cls: type[Any],
     p_x: Any,
     d: Any,

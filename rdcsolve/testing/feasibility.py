@@ -1,4 +1,4 @@
-"""Checks of a channel against its problem: is it one, and does it meet the limits?"""
+"""Checks of a channel against its problem: that it is one, and meets the limits."""
 
 from __future__ import annotations
 
