@@ -98,20 +98,19 @@ def proof_of(problem, dual, tolerance, line=None):
     """Arrays of a proof for every part, by name, and the largest price that was found."""
     with ctx.workprec(checker.PRECISION):
         labels = [loss for loss in problem.losses if loss.kind == "label" and loss.name in dual.multipliers]
-        reduced = [checker._reduced(label.data, dual.multipliers[label.name]) for label in labels]
-        parts, _ = checker._parts(reduced, len(problem.masses))
+        reduced = [checker.reduced_label(label.data, dual.multipliers[label.name]) for label in labels]
+        parts, _ = checker.parts_of(reduced, len(problem.masses))
         factor = sum((one.factor for one in reduced), arb(0))
         held = {} if line is None else {"line": line}
-        amounts_of = checker._listed_amounts if line is None else checker._line_amounts
         best = 0.0
         for g, part in enumerate(parts):
-            amounts, columns = amounts_of(problem, dual, part, factor, held)
+            amounts, columns = checker.amounts_of(problem, dual, part, factor, held)
             found, places = found_in(part, amounts)
             best = max(best, found)
             if part.spans:
                 firsts = np.unique(columns, return_index=True)[1]
                 target = found * (1 + tolerance)
-                if part.row_sums.max() <= 1:
+                if part.sums.max() <= 1:
                     held[f"{g}_places_columns"] = firsts
                     held[f"{g}_places"] = np.maximum(np.array(places), 1e-12)
                 else:
@@ -161,9 +160,9 @@ def result_for(arrays, u, tolerance, line=None, channel=None):
         dual = checker.dual_of(result, problem)
         held, best = proof_of(problem, dual, tolerance, line)
         result |= {f"certificate_proof_{name}": values for name, values in held.items()}
-        means = checker.channel_of(result, problem)
-        losses = {name: float(means.means[name].mid()) for name in names}
-        upper = float(means.rate.mid()) + sum(multipliers[name] * losses[name] for name in names) + 1e-12
+        channel = checker.channel_of(result, problem)
+        losses = {loss.name: float(checker.mean_of(loss, channel).mid()) for loss in problem.losses}
+        upper = float(checker.rate_of(channel, problem).mid()) + sum(multipliers[name] * losses[name] for name in names) + 1e-12
         p = arrays["p_x"]
         low = float(p @ np.where(p > 0, u, 0.0)) - math.log(best * (1 + tolerance) * (1 + 1e-12)) - 1e-12
     claimed = {"objective": "lagrangian", "lower": low, "upper": upper, "fingerprint": ""}
