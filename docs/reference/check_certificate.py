@@ -187,7 +187,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
         stored[is_kept],
         [mass / _sum(stored) for mass in map(arb, stored[is_kept].tolist())],
         losses,
-        {} if multipliers else {name: bound for name, bound in bounds.items() if name != minimise},
+        {} if multipliers else bounds,
         None if multipliers else numbers.get("rate_bound"),
         "lagrangian" if multipliers else minimise,
         {name: multipliers.get(name, 0.0) for name in names} if multipliers else None,
@@ -601,15 +601,14 @@ def _scale(problem: Problem, part: Part, exponents: list[Any]) -> np.ndarray:
 
 def _added(high: Any, low: Any, multiplier: float, table: np.ndarray, least: np.ndarray) -> tuple[Any, Any]:
     """Return high + low + multiplier (table - least) in two doubles, by operations with their errors."""
-    with np.errstate(all="ignore"):
-        first, rest = _two_sum(table, -least)
-        product, carries = multiplier * first, []
-        for value in (np.float64(multiplier), first):  # Veltkamp's halves, for Dekker's product
-            big = 134217729.0 * value
-            carries.append((big - (big - value), value - (big - (big - value))))
-        (a, b), (c, d) = carries
-        summed, carry = _two_sum(high, product)
-        low = low + (((a * c - product) + a * d + b * c) + b * d) + carry + multiplier * rest
+    first, rest = _two_sum(table, -least)
+    product, halves = multiplier * first, []
+    for value in (np.float64(multiplier), first):  # Veltkamp's halves, for Dekker's product
+        big = 134217729.0 * value
+        halves.append((big - (big - value), value - (big - (big - value))))
+    (a, b), (c, d) = halves
+    summed, carry = _two_sum(high, product)
+    low = low + (((a * c - product) + a * d + b * c) + b * d) + carry + multiplier * rest
     is_lost = ~np.isfinite(low)  # by overflow: then the ordinary allowance
     return np.where(is_lost, summed * (1 - 8 * HALF), summed), np.where(is_lost, 0.0, low)
 
@@ -676,11 +675,10 @@ def part_bounds(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dic
     totals = tree_sum(amounts) * (1 + (levels(amounts) + 2) * HALF) + SMALL
     totals = np.where(np.isnan(totals), np.inf, totals)
     best = totals.copy()
-    with np.errstate(all="ignore"):  # what overflows is no number, and then the total stands
-        for bounds_of, needed in ((_tangents, "places"), (_cells, "splits")):
-            if part.spans and needed in proof:
-                found, bounds = bounds_of(part, amounts, columns, proof)
-                np.minimum.at(best, columns[found], np.where(np.isnan(bounds), np.inf, bounds))
+    for bounds_of, needed in ((_tangents, "places"), (_cells, "splits")):
+        if part.spans and needed in proof:
+            found, bounds = bounds_of(part, amounts, columns, proof)
+            np.minimum.at(best, columns[found], np.where(np.isnan(bounds), np.inf, bounds))
     return best, totals
 
 
@@ -893,7 +891,7 @@ def check(result_path: Any, problem_path: Any) -> Report:
 
 def check_arrays(result: dict[str, Any], problem: dict[str, Any]) -> Report:
     """Return what is confirmed of a result, given the arrays of both files by name."""
-    with ctx.workprec(PRECISION):
+    with ctx.workprec(PRECISION), np.errstate(all="ignore"):  # what overflows proves nothing, and does no harm
         examination = Examination(_header(result), problem_of(problem))
         # What the result holds is not repeated for its certificate.
         shared = {f"certificate_{name}": result[name] for name in ("letters", "channel") if name in result}
@@ -1055,7 +1053,7 @@ class Examination:
             self._require(is_proved, f"The header's lower bound of the rate, {upper(low)!r}, is not proved.")
 
     def _without_certificate(self, bound: Any) -> None:
-        if self.header["status"] == "INFEASIBLE" or self.is_certified:
+        if self.header.get("status") == "INFEASIBLE" or self.is_certified:
             for loss in self.problem.losses:
                 if least_mean(loss, self.problem) > arb(self.problem.bounds.get(loss.name, math.inf)):
                     self.report.notes.append(f"No channel meets the limit on {loss.name}.")

@@ -26,16 +26,15 @@ def lattice(size, steps):
 
 def price(amounts, labels, multipliers, decisions):
     """Prices of decisions, one array (k, n_s) per label, at amounts (n, columns): an array (k, columns)."""
-    with np.errstate(divide="ignore"):
-        exponents = sum(
-            np.reshape(multiplier, (-1, 1)) * np.where(label[:, None, :] > 0, label[:, None, :] * np.log(decision), 0.0).sum(axis=2)
-            for label, multiplier, decision in zip(labels, multipliers, decisions, strict=True)
-        )
+    exponents = 0.0
+    for label, multiplier, decision in zip(labels, multipliers, decisions, strict=True):
+        losses = label @ np.log(np.maximum(decision, 1e-300)).T
+        exponents = exponents + np.reshape(multiplier, (-1, 1)) * losses
     return np.exp(exponents).T @ amounts
 
 
 def largest(amounts, labels, multipliers, steps=24, climbs=6):
-    """The largest price that a lattice and the mean shift from its best places find, and the decisions of each column."""
+    """The largest price that a lattice and the mean shift from its best places find, and each column's decisions."""
     if not labels:
         return float(amounts.sum(axis=0).max()), []
     choices = [lattice(label.shape[1], steps) for label in labels]
@@ -126,7 +125,9 @@ def found_in(part, amounts):
     sums = [power.sum(axis=1, keepdims=True) for power in powers]
     labels = [power / total for power, total in zip(powers, sums, strict=True)]
     steps = {1: 200, 2: 40, 3: 16}.get(part.powers.shape[1] - len(part.spans), 8)
-    return largest((amounts * np.exp(-part.tops.sum(axis=1))).T, labels, [total[:, 0] for total in sums], steps)
+    return largest(
+        (amounts * np.exp(-part.tops.sum(axis=1))).T, labels, [total[:, 0] for total in sums], steps, climbs=2
+    )
 
 
 def statement(p, losses, labels, multipliers, *, points=None):
@@ -162,7 +163,8 @@ def result_for(arrays, u, tolerance, line=None, channel=None):
         result |= {f"certificate_proof_{name}": values for name, values in held.items()}
         channel = checker.channel_of(result, problem)
         losses = {loss.name: float(checker.mean_of(loss, channel).mid()) for loss in problem.losses}
-        upper = float(checker.rate_of(channel, problem).mid()) + sum(multipliers[name] * losses[name] for name in names) + 1e-12
+        upper = float(checker.rate_of(channel, problem).mid()) + 1e-12
+        upper += sum(multipliers[name] * losses[name] for name in names)
         p = arrays["p_x"]
         low = float(p @ np.where(p > 0, u, 0.0)) - math.log(best * (1 + tolerance) * (1 + 1e-12)) - 1e-12
     claimed = {"objective": "lagrangian", "lower": low, "upper": upper, "fingerprint": ""}
