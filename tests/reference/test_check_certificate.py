@@ -517,9 +517,9 @@ def test_sums_are_within_their_allowance(values):
 @given(st.floats(0, 1e12), st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e3))
 def test_exponents_in_two_doubles(least, difference, multiplier, held):
     table, low = np.array([[least + difference]]), np.array([[least]])
-    high, rest = checker._added(np.array([[held]]), np.zeros((1, 1)), multiplier, table, low)
+    high, rest = checker._added(np.array([[held]]), np.array([[held * 2.0**-60]]), multiplier, table, low)
     with ctx.workprec(BALLS):
-        exact = arb(held) + arb(multiplier) * (arb(table.item()) - least)
+        exact = arb(held) * (1 + arb(2) ** -60) + arb(multiplier) * (arb(table.item()) - least)
         assert abs(arb(high.item()) + rest.item() - exact) <= abs(exact) * 1e-29 + 1e-300
 
 
@@ -556,14 +556,19 @@ def value_at(part, amounts, decision):
 @pytest.mark.parametrize(("sizes", "powers"), [((2,), (3.0,)), ((3,), (0.7,)), ((4,), (12.0,)), ((2, 3), (2.0, 0.5))])
 @pytest.mark.parametrize("width", [1.0, 0.1, 1e-3, 1e-6, 1e-9])
 def test_cells_are_bounded(sizes, powers, width):
-    """On cells of all sizes the bound is above the price at all points, and near it where the cell is small."""
+    """On cells of all sizes the bound is above the price at all points, and near it where the cell is small.
+
+    Some are of a single row and around the place where its term is largest, where nothing else hides an error.
+    """
     rng = np.random.default_rng(1)
-    for _ in range(4):
-        part = a_part(rng, sizes, powers)
+    for is_single in (False, True, False, True, True, False):
+        part = a_part(rng, sizes, powers, 1 if is_single else 7)
         amounts = rng.random(part.rows.size)
         vertices = []
-        for size in sizes:
-            centre = rng.dirichlet(np.ones(size))
+        for size, span in zip(sizes, part.spans, strict=True):
+            mode = part.powers[0, span] / part.powers[0, span].sum()
+            centre = mode * rng.uniform(1 - width / 2, 1, size) if is_single else rng.dirichlet(np.ones(size))
+            centre /= centre.sum()
             corners = (1 - width) * centre + width * np.eye(size)
             vertices.append(np.rint(corners * 2**52) / 2**52)
         cells = checker.Cells(part, [np.maximum(vertex, checker.RAISED)[None] for vertex in vertices])
@@ -584,7 +589,59 @@ def test_cells_are_bounded(sizes, powers, width):
                 assert value < bound
                 highest = max(highest, float(value))
         spread = cells.spread.max()
-        assert bound <= highest * (1 + 2e-14 + 3 * cells.degree * spread)
+        assert bound <= highest * (1 + 2e-14 + 4 * cells.degree * spread)
+
+
+@given(st.floats(0, 3, exclude_min=True), st.floats(1e-3, 30))
+def test_bound_of_logarithms(y, total):
+    """The rational bound that stands for B log(1 + y / B)."""
+    part = checker.Part(np.arange(1), [slice(0, 3)], np.full((1, 3), total / 3), np.zeros((1, 1)))
+    vertex = np.array([[[1 + y, 1.0, 1.0 - y / 3], [1.0, 1.0, 1.0], [1.0 - y / 3, 1.0, 1.0]]]) / 3
+    highest = checker.Cells(part, [np.maximum(vertex, 0.01)])._label(0, np.maximum(vertex, 0.01))[3].item()
+    heights = np.log(np.maximum(vertex[0], 0.01)) @ part.powers[0]
+    assert highest >= min(heights.max(), 0) - 1e-14
+
+
+def test_parts_of_labels():
+    """Which symbols are looked at together, and what is left of their classes."""
+    classes = np.array([2, 0, 0, 2])
+    plain = np.eye(3)[classes]
+    erased = np.column_stack([0.7 * np.eye(2)[[0, 1, 0, 1]], np.full(4, 0.3)])
+    constant = np.tile([0.25, 0.75], (4, 1))
+    noisy = np.array([[0.5, 0.5, 0.0, 0.0], [0.25, 0.75, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.5, 0.5]])
+    with ctx.workprec(checker.PRECISION):
+
+        def shape(*pairs):
+            parts, short = checker.parts_of([checker.reduced_label(*pair) for pair in pairs], 4)
+            return [(part.rows.tolist(), [span.stop - span.start for span in part.spans]) for part in parts], float(
+                short
+            )
+
+        assert shape((plain, 1.0)) == ([([1, 2], []), ([0, 3], [])], 0)
+        assert shape((plain, 0.99)) == ([([0, 1, 2, 3], [2])], 0)
+        assert shape((erased, 2.0)) == ([([0, 2], []), ([1, 3], [])], 0)
+        assert shape((erased, 1.0)) == ([([0, 1, 2, 3], [2])], 0)
+        assert shape((erased, 2.0), (plain, 1.0)) == ([([2], []), ([0], []), ([1], []), ([3], [])], 0)
+        assert shape((constant, 5.0)) == ([([0, 1, 2, 3], [2])], 0)
+        assert shape((noisy, 5.0), (plain, 3.0)) == ([([1, 2], [3]), ([0, 3], [4])], 0)
+        parts, short = shape((erased, (1 - 5e-13) / 0.7))
+        assert len(parts) == 2
+        assert 4e-13 < short < 6e-13
+        factor = checker.reduced_label(erased, 2.0).factor
+        assert abs(factor - 2 * (0.3 * math.log(0.3) + 0.7 * math.log(0.7))) < 1e-14
+
+
+def test_powers_a_little_below_one():
+    """The price between two corners is above both by d log 2, and bounded."""
+    label = np.array([[0.7, 0.0, 0.3], [0.0, 0.7, 0.3]])
+    multiplier = (1 - 5e-13) / 0.7
+    arrays = proof_maker.statement(np.array([0.5, 0.5]), np.zeros((2, 1)), [label], [0.0, multiplier])
+    result, _ = proof_maker.result_for(arrays, np.zeros(2), 1e-3)
+    with ctx.workprec(BALLS):
+        middle = arb(multiplier) * (arb(0.7) * (arb(0.7) / 2).log() + arb(0.3) * arb(0.3).log())
+        price, _, _ = priced(result, arrays)
+        assert middle.exp() < price
+        assert price < middle.exp() * (1 + 2e-12)
 
 
 @pytest.mark.parametrize("width", [0.125, 0.01, 1e-4])
@@ -687,7 +744,8 @@ def on_the_line(multiplier, labels=(), label_multipliers=(), n=5, scale=0.2):
         arrays,
         u,
         np.column_stack([edges[:-1], edges[1:]]),
-        p[:, None] * np.exp(u[:, None] - multiplier * (x[:, None] - np.linspace(x[0], x[-1], 201)) ** 2),
+        p[:, None]
+        * np.exp(u[:, None] - multiplier * (x[:, None] - np.linspace(x[0], x[-1], 41 if len(labels) else 401)) ** 2),
     )
 
 
