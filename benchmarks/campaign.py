@@ -85,7 +85,7 @@ def _answered(stated, findings: Findings, limit: float):
             warnings.simplefilter("error")
             problem = stated.problem()
             if stated.family == "region":
-                return problem, rdc.achievable_region(stated.encoder, problem)
+                return problem, rdc.achievable_region(stated.encoder, problem, stated.pair)
             if stated.family == "universal":
                 return problem, rdc.universal_rate(problem, list(stated.targets))
             return problem, rdc.solve(problem)

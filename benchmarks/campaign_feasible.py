@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import campaign_exact as exact
 import numpy as np
@@ -11,7 +12,7 @@ from flint import arb
 from scipy.optimize import linprog
 
 _CLEAR = 1e-8  # of the spreads: a margin that linear programming tells for certain
-_MAPS = 5000  # maps from symbols to letters that are all tried
+_MAPS = 500  # maps from symbols to letters that are all tried
 
 
 def meets(stated, found) -> bool:
@@ -47,12 +48,10 @@ def can_be_met(stated) -> bool | None:
     has_entropies = any(name in limits for name in stated.entropies)
     if stated.letters != "fixed" or not has_entropies or answer is False:
         return answer  # split letters tell all symbols apart, whatever is shown: entropies are at their least values
-    return True if _some_map(stated) else None
+    return _by_maps(stated, limits)
 
 
 def _without_rate(stated):
-    from dataclasses import replace
-
     return replace(stated, rate=None)
 
 
@@ -88,15 +87,21 @@ def _by_programme(stated, linear) -> bool | None:
     return bool(answer.fun < 0)
 
 
-def _some_map(stated) -> bool:
-    """Return whether a map from symbols to letters is known to meet all limits of fixed letters."""
+def _by_maps(stated, limits) -> bool | None:
+    """Return whether fixed letters can meet the limits, as far as maps from symbols to letters tell.
+
+    An entropy is concave in the channel, so by itself it is least at a map.
+    """
     symbols = np.flatnonzero(stated.p > 0)
     choices = [np.flatnonzero(~stated.forbidden[i]) for i in symbols]
-    if math.prod(len(one) for one in choices) > _MAPS // 10:
-        return False
+    if math.prod(len(one) for one in choices) > _MAPS:
+        return None
+    reached = dict.fromkeys((name for name in stated.entropies if name in limits), False)
     for letters in itertools.product(*choices):
         channel = np.zeros(stated.forbidden.shape)
         channel[symbols, list(letters)] = 1.0
-        if meets(_without_rate(stated), _evaluated(stated, channel)):
+        found = _evaluated(stated, channel)
+        if meets(_without_rate(stated), found):
             return True
-    return False
+        reached |= {name: True for name in reached if not found.means[name] > arb(limits[name])}
+    return None if all(reached.values()) else False

@@ -57,6 +57,12 @@ class Stated:
         return (*(["distortion"] if self.free else self.linear), *self.entropies)
 
     @property
+    def pair(self) -> tuple[str, str]:
+        """The two losses of a region."""
+        names = self.loss_names
+        return (names[0], names[1 + self.seed % (len(names) - 1)])
+
+    @property
     def objective(self) -> str:
         """What is minimised: "rate", "lagrangian" or the name of a loss."""
         return self.minimise if self.multipliers is None else "lagrangian"

@@ -67,7 +67,7 @@ def _work(stated) -> str:
     if stated.family == "region":
         text = f"""
         encoder = np.array({stated.encoder.tolist()!r})
-        region = rdc.achievable_region(encoder, problem)
+        region = rdc.achievable_region(encoder, problem, {stated.pair!r})
         print(region, region.vertices, region.outer, region.letters, sep="\\n")
         """
     elif stated.family == "universal":
