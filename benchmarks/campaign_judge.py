@@ -43,7 +43,7 @@ def judge_result(stated, result, findings: Findings, *, own: bool = True) -> Non
     if any(math.isfinite(x) and math.isfinite(y) and x > y for x, y in _intervals(result)):
         findings.error("order", f"a lower bound is above the upper one: {_intervals(result)}")
     found = judge_channel(stated, result, findings) if result.letters.size else None
-    if found is None and math.isfinite(result.objective_upper):
+    if not result.letters.size and math.isfinite(result.objective_upper):
         findings.error("upper_without_channel", f"an upper bound of {result.objective_upper!r} without a channel")
     bounds.judge_lower(stated, result, found, findings)
     _judge_by_witness(stated, result, findings)

@@ -120,7 +120,7 @@ def size(rng, largest: int = 12, huge: int = 60) -> int:
 
 def masses(rng, n: int) -> np.ndarray:
     """Return masses that sum to one to rounding: even, uneven, over many orders, with zeros, with 1e-200."""
-    kind = rng.choice(["even", "random", "uneven", "orders"], p=[0.15, 0.4, 0.25, 0.2])
+    kind = rng.choice(["even", "random", "uneven", "orders"], p=[0.25, 0.3, 0.25, 0.2])
     if kind == "even":
         p = np.ones(n)
     elif kind == "orders":
@@ -145,7 +145,7 @@ def settled(weights: np.ndarray) -> np.ndarray:
 
 def label(rng, n: int, noisy: bool = True) -> np.ndarray:
     """Return p(s | x) of 1 to 20 classes: a function of the symbol, nearly one, noisy, with zeros, or blind."""
-    few = chance(rng, 0.8)
+    few = chance(rng, 0.7)
     n_s = int(rng.integers(1, 5) if few else rng.integers(5, 21))
     kind = rng.choice(["certain", "nearly", "noisy", "sparse", "blind"], p=[0.25, 0.2, 0.35, 0.15, 0.05])
     certain = np.eye(n_s)[rng.integers(n_s, size=n)]
@@ -170,7 +170,7 @@ def loss(rng, n: int, m: int) -> np.ndarray:
     x, y = rng.normal(size=n), rng.normal(size=m)
     kind = rng.choice(
         ["random", "square", "far", "miss", "integer", "entropy", "orders", "row", "zero"],
-        p=[0.2, 0.2, 0.1, 0.12, 0.12, 0.09, 0.1, 0.04, 0.03],
+        p=[0.15, 0.17, 0.08, 0.12, 0.12, 0.09, 0.2, 0.04, 0.03],
     )
     if kind == "random":
         return rng.random((n, m))
@@ -184,7 +184,7 @@ def loss(rng, n: int, m: int) -> np.ndarray:
         decisions = rng.dirichlet(np.full(3, 0.3), size=m) + 1e-12
         return -np.log(decisions / decisions.sum(axis=1, keepdims=True))[:, rng.integers(3, size=n)].T
     if kind == "orders":
-        return np.exp(4 * rng.normal(size=(n, m)))
+        return np.exp(rng.choice([2.0, 4.0]) * rng.normal(size=(n, m)))
     return np.repeat(rng.random((n, 1)), m, axis=1) if kind == "row" else np.zeros((n, m))
 
 
@@ -249,7 +249,7 @@ def linear_bound(rng, p: np.ndarray, table: np.ndarray, forbidden: np.ndarray) -
     if kind in ("above", "below"):
         return max(0.0, float(low + (tiny if kind == "above" else -tiny)))
     if kind == "inside":
-        return float(low + Fraction(rng.random()) * (edge - low))
+        return float(low + Fraction(rng.random() ** rng.choice([1, 5])) * (edge - low))
     if kind == "edge":
         return rounded(edge, "up")
     return max(0.0, float(edge + (tiny if chance(rng, 0.5) else -tiny))) if kind == "near edge" else float(edge) * 1.5
@@ -339,7 +339,7 @@ def point_bound(rng, stated: Stated) -> float:
 def rate_of(rng, stated: Stated) -> float:
     """Return a limit on the rate: zero, next to nothing, inside, H(X), more."""
     h = float(-(stated.p[stated.p > 0] * np.log(stated.p[stated.p > 0])).sum())
-    kind = rng.choice(["zero", "tiny", "inside", "all", "beyond"], p=[0.1, 0.15, 0.6, 0.08, 0.07])
+    kind = rng.choice(["zero", "tiny", "inside", "all", "beyond"], p=[0.12, 0.2, 0.53, 0.08, 0.07])
     values = {"zero": 0.0, "tiny": 10.0 ** -rng.uniform(1, 14), "inside": rng.random() * h, "all": max(h, 0.0)}
     return float(values.get(kind, h + 1))
 
@@ -351,7 +351,7 @@ def asked(rng, stated: Stated) -> Stated:
         scale = 10.0 ** rng.uniform(-8, 8)
         names = [name for name in stated.loss_names if chance(rng, 0.8)] or [stated.loss_names[0]]
         weights = {name: float(scale * 10.0 ** rng.uniform(-1, 1)) for name in names}
-        if chance(rng, 0.6):  # relative to the size of the loss, so that it neither vanishes nor rules
+        if chance(rng, 0.5):  # relative to the size of the loss, so that it neither vanishes nor rules
             weights = {name: weights[name] / (float(exact.spread(stated, name)) or 1.0) for name in names}
         return replace(stated, multipliers={name: min(max(w, 1e-8), 1e8) for name, w in weights.items()})
     bounds = some_limits(rng, stated)
