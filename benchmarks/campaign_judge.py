@@ -100,11 +100,13 @@ def _reported(name: str, claim: float, value, slack, findings: Findings) -> None
 
 
 def _judge_gap(stated, result, findings: Findings) -> None:
-    """An optimum with a wide gap is none."""
-    size = max(1.0, abs(result.objective_upper))
-    if stated.objective in stated.linear:
+    """An optimum with a wide gap, in nats or of the loss, is none."""
+    size, price = max(1.0, abs(result.objective_upper)), 1.0
+    if stated.objective in stated.loss_names:
         size = max(float(exact.spread(stated, stated.objective)), abs(result.objective_upper))
-    if result.status is rdc.Status.OPTIMAL and not result.gap <= _LARGE_GAP * size:
+        price = result.multipliers[stated.objective]
+    is_wide = not result.gap <= _LARGE_GAP * size and not result.gap * price <= _LARGE_GAP
+    if result.status is rdc.Status.OPTIMAL and is_wide:
         findings.error("optimal_gap", f"OPTIMAL with a gap of {result.gap:.3g}", result.gap)
 
 
@@ -186,7 +188,9 @@ def judge_storage(result, findings: Findings) -> None:
 
 
 def _same(left, right) -> bool:
-    return repr(left) == repr(right)  # NaN is NaN
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(_same(left[name], right[name]) for name in left)
+    return bool(left == right) or (isinstance(left, float) and math.isnan(left) and math.isnan(right))
 
 
 def judge_own_check(problem, result, findings: Findings) -> None:
