@@ -247,6 +247,9 @@ def linear_bound(rng, p: np.ndarray, table: np.ndarray, forbidden: np.ndarray) -
     if kind in ("least", "least nearest", "ulp below"):
         return rounded(low, {"least": "up", "least nearest": "nearest"}.get(kind, "down"))
     if kind in ("above", "below"):
+        tiny = (
+            low * Fraction(10.0 ** -rng.uniform(9, 15)) if chance(rng, 0.5) else tiny
+        )  # of the value, or of the spread
         return max(0.0, float(low + (tiny if kind == "above" else -tiny)))
     if kind == "inside":
         return float(low + Fraction(rng.random() ** rng.choice([1, 5])) * (edge - low))
