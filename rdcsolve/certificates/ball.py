@@ -60,7 +60,7 @@ class BallNumbers(FloatNumbers):
         if not math.isfinite(guess):
             return math.inf
         bounds = self._price_bounds(guess)
-        us = map(sum, zip(map(arb, self.u.tolist()), map(arb, self.u_rest.tolist()), strict=True))
+        us = [arb(u) + arb(rest) for u, rest in zip(self.u.tolist(), self.u_rest.tolist(), strict=True)]
         weights = list(map(mul, map(arb, self.masses.tolist()), (u.exp() for u in us)))
         scale = arb(-guess).exp()
         largest = arb(0)
@@ -75,7 +75,8 @@ class BallNumbers(FloatNumbers):
         """Return sum_i weights_i exp(-lambda.L(i, a)); equal rows of losses share one exponential."""
         columns = np.column_stack([self.block(m, np.array([a])) for m in range(len(self.linear))])
         allowed = np.flatnonzero(np.isfinite(columns).all(axis=1))
-        rows, which = np.unique(columns[np.ix_(allowed, self.active)], axis=0, return_inverse=True)
+        held: np.ndarray = columns[allowed][:, self.active]
+        rows, which = np.unique(held, axis=0, return_inverse=True)
         factors = [arb(-multiplier) for multiplier in self.multipliers[self.active].tolist()]
         kernel = [sum(map(mul, factors, map(arb, row)), arb(0)).exp() for row in rows.tolist()]
         terms = (weights[i] * kernel[k] for i, k in zip(allowed.tolist(), which.ravel().tolist(), strict=True))

@@ -33,7 +33,9 @@ _RAISED = 1e-40
 _SMALL = 0.25
 _MOST_CORNERS = 64
 _QUEUE = 1 << 14  # cells that may wait for their bounds
-_ENTRIES = 1 << 16  # of an array of cells and rows that is held at a time
+_PAIRS_EACH = 4  # as many times more pairs of cells and columns
+_DENSE = 0.15  # share of pairs of cells and columns from which on all are looked at
+_ENTRIES = 1 << 14  # of an array of cells and rows that is held at a time
 
 
 class Cells(NamedTuple):
@@ -74,6 +76,8 @@ class CellBounds:
         n, n_groups = part.powers.shape
         self.unit = LOG_ERROR + units(n + 8)
         self.sum_error = units(sum_units(n_groups) + 2 * n + 24)
+        squares = (part.powers[:, None] * part.powers).reshape(n * n, n_groups)
+        self.products = np.concatenate([np.ones((1, n_groups)), part.powers, squares]).T
         self.most_rows = max(1, _ENTRIES // n_groups)
         corners = int(np.prod([b - a for a, b in part.labels]))
         self.has_second = corners <= _MOST_CORNERS
@@ -96,7 +100,7 @@ class CellBounds:
         ends = np.cumsum(counts)
         first, done = 0, 0
         while first < len(cells):
-            last = int(np.searchsorted(ends, done + self.most_rows, side="right"))
+            last = int(np.searchsorted(ends, done + _PAIRS_EACH * self.most_rows, side="right"))
             last = min(max(last, first + 1), first + self.most_rows)
             chosen = slice(done, int(ends[last - 1]))
             which = np.repeat(np.arange(last - first), counts[first:last])
@@ -107,8 +111,7 @@ class CellBounds:
 
     def _bounds(self, cells: np.ndarray, which: np.ndarray, columns: np.ndarray, settled: float) -> np.ndarray:
         seen = self._seen(cells)
-        weights = self.weights[columns]
-        bounds = self._first(seen, which, weights)
+        bounds = self._first(seen, which, columns)
         if not self.has_second:
             return bounds
         small = (seen.spread < _SMALL) & (self.part.degree * seen.spread**2 < _SMALL)
@@ -116,7 +119,7 @@ class CellBounds:
         if again.size:
             used, own = np.unique(which[again], return_inverse=True)
             chosen = Cells(*(table[used] for table in seen))
-            better = self._second(chosen, own.ravel(), weights[again])
+            better = self._second(chosen, own.ravel(), columns[again])
             bounds[again] = np.minimum(bounds[again], better)
         return bounds
 
@@ -172,7 +175,7 @@ class CellBounds:
         value = at_centre + whole * series
         return np.minimum(value + units(4) * (np.abs(at_centre) + whole * np.abs(series)), 0.0)
 
-    def _first(self, seen: Cells, which: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _first(self, seen: Cells, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the bounds by a chord above every term and a tangent above its root, pairs in the order of `which`.
 
         The chord may be too flat, and what it is multiplied by, fall, may be too large: the line still lies above. The
@@ -191,12 +194,24 @@ class CellBounds:
         error = self.sum_error * (1 + chord * np.abs(fall) + 2 * steep * wide) + TINY
         constant = scale * (1 + chord * fall + error)
         slope = scale * steep / degree
-        bounds = np.einsum("pg,pg->p", weights, constant[which])
-        moments = (weights * slope[which]) @ part.powers.T
+        bounds, moments = self._summed(constant, slope, which, columns)
         for a, b in part.labels:
             own = np.einsum("ps,pvs->pv", moments[:, a:b], seen.ratios[which, a:b, : b - a])
             bounds += own.max(axis=1)
         return bounds
+
+    def _summed(
+        self, constant: np.ndarray, slope: np.ndarray, which: np.ndarray, columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the pairs' sums over rows of weight times constant, (P,), and times slope times powers, (P, N)."""
+        powers = self.part.powers
+        count, n_groups = constant.shape
+        if columns.size > _DENSE * count * len(self.weights):  # all columns on all cells: one matrix product
+            table = np.concatenate([constant[:, None], slope[:, None] * powers], axis=1)
+            sums = (self.weights @ table.reshape(-1, n_groups).T).reshape(len(self.weights), count, -1)[columns, which]
+            return sums[:, 0].copy(), sums[:, 1:]
+        weights = self.weights[columns]
+        return np.einsum("pg,pg->p", weights, constant[which]), (weights * slope[which]) @ powers.T
 
     def _chord(self, drop: np.ndarray, degree: float) -> np.ndarray:
         """Return numbers not above (1 - exp(-drop)) / (1 - exp(-drop / degree)), which is at least degree (1 - drop/2)."""
@@ -205,7 +220,7 @@ class CellBounds:
         quotient = above / below
         return np.maximum(quotient - units(4) * np.abs(quotient), degree * (1.0 - 0.5 * drop) * (1 - units(6)))
 
-    def _second(self, seen: Cells, which: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    def _second(self, seen: Cells, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the bounds by the expansion of the price to second order."""
         part = self.part
         long, square = np.zeros(seen.middle.shape), np.zeros(seen.middle.shape)
@@ -224,25 +239,24 @@ class CellBounds:
         error = units(32) * size * (1 + long + square) ** 2
         slack = power * third / 6 * (1 + units(32)) + error
         g = exp_upper(self.elementary, seen.middle + allowance)
-        terms = weights * g[which]
-        price = terms.sum(axis=1)
+        terms = self.weights[columns] * g[which]
         rest = np.einsum("pg,pg->p", terms, slack[which])
-        form = self._form(seen.ratios, which, terms)
+        price, form = self._form(seen.ratios, which, terms)
         steep = (part.degree * seen.spread)[which]
         sizes = 8 * self.sum_error * (price + rest) * (1 + steep + steep**2)
         return price + rest + 0.5 * form + sizes + TINY
 
-    def _form(self, ratios: np.ndarray, which: np.ndarray, terms: np.ndarray) -> np.ndarray:
-        """Return the largest value over pairs of corners of the second-order form, twice what is added to the price."""
-        powers = self.part.powers
+    def _form(self, ratios: np.ndarray, which: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sums of terms, and the largest value over pairs of corners of the second-order form."""
         corners = _corners(ratios, self.part.labels)[which]
-        first = terms @ powers.T
-        second = np.stack([(terms * row) @ powers.T for row in powers], axis=1)
+        n = self.part.n_classes
+        moments = terms @ self.products
+        first, second = moments[:, 1 : n + 1], moments[:, n + 1 :].reshape(-1, n, n)
         straight = (corners @ first[:, :, None])[:, :, 0]
         across = np.swapaxes(corners, 1, 2)
         mixed = (corners @ second) @ across
         both = (corners * first[:, None]) @ across
-        return (straight[:, :, None] + straight[:, None, :] + mixed - both).max(axis=(1, 2))
+        return moments[:, 0], (straight[:, :, None] + straight[:, None, :] + mixed - both).max(axis=(1, 2))
 
 
 def _corners(ratios: np.ndarray, labels: list[tuple[int, int]]) -> np.ndarray:

@@ -122,7 +122,7 @@ class FloatNumbers:
     @cached_property
     def is_shifted(self) -> list[bool]:
         """Which losses the shift changes at all."""
-        return self.shifts.any(axis=1).tolist()
+        return [bool(row.any()) for row in self.shifts]
 
     def shifted_block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
         """Return a block less the least values: each entry is rounded once."""

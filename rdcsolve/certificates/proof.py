@@ -19,7 +19,7 @@ _LINE = "line"
 
 
 def _none(*shape: int, kind: type = np.int32) -> np.ndarray:
-    array = np.zeros(shape, dtype=kind)
+    array: np.ndarray = np.zeros(shape, dtype=kind)
     array.setflags(write=False)
     return array
 

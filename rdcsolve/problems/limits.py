@@ -82,7 +82,10 @@ class DistortionLimit:
         """Return the (n_x, n_y) losses, or None for the problem's own distortion."""
         if self.distortion is None:
             return None
-        return losses_between(self.distortion, source, reproduction, f"loss '{self.name}'")
+        losses: np.ndarray | LossStructure = losses_between(
+            self.distortion, source, reproduction, f"loss '{self.name}'"
+        )
+        return losses
 
     def __repr__(self) -> str:
         if self.distortion is None:
@@ -242,7 +245,8 @@ class LossLimit:
 
     def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray | LossStructure:
         """Return the (n_x, n_y) losses."""
-        return losses_between(self.loss, source, reproduction, f"loss '{self.name}'")
+        losses: np.ndarray | LossStructure = losses_between(self.loss, source, reproduction, f"loss '{self.name}'")
+        return losses
 
     def __repr__(self) -> str:
         return f"LossLimit({self.bound:.6g}, {_described(self.loss)}, {self.name!r})"

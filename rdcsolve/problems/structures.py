@@ -82,7 +82,7 @@ class LossStructure(ABC):
             Mask (n_x, n_letters) of pairs that are not allowed, besides those of infinite loss.
         """
         lowest = self.extremes(forbidden).lowest
-        return lowest if rows is None else lowest[rows]
+        return np.asarray(lowest if rows is None else lowest[rows])
 
     def spread(self, rows: Selection = None, forbidden: np.ndarray | None = None) -> float:
         """Return the largest difference between two letters allowed to one symbol; parameters as of `row_minima`.
@@ -160,12 +160,12 @@ class Table(LossStructure):
 
     def __init__(self, matrix: np.ndarray) -> None:
         self.matrix = matrix
-        self.shape = matrix.shape  # type: ignore[assignment]
+        self.shape = matrix.shape
 
     def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
         """Return some of the matrix, as it stands where nothing is left out."""
         if isinstance(rows, np.ndarray) and isinstance(letters, np.ndarray):
-            return self.matrix[np.ix_(rows, letters)]
+            return np.asarray(self.matrix[np.ix_(rows, letters)])
         part = self.matrix if rows is None else self.matrix[rows]
         if letters is None:
             return part
@@ -178,7 +178,7 @@ class Table(LossStructure):
 
     def weighted_sum(self, weights: np.ndarray) -> np.ndarray:
         """Return weights @ matrix."""
-        return weights @ self.matrix
+        return np.asarray(weights @ self.matrix)
 
     def at_rows(self, rows: np.ndarray) -> Table:
         """Return the table of some rows."""
@@ -232,7 +232,7 @@ class Shifted(LossStructure):
         shift = self.shifts[every if rows is None else rows]
         block = self.whole.block(rows, letters) - shift[:, None]
         if self.forbidden is None:
-            return block
+            return np.asarray(block)
         mask = Table(self.forbidden).block(rows, letters)
         return np.where(mask, 0.0, block)
 

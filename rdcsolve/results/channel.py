@@ -69,7 +69,7 @@ class Channel:
         rows = np.exp(exponent, out=exponent)
         rows[stranded] = self.q
         rows /= rows.sum(axis=1, keepdims=True)
-        return rows
+        return np.asarray(rows)
 
     def output_law(self) -> np.ndarray:
         """Return the masses of the letters, shape (k,)."""
@@ -108,7 +108,7 @@ class Channel:
         joint = np.zeros((self.letters.size, conditional.shape[1]))
         for symbols, rows in self._blocks():
             joint += (rows * self.problem.p_x[symbols][:, None]).T @ conditional[symbols]
-        return joint / joint.sum(axis=1, keepdims=True)
+        return np.asarray(joint / joint.sum(axis=1, keepdims=True))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         n_x, k = self.shape

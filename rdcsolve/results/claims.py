@@ -29,7 +29,8 @@ def verified(result: Any, problem: Problem, arithmetic: str) -> Verification:
     """
     if result.status.name == "INFEASIBLE":
         return _refuting(result, problem, arithmetic)
-    return _with_claims(result, problem, result.certificate.verify(problem, arithmetic))
+    found: Verification = result.certificate.verify(problem, arithmetic)
+    return _with_claims(result, problem, found)
 
 
 def of_the_rate(problem: Problem) -> Problem:
@@ -45,7 +46,7 @@ def largest_rate(problem: Problem) -> float:
 
 def _refuting(result: Any, problem: Problem, arithmetic: str) -> Verification:
     """Return the verification that no channel meets the limits: every rate would be beyond the largest there is."""
-    found = result.certificate.verify(of_the_rate(problem), arithmetic)
+    found: Verification = result.certificate.verify(of_the_rate(problem), arithmetic)
     largest = largest_rate(problem)
     if found.proved and found.lower > largest:
         return found

@@ -149,7 +149,7 @@ def largest_price(
     labels: list[np.ndarray],
     multipliers: np.ndarray,
     *,
-    log_error: float = 0.0,
+    log_error: float | np.ndarray = 0.0,
     rtol: float = 1e-10,
     log_enough: float = -math.inf,
     max_cells: int | None = None,
