@@ -102,7 +102,7 @@ def listed_columns(numbers: FloatNumbers, base: Base) -> Iterator[Columns]:
     An exponent goes through M + 3 roundings of numbers no larger than |start| and its own size.
     """
     active = numbers.active
-    known: set[int] = set()
+    known: set[bytes] = set()
     has_forbidden = numbers.problem.forbidden is not None
     count = units(len(active) + 4)
     n_letters = numbers.problem.n_letters if active or has_forbidden else 1

@@ -241,7 +241,7 @@ class Shifted(LossStructure):
         if forbidden is not None or self.forbidden is not None:
             return super().row_minima(rows, forbidden)
         lowest = self.whole.row_minima() - self.shifts
-        return lowest if rows is None else lowest[rows]
+        return np.asarray(lowest if rows is None else lowest[rows])
 
 
 class BlockLoss(LossStructure):
