@@ -110,7 +110,7 @@ def labelled_problems(draw, letters="split", n_labels=2):
         allowed = np.isfinite(d) * (draw(channels(n_x, n_y)) + 0.01)
         allowed[~allowed.any(axis=1), 0] = 1.0
         channel = allowed / allowed.sum(axis=1, keepdims=True)
-        means = {loss.name: rate_free_mean(p, channel, loss.matrix) for loss in problem.linear_losses}
+        means = {loss.name: just_above_mean(p, channel, loss.matrix) for loss in problem.linear_losses}
         entropies = {
             one.name: conditional_entropy(p, one.conditional, channel) + 1e-3 for one in problem.label_entropies
         }
@@ -119,7 +119,7 @@ def labelled_problems(draw, letters="split", n_labels=2):
     return problem, targets
 
 
-def rate_free_mean(p, channel, matrix):
+def just_above_mean(p, channel, matrix):
     """The mean loss of a channel, a little above it."""
     mean = float(p @ np.where(channel > 0, channel * np.where(np.isfinite(matrix), matrix, 0.0), 0.0).sum(axis=1))
     return mean + 1e-3 * float(np.ptp(matrix[np.isfinite(matrix)]))
