@@ -60,7 +60,15 @@ def generate(tuples: TupleSpace, alone: Sequence[Result], tolerance: float) -> t
     certificate = replace(found.certificate, letters=letters, fingerprint=fingerprint)
     method = f"tuples generated, {found.method}"
     result = replace(found, letters=letters, certificate=certificate, fingerprint=fingerprint, method=method)
-    return pruned(result, problem, tolerance), problem, held.places
+    return _bounded(pruned(result, problem, tolerance), found), problem, held.places
+
+
+def _bounded(result: Result, over_all: Result) -> Result:
+    """Return the result with the bound that holds for all tuples: over those in use alone, more may be provable."""
+    lower = min(result.rate_lower, over_all.rate_lower)
+    assert result.certificate is not None
+    certificate = replace(result.certificate, lower=lower)
+    return replace(result, rate_lower=lower, objective_lower=lower, certificate=certificate)
 
 
 def first_tuples(tuples: TupleSpace, alone: Sequence[Result]) -> np.ndarray:

@@ -13,7 +13,7 @@ from rdcsolve.results import Proof, Result, Status
 from rdcsolve.universal.decoding import Decoder
 
 if TYPE_CHECKING:
-    from rdcsolve.universal.verification import UniversalVerification
+    from rdcsolve.universal.check import UniversalVerification
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,11 +27,12 @@ class Universal:
     status : Status
         Why the solver stopped.
     proof : Proof
-        What `rate_lower` and `rate_upper` prove.
+        What `rate_lower` and `rate_upper` prove; UNVERIFIED if the lower one rests on a price that was only searched.
     law : str
         How it was solved: ``"corner"``, ``"tuples"``, or ``"fixed letters"``.
     rate_lower, rate_upper : float
-        Bounds on R(Theta); inf where some target cannot be met. `rate_upper` is the rate of `encoder`.
+        Bounds on R(Theta); inf where some target cannot be met. `rate_upper` is the rate of `encoder`, NaN if there is
+        none that serves all targets.
     penalty_lower, penalty_upper : float
         Bounds on A(Theta) = R(Theta) - max_j R(target j), from the bounds on both.
     penalty_proof : Proof
@@ -48,7 +49,8 @@ class Universal:
     results : tuple of Result
         The targets on their own, each with its own best encoder.
     result : Result
-        Of the equivalent problem: the corner, or the problem over tuples.
+        Of the equivalent problem: the corner, or the problem over tuples; with split letters where the problem's are
+        fixed and label entropies are limited.
     problem : Problem
         The equivalent problem, which the certificate of `result` is about.
     message : str
@@ -80,6 +82,9 @@ class Universal:
     def verify(self, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
         """Recompute bounds and losses from the problem, the encoder, the decoders and the certificates.
 
+        A decoder may exceed a limit by 1e-12 of what its loss can range over: that is rounding. Everything that the
+        answer claims beyond what follows is a fault.
+
         Parameters
         ----------
         problem : Problem
@@ -98,7 +103,7 @@ class Universal:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.universal.verification import verify
+        from rdcsolve.universal.check import verify
 
         return verify(self, problem, arithmetic)
 

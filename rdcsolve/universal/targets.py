@@ -66,6 +66,17 @@ def with_bounds(problem: Problem, bounds: np.ndarray) -> Problem:
     return problem.with_limits(**named)
 
 
+def limits_labels(problem: Problem, bounds: np.ndarray) -> bool:
+    """Return whether any of these bounds, shape (J, M), limits a label's entropy."""
+    return bool(np.isfinite(bounds[:, len(problem.losses) - len(problem.label_entropies) :]).any())
+
+
+def rows_of(problem: Problem, targets: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Return the bounds of targets that name what they limit, in full, shape (J, M)."""
+    free = problem.with_limits(**dict.fromkeys(problem.loss_names))
+    return np.array([free.with_limits(**target).bounds for target in targets])
+
+
 def with_split_letters(problem: Problem) -> Problem:
     """Return the same losses with split letters."""
     if problem.letters == "split":

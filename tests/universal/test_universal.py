@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,8 +13,9 @@ from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.letters import tuples as tuples_module
 from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.results import Proof, Status
-from rdcsolve.universal import generation, hulls, rate
+from rdcsolve.universal import generation, hulls, rate, reduction
 from rdcsolve.universal.deterministic import Assignments, meeting
+from rdcsolve.universal.penalty import Bounds, penalty_between
 
 INF = math.inf
 
@@ -186,22 +186,22 @@ def test_the_largest_price_leaves_out_what_is_forbidden():
 
 def test_a_target_gets_a_symbol_of_its_own_unless_another_implies_it():
     rows = np.array([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [INF, 1.0]])
-    assert rate.undominated(rows) == [0, 2]
+    assert reduction.undominated(rows) == [0, 2]
 
 
 def test_a_map_that_exceeds_a_bound_is_none():
     one = Assignments((np.array([[1.0]]),), (), 1)
-    assert meeting(one, [1.0]).tolist() == [0]
-    assert meeting(one, [1 - 1e-9]) is None
+    assert meeting(one, [1.0], [1e-12]).tolist() == [0]
+    assert meeting(one, [1 - 1e-9], [1e-12]) is None
 
 
 def test_bounds_on_the_penalty_need_the_proofs_that_decide():
     yes, no = Proof.CERTIFIED, Proof.UNVERIFIED
 
-    def penalty(together, *alone, is_target=False):
-        made = [SimpleNamespace(proof=one[0], rate_lower=one[1], rate_upper=one[2]) for one in (together, *alone)]
-        solved = SimpleNamespace(result=made[0], is_target=is_target)
-        low, high, proof = rate._penalty(solved, made[1:], made[0].rate_lower, 1e-3)
+    def penalty(together, *alone, is_one=False):
+        """Each is (proof of the lower bound, lower bound, upper bound)."""
+        made = [Bounds(lower if proof is yes else 0.0, lower, upper) for proof, lower, upper in (together, *alone)]
+        low, high, proof = penalty_between(made[0], made[1:], 1e-3, is_one=is_one)
         return round(low, 12), round(high, 12), proof
 
     assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, yes)
@@ -211,8 +211,9 @@ def test_bounds_on_the_penalty_need_the_proofs_that_decide():
     assert penalty((no, 0.9, 1.0), (yes, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, no)
     assert penalty((no, 0.7, 1.0), (yes, 0.7, 0.75)) == (0.0, 0.3, yes)  # that it is not negative needs no bound
     assert penalty((yes, 0.9, 1.0), (yes, 0.6995, 0.75), (no, 0.7, 0.75)) == (0.15, 0.3005, yes)
-    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (Proof.NONE, 0.0, math.nan)) == (0.0, 0.5, yes)
-    assert penalty((no, 0.9, 1.0), (no, 0.9, 1.0), is_target=True) == (0.0, 0.0, yes)
+    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (no, 0.0, INF)) == (0.0, 0.5, yes)  # an unknown rate may be any
+    assert penalty((yes, 0.9, INF), (yes, 0.5, 0.6)) == (0.3, INF, yes)
+    assert penalty((no, 0.9, 1.0), (no, 0.9, 1.0), is_one=True) == (0.0, 0.0, yes)
 
 
 def test_tuples_with_a_label_entropy_and_forbidden_pairs():
@@ -299,7 +300,7 @@ def test_the_search_for_maps_ends_where_no_single_move_helps():
                 here = float(weights @ few.losses(g))
                 assert min(float(weights @ few.losses(move)) for move in moves) >= here - 1e-12
         limits = values[rng.integers(len(values))]
-        assert (few.losses(meeting(few, limits)) <= limits + 1e-12).all()
+        assert (few.losses(meeting(few, limits, [1e-12, 1e-12])) <= limits + 1e-12).all()
 
 
 # ------------------------------------------------------------------------------------- penalties
