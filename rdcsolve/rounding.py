@@ -41,8 +41,8 @@ def down(value: float) -> float:
 def units(count: float) -> float:
     """Return what `count` roundings one after the other err by, relatively.
 
-    (1 + UNIT)^count - 1 and 1 - (1 - UNIT)^count are at most count UNIT / (1 - count UNIT) (Higham 2002, lemma 3.1), and
-    for count <= 2^32 that is below count UNIT (1 + 2^-20).
+    (1 + UNIT)^count - 1 and 1 - (1 - UNIT)^count are at most count UNIT / (1 - count UNIT) (Higham 2002, lemma 3.1),
+    and for count <= 2^32 that is below count UNIT (1 + 2^-20).
     """
     return count * UNIT * (1.0 + 2.0**-20)
 
@@ -125,7 +125,7 @@ def row_sums(terms: np.ndarray) -> np.ndarray:
 
 
 def weighted_sums(weights: np.ndarray, terms: np.ndarray) -> np.ndarray:
-    """Return weights @ terms, for weights (n,) or (m, n) and terms (n, k); errs by units(sum_units(n) + 1), as above."""
+    """Return weights @ terms, for weights (n,) or (m, n) and terms (n, k); errs by units(sum_units(n) + 1)."""
     n = terms.shape[0]
     if n <= _TOGETHER:
         return weights @ terms

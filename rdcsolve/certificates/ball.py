@@ -29,6 +29,7 @@ except ImportError as error:
     raise MissingExtra.of("ball", "verification in ball arithmetic") from error
 
 _BITS = 128
+_RESOLVED = 1e-30  # of an excess that is a difference of logarithms: equal ones differ by less
 _TINY = 1e-40  # -x log x < 1e-37 for all smaller x
 _UNIT = arb(0.5, 0.5)  # holds [0, 1]
 
@@ -60,8 +61,8 @@ class BallNumbers(FloatNumbers):
         if not math.isfinite(guess):
             return math.inf
         bounds = self._price_bounds(guess)
-        us = [arb(u) + arb(rest) for u, rest in zip(self.u.tolist(), self.u_rest.tolist(), strict=True)]
-        weights = list(map(mul, map(arb, self.masses.tolist()), (u.exp() for u in us)))
+        triples = zip(self.masses.tolist(), self.u.tolist(), self.u_rest.tolist(), strict=True)
+        weights = [arb(mass) * (arb(u) + arb(rest)).exp() for mass, u, rest in triples]
         scale = arb(-guess).exp()
         largest = arb(0)
         for a in np.argsort(-bounds).tolist():
@@ -75,8 +76,7 @@ class BallNumbers(FloatNumbers):
         """Return sum_i weights_i exp(-lambda.L(i, a)); equal rows of losses share one exponential."""
         columns = np.column_stack([self.block(m, np.array([a])) for m in range(len(self.linear))])
         allowed = np.flatnonzero(np.isfinite(columns).all(axis=1))
-        held: np.ndarray = columns[allowed][:, self.active]
-        rows, which = np.unique(held, axis=0, return_inverse=True)
+        rows, which = np.unique(columns[allowed][:, self.active], axis=0, return_inverse=True)
         factors = [arb(-multiplier) for multiplier in self.multipliers[self.active].tolist()]
         kernel = [sum(map(mul, factors, map(arb, row)), arb(0)).exp() for row in rows.tolist()]
         terms = (weights[i] * kernel[k] for i, k in zip(allowed.tolist(), which.ravel().tolist(), strict=True))
@@ -85,8 +85,8 @@ class BallNumbers(FloatNumbers):
     def _price_bounds(self, guess: float) -> np.ndarray:
         """Return a proved upper bound of exp(-guess) times every letter's price, inf where there is none.
 
-        Exponents go through M + 5 roundings of numbers no larger than |e|, |guess| and their own size; they are cut from
-        below where their terms do not matter.
+        Exponents go through M + 5 roundings of numbers no larger than |e|, |guess| and their own size; they are cut
+        from below where their terms do not matter.
         """
         count = units(len(self.active) + 8)
         high, low = self.exponents
@@ -106,7 +106,7 @@ class BallNumbers(FloatNumbers):
         value = (_dot(self.masses, self.u) + _dot(self.masses, self.u_rest)) / self._total
         value -= arb(log_largest) if self._log_price is None else self._log_price
         for m in charged:
-            value -= arb(float(self.multipliers[m])) * arb(float(self.problem.bounds[m]))
+            value -= arb(float(self.multipliers[m])) * self._limit(m, float(self.problem.bounds[m]))
         if target is not None:
             value = (value - arb(float(self.problem.rate_bound or 0.0))) / arb(float(self.multipliers[target]))
         return _lower_end(value)
@@ -145,7 +145,38 @@ class BallNumbers(FloatNumbers):
 
     def excess(self, m: int, bound: float) -> float:
         """Return the smallest float not below E L - bound."""
-        return _upper_end(self._mean(m) - arb(bound))
+        if self.counts_as_least(m, bound):
+            return self._excess_over_least(m)
+        if m >= len(self.linear):
+            return _upper_end(self._mean(m) - arb(bound))
+        # E (L - bound), so that a loss that is the bound everywhere does not exceed it by the width of a ball
+        excess, limit = arb(0), arb(bound)
+        scales = np.array([share / row_sum for share, row_sum in self._row_shares])
+        for j, letter in enumerate(self.letters.tolist()):
+            used = np.flatnonzero(self.channel[:, j])
+            over = [arb(cost) - limit for cost in self.block(m, np.array([letter]))[used, 0].tolist()]
+            joint = map(mul, scales[used].tolist(), map(arb, self.channel[used, j].tolist()))
+            excess += sum(map(mul, joint, over), arb(0))
+        return _upper_end(excess)
+
+    def _limit(self, m: int, bound: float) -> Any:
+        """Return a bound, or the least mean where it counts as that."""
+        if not self.counts_as_least(m, bound):
+            return arb(bound)
+        if m >= self.first_label:
+            label = self.labels[m - self.first_label]
+            return _dot_of(self.masses, [_entropy(row) for row in label]) / self._total
+        return _dot(self.masses, self.shifts[m]) / self._total
+
+    def _excess_over_least(self, m: int) -> float:
+        """Return how far E L is above the least mean; zero where it is that to the last of 100 bits."""
+        if m < len(self.linear):
+            used = [(j, np.flatnonzero(self.channel[:, j])) for j in range(self.letters.size)]
+            blocks = [self.block(m, np.array([letter]))[:, 0] for letter in self.letters.tolist()]
+            if all((blocks[j][rows] == self.shifts[m][rows]).all() for j, rows in used):
+                return 0.0
+        excess = self._mean(m) - self._limit(m, -math.inf if m < 0 else float(self.problem.bounds[m]))
+        return 0.0 if abs(excess) < _RESOLVED else _upper_end(excess)
 
     def objective(self, target: int | None) -> float:
         """Return the smallest float not below the problem's objective for the channel."""
@@ -278,7 +309,7 @@ def _dot_of(left: np.ndarray, right: list[Any]) -> Any:
 
 
 def _entropy(row: np.ndarray) -> Any:
-    """Return the entropy of a row divided by its sum S: log S - sum_s w_s log w_s / S, nats; zero if it has one class."""
+    """Return the entropy of a row divided by its sum S: log S - sum_s w_s log w_s / S, nats; zero for one class."""
     weights = list(map(arb, row[row > 0].tolist()))
     if len(weights) == 1:
         return arb(0)
@@ -287,6 +318,8 @@ def _entropy(row: np.ndarray) -> Any:
 
 
 def _excess_over_one(masses: np.ndarray) -> Any:
-    """Return the sum of masses minus one: `math.fsum` rounds the exact sum once, to the nearest float."""
-    nearest = math.fsum([*masses.tolist(), -1.0])
-    return arb(nearest, 2.0**-52 * abs(nearest) + 1e-300)
+    """Return the sum of masses minus one: `math.fsum` rounds an exact sum once, and what that leaves out once more."""
+    terms = [*masses.tolist(), -1.0]
+    nearest = math.fsum(terms)
+    rest = math.fsum([*terms, -nearest])
+    return arb(nearest) + arb(rest, 2.0**-52 * abs(rest)) if rest else arb(nearest)

@@ -1,8 +1,8 @@
 """Bounds of prices over cells of soft decisions, and the replay of a tree of them.
 
-A cell is a product over labels of simplices, given by their vertices: an array (N, S) whose row a + v is vertex v of the
-label whose classes are a to b, in its first b - a entries. See the page about the certificate file for both bounds and
-what they rest on; here are the allowances for what floating point does to them.
+A cell is a product over labels of simplices, given by their vertices: an array (N, S) whose row a + v is vertex v of
+the label whose classes are a to b, in its first b - a entries. See the page about the certificate file for both bounds
+and what they rest on; here are the allowances for what floating point does to them.
 
 With U = LOG_ERROR + N + 8 roundings, a computed eta_i(r) less the row's top errs by at most U times its size and the
 row's `sizes`: a sum over classes of power times logarithm, all of one sign, less a number of the size of the top.
@@ -214,7 +214,7 @@ class CellBounds:
         return np.einsum("pg,pg->p", weights, constant[which]), (weights * slope[which]) @ powers.T
 
     def _chord(self, drop: np.ndarray, degree: float) -> np.ndarray:
-        """Return numbers not above (1 - exp(-drop)) / (1 - exp(-drop / degree)), which is at least degree (1 - drop/2)."""
+        """Return numbers not above (1 - exp(-drop)) / (1 - exp(-drop / degree)) >= degree (1 - drop / 2)."""
         above = 1.0 - exp_upper(self.elementary, np.maximum(-drop, LOWEST)) - EPS
         below = 1.0 - exp_lower(self.elementary, -drop / degree) + EPS
         quotient = above / below

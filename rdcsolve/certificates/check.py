@@ -114,13 +114,14 @@ class Verification:
     messages : tuple of str
         What is wrong, then what else there is to know.
     proved : bool
-        Whether the largest price is proved, so that `lower` is what u and the multipliers are worth.
+        Whether the certificate proves the largest price, so that `lower` is what u and the multipliers are worth. Else
+        `lower` rests on what needs no proof.
     losses : dict of str to float
         Upper bounds on what the channel attains; empty without a channel.
     rate : float
         The same for its rate, nats; NaN without a channel.
     plane : float
-        A lower bound on I(X; A) + lambda.E L for every channel, nats; -inf if it is not proved.
+        A lower bound on I(X; A) + lambda.E L for every channel, nats; -inf if there is none.
     slack : dict of str to float
         By how much each limit may be exceeded.
     """
@@ -207,11 +208,9 @@ def verify(certificate: Claiming, problem: Problem, arithmetic: str = "float") -
             f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "
             f"problem's is {problem.fingerprint()}; pass the problem that was solved, or a variant of it"
         )
-    found = examine(certificate, problem, arithmetic)
-    faults, notes = _compared(certificate, problem, found)
-    if not faults and not notes:
-        return found
-    return replace(found, valid=found.valid and not faults, messages=(*faults, *found.messages, *notes))
+    found, findings = _examined(certificate, problem, arithmetic)
+    _compare(certificate, problem, found, findings)
+    return _judged(found, findings)
 
 
 def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float") -> Verification:
@@ -224,6 +223,14 @@ def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float")
     problem : Problem
     arithmetic : {"float", "ball"}, optional
     """
+    return _judged(*_examined(certificate, problem, arithmetic))
+
+
+def _judged(found: Verification, findings: _Findings) -> Verification:
+    return replace(found, valid=not findings.faults, messages=(*findings.faults, *findings.notes))
+
+
+def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tuple[Verification, _Findings]:
     numbers_of = _numbers(arithmetic)
     _check_fit(certificate, problem)
     findings = _Findings([], [])
@@ -239,25 +246,31 @@ def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float")
     with numbers.context():
         lower = _lower_bound(certificate.multipliers, problem, numbers, findings)
         upper = _upper_bound(certificate.letters, problem, numbers, arithmetic, findings)
+        for m in np.flatnonzero(np.isfinite(problem.bounds)).tolist():
+            if numbers.counts_as_least(m, float(problem.bounds[m])):
+                name = problem.loss_names[m]
+                findings.notes.append(
+                    f"the limit on {name} is below its least value by a rounding, and is read as that"
+                )
     if lower.bound > upper.bound:  # a limit is met within its slack, but no channel meets it exactly
         missed = max(upper.excess, key=lambda name: upper.excess[name], default="rate")
         findings.notes.append(f"the limit on {missed} is met to rounding, by no channel exactly: bounds are cut there")
         lower = lower._replace(bound=upper.bound)
-    return Verification(
+    found = Verification(
         objective=problem.objective,
         arithmetic=arithmetic,
         lower=lower.bound,
         upper=upper.bound,
         excess=upper.excess,
         log_max_price=lower.log_largest,
-        valid=not findings.faults,
-        messages=(*findings.faults, *findings.notes),
+        valid=True,
         proved=lower.proved,
         losses=upper.losses,
         rate=upper.rate,
         plane=lower.plane,
         slack=upper.slack,
     )
+    return found, findings
 
 
 def _numbers(arithmetic: str) -> Any:
@@ -315,23 +328,24 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
         return nothing
     if not proved:
         findings.notes.append(
-            "the largest price is not proved (the certificate has no proof of it, or letters are points off the line): "
-            "only the trivial lower bound follows"
+            "the largest price was searched for, not proved (too many classes for the multiplier, or letters free off "
+            "the line): only what needs no proof follows"
         )
-        return nothing._replace(log_largest=log_largest)
     if not math.isfinite(log_largest):
+        if not proved:
+            return nothing._replace(log_largest=log_largest)
         findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
         return nothing._replace(log_largest=log_largest)
     plane = numbers.plane(log_largest)
     unusable = _unusable(multipliers, problem, target)
     if unusable:
         findings.notes.append(unusable)
-        return _Lower(trivial, log_largest, plane, True)
+        return _Lower(trivial, log_largest, plane, proved)
     charged = (
         [] if problem.multipliers is not None else [m for m in np.flatnonzero(multipliers).tolist() if m != target]
     )
     bound = numbers.lower_bound(log_largest, charged, target) if charged or target is not None else plane
-    return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, True)
+    return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
 
 
 def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> str:
@@ -411,19 +425,19 @@ def _channel_fault(letters: np.ndarray, problem: Problem, numbers: Any) -> str:
 # ------------------------------------------------------------------------------------------- claims
 
 
-def _compared(certificate: Claiming, problem: Problem, found: Verification) -> tuple[list[str], list[str]]:
-    """Return the claims that do not follow, and what is only worth knowing; NaN claims nothing."""
+def _compare(certificate: Claiming, problem: Problem, found: Verification, findings: _Findings) -> None:
+    """Note claims that do not follow; NaN claims nothing."""
+    faults = findings.faults
     if certificate.objective != problem.objective:
         if certificate.objective not in ("rate", "lagrangian", *problem.loss_names):
-            return [f"the certificate's objective {certificate.objective!r} is unknown: it claims nothing"], []
-        note = (
+            faults.append(f"the certificate's objective {certificate.objective!r} is none that this problem can have")
+            return
+        findings.notes.append(
             f"the certificate's claims concern the objective {certificate.objective!r}, "
             f"not {problem.objective!r}: they are not compared"
         )
-        return [], [note]
-    faults = []
+        return
     if found.lower < certificate.lower:
         faults.append(f"a lower bound of {certificate.lower:.17g} is claimed but only {found.lower:.17g} follows")
     if found.upper > certificate.upper:
         faults.append(f"an upper bound of {certificate.upper:.17g} is claimed but only {found.upper:.17g} follows")
-    return faults, []

@@ -11,18 +11,23 @@ from rdcsolve.rounding import ELEMENTARY
 LOWEST, HIGHEST = -700, 700
 """Exponents are kept in this range: what is below counts as the lower end, which is still nothing."""
 
-EXP_EXCESS = 2.0**-46
-"""An upper bound of an exponential is at most this much above it, as a fraction of it."""
-
 LOG_ERROR = 2.0**-50
 """A logarithm errs by at most this times its size and an eighth."""
 
 
 class Elementary(Protocol):
-    """Exponential and logarithm."""
+    """Exponential and logarithm.
+
+    Attributes
+    ----------
+    excess : float
+        An upper bound of an exponential is at most this much above it, as a fraction of it.
+    """
+
+    excess: float
 
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
-        """Return numbers not below exp(x), and above it by a fraction of less than EXP_EXCESS; x in [LOWEST, HIGHEST]."""
+        """Return numbers not below exp(x), and above it by a fraction of at most `excess`; x in [LOWEST, HIGHEST]."""
         ...
 
     def log(self, x: np.ndarray) -> np.ndarray:
@@ -32,6 +37,8 @@ class Elementary(Protocol):
 
 class FloatElementary:
     """NumPy's, taken to be good to four units in the last place."""
+
+    excess = 2.0**-46
 
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
         """See `Elementary`: more than four units are added, so that the proved pair of ball arithmetic is not above."""
@@ -56,8 +63,8 @@ def exp_upper(elementary: Elementary, x: np.ndarray) -> np.ndarray:
 
 
 def exp_lower(elementary: Elementary, x: np.ndarray) -> np.ndarray:
-    """Return numbers not above exp(x), at most a fraction 2 EXP_EXCESS below it; zero below LOWEST."""
-    return np.where(x >= LOWEST, elementary.exp_upper(np.maximum(x, LOWEST)) * (1.0 - 2 * EXP_EXCESS), 0.0)
+    """Return numbers not above exp(x), less than three times the excess below it; zero below LOWEST."""
+    return np.where(x >= LOWEST, elementary.exp_upper(np.maximum(x, LOWEST)) * (1.0 - 2 * elementary.excess), 0.0)
 
 
 def expm1_upper(elementary: Elementary, x: np.ndarray) -> np.ndarray:

@@ -74,6 +74,8 @@ def float_above(ball: arb) -> float:
 class ProvedElementary:
     """The two elementary functions of ball arithmetic; see `Elementary`."""
 
+    excess = EXCESS
+
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
         """Return numbers not below exp(x)."""
         return exp_upper(x)
@@ -83,9 +85,9 @@ class ProvedElementary:
 
         With x = 2^k c (1 + r), 1 / sqrt(2) < 2^-k x <= sqrt(2), c a multiple of 1 / 128 and |r| < 1 / 180, log x is
         k log 2 + log c, which a table holds to within a unit in its last place, plus log(1 + r), by its series up to
-        r^7, whose remainder is below r^8 / 7 < 10^-18. k log 2 is added in two parts, the first of which has so few bits
-        that its products with k are exact. All else goes through a few roundings of numbers no larger than the result
-        and 1 / 64.
+        r^7, whose remainder is below r^8 / 7 < 10^-18. k log 2 is added in two parts, the first of which has so few
+        bits that its products with k are exact. All else goes through a few roundings of numbers no larger than the
+        result and 1 / 64.
         """
         mantissa, exponent = np.frexp(x)
         low = mantissa < math.sqrt(0.5)

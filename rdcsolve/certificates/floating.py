@@ -34,6 +34,7 @@ from rdcsolve.rounding import (
 )
 
 _PAIRS_AT_A_TIME = 1 << 18
+_ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
 
 
 class FloatNumbers:
@@ -122,7 +123,7 @@ class FloatNumbers:
     @cached_property
     def is_shifted(self) -> list[bool]:
         """Which losses the shift changes at all."""
-        return [bool(row.any()) for row in self.shifts]
+        return [bool(shift.any()) for shift in self.shifts]
 
     def shifted_block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
         """Return a block less the least values: each entry is rounded once."""
@@ -147,12 +148,12 @@ class FloatNumbers:
     def room(self, m: int, bound: float) -> float:
         """Return b - sum_i p_i min_a L(i, a), which a limit leaves above the least mean; it errs by 3 units of itself.
 
-        Masses sum to 1 + excess, so it is (b (1 + excess) - sum_i mass_i min_i) / (1 + excess).
+        It is sum_i mass_i (b - min_i) divided by the sum of masses: zero where it is zero, whatever masses sum to.
         """
         if m >= len(self.linear) or not self.is_shifted[m]:
             return bound
-        own = (np.array([bound]), np.array([self.excess_mass]))
-        return exact_dot((-self.masses, self.shifts[m]), own, plus=(bound,)) / (1.0 + self.excess_mass)
+        high, low = two_sum(bound, -self.shifts[m])
+        return exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
 
     def stated_rounding(self, m: int) -> float:
         """Return what a least mean computed in floats rounds by, on the scale on which symbols' least values differ.
@@ -166,9 +167,24 @@ class FloatNumbers:
             return 0.0
         order = np.argsort(self.shifts[m])
         middle = order[min(int(np.searchsorted(np.cumsum(self.masses[order]), 0.5)), order.size - 1)]
-        return (
-            4 * UNIT * float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle])) * (1 + units(self.n_rows))
-        )
+        apart = float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle]))
+        return 4 * UNIT * apart * (1 + units(self.n_rows))
+
+    def counts_as_least(self, m: int, bound: float) -> bool:
+        """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.
+
+        Whoever limits a loss to its least mean computes it as a sum of n products, and may end below the exact one.
+        """
+        if m >= self.first_label:
+            label = self.labels[m - self.first_label]
+            if not ((label > 0) & (label < 1)).any():
+                return False
+            lowest = self.least_loss(m)
+            return lowest * (1 - UNIT * (self.n_rows + label.shape[1] + 8)) - _ROUNDED <= bound < lowest
+        if m >= len(self.linear) or not self.is_shifted[m]:
+            return False
+        room = self.room(m, bound)
+        return room < 0 and -room <= UNIT * (self.n_rows + 4) * float(self.masses @ np.abs(self.shifts[m]))
 
     def least_mean(self, m: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""
@@ -199,8 +215,8 @@ class FloatNumbers:
 
         An exponent x = e - sum_m lambda_m l_m goes through at most M + 4 roundings of numbers no larger than |e| + |x|,
         and x - top through one more. With |x| <= |top| + |x - top| the error is three terms: one of |e|, which every
-        row's e includes below, one of |top|, which the logarithm includes, and one of |x - top|, which is never positive
-        and is made smaller by as much.
+        row's e includes below, one of |top|, which the logarithm includes, and one of |x - top|, which is never
+        positive and is made smaller by as much.
         """
         high, low = self.exponents
         count = units(len(self.active) + 8)
@@ -270,8 +286,9 @@ class FloatNumbers:
         if target is not None:
             terms.append(-float(self.problem.rate_bound or 0.0))
         for m in charged:
-            room = self.room(m, float(self.problem.bounds[m])) + self.stated_rounding(m)
-            terms.append(-float(self.multipliers[m]) * room)
+            bound = float(self.problem.bounds[m])
+            room = 0.0 if self.counts_as_least(m, bound) and m < len(self.linear) else self.room(m, bound)
+            terms.append(-float(self.multipliers[m]) * (room + self.stated_rounding(m)))
         total = math.fsum(terms) - units(6) * math.fsum(map(abs, terms))
         kept = [m for m in self.active if m not in charged]
         extra = [float(self.multipliers[m]) / slope * self.least_mean(m) for m in kept]
@@ -378,7 +395,7 @@ class FloatNumbers:
 
     def excess(self, m: int, bound: float) -> float:
         """Return an upper bound of E L - bound."""
-        room = self.room(m, bound)
+        room = 0.0 if m < len(self.linear) and self.counts_as_least(m, bound) else self.room(m, bound)
         excess = self._above(m) - room
         return excess if excess == 0 or room == 0 else excess + units(4) * abs(room) + EPS * abs(excess)
 

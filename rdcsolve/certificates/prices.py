@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
-    """Return an upper bound of the logarithm of the largest price, and whether it is proved.
+    """Return an upper bound of the logarithm of the largest price, and whether the certificate proves it.
 
-    It is infinite where nothing can be said: exponents that leave the range of floats, cells of the line that are too
-    wide; and points off the line, for which there is no proof.
+    Without a proof there are still the columns' totals, which may do for a certificate in its stored form, in which no
+    price exceeds one. The bound is infinite where nothing can be said: exponents that leave the range of floats, and
+    points off the line, for which there is no proof.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     log = float(elementary.log(np.array([largest]))[0])
     log += LOG_ERROR * (abs(log) + 0.125)
     value = base.scale + log
-    return up(value + EPS * (abs(base.scale) + abs(log)) + numbers.log_mass), True
+    value = up(value + EPS * (abs(base.scale) + abs(log)) + numbers.log_mass)
+    return value, numbers.proof is not None or value <= 0.0
 
 
 def _columns(numbers: FloatNumbers, proof: PriceProof, base: Base) -> Iterator[Columns] | None:
@@ -139,8 +141,8 @@ class _PartBound:
     def _tangents(self, weights: np.ndarray) -> np.ndarray:
         """Return the bounds by tangents, inf for columns without a place.
 
-        A price that is concave, and increases in every entry of r, lies below its tangent at any positive r, whatever its
-        sum. Terms that are rounded up raise the tangent at every decision, as their coefficients there are not negative.
+        A price that is concave, and increases in every entry of r, lies below its tangent at any positive r, whatever
+        its sum. Terms that are rounded up raise the tangent everywhere: its coefficients are not negative there.
         """
         part, r = self.part, self.proof.places
         which = np.searchsorted(self.numbers, self.proof.places_columns)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from rdcsolve.certificates.elementary import HIGHEST, LOWEST, Elementary, exp_upper
+from rdcsolve.errors import InvalidInput
 from rdcsolve.rounding import EPS, units
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def _gaussians(
     longest = float(half.max(initial=0.0))
     ratio = math.sqrt(2 / (DEGREE + 2)) * longest * (1 + units(8))
     if not ratio < 1:
-        raise ValueError("the cells of the line are too wide for a Taylor polynomial")
+        raise InvalidInput("the proof of the largest price does not hold: its cells of the line are too wide")
     remainder = _CRAMER * power / (1 - ratio) * (1 + 1e-9) + _ROUNDINGS * math.exp(3 * longest**2)
     factors = np.minimum(np.maximum(sums, 0.0), (_CRAMER * (1 + 1e-9) * most)[:, None])
     factors = (factors + remainder[:, None]) * (1 + units(4))

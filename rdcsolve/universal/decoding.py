@@ -86,6 +86,7 @@ def best_decoder(problem: Problem, joint: np.ndarray, linear: int = 0) -> Decode
     if problem.linear_losses:
         letters = symbol_losses(problem, joint, problem.linear_losses[linear].block()).argmin(axis=1)
         return decoder_of(problem, joint, letters)
+    assert problem.free is not None
     means = problem.free.means(joint)  # exact where a message stands for one symbol
     decisions = tuple(posterior(label_masses(label.conditional, joint)) for label in problem.label_entropies)
     losses = {problem.free.name: float((joint * problem.free.matrix(means)).sum())} | _entropies(problem, joint)

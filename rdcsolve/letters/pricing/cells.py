@@ -144,8 +144,8 @@ def refine(
 
     cells (m, N, MOST_CLASSES) holds vertices, columns[begins[c]:begins[c + 1]] the symbols in question on cell c.
     Mode 0 only halves, 1 bounds, 2 also looks at prices at midpoints: seen[j] is raised to the largest, at seen_at[j].
-    For the proof, splits[c] is the number of the edge that cell c is halved at, -1 if it is not, and ended[pair] whether
-    the bound of that pair of cell and symbol is final.
+    For the proof, splits[c] is the number of the edge that cell c is halved at, -1 if it is not, and ended[pair]
+    whether the bound of that pair of cell and symbol is final.
 
     Returns how many new cells there are, the largest bound that is final, and the largest that is not.
     """

@@ -165,7 +165,7 @@ def largest_price(
     ----------
     log_weights, labels, multipliers
         As in `log_prices`.
-    log_error : float
+    log_error : float or numpy.ndarray
         Bound of the absolute error of every entry of `log_weights`.
     rtol : float
         How close to the largest price, relatively, the bound should be.
@@ -218,7 +218,7 @@ def prices_above(
     log_error: float | np.ndarray = 0.0,
     max_cells: int | None = None,
 ) -> tuple[np.ndarray, float, Record]:
-    """Return which symbols may have a price above a threshold, shape (n_y,), a proved bound of all others' log, and notes.
+    """Return which symbols may have a price above a threshold, (n_y,), a proved bound of all others' log, and notes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Notes of a search from which a proof of the largest price is made: where tangents were taken, how cells were halved."""
+"""Notes of a search, of which a proof of the largest price is made: places of tangents, and how cells were halved."""
 
 from __future__ import annotations
 

@@ -17,12 +17,14 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.conic import bounds as bounding
 from rdcsolve.solvers.conic import programme as program
 from rdcsolve.solvers.conic.bounds import Bound
 from rdcsolve.solvers.conic.programme import Answer, ConicFailure, Data
+from rdcsolve.solvers.finite.infeasibility import refutation
 from rdcsolve.solvers.finite.least_rate import without_channel
 
 
@@ -74,7 +76,9 @@ class Conic:
         began = time.perf_counter()
         program.cvxpy_with(self.solver)
         result = _Run(problem, self, tolerance).result()
-        return replace(result, seconds=time.perf_counter() - began)
+        if result.status is Status.INFEASIBLE and result.certificate is None:
+            result = replace(result, certificate=refutation(problem))
+        return confirmed(replace(result, seconds=time.perf_counter() - began), problem, tolerance)
 
 
 class _Run:

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.solvers.finite.reduction import ReducedProblem
+
+_INSIDE = 1e-13  # of its bounds: how far inside a mixture has to be
 
 
 class Margin(NamedTuple):
@@ -130,7 +133,7 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
     means = np.array([letters.structures[m].weighted_sum(task.p) for m in free])[:, candidates]
     means /= task.bounds[free][:, None]
     single = int(means.max(axis=0).argmin())
-    if means[:, single].max() <= 1:
+    if means[:, single].max() <= 1 and _meets_exactly(task, int(candidates[single])):
         return candidates[[single]], np.ones(1)
     if free.size == 1:
         return None
@@ -151,6 +154,17 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
     masses = np.maximum(answer.x[:count], 0)
     masses /= masses.sum()
     used = np.flatnonzero(masses)
-    if (means @ masses).max() > 1:
+    if (means @ masses).max() > 1 - _INSIDE:
         return None
     return candidates[used], masses[used]
+
+
+def _meets_exactly(task: ReducedProblem, letter: int) -> bool:
+    """Return whether a letter meets every limit, without rounding: one that does not needs a rate, however small."""
+    problem, symbols = task.problem, task.letters.symbols
+    for row in np.flatnonzero(task.free).tolist():
+        m = task.relevant[row]
+        column = problem.linear_losses[m].block(symbols, np.array([letter]))[:, 0]
+        if mean_excess(task.p, column, float(problem.bounds[m])) > 0:
+            return False
+    return True
