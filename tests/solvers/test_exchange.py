@@ -102,3 +102,22 @@ def test_a_start_with_equal_letters_gives_them_one_mass():
     again = rdc.solve(problem, start=doubled)
     assert again.status is Status.OPTIMAL
     assert again.rate_lower <= result.rate_upper
+
+
+@pytest.mark.parametrize("places", ["split", "free"])
+@pytest.mark.parametrize("blur", [1e-4, 1e-8, 1e-12, 7.53e-13, 1e-15])
+def test_the_least_entropy_of_a_nearly_certain_label_can_be_asked_for(places, blur):
+    """Known to some 1e-16 nat only, it is attained by the letters that tell the symbol."""
+    rng = np.random.default_rng(4)
+    for n in (4, 9):
+        label = np.full((n, 2), blur)
+        label[np.arange(n), rng.integers(0, 2, n)] = 1 - blur
+        p = rng.dirichlet(np.ones(n))
+        p[n // 2], p[0] = 0.0, p[0] + p[n // 2]
+        least = float(p @ -(label * np.log(label)).sum(axis=1))
+        source = rdc.Source(rng.normal(size=n), p, labels=[label])
+        problem = rdc.Problem(source, "free" if places == "free" else None, limits=[rdc.LabelEntropyLimit(least)])
+        result = rdc.solve(problem, tolerance=1e-7)
+        if result.status is not Status.INFEASIBLE:  # by some units in the last place
+            assert result.status is Status.OPTIMAL
+            assert result.label_entropy <= least + 1e-14

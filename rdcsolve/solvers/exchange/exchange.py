@@ -14,6 +14,7 @@ import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
 from rdcsolve.letters.space import LetterSpace
+from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.exchange.at_rate import AtRate
@@ -33,6 +34,7 @@ _FLOOR = 0.8
 _FALL = (0.03, 0.1)
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
+_ENTROPY_ROUNDING = 1e-15  # nats, of a label's entropy
 _LATE = 1e3  # tolerances: from this gap on the search is thorough
 _KEPT = 0.6  # of the restricted problem's tolerance
 
@@ -68,6 +70,9 @@ class _Exchange:
         self.last: PricedDual | None = None
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
         self.at_rate = AtRate(problem)
+        first_label = len(problem.losses) - len(problem.label_entropies)
+        labels = range(first_label, len(problem.losses))
+        self.at_least = [m for m in labels if problem.bounds[m] <= space.least_loss(m) + _ENTROPY_ROUNDING]
         self.opening = Opening(space, settings)
         self.history: list[StepRecord] = []
 
@@ -139,7 +144,7 @@ class _Exchange:
     # ------------------------------------------------------------------------- restricted problems
 
     def _restricted(self, letters: Letters, gap: float, warm: Result | None) -> Result:
-        listed = self.space.listed(letters)
+        listed = self._attainable(self.space.listed(letters))
         limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
         solver = self.settings.solver
         if isinstance(solver, InteriorPoint):
@@ -150,6 +155,20 @@ class _Exchange:
         if self.problem.multipliers is None:  # a budget on the rate is a matter of the whole problem
             listed = listed.with_limits(rate=None)
         return minimise_rate(listed, settings, warm)
+
+    def _attainable(self, listed: Problem) -> Problem:
+        """Return the problem with limits on label entropies raised where rounding alone keeps letters from them.
+
+        An entropy near zero is known to some 1e-16, not to as much of itself: asked for the least one, which letters
+        that tell the symbol have, a list may miss it in the last place.
+        """
+        raised, used = {}, self.problem.p_x > 0
+        for m in self.at_least:
+            loss = listed.linear_losses[m]
+            least = math.fsum(self.problem.p_x[used] * loss.matrix[used].min(axis=1))
+            if 0 < least - listed.bounds[m] <= _ENTROPY_ROUNDING:
+                raised[loss.name] = least
+        return listed.with_limits(**raised) if raised else listed
 
     def _wider(self, letters: Letters) -> Letters | Result:
         """Return more letters, or the result that says that no letters will do."""

@@ -39,7 +39,8 @@ class Opening:
             if earlier is not None:
                 return earlier
         letters = next(self.lists)
-        if self.problem.multipliers is None:
+        holds_all = not self.problem.label_entropies and len(letters) >= len(self.space.anchors())
+        if self.problem.multipliers is None and not holds_all:
             # The restricted problem needs a channel well inside the limits, wherever the full one has it.
             bare = task_within_limits(unlimited(self.space), self.settings)
             wanted = 0.0 if isinstance(bare, Result) or not bare.free.any() else margin(bare).attained
