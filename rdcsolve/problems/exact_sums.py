@@ -35,13 +35,13 @@ def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainder
     if remainders is None and not values.any():
         return 0.0 - level
     used = p > 0
-    small = [] if remainders is None else (p[used] * remainders[used]).tolist()
+    small = np.empty(0) if remainders is None else p[used] * remainders[used]
     p, values = p[used], values[used]
     scale = _SMALLER if max(float(np.abs(values).max(initial=0.0)), abs(level)) > _LARGE else 1.0
     terms = _products(p, values * scale)
     if level:
         terms += _products(p, np.full(p.size, -level * scale))
-    return math.fsum([*terms, *(term * scale for term in small)]) / math.fsum(p) / scale
+    return math.fsum([*terms, *(small * scale).tolist()]) / math.fsum(p) / scale
 
 
 def _products(left: np.ndarray, right: np.ndarray) -> list[float]:
