@@ -41,7 +41,12 @@ def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainder
     terms = _products(p, values * scale)
     if level:
         terms += _products(p, np.full(p.size, -level * scale))
-    return math.fsum([*terms, *(small * scale).tolist()]) / math.fsum(p) / scale
+    terms += (small * scale).tolist()
+    total = math.fsum(p)
+    mean = math.fsum(terms) / total
+    if not level:  # the rounding of the sum, of the total and of the division, relative to a mean that may be large
+        mean += math.fsum(terms + _products(p, np.full(p.size, -mean))) / total
+    return mean / scale
 
 
 def _products(left: np.ndarray, right: np.ndarray) -> list[float]:
