@@ -69,7 +69,9 @@ class DenseKernel:
 
     def gram(self, weights: np.ndarray, letters: np.ndarray | None = None) -> np.ndarray:
         """Return K' diag(weights) K on some letters, shape (m, m)."""
-        root = self.columns(letters) * np.sqrt(weights)[:, None]
+        scale = np.sqrt(weights)[:, None]
+        root = self.columns(letters)
+        root = root * scale if letters is None else np.multiply(root, scale, out=root)
         return root.T @ root
 
     def loss_matvec(self, m: int, q: np.ndarray) -> np.ndarray:

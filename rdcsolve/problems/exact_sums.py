@@ -35,13 +35,18 @@ def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainder
     if remainders is None and not values.any():
         return 0.0 - level
     used = p > 0
-    small = [] if remainders is None else (p[used] * remainders[used]).tolist()
+    small = np.empty(0) if remainders is None else p[used] * remainders[used]
     p, values = p[used], values[used]
     scale = _SMALLER if max(float(np.abs(values).max(initial=0.0)), abs(level)) > _LARGE else 1.0
     terms = _products(p, values * scale)
     if level:
         terms += _products(p, np.full(p.size, -level * scale))
-    return math.fsum([*terms, *(term * scale for term in small)]) / math.fsum(p) / scale
+    terms += (small * scale).tolist()
+    total = math.fsum(p)
+    mean = math.fsum(terms) / total
+    if not level:  # the rounding of the sum, of the total and of the division, relative to a mean that may be large
+        mean += math.fsum(terms + _products(p, np.full(p.size, -mean))) / total
+    return mean / scale
 
 
 def _products(left: np.ndarray, right: np.ndarray) -> list[float]:

@@ -119,4 +119,21 @@ def test_mean_of_a_channel_inside_a_limit_is_never_rounded_beyond_it():
             math.fsum(p[i] * channel[i, a] / channel[i].sum() * (losses[i, a] - offset) for a in range(4))
             for i in range(7)
         ) / math.fsum(p)
-        assert mean_loss(p, channel, losses) == pytest.approx(offset + exact, abs=np.spacing(offset))
+        assert mean_loss(p, channel, losses, losses.min(axis=1)) == pytest.approx(
+            offset + exact, abs=np.spacing(offset)
+        )
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 1e3, 1e6, 2.0**40])
+def test_losses_shown_are_within_their_limits(offset):
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        n, k = int(rng.integers(2, 9)), int(rng.integers(2, 6))
+        p, d = rng.dirichlet(np.ones(n)), rng.random((n, k)) + offset
+        problem = rdc.Problem.from_arrays(p, d)
+        room = float((p @ (d - offset)).min()) - mean_excess(p, d.min(axis=1), offset)
+        D = least_loss(problem, 0) + 0.1 * room
+        if room < 0.01 or not D > least_loss(problem, 0):
+            continue
+        result = rdc.solve(problem.with_limits(D=D), tolerance=1e-6)
+        assert result.losses["distortion"] <= D

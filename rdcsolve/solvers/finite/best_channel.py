@@ -41,7 +41,7 @@ class BestChannel(NamedTuple):
     def channel(self) -> np.ndarray:
         """The channel as an array, shape (n, k)."""
         channel = self.kernel.columns() * self.q
-        channel /= channel.sum(axis=1, keepdims=True)
+        channel /= self.t[:, None]
         return channel
 
     def output_masses(self, p: np.ndarray) -> np.ndarray:

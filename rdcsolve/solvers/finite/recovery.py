@@ -99,11 +99,16 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
             full = np.where(sums > 0, allowed / np.where(sums > 0, sums, 1.0), full)
         full[symbols] = channel
         channel = full
-    means = np.array([mean_loss(problem.p_x, channel, loss.block(None, letters)) for loss in problem.linear_losses])
+    means = np.array(
+        [
+            mean_loss(problem.p_x, channel, loss.block(None, letters), problem.row_minima(m))
+            for m, loss in enumerate(problem.linear_losses)
+        ]
+    )
     return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
 
 
-def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray) -> float:
+def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray, lowest: np.ndarray) -> float:
     """Return the mean loss of a channel, its rows divided by their sums: rounded once beside what it exceeds minima by.
 
     So a channel inside a limit by more than the rounding of its own small losses is never told to exceed it, however
@@ -115,13 +120,15 @@ def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray) -> float
         Shape (n,).
     channel, losses : numpy.ndarray
         Shape (n, k); no mass where a loss is infinite.
+    lowest : numpy.ndarray
+        Shape (n,): what no loss of a symbol of positive mass is below.
     """
-    lowest = losses.min(axis=1)
-    lowest = np.where(np.isfinite(lowest), lowest, 0.0)
-    above = losses - lowest[:, None]
-    if np.isinf(above).any():
-        above = np.where(np.isinf(above), 0.0, above)  # no mass there: 0 * inf is 0
-    return mean_excess(p_x, lowest, 0.0, np.einsum("ia,ia->i", channel, above) / channel.sum(axis=1))
+    above = losses - lowest[:, None] if lowest.any() else losses
+    with np.errstate(invalid="ignore"):
+        excess = np.einsum("ia,ia->i", channel, above)
+    if not np.isfinite(excess).all():  # no mass there: 0 * inf is 0
+        excess = np.einsum("ia,ia->i", channel, np.where(np.isinf(above), 0.0, above))
+    return mean_excess(p_x, lowest, 0.0, excess / channel.sum(axis=1))
 
 
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
