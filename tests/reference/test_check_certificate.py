@@ -592,14 +592,14 @@ def test_cells_are_bounded(sizes, powers, width):
         assert bound <= highest * (1 + 2e-14 + 4 * cells.degree * spread)
 
 
-@given(st.floats(0, 3, exclude_min=True), st.floats(1e-3, 30))
-def test_bound_of_logarithms(y, total):
-    """The rational bound that stands for B log(1 + y / B)."""
-    part = checker.Part(np.arange(1), [slice(0, 3)], np.full((1, 3), total / 3), np.zeros((1, 1)))
-    vertex = np.array([[[1 + y, 1.0, 1.0 - y / 3], [1.0, 1.0, 1.0], [1.0 - y / 3, 1.0, 1.0]]]) / 3
-    highest = checker.Cells(part, [np.maximum(vertex, 0.01)])._label(0, np.maximum(vertex, 0.01))[3].item()
-    heights = np.log(np.maximum(vertex[0], 0.01)) @ part.powers[0]
-    assert highest >= min(heights.max(), 0) - 1e-14
+@given(st.floats(1e-9, 1), st.floats(1e-3, 30))
+def test_largest_exponents_of_cells(share, total):
+    """A row with a single class has its largest exponent where that class is largest: there the bound is sharp."""
+    part = checker.Part(np.arange(1), [slice(0, 3)], np.array([[total, 0.0, 0.0]]), np.zeros((1, 1)))
+    vertices = np.maximum((1 - share) / 3 + share * np.eye(3), checker.RAISED)
+    highest = checker.Cells(part, [vertices[None]])._label(0, vertices[None])[3].item()
+    exact = total * math.log(vertices.max())
+    assert exact - 1e-15 <= highest <= exact + total * (share**3 + 2e-14)
 
 
 def test_parts_of_labels():
