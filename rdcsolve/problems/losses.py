@@ -44,6 +44,21 @@ class Loss:
         loss_name(self.name)
         object.__setattr__(self, "matrix", loss_matrix(self.matrix, f"loss '{self.name}'"))
 
+    def block(self, rows: Any = None, letters: Any = None) -> np.ndarray:
+        """Return what letters cost symbols, a dense block.
+
+        Parameters
+        ----------
+        rows, letters : slice or numpy.ndarray, optional
+            Which; all by default.
+        """
+        part = self.matrix if rows is None else self.matrix[rows]
+        return part if letters is None else part[:, letters]
+
+    def row_minima(self) -> np.ndarray:
+        """Return every symbol's least entry, shape (n_x,)."""
+        return self.matrix.min(axis=1)
+
     def __repr__(self) -> str:
         return f"Loss({self.name!r}, {self.matrix.shape[0]} x {self.matrix.shape[1]})"
 
