@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
-from rdcsolve.errors import UnreadableFile
+from rdcsolve.certificates import Certificate, PriceProof
+from rdcsolve.certificates.proof import unpacked as unpacked_proof
+from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text, write
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 
-_FORMAT, _VERSION = "rdcsolve result", 1
+_FORMAT, _VERSION = "rdcsolve result", 2
+_KNOWN_VERSIONS = (1, 2)  # version 1 has neither a rest of u nor a proof of the largest price
 
 _TEXTS = ("objective", "fingerprint", "method", "message", "unit")
 _REALS = ("objective_lower", "objective_upper", "rate_lower", "rate_upper", "seconds")
@@ -23,6 +25,8 @@ _CERTIFICATE_ARRAYS = {"u": 1, "multipliers": 1, "letters": 1, "channel": 2}
 _KINDS = {"letters": np.int64}
 _PREFIX = "certificate_"
 _DECISIONS = "decisions_"
+_REST = "certificate_u_rest"
+_PROOF = "certificate_proof_"
 
 
 def save(result: Result, path: str | os.PathLike[str]) -> None:
@@ -66,7 +70,7 @@ def load(path: str | os.PathLike[str]) -> Result:
         found = header.get("format")
         check(found == _FORMAT, f"it is not a saved result (its format is {found!r}); rdcsolve.load reads others too")
         version = header.get("version")
-        check(version == _VERSION, f"version {version!r} is not known to this rdcsolve; upgrade it")
+        check(version in _KNOWN_VERSIONS, f"version {version!r} is not known to this rdcsolve; upgrade it")
         return unpacked(header, arrays)
     except UnreadableFile as error:
         raise UnreadableFile(f"{path} cannot be loaded: {error}") from error
@@ -84,6 +88,9 @@ def packed(result: Result) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             values = _stored(getattr(result.certificate, name), name)
             if name not in arrays or not _same(values, arrays[name]):  # what the result holds is not repeated
                 arrays[_PREFIX + name] = values
+        arrays[_REST] = _stored(result.certificate.u_rest, _REST)
+        if result.certificate.proof is not None:
+            arrays |= {_PROOF + name: values for name, values in result.certificate.proof.packed().items()}
     return _described(result), arrays
 
 
@@ -182,13 +189,25 @@ def _certificate(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Certi
     _check_channel(held["channel"], held["letters"], "the certificate's channel")
     n_x = held["channel"].shape[0]
     check(held["u"].shape == (n_x,), f"the certificate's u does not have one entry for {n_x} rows")
+    rest = array(arrays, _REST, 1) if _REST in arrays else np.zeros(n_x)
+    check(rest.shape == (n_x,), f"the certificate's rest of u does not have one entry for {n_x} rows")
     return Certificate(
+        u_rest=rest,
+        proof=_proof(arrays),
         objective=field(described, "objective", text),
         lower=field(described, "lower", real),
         upper=field(described, "upper", real),
         fingerprint=field(described, "fingerprint", text),
         **held,
     )
+
+
+def _proof(arrays: dict[str, np.ndarray]) -> PriceProof | None:
+    held = {name.removeprefix(_PROOF): values for name, values in arrays.items() if name.startswith(_PROOF)}
+    try:
+        return unpacked_proof(held) if held else None
+    except InvalidInput as error:
+        raise UnreadableFile(str(error)) from error
 
 
 def _record(entry: Any) -> StepRecord:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
+from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.solvers.choose import choose
 from rdcsolve.solvers.conic.solver import Conic
@@ -86,7 +87,7 @@ def solve(
                 "Conic solves finite linear problems; leave solver out where a label's entropy counts or letters "
                 "are free"
             )
-        return solver.solve(problem, tolerance)
+        return confirmed(solver.solve(problem, tolerance), problem)
     chosen = choose(problem) if solver is None else solver
     if isinstance(chosen, Alternation) != is_fixed:
         raise InvalidInput(
@@ -95,7 +96,7 @@ def solve(
         )
     if isinstance(chosen, Alternation):
         with one_thread_each(threads):
-            return _stationary(problem, chosen, tolerance, time_limit, callback)
+            return confirmed(_stationary(problem, chosen, tolerance, time_limit, callback), problem)
     if not hasattr(chosen, "iterates"):
         raise InvalidInput(f"solver is {solver!r}; pass settings such as InteriorPoint() or BlahutArimoto()")
     if max_steps is None:
@@ -106,10 +107,10 @@ def solve(
         if not problem.is_finite:
             from rdcsolve.solvers.exchange.exchange import solve_split
 
-            return solve_split(problem, settings, start)
+            return confirmed(solve_split(problem, settings, start), problem)
         if problem.objective in ("rate", "lagrangian"):
-            return minimise_rate(problem, settings, start)
-        return minimise_loss(problem, settings, start)
+            return confirmed(minimise_rate(problem, settings, start), problem)
+        return confirmed(minimise_loss(problem, settings, start), problem)
 
 
 def _stationary(

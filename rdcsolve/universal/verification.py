@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.certificates.check import LIMIT_TOLERANCE, Verification
+from rdcsolve.certificates import Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
@@ -19,6 +19,7 @@ from rdcsolve.universal.result import Universal
 from rdcsolve.universal.targets import bounds_of, with_bounds, with_split_letters
 from rdcsolve.universal.tuples import Tuples
 
+_LIMIT_TOLERANCE = 1e-9  # of its bound, by which a decoder may exceed a limit
 _ENTROPY_ALLOWANCE = 1e-14  # nats, by which a label's entropy may exceed its limit: rounding of logarithms
 _CLAIM_ALLOWANCE = 4e-12  # a penalty is a difference of two rates, each known to 1e-12
 
@@ -118,7 +119,7 @@ def _excess(
     for name, bound in zip(problem.loss_names, row.tolist(), strict=True):
         if bound < math.inf:
             excess[name] = max(0.0, attained[name] - bound)
-            if not excess[name] <= LIMIT_TOLERANCE * bound + (_ENTROPY_ALLOWANCE if name in entropies else 0.0):
+            if not excess[name] <= _LIMIT_TOLERANCE * bound + (_ENTROPY_ALLOWANCE if name in entropies else 0.0):
                 faults.append(f"decoder {j} exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
     return excess
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
-from rdcsolve.letters.pricing.parts import corners
+from rdcsolve.letters.pricing.parts import corners, is_convex
 from rdcsolve.letters.pricing.points_ascent import Ascent
 
 _APART = 1e-6  # in units of the kernel's width, or of a decision: closer letters are one
@@ -101,14 +101,13 @@ class FreePrice:
 
     def climbed(self, places: np.ndarray, decisions: tuple[np.ndarray, ...]) -> FreeLetters:
         """Return the distinct local maxima that letters lead to, highest first."""
-        vertices = [
-            k for k, label in enumerate(self.labels) if self.multipliers[k] >= 1 and np.all((label == 0) | (label == 1))
-        ]
+        vertices = [k for k, label in enumerate(self.labels) if is_convex(label, float(self.multipliers[k]))]
         soft = [k for k in range(len(self.labels)) if self.multipliers[k] > 0 and k not in vertices]
         ends = np.cumsum([0, *(self.labels[k].shape[1] for k in soft)])
         stacked = np.hstack([np.empty((len(places), 0)), *(decisions[k] for k in soft)])
         found = []
-        for rows, decided in corners(self.labels, vertices, np.ones((self.points.shape[0], 1))):
+        for group, decided in corners(self.labels, vertices):
+            rows = np.arange(self.points.shape[0])[group]
             chosen = np.ones(len(places), dtype=bool)
             for k, only in decided:
                 chosen &= decisions[k].argmax(axis=1) == only

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
-from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.information import conditional_entropy
+from rdcsolve.letters.weights import DualWeights
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
@@ -38,14 +38,17 @@ class PricedDual:
         The bound on the objective: a proof only if `proved`.
     checked, proved : bool
         Whether every letter was considered, and whether that is a proof.
+    proof : PriceProof or None
+        Of the largest price, where not every letter can be tried.
     """
 
     def __init__(self, problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> None:
         self.problem, self.u, self.multipliers = problem, u, multipliers
-        self.numbers = numbers_of(problem, u, multipliers)
+        self.numbers = DualWeights(problem, u, multipliers)
         self.prices = Prices(problem, self.numbers)
         self.log_largest, self.lower = math.nan, -math.inf
         self.checked = self.proved = False
+        self.proof: PriceProof | None = None
 
     def estimate(self, log_largest: float) -> None:
         """Enter the largest price that a search found."""
@@ -67,11 +70,11 @@ class PricedDual:
         # Bounded once more with u scaled, prices come out the same to some 1e-13: the bound of then is at most one.
         if self.problem.free is not None:
             free = self.numbers.largest_free_price(max(short, 1e-10), -math.inf)
-            self.log_largest, self.proved = free.log_upper + 2e-12, free.proved
+            self.log_largest, self.proved, self.proof = free.log_upper + 2e-12, free.proved, free.proof
             found = Priced(SplitLetters(free.best.places, free.best.decisions), free.best.log_prices)
         elif self.numbers.label_multipliers.any():
             listed = self.numbers.largest_price(short, -math.inf)
-            self.log_largest, self.proved = listed.log_upper + 2e-12, listed.proved
+            self.log_largest, self.proved, self.proof = listed.log_upper + 2e-12, listed.proved, listed.proof
             decisions = tuple(soft[None] for soft in listed.decisions)
             found = Priced(SplitLetters(np.array([listed.column]), decisions), np.array([listed.log_best]))
         else:
@@ -109,11 +112,6 @@ class PricedDual:
         return max(value, self._trivial())
 
 
-def numbers_of(problem: Problem, u: np.ndarray, multipliers: np.ndarray) -> FloatNumbers:
-    """Return the numbers of a certificate without a channel."""
-    return FloatNumbers(problem, u, multipliers, np.empty(0, dtype=np.intp), np.empty((problem.n_x, 0)))
-
-
 def impossible(problem: Problem, settings: Settings) -> Result | None:
     """Return the result of limits that no channel meets, or of rate zero, or None.
 
@@ -122,7 +120,7 @@ def impossible(problem: Problem, settings: Settings) -> Result | None:
     """
     if problem.multipliers is not None:
         return None
-    numbers = numbers_of(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
+    numbers = DualWeights(problem, np.zeros(problem.n_x), np.zeros(len(problem.losses)))
     for m, label in enumerate(problem.label_entropies, start=numbers.first_label):
         least = numbers.least_loss(m)
         if problem.bounds[m] < least * (1 - 1e-14) - 1e-15:
@@ -174,8 +172,7 @@ def finished(
     if problem.free is not None:
         # at its best a letter is at the mean of what it stands for, wherever the list had it
         letters, reproduction = np.arange(order.size), problem.free.means(joint.T)
-        numbers = FloatNumbers(problem, dual.u, dual.multipliers, letters, channel)
-        losses[problem.free.name] = numbers.mean_loss(0)
+        losses[problem.free.name] = dual.numbers.spread_within_letters(channel)
     losses |= {
         label.name: conditional_entropy(problem.p_x, label.conditional, channel) for label in problem.label_entropies
     }
@@ -209,6 +206,7 @@ def finished(
         min(lower, dual.proved_lower()),
         upper,
         problem.fingerprint(),
+        proof=dual.proof,
     )
     rate_lower = lower if problem.minimise == "rate" else math.nan
     if problem.multipliers is not None:

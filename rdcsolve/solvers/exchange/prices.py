@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp
 
-from rdcsolve.certificates.floating import FloatNumbers, distinct_columns
 from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
 from rdcsolve.letters.pricing.points import FreeLetters
+from rdcsolve.letters.weights import DualWeights
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import log_loss
 from rdcsolve.solvers.exchange.letters import SplitLetters
@@ -33,11 +33,11 @@ class Prices:
     Parameters
     ----------
     problem : Problem
-    numbers : FloatNumbers
+    numbers : DualWeights
         Of the dual point.
     """
 
-    def __init__(self, problem: Problem, numbers: FloatNumbers) -> None:
+    def __init__(self, problem: Problem, numbers: DualWeights) -> None:
         self.problem, self.numbers = problem, numbers
 
     def terms(self, letters: SplitLetters) -> np.ndarray:
@@ -81,7 +81,7 @@ class Prices:
         Symbols have equal prices where no limit on a linear loss costs anything, but the limits are still to be met.
         """
         numbers, log_weights = self.numbers, self.numbers.log_weights()
-        symbols, group = distinct_columns(log_weights)
+        symbols, group = numbers.distinct_symbols()
         known = Decisions(group[starts.places], starts.decisions, np.zeros(starts.places.size))
         found = local_maxima(log_weights[:, symbols], numbers.labels, numbers.label_multipliers, known, thorough)
         letters = SplitLetters(symbols[found.columns], found.decisions)
