@@ -52,9 +52,10 @@ def units(count: float) -> float:
 
 def two_sum(a: np.ndarray | float, b: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
     """Return the rounded sum and its exact rounding error (Knuth): a + b = s + e."""
-    s = np.add(a, b)
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
+    with np.errstate(over="ignore", invalid="ignore"):
+        s = np.add(a, b)
+        t = s - a
+        return s, (a - (s - t)) + (b - t)
 
 
 def two_product(a: np.ndarray | float, b: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
@@ -63,10 +64,11 @@ def two_product(a: np.ndarray | float, b: np.ndarray | float) -> tuple[np.ndarra
     That is so if the product is zero or between 2^-900 and 2^900 and neither factor exceeds 10^290; below, e errs by
     less than 2^-1000; above, it is not a number, so that whatever uses it proves nothing.
     """
-    p = np.multiply(a, b)
-    a_high, a_low = _halves(np.asarray(a, dtype=float))
-    b_high, b_low = _halves(np.asarray(b, dtype=float))
-    return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
+    with np.errstate(over="ignore", invalid="ignore"):
+        p = np.multiply(a, b)
+        a_high, a_low = _halves(np.asarray(a, dtype=float))
+        b_high, b_low = _halves(np.asarray(b, dtype=float))
+        return p, ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
 
 
 def _halves(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -180,14 +180,14 @@ class FloatNumbers:
     def log_largest_listed(self) -> float:
         """Return the bound where letters are the symbols of a finite alphabet.
 
-        An exponent x = e - sum_m lambda_m l_m goes through at most M + 4 roundings of numbers no larger than |e| + |x|,
-        and x - top through one more. With |x| <= |top| + |x - top| the error is three terms: one of |e|, which every
-        row's e includes below, one of |top|, which the logarithm includes, and one of |x - top|, which is never
-        positive and is made smaller by as much.
+        In an exponent x = e - sum_m lambda_m l_m, e and every partial sum are rounded once, and every product twice:
+        M + 3 roundings of numbers no larger than |e| + |x|, as is the sum of the products; x - top is one more. With
+        |x| <= |top| + |x - top| the error is three terms: one of |e|, which every row's e includes below, one of |top|,
+        which the logarithm includes, and one of |x - top|, which is never positive and is made smaller by as much.
         """
         high, low = self.exponents
-        count = units(len(self.active) + 8)
-        start = high + (np.abs(low) + 2 * count * np.abs(high))
+        count = units(len(self.active) + 6)
+        start = high + (np.abs(low) + count * np.abs(high))
         if not np.isfinite(start).all():
             return math.inf
         relative = ELEMENTARY + units(sum_units(self.n_rows) + 6)

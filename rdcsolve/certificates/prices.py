@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rdcsolve.certificates.floating import FloatNumbers
 
 
+_ENOUGH = 1e-9  # nats: a certificate in its stored form has no price above one, but for roundings
+
+
 def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     """Return an upper bound of the logarithm of the largest price, and whether the certificate proves it.
 
@@ -60,7 +63,7 @@ def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     log += LOG_ERROR * (abs(log) + 0.125)
     value = base.scale + log
     value = up(value + EPS * (abs(base.scale) + abs(log)) + numbers.log_mass)
-    return value, numbers.proof is not None or value <= 0.0
+    return value, numbers.proof is not None or value <= _ENOUGH
 
 
 def _columns(numbers: FloatNumbers, proof: PriceProof, base: Base) -> Iterator[Columns] | None:

@@ -87,6 +87,11 @@ class PriceProof:
             _check(self.line.shape[1] == 2, f"{_LINE} has shape {self.line.shape}, not two columns")
 
     @property
+    def is_empty(self) -> bool:
+        """Whether all columns are bounded by their totals, which takes no proof."""
+        return self.line is None and all(part.is_empty for part in self.parts)
+
+    @property
     def size(self) -> int:
         """Number of numbers in all arrays."""
         return sum(array.size for array in self.packed().values())

@@ -206,7 +206,7 @@ def finished(
         min(lower, dual.proved_lower()),
         upper,
         problem.fingerprint(),
-        proof=dual.proof,
+        proof=None if dual.proof is None or dual.proof.is_empty else dual.proof,
     )
     rate_lower = lower if problem.minimise == "rate" else math.nan
     if problem.multipliers is not None:
