@@ -103,7 +103,7 @@ def read_arrays(
         raise UnreadableFile(f"{path} cannot be read: {error}") from error
     except Exception as error:  # damage makes zipfile, zlib and numpy raise nearly anything
         reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-        raise UnreadableFile(f"{path} is damaged, pickled, or not an npz archive ({reason})") from error
+        raise UnreadableFile(f"{path} is damaged, pickled, or not a saved archive ({reason})") from error
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.certificates import PriceProof
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
 from rdcsolve.letters.weights import SymbolWeights
 from rdcsolve.problems import Problem
@@ -36,14 +37,14 @@ class PriceBound:
         Whether `log_upper` is proved.
     dearest : PricedLetters or None
         The dearest letters found on the way; None if there was nothing to search.
-    proof : object
+    proof : PriceProof or None
         What a check needs to see the bound proved without searching anew; None where the prices themselves tell.
     """
 
     log_upper: float
     proved: bool
     dearest: PricedLetters | None = None
-    proof: object = None
+    proof: PriceProof | None = None
 
 
 @dataclass(frozen=True, eq=False)

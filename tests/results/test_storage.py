@@ -318,7 +318,7 @@ def test_a_truncated_file_is_unreadable(saved, data):
     with temporary_folder() as folder:
         path = Path(folder) / "result"
         path.write_bytes(saved[: data.draw(st.integers(0, len(saved) - 1))])
-        with pytest.raises(UnreadableFile, match="result is damaged, pickled, or not a saved result"):
+        with pytest.raises(UnreadableFile, match="result is damaged, pickled, or not a saved archive"):
             load(path)
 
 
@@ -362,7 +362,7 @@ def test_pickles_are_never_opened(tmp_path):
     np.save(tmp_path / "one.npy", trap, allow_pickle=True)
     np.savez(tmp_path / "many.npz", header=trap)
     for name in ("one.npy", "many.npz"):
-        with pytest.raises(UnreadableFile, match="damaged, pickled, or not a saved result"):
+        with pytest.raises(UnreadableFile, match="damaged, pickled, or not a saved archive"):
             load(tmp_path / name)
 
 
@@ -374,7 +374,7 @@ def test_other_numpy_files_are_not_results(tmp_path):
     np.savez(tmp_path / "deep.npz", header=np.array("[" * 100_000))
     np.savez(tmp_path / "list.npz", header=np.array("[1]"))
     messages = {
-        "one.npy": "it holds a single array",
+        "one.npy": "damaged, pickled, or not a saved archive",
         "source.npz": "is an npz archive but not a saved result; write it with Result.save",
         "number.npz": "is an npz archive but not a saved result",
         "text.npz": "its header is not JSON",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
+from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import conditional_entropy
 from rdcsolve.letters.letters import Letters, PricedLetters
@@ -48,7 +48,7 @@ class PricedDual:
         self.prices = space.price(u, multipliers)
         self.log_largest, self.lower = math.nan, -math.inf
         self.checked = self.proved = False
-        self.proof: object = None
+        self.proof: PriceProof | None = None
 
     def estimate(self, log_largest: float) -> None:
         """Enter the largest price that a search found."""
@@ -181,7 +181,7 @@ def finished(
         lower=min(lower, dual.proved_lower()),
         upper=upper,
         fingerprint=problem.fingerprint(),
-        proof=dual.proof,  # type: ignore[arg-type]
+        proof=None if dual.proof is None or dual.proof.is_empty else dual.proof,
     )
     proved = lower if dual.proved else dual.proved_lower()
     beyond = beyond_budget(problem, settings, proved, upper, certificate) if goal.budget is not None else None

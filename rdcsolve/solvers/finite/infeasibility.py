@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
+from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import entropy
 from rdcsolve.problems import Problem
@@ -60,6 +60,7 @@ def refutation(problem: Problem) -> Certificate | None:
         lower=point.bound(bounding),
         upper=math.nan,
         fingerprint=problem.fingerprint(),
+        proof=PriceProof(),  # the sum of all terms, none of which exceeds its mass, bounds every price
     )
 
 
