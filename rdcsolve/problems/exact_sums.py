@@ -32,8 +32,8 @@ def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainder
     >>> mean_excess(np.array([0.75, 0.25]), np.array([2.0**60, 2.0**60 + 256]), 2.0**60)
     64.0
     """
-    if remainders is None and not values.any():
-        return 0.0 - level
+    if not values.any() and (remainders is None or not level):
+        return 0.0 - level if remainders is None else math.fsum((p[p > 0] * remainders[p > 0]).tolist()) / math.fsum(p)
     used = p > 0
     small = np.empty(0) if remainders is None else p[used] * remainders[used]
     p, values = p[used], values[used]

@@ -109,7 +109,7 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
 
 
 def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray, lowest: np.ndarray) -> float:
-    """Return the mean loss of a channel, its rows divided by their sums: rounded once beside what it exceeds minima by.
+    """Return the mean loss of a channel, whose rows sum to one: rounded once beside what exceeds the minima.
 
     So a channel inside a limit by more than the rounding of its own small losses is never told to exceed it, however
     large a constant part all losses have.
@@ -128,7 +128,7 @@ def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray, lowest: 
         excess = np.einsum("ia,ia->i", channel, above)
     if not np.isfinite(excess).all():  # no mass there: 0 * inf is 0
         excess = np.einsum("ia,ia->i", channel, np.where(np.isinf(above), 0.0, above))
-    return mean_excess(p_x, lowest, 0.0, excess / channel.sum(axis=1))
+    return mean_excess(p_x, lowest, 0.0, excess)
 
 
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
