@@ -49,6 +49,21 @@ class BallNumbers(FloatNumbers):
         """Return the context that sets the precision, and puts the caller's back at the end."""
         return _precision(_BITS)
 
+    def counts_as_least(self, m: int, bound: float) -> bool:
+        """Return whether a bound is below the least mean by no more than its rounding; see `FloatNumbers`.
+
+        Here also for labels: nothing in ball arithmetic may exceed a limit, not even by a rounding.
+        """
+        if m < self.first_label:
+            return super().counts_as_least(m, bound)
+        least = self._least_entropies[m - self.first_label]
+        return bool(arb(bound) < least) and bool(arb(bound) >= least - self.entropy_rounding(m))
+
+    @cached_property
+    def _least_entropies(self) -> list[Any]:
+        """H(S | X) of every label."""
+        return [_dot_of(self.masses, [_entropy(row) for row in label]) / self._total for label in self.labels]
+
     # ------------------------------------------------------------------------------------------- from below
 
     def log_largest_listed(self) -> float:
@@ -114,8 +129,7 @@ class BallNumbers(FloatNumbers):
     def least_loss(self, m: int) -> float:
         """Return the largest float not above the least mean of a loss; H(S | X) for a label."""
         if m >= self.first_label:
-            label = self.labels[m - self.first_label]
-            return _lower_end(_dot_of(self.masses, [_entropy(row) for row in label]) / self._total)
+            return _lower_end(self._least_entropies[m - self.first_label])
         if self.free is not None:
             return 0.0
         return _lower_end(_dot(self.masses, self.shifts[m]) / self._total)
@@ -164,8 +178,7 @@ class BallNumbers(FloatNumbers):
         if not self.counts_as_least(m, bound):
             return arb(bound)
         if m >= self.first_label:
-            label = self.labels[m - self.first_label]
-            return _dot_of(self.masses, [_entropy(row) for row in label]) / self._total
+            return self._least_entropies[m - self.first_label]
         return _dot(self.masses, self.shifts[m]) / self._total
 
     def _excess_over_least(self, m: int) -> float:

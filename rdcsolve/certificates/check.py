@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.floating import FloatNumbers, RowsOnDemand
+from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
@@ -50,7 +51,7 @@ class Checkable(Protocol):
         ...
 
     @property
-    def channel(self) -> np.ndarray:
+    def channel(self) -> np.ndarray | RowsOnDemand:
         """Shape (n_x, k)."""
         ...
 
@@ -322,7 +323,9 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
         findings.faults.append("u is not finite at a symbol of positive mass: it proves nothing")
         return nothing
     try:
-        log_largest, proved = numbers.log_largest()
+        log_largest, proved = (
+            log_largest_price(numbers) if numbers.needs_proof else (numbers.log_largest_listed(), True)
+        )
     except InvalidInput as error:  # of the proof
         findings.faults.append(str(error))
         return nothing
@@ -411,11 +414,11 @@ def _channel_fault(letters: np.ndarray, problem: Problem, numbers: Any) -> str:
         return "the certificate holds no channel: there is no upper bound"
     if problem.letters == "fixed" and np.unique(letters).size < letters.size:
         return "the channel uses a symbol with several decisions, but the problem's letters are fixed"
-    if not 0.0 <= numbers.channel.min() <= numbers.channel.max() < math.inf:  # false if any entry is NaN
+    survey = numbers.survey
+    if not 0.0 <= survey.least <= survey.largest < math.inf:  # false if any entry is NaN
         return "the channel has an entry that is negative or not finite"
-    forbidden = numbers.forbidden_mass()
-    if forbidden > 0:
-        return f"the channel gives mass {forbidden:.3g} to a forbidden pair"
+    if survey.forbidden > 0:
+        return f"the channel gives mass {survey.forbidden:.3g} to a forbidden pair"
     error = numbers.row_error()
     if error > ROW_TOLERANCE:
         return f"a row of the channel sums to one only within {error:.3g}"

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -37,6 +38,38 @@ _PAIRS_AT_A_TIME = 1 << 18
 _ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
 
 
+class RowsOnDemand(Protocol):
+    """A channel that is too large to be stored."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_x, k)."""
+        ...
+
+    def rows(self, symbols: slice | np.ndarray | None = None) -> np.ndarray:
+        """Return the rows of some symbols."""
+        ...
+
+
+class _Survey(NamedTuple):
+    """What one pass over the channel tells."""
+
+    totals: np.ndarray
+    masses: np.ndarray
+    least: float
+    largest: float
+    is_constant: bool
+    forbidden: float
+
+
+class _Moments(NamedTuple):
+    """What a second pass adds up: the rate and the losses above their least values, and joint masses of the labels."""
+
+    rate: float
+    losses: list[float]
+    joint: list[np.ndarray]
+
+
 class FloatNumbers:
     """Bounds on means, prices and rates of a certificate's numbers; each is rounded in the direction that is safe.
 
@@ -51,7 +84,7 @@ class FloatNumbers:
         Shape (M,), >= 0.
     letters : numpy.ndarray
         Shape (k,).
-    channel : numpy.ndarray
+    channel : numpy.ndarray or RowsOnDemand
         Shape (n_x, k).
     proof : PriceProof or None
         Of the largest price, where that needs one.
@@ -66,7 +99,7 @@ class FloatNumbers:
         u_rest: np.ndarray,
         multipliers: np.ndarray,
         letters: np.ndarray,
-        channel: np.ndarray,
+        channel: np.ndarray | RowsOnDemand,
         proof: PriceProof | None,
     ) -> None:
         self.problem, self.multipliers, self.letters, self.proof = problem, multipliers, letters, proof
@@ -79,7 +112,12 @@ class FloatNumbers:
         self.labels = [self.own(label.conditional) for label in problem.label_entropies]
         self.first_label = len(problem.losses) - len(self.labels)
         self.u, self.u_rest = self.own(u), self.own(u_rest)
-        self.channel = self.own(channel)
+        self.whole_channel = channel
+
+    @cached_property
+    def channel(self) -> np.ndarray:
+        """The channel's rows at symbols of positive mass, as one array."""
+        return self.own(np.asarray(self.whole_channel))
 
     def context(self) -> AbstractContextManager[None]:
         """Return the context that the arithmetic has to run in."""
@@ -163,6 +201,10 @@ class FloatNumbers:
         much from that of the stored numbers. A lower bound allows for it. A constant that all symbols have in common is
         left out, since no rounding of the masses, which sum to one, can change what it contributes.
         """
+        if m >= self.first_label:
+            least = self.least_loss(m)
+            rounding = self.entropy_rounding(m)
+            return 3 * rounding if least and abs(float(self.problem.bounds[m]) - least) <= rounding else 0.0
         if m >= len(self.linear) or not self.is_shifted[m]:
             return 0.0
         order = np.argsort(self.shifts[m])
@@ -170,17 +212,17 @@ class FloatNumbers:
         apart = float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle]))
         return 4 * UNIT * apart * (1 + units(self.n_rows))
 
+    def entropy_rounding(self, m: int) -> float:
+        """Return what H(S | X) of a label, at most log n_s, errs by when it is computed in floats."""
+        n_classes = self.labels[m - self.first_label].shape[1]
+        return _ROUNDED + UNIT * (self.n_rows + n_classes + 8) * math.log(n_classes)
+
     def counts_as_least(self, m: int, bound: float) -> bool:
         """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.
 
         Whoever limits a loss to its least mean computes it as a sum of n products, and may end below the exact one.
+        The least entropy of a label is known here only to a rounding, which the slack of limits covers.
         """
-        if m >= self.first_label:
-            label = self.labels[m - self.first_label]
-            if not ((label > 0) & (label < 1)).any():
-                return False
-            lowest = self.least_loss(m)
-            return lowest * (1 - UNIT * (self.n_rows + label.shape[1] + 8)) - _ROUNDED <= bound < lowest
         if m >= len(self.linear) or not self.is_shifted[m]:
             return False
         room = self.room(m, bound)
@@ -193,17 +235,6 @@ class FloatNumbers:
         return exact_dot((self.masses, self.shifts[m])) / (1.0 + self.excess_mass)
 
     # ------------------------------------------------------------------------------------------- from below
-
-    def log_largest(self) -> tuple[float, bool]:
-        """Return an upper bound of log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats, and whether it is proved.
-
-        It is infinite where lambda.L leaves the range of floats.
-        """
-        if self.needs_proof:
-            from rdcsolve.certificates.prices import log_largest_price
-
-            return log_largest_price(self)
-        return self.log_largest_listed(), True
 
     @property
     def needs_proof(self) -> bool:
@@ -287,7 +318,7 @@ class FloatNumbers:
             terms.append(-float(self.problem.rate_bound or 0.0))
         for m in charged:
             bound = float(self.problem.bounds[m])
-            room = 0.0 if self.counts_as_least(m, bound) and m < len(self.linear) else self.room(m, bound)
+            room = 0.0 if self.counts_as_least(m, bound) else self.room(m, bound)
             terms.append(-float(self.multipliers[m]) * (room + self.stated_rounding(m)))
         total = math.fsum(terms) - units(6) * math.fsum(map(abs, terms))
         kept = [m for m in self.active if m not in charged]
@@ -328,35 +359,76 @@ class FloatNumbers:
 
     # ------------------------------------------------------------------------------------------- the channel
 
-    def forbidden_mass(self) -> float:
-        """Return the largest entry of the channel at a forbidden pair; exact."""
-        if self.problem.forbidden is None:
-            return 0.0
-        largest = 0.0
-        for part in self.blocks(self.letters.size):
-            for m in range(len(self.linear)):
-                banned = np.isinf(self.block(m, self.letters[part]))
-                largest = max(largest, float(np.max(self.channel[:, part], initial=0.0, where=banned)))
-        return largest
+    def row_blocks(self) -> Iterator[tuple[slice, slice | np.ndarray, np.ndarray]]:
+        """Yield places among the symbols of positive mass, these symbols, and their rows: a few MB at a time."""
+        step = max(1, _PAIRS_AT_A_TIME // max(1, self.letters.size))
+        for start in range(0, self.n_rows, step):
+            places = slice(start, min(start + step, self.n_rows))
+            symbols = places if self.rows is None else self.rows[places]
+            channel = self.whole_channel
+            yield places, symbols, channel[symbols] if isinstance(channel, np.ndarray) else channel.rows(symbols)
 
     @cached_property
-    def row_totals(self) -> np.ndarray:
-        """The sums of the channel's rows, shape (n,)."""
-        return row_sums(self.channel)
+    def survey(self) -> _Survey:
+        """What one pass over the channel tells."""
+        totals, masses = np.zeros(self.n_rows), np.zeros(self.letters.size)
+        least, largest, forbidden, is_constant = math.inf, -math.inf, 0.0, True
+        first: np.ndarray | None = None
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # of a channel that is none
+            for places, symbols, rows in self.row_blocks():
+                first = rows[0].copy() if first is None else first
+                totals[places] = row_sums(rows)
+                masses += weighted_sums(self.masses[places] / (totals[places] * (1.0 + self.excess_mass)), rows)
+                least = float(np.minimum(least, rows.min()))  # NaN stays NaN
+                largest = float(np.maximum(largest, rows.max()))
+                is_constant = is_constant and bool((rows == first).all())
+                if self.problem.forbidden is not None:
+                    for loss in self.linear:
+                        banned = np.isinf(loss.block(symbols, self.letters))
+                        forbidden = max(forbidden, float(np.max(rows, initial=0.0, where=banned)))
+        return _Survey(totals, masses, least, largest, is_constant, forbidden)
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
-        return float(np.abs(self.row_totals - 1.0).max())
+        return float(np.abs(self.survey.totals - 1.0).max())
 
     @cached_property
     def _shares(self) -> np.ndarray:
         """What the entries of a row are multiplied by to be joint masses, shape (n,)."""
-        return self.masses / (self.row_totals * (1.0 + self.excess_mass))
+        return self.masses / (self.survey.totals * (1.0 + self.excess_mass))
 
     @property
     def _units(self) -> float:
         """What a joint mass p_i W(a | i) errs by, relatively: the row's sum and five operations."""
         return units(sum_units(self.letters.size) + 6)
+
+    @cached_property
+    def _moments(self) -> _Moments:
+        """What a second pass over the channel adds up.
+
+        A sum over letters of rows' divergences and shifted losses, then over symbols; joint masses of letters and
+        classes are added up block by block.
+        """
+        q = self.survey.masses
+        divergence, above = np.zeros(self.n_rows), np.zeros((len(self.linear), self.n_rows))
+        scaled = [label * (self._shares / row_sums(label))[:, None] for label in self.labels]
+        joint = [np.zeros((self.letters.size, label.shape[1])) for label in self.labels]
+        for places, symbols, rows in self.row_blocks():
+            positive = rows > 0
+            if not self.survey.is_constant:
+                ratios = np.divide(rows, q, out=np.ones(rows.shape), where=positive & (q > 1e-300))
+                divergence[places] = row_sums(rows * np.log(ratios, out=ratios))
+            for m, loss in enumerate(self.linear):
+                block = loss.block(symbols, self.letters)
+                if self.is_shifted[m]:
+                    block = block - self.shifts[m][places, None]
+                above[m, places] = row_sums(np.multiply(rows, block, out=np.zeros(rows.shape), where=positive))
+            for sums, masses in zip(joint, scaled, strict=True):
+                sums += weighted_sums(np.ascontiguousarray(rows.T), masses[places])
+        # W is W' / S for the stored row W' of sum S, so that log S is taken off
+        totals = self.survey.totals
+        rate = math.fsum(self._shares * (divergence - totals * np.log(totals)))
+        return _Moments(rate, [math.fsum(self._shares * row) for row in above], joint)
 
     @cached_property
     def rate(self) -> float:
@@ -367,21 +439,10 @@ class FloatNumbers:
         factor, and so does the row's divergence; the logarithm of W / q' errs by its own rounding and that of its
         argument. The divergences' terms have sizes of at most I + 2 / e together.
         """
-        if (self.channel == self.channel[0]).all():
+        if self.survey.is_constant:
             return 0.0
-        q = np.concatenate(
-            [weighted_sums(self._shares, self.channel[:, part]) for part in self.blocks(self.letters.size)]
-        )
-        totals = np.zeros(self.n_rows)
-        for part in self.blocks(self.letters.size):
-            rows = self.channel[:, part]
-            ratios = np.divide(rows, q[part], out=np.ones(rows.shape), where=(rows > 0) & (q[part] > 1e-300))
-            totals += row_sums(rows * np.log(ratios))
-        # W is W' / S for the stored row W' of sum S, so that log S is taken off
-        rate = math.fsum(self._shares * (totals - self.row_totals * np.log(self.row_totals)))
-        over = math.fsum([-1.0, *q.tolist()])
-        blocks = -(-self.letters.size * self.n_rows // _PAIRS_AT_A_TIME)
-        count = self._units + units(sum_units(self.letters.size) + blocks + 8) + ELEMENTARY
+        rate, over = self._moments.rate, math.fsum([-1.0, *self.survey.masses.tolist()])
+        count = self._units + units(sum_units(self.letters.size) + 8) + ELEMENTARY
         return max(0.0, up(rate + max(over, 0.0) + count * (abs(rate) + 2.0) + units(12) + TINY))
 
     def rate_excess(self, bound: float) -> float:
@@ -395,7 +456,7 @@ class FloatNumbers:
 
     def excess(self, m: int, bound: float) -> float:
         """Return an upper bound of E L - bound."""
-        room = 0.0 if m < len(self.linear) and self.counts_as_least(m, bound) else self.room(m, bound)
+        room = 0.0 if self.counts_as_least(m, bound) else self.room(m, bound)
         excess = self._above(m) - room
         return excess if excess == 0 or room == 0 else excess + units(4) * abs(room) + EPS * abs(excess)
 
@@ -411,47 +472,40 @@ class FloatNumbers:
 
     def _mean_above(self, m: int) -> float:
         if m >= self.first_label:
-            return self._label_entropy(self.labels[m - self.first_label])
+            return self._label_entropy(self._moments.joint[m - self.first_label])
         if self.free is not None:
             return self._spread_within_letters() * self.free.scale * (1 + units(4))
-        totals = np.zeros(self.n_rows)
-        for part in self.blocks(self.letters.size):
-            rows = self.channel[:, part]
-            block = self.shifted_block(m, self.letters[part])
-            totals += row_sums(np.multiply(rows, block, out=np.zeros(rows.shape), where=rows > 0))
-        total = math.fsum(self._shares * totals)
-        blocks = -(-self.letters.size * self.n_rows // _PAIRS_AT_A_TIME)
-        return total * (1 + self._units + units(sum_units(self.letters.size) + blocks + 6)) + (TINY if total else 0.0)
+        total = self._moments.losses[m]
+        return total * (1 + self._units + units(sum_units(self.letters.size) + 6)) + (TINY if total else 0.0)
 
-    def _label_entropy(self, label: np.ndarray) -> float:
+    def _label_entropy(self, joint: np.ndarray) -> float:
         """Return an upper bound of H(S | A) = -sum_a sum_s P(s, a) log P(s | a), nats.
 
         The cross entropy with any other law in place of P(s | a) is no smaller (Gibbs): with the computed posteriors,
         which sum to one within a rounding or two for each class, only the joint masses' own relative errors count.
         """
-        scaled = label * (self._shares / row_sums(label))[:, None]
-        joint = weighted_sums(np.ascontiguousarray(self.channel.T), scaled)
         q = row_sums(joint)[:, None]
         some = (joint > 0) & (joint < q)  # a letter with one class leaves nothing unknown, exactly
         if not some.any():
             return 0.0
         ratios = np.divide(q, joint, out=np.ones(joint.shape), where=some)
         total = math.fsum(row_sums(joint * np.log(ratios)))
-        classes = sum_units(label.shape[1])
-        count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + 2 * classes + 10)
+        classes = sum_units(joint.shape[1])
+        blocks = -(-self.letters.size * self.n_rows // _PAIRS_AT_A_TIME) + 1
+        count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + blocks + 2 * classes + 10)
         rest = float(joint[some.any(axis=1)].sum()) * units(classes + 6)
         return up(total * (1 + count) + rest * (1 + 1e-9) + TINY)
 
     def _spread_within_letters(self) -> float:
         """Return an upper bound of E |X - y(A)|^2 with letters at their means, rounded: no less than at the means."""
         assert self.free is not None
-        points = self.own(self.free.points)
+        points, channel = self.own(self.free.points), self.channel
         joint = np.zeros((self.problem.n_x, self.letters.size))
-        joint[slice(None) if self.rows is None else self.rows] = self.channel * self.masses[:, None]
+        joint[slice(None) if self.rows is None else self.rows] = channel * self.masses[:, None]
         means = self.free.means(joint)
         total = 0.0
         for coordinate, mean in zip(points.T, means.T, strict=True):
-            squares = self.channel * (coordinate[:, None] - mean) ** 2
+            squares = channel * (coordinate[:, None] - mean) ** 2
             total += math.fsum(self._shares * row_sums(squares))
         count = self._units + units(sum_units(self.letters.size) + means.shape[1] + 10)
         return total * (1 + count) + (TINY if total else 0.0)

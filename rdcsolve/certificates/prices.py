@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rdcsolve.certificates.cells import CellBounds, replayed
 from rdcsolve.certificates.elementary import LOG_ERROR, Elementary, exp_upper
+from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.proof import PartProof, PriceProof
 from rdcsolve.certificates.reductions import Part, reduced
 from rdcsolve.certificates.weightings import Base, Columns, anywhere, base_of, line_columns, listed_columns
 from rdcsolve.errors import InvalidInput
 from rdcsolve.rounding import EPS, TINY, row_sums, sum_units, units, up, weighted_sums
-
-if TYPE_CHECKING:
-    from rdcsolve.certificates.floating import FloatNumbers
-
 
 _ENOUGH = 1e-9  # nats: a certificate in its stored form has no price above one, but for roundings
 
@@ -38,13 +34,16 @@ def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     proof = PriceProof() if numbers.proof is None else numbers.proof
     if not np.isfinite(numbers.exponents[0]).all():
         return math.inf, True
-    base = base_of(numbers)
-    columns = _columns(numbers, proof, base)
-    if columns is None:
-        return math.inf, False
     elementary = numbers.elementary
     multipliers = numbers.multipliers[numbers.first_label :].tolist()
     left = reduced(numbers.labels, multipliers, numbers.n_rows, elementary)
+    gain = np.zeros(numbers.n_rows)
+    for part in left.parts:
+        gain[part.rows] = part.gain + left.factor
+    base = base_of(numbers, gain)
+    columns = _columns(numbers, proof, base)
+    if columns is None:
+        return math.inf, False
     searches = [
         _PartBound(
             part, proof.parts[number] if number < len(proof.parts) else PartProof(), base, left.factor, elementary

@@ -10,16 +10,14 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from rdcsolve.certificates.elementary import HIGHEST, LOWEST, Elementary, exp_upper
+from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.errors import InvalidInput
 from rdcsolve.rounding import EPS, units
-
-if TYPE_CHECKING:
-    from rdcsolve.certificates.floating import FloatNumbers
 
 DEGREE = 10
 _CRAMER = 1.0866  # |H_n(z)| exp(-z^2 / 2) <= 1.0865 sqrt(2^n n!) for all n and z (Indritz 1961)
@@ -55,7 +53,7 @@ class Base(NamedTuple):
     start : numpy.ndarray
         Shape (n,): u_i less what the losses' least values cost, rounded up.
     scale : float
-        No smaller than any exponent and the logarithm of its mass, but for roundings.
+        No smaller than any exponent with what it gains and the logarithm of its mass, but for roundings.
     """
 
     masses: np.ndarray
@@ -86,12 +84,20 @@ class Base(NamedTuple):
         return weights * (1 + units(4))
 
 
-def base_of(numbers: FloatNumbers) -> Base:
-    """Return what all columns have in common; see `FloatNumbers.exponents` for the start."""
+def base_of(numbers: FloatNumbers, gain: np.ndarray) -> Base:
+    """Return what all columns have in common; see `FloatNumbers.exponents` for the start.
+
+    Parameters
+    ----------
+    numbers : FloatNumbers
+    gain : numpy.ndarray
+        Shape (n,), <= 0: what every symbol's exponents gain by the best decisions. Multipliers of labels as large as
+        10^10 take as much from them as u adds, and the scale is that of what is left.
+    """
     high, low = numbers.exponents
     start = high + (np.abs(low) + units(4) * np.abs(high))
     masses = np.maximum(numbers.masses, 1e-300)
-    return Base(masses, start, float((start + np.log(masses)).max()))
+    return Base(masses, start, float((start + gain + np.log(masses)).max()))
 
 
 # ------------------------------------------------------------------------------------------- symbols

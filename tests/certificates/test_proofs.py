@@ -16,7 +16,7 @@ from rdcsolve.certificates.elementary import FLOAT, LOG_ERROR, expm1_upper
 from rdcsolve.certificates.proof import PartProof
 from rdcsolve.certificates.weightings import DEGREE, Base, line_columns
 from rdcsolve.letters.pricing.record import Tree, _together
-from rdcsolve.letters.weights import DualWeights
+from rdcsolve.letters.space import space_of
 from rdcsolve.problems import DistortionLimit, LabelEntropyLimit
 
 flint = pytest.importorskip("flint")
@@ -69,7 +69,7 @@ def random_certificate(problem, rng, rtol=1e-9):
     n_linear = len(problem.linear_losses)
     if not problem.multipliers[n_linear:].any():
         return certificate_at(problem, u, None), None
-    found = DualWeights(problem, u, problem.multipliers).largest_price(rtol, -math.inf)
+    found = space_of(problem).price(u, problem.multipliers).largest(rtol)
     return certificate_at(problem, u, found.proof), found
 
 
@@ -100,7 +100,7 @@ def test_the_proof_of_a_search_replays_to_its_bound(seed):
     assert check.proved
     assert check.messages == ("the certificate holds no channel: there is no upper bound",)
     if found is not None:
-        assert found.log_best - 1e-12 <= check.log_max_price <= found.log_upper + 2e-12
+        assert found.dearest.log_prices.max() - 1e-12 <= check.log_max_price <= found.log_upper + 2e-12
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -292,7 +292,7 @@ def test_proofs_of_something_else_prove_nothing_false(seed):
                 places[rng.integers(len(places))] = rng.dirichlet(np.ones(places.shape[1])) + 1e-9
             parts.append(PartProof(part.places_columns, np.minimum(places, 1.0), splits, ends))
         check = examine(replace(certificate, proof=PriceProof(tuple(parts))), problem)
-        assert not check.log_max_price < found.log_best - 1e-12
+        assert not check.log_max_price < found.dearest.log_prices.max() - 1e-12
 
 
 # ------------------------------------------------------------------------------------------- the line
@@ -549,7 +549,7 @@ def test_the_check_shares_no_code_with_the_solvers(path):
 
 @pytest.mark.parametrize("part", ["solvers", "universal", "letters"])
 def test_solvers_know_of_certificates_nothing_but_the_records(part):
-    records = {"Certificate", "PriceProof", "PartProof", "Verification"}
+    records = {"Certificate", "DualPoint", "PriceProof", "PartProof", "Verification"}
     for path in sorted((PACKAGE / part).rglob("*.py")):
         for module, name in imports_of(path):
             if module.startswith("rdcsolve.certificates"):

@@ -362,7 +362,7 @@ def test_pickles_are_never_opened(tmp_path):
     np.save(tmp_path / "one.npy", trap, allow_pickle=True)
     np.savez(tmp_path / "many.npz", header=trap)
     for name in ("one.npy", "many.npz"):
-        with pytest.raises(UnreadableFile, match="damaged, pickled, or not a saved archive"):
+        with pytest.raises(UnreadableFile, match="pickled"):
             load(tmp_path / name)
 
 

@@ -197,7 +197,7 @@ def test_blahut_arimoto_on_9216_points_gives_rows_on_demand():
     assert result.objective_lower < 2.7819106 < result.objective_upper
     assert result.q.sum() == pytest.approx(1.0, abs=1e-12)
     assert result.channel.rows(slice(0, 2)).sum(axis=1) == pytest.approx(np.ones(2), abs=1e-12)
-    assert result.channel.rate() == result.rate_upper
+    assert 0 <= result.rate_upper - result.channel.rate() < 1e-12
     with pytest.raises(InvalidInput, match=r"loss 'distortion' is not stored|channel has .* and is not stored"):
         result.certificate.verify(problem)
 
