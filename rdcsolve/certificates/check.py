@@ -344,9 +344,7 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
     if unusable:
         findings.notes.append(unusable)
         return _Lower(trivial, log_largest, plane, proved)
-    charged = (
-        [] if problem.multipliers is not None else [m for m in np.flatnonzero(multipliers).tolist() if m != target]
-    )
+    charged = np.flatnonzero(problem.goal.charged(multipliers)).tolist()
     bound = numbers.lower_bound(log_largest, charged, target) if charged or target is not None else plane
     return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
 

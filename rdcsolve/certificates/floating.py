@@ -12,11 +12,11 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from rdcsolve.certificates.elementary import FLOAT, Elementary
+from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.problems import Problem
 from rdcsolve.rounding import (
@@ -36,38 +36,6 @@ from rdcsolve.rounding import (
 
 _PAIRS_AT_A_TIME = 1 << 18
 _ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
-
-
-class RowsOnDemand(Protocol):
-    """A channel that is too large to be stored."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(n_x, k)."""
-        ...
-
-    def rows(self, symbols: slice | np.ndarray | None = None) -> np.ndarray:
-        """Return the rows of some symbols."""
-        ...
-
-
-class _Survey(NamedTuple):
-    """What one pass over the channel tells."""
-
-    totals: np.ndarray
-    masses: np.ndarray
-    least: float
-    largest: float
-    is_constant: bool
-    forbidden: float
-
-
-class _Moments(NamedTuple):
-    """What a second pass adds up: the rate and the losses above their least values, and joint masses of the labels."""
-
-    rate: float
-    losses: list[float]
-    joint: list[np.ndarray]
 
 
 class FloatNumbers:
@@ -113,6 +81,7 @@ class FloatNumbers:
         self.first_label = len(problem.losses) - len(self.labels)
         self.u, self.u_rest = self.own(u), self.own(u_rest)
         self.whole_channel = channel
+        self._channel_rows = ChannelRows(channel, self.rows, self.masses.size, letters, problem)
 
     @cached_property
     def channel(self) -> np.ndarray:
@@ -359,34 +328,10 @@ class FloatNumbers:
 
     # ------------------------------------------------------------------------------------------- the channel
 
-    def row_blocks(self) -> Iterator[tuple[slice, slice | np.ndarray, np.ndarray]]:
-        """Yield places among the symbols of positive mass, these symbols, and their rows: a few MB at a time."""
-        step = max(1, _PAIRS_AT_A_TIME // max(1, self.letters.size))
-        for start in range(0, self.n_rows, step):
-            places = slice(start, min(start + step, self.n_rows))
-            symbols = places if self.rows is None else self.rows[places]
-            channel = self.whole_channel
-            yield places, symbols, channel[symbols] if isinstance(channel, np.ndarray) else channel.rows(symbols)
-
     @cached_property
-    def survey(self) -> _Survey:
+    def survey(self) -> Survey:
         """What one pass over the channel tells."""
-        totals, masses = np.zeros(self.n_rows), np.zeros(self.letters.size)
-        least, largest, forbidden, is_constant = math.inf, -math.inf, 0.0, True
-        first: np.ndarray | None = None
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # of a channel that is none
-            for places, symbols, rows in self.row_blocks():
-                first = rows[0].copy() if first is None else first
-                totals[places] = row_sums(rows)
-                masses += weighted_sums(self.masses[places] / (totals[places] * (1.0 + self.excess_mass)), rows)
-                least = float(np.minimum(least, rows.min()))  # NaN stays NaN
-                largest = float(np.maximum(largest, rows.max()))
-                is_constant = is_constant and bool((rows == first).all())
-                if self.problem.forbidden is not None:
-                    for loss in self.linear:
-                        banned = np.isinf(loss.block(symbols, self.letters))
-                        forbidden = max(forbidden, float(np.max(rows, initial=0.0, where=banned)))
-        return _Survey(totals, masses, least, largest, is_constant, forbidden)
+        return survey(self._channel_rows, self.masses / (1.0 + self.excess_mass))
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
@@ -403,32 +348,9 @@ class FloatNumbers:
         return units(sum_units(self.letters.size) + 6)
 
     @cached_property
-    def _moments(self) -> _Moments:
-        """What a second pass over the channel adds up.
-
-        A sum over letters of rows' divergences and shifted losses, then over symbols; joint masses of letters and
-        classes are added up block by block.
-        """
-        q = self.survey.masses
-        divergence, above = np.zeros(self.n_rows), np.zeros((len(self.linear), self.n_rows))
-        scaled = [label * (self._shares / row_sums(label))[:, None] for label in self.labels]
-        joint = [np.zeros((self.letters.size, label.shape[1])) for label in self.labels]
-        for places, symbols, rows in self.row_blocks():
-            positive = rows > 0
-            if not self.survey.is_constant:
-                ratios = np.divide(rows, q, out=np.ones(rows.shape), where=positive & (q > 1e-300))
-                divergence[places] = row_sums(rows * np.log(ratios, out=ratios))
-            for m, loss in enumerate(self.linear):
-                block = loss.block(symbols, self.letters)
-                if self.is_shifted[m]:
-                    block = block - self.shifts[m][places, None]
-                above[m, places] = row_sums(np.multiply(rows, block, out=np.zeros(rows.shape), where=positive))
-            for sums, masses in zip(joint, scaled, strict=True):
-                sums += weighted_sums(np.ascontiguousarray(rows.T), masses[places])
-        # W is W' / S for the stored row W' of sum S, so that log S is taken off
-        totals = self.survey.totals
-        rate = math.fsum(self._shares * (divergence - totals * np.log(totals)))
-        return _Moments(rate, [math.fsum(self._shares * row) for row in above], joint)
+    def _moments(self) -> Moments:
+        """What a second pass over the channel adds up."""
+        return moments(self._channel_rows, self.survey, self._shares, self.shifts, self.labels)
 
     @cached_property
     def rate(self) -> float:
@@ -491,7 +413,7 @@ class FloatNumbers:
         ratios = np.divide(q, joint, out=np.ones(joint.shape), where=some)
         total = math.fsum(row_sums(joint * np.log(ratios)))
         classes = sum_units(joint.shape[1])
-        blocks = -(-self.letters.size * self.n_rows // _PAIRS_AT_A_TIME) + 1
+        blocks = self._channel_rows.n_blocks
         count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + blocks + 2 * classes + 10)
         rest = float(joint[some.any(axis=1)].sum()) * units(classes + 6)
         return up(total * (1 + count) + rest * (1 + 1e-9) + TINY)

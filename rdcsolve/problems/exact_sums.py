@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-_SPLITTER = 2.0**27 + 1  # cuts a float into two halves of 26 bits, whose products are exact (Veltkamp, Dekker)
-_LARGE = 2.0**900  # above this the cut itself could overflow
+from rdcsolve.rounding import two_product
+
+_LARGE = 2.0**900  # above this products cannot be split exactly
 _SMALLER = 2.0**-200
 
 
@@ -51,14 +52,5 @@ def mean_excess(p: np.ndarray, values: np.ndarray, level: float = 0.0, remainder
 
 def _products(left: np.ndarray, right: np.ndarray) -> list[float]:
     """Return floats whose exact sum is left.right, up to underflow: every product and its rounding error."""
-    product = left * right
-    left_high, left_low = _halves(left)
-    right_high, right_low = _halves(right)
-    error = ((left_high * right_high - product) + left_high * right_low + left_low * right_high) + left_low * right_low
+    product, error = two_product(left, right)
     return [*product.tolist(), *error.tolist()]
-
-
-def _halves(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    shifted = _SPLITTER * values
-    high = shifted - (shifted - values)
-    return high, values - high

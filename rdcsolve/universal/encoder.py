@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,10 +122,8 @@ def _messages(z: Any) -> tuple[tuple[Any, ...], np.ndarray]:
         ) from None
     if not distinct:
         raise InvalidInput("z is empty; give one message per sample")
-    try:
+    with suppress(TypeError):  # not comparable: keep the order of appearance
         distinct.sort()
-    except TypeError:
-        pass  # not comparable: keep the order of appearance
     code = {value: k for k, value in enumerate(distinct)}
     return tuple(distinct), np.array([code[value] for value in listed])
 

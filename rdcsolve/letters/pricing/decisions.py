@@ -144,7 +144,7 @@ def local_maxima(
     )
 
 
-def largest_price(
+def largest_price(  # noqa: PLR0913 - what a search may begin with is given by name
     log_weights: np.ndarray,
     labels: list[np.ndarray],
     multipliers: np.ndarray,

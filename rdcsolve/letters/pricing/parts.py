@@ -185,7 +185,7 @@ def corners(
     return [(group, tuple(zip(vertices, classes[:, group[0]].tolist(), strict=True))) for group in groups]
 
 
-def _part(
+def _part(  # noqa: PLR0913 - the shared tables of all parts, and which this one is
     group: np.ndarray | slice,
     decided: tuple[tuple[int, int], ...],
     all_weights: np.ndarray,

@@ -122,7 +122,7 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
     return step
 
 
-def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]
+def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Return the next multipliers and point, or None if no length of step raises G_q."""
     old = multipliers[free]
     unit = 1 / bounds[free]  # a multiplier of this size is one nat per bound: the natural first step from zero

@@ -1,4 +1,4 @@
-"""Can the limits be met, and does one distribution of letters meet them all?"""
+"""Whether the limits can be met, and whether one distribution of letters meets them all."""
 
 from __future__ import annotations
 

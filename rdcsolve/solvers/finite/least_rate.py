@@ -240,6 +240,7 @@ def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result
 
 
 def empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
+    """Return the result of a solver that found no channel."""
     unknown = dict.fromkeys(problem.loss_names, math.nan)
     upper = lower if math.isinf(lower) else math.nan
     return Result(

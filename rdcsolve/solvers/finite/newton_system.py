@@ -169,7 +169,7 @@ class _System:
             self._couple()
 
     def _couple(self) -> None:
-        """Derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
+        """Set the derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
         p, q, v, t = self.data.p, self.q, self.v, self.t
         pv = p * v
         kernel, free = self.kernel, self.free.tolist()
