@@ -1,17 +1,13 @@
-"""What solvers ask of exp(-lambda.L), and the one place where kernels are made."""
+"""What solvers ask of exp(-lambda.L), and what the structures of losses are made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from rdcsolve.problems.separable import SeparableLoss
-from rdcsolve.problems.structures import Adapted, LossStructure, Rows, Shifted, Table
-
-Losses = Sequence[Any]
-"""Loss structures, or plain matrices (n, k)."""
+from rdcsolve.problems.structures import LossStructure, Rows, Shifted
 
 
 class Kernel(Protocol):
@@ -89,50 +85,6 @@ class Kernel(Protocol):
         ...
 
 
-def make_kernel(
-    losses: Losses,
-    multipliers: np.ndarray,
-    forbidden: np.ndarray | None = None,
-    letters: np.ndarray | None = None,
-) -> Kernel:
-    """Return the kernel of some losses at given multipliers, by what is known of the losses.
-
-    Stored losses, and any losses at few `letters`, make a dense kernel; losses separable over the axes of one grid a
-    Kronecker product; a structure that has a ``kernel(multiplier)`` of its own makes that, where it is the only loss
-    that counts; everything else is evaluated block by block.
-
-    Parameters
-    ----------
-    losses : sequence of LossStructure or numpy.ndarray
-        M >= 1, of shape (n, k), finite (anything at forbidden pairs).
-    multipliers : numpy.ndarray
-        Shape (M,), >= 0.
-    forbidden : numpy.ndarray, optional
-        Mask, shape (n, k).
-    letters : numpy.ndarray, optional
-        The letters wanted; by default all.
-    """
-    from rdcsolve.kernels.blocks import BlockKernel
-    from rdcsolve.kernels.dense import DenseKernel
-    from rdcsolve.kernels.grid import GridKernel
-
-    if letters is None and all(isinstance(loss, np.ndarray) for loss in losses):
-        return DenseKernel(losses, multipliers, forbidden)
-    structures = [loss if isinstance(loss, LossStructure) else Table(loss) for loss in losses]
-    if letters is not None:
-        structures = [Table(structure.block(None, letters)) for structure in structures]
-        forbidden = None if forbidden is None else np.take(forbidden, letters, axis=1)
-    if all(isinstance(structure, Table) for structure in structures):
-        return DenseKernel(structures, multipliers, forbidden)
-    active = [structure for structure, multiplier in zip(structures, multipliers, strict=True) if multiplier]
-    if forbidden is None and active:
-        if GridKernel.suits(active):
-            return GridKernel(structures, multipliers)
-        if len(active) == 1 and _makes_kernels(active[0]):
-            return _own_kernel(structures, multipliers, active[0])
-    return BlockKernel(structures, multipliers, forbidden)
-
-
 def unwrapped(structure: LossStructure) -> tuple[LossStructure, np.ndarray | None, np.ndarray | float]:
     """Return what a structure is made of: the whole it is rows of (None for all), and what was taken off each row."""
     shifts: np.ndarray | float = 0.0
@@ -141,21 +93,6 @@ def unwrapped(structure: LossStructure) -> tuple[LossStructure, np.ndarray | Non
     if isinstance(structure, Rows):
         return structure.whole, structure.rows, shifts
     return structure, None, shifts
-
-
-def _makes_kernels(structure: LossStructure) -> bool:
-    whole = unwrapped(structure)[0]
-    return hasattr(whole.own if isinstance(whole, Adapted) else whole, "kernel")
-
-
-def _own_kernel(structures: list[LossStructure], multipliers: np.ndarray, active: LossStructure) -> Kernel:
-    from rdcsolve.kernels.blocks import RowsOfKernel
-
-    whole, rows, shifts = unwrapped(active)
-    maker: Any = whole.own if isinstance(whole, Adapted) else whole
-    multiplier = float(multipliers[multipliers > 0][0])
-    own = maker.kernel(multiplier)
-    return RowsOfKernel(own, structures, multipliers, rows, multiplier * shifts)
 
 
 def separable(structure: LossStructure) -> tuple[SeparableLoss, np.ndarray | None] | None:

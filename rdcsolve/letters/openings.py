@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from rdcsolve.letters.letters import Letters
-from rdcsolve.letters.space import LetterSpace
+from rdcsolve.problems import Problem
 
 _WIDENINGS = ((8, True), (8, False), (32, False), (None, False))  # groups of labels, and whether pairs are thinned
 _FEW = 200  # pairs that a first restricted problem takes in its stride
 
 
-def openings(space: LetterSpace) -> Iterator[Letters]:
-    """Yield longer and longer lists of letters at a space's anchors; see `LetterSpace.openings`."""
-    anchors = space.anchors()
-    priors = space.priors()
-    wishes = _wishes(space, anchors)
+def openings(problem: Problem, anchors: Letters, losses: Sequence[np.ndarray], priors: Letters) -> Iterator[Letters]:
+    """Yield longer and longer lists of letters at a space's anchors; see `LetterSpace.openings`.
+
+    Parameters
+    ----------
+    problem : Problem
+    anchors : Letters
+        See `LetterSpace.anchors`.
+    losses : sequence of numpy.ndarray
+        The linear losses of the anchors, shape (n_x, number of anchors).
+    priors : Letters
+        Letters that every list has besides; see `LetterSpace.priors`.
+    """
+    wishes = _wishes(problem, losses)
     may_thin = all(np.isfinite(wish).all() for wish in wishes)
     for groups, thin in _WIDENINGS:
-        letters = wished_letters(space, anchors, wishes, groups, thin and may_thin)
+        letters = wished_letters(problem, anchors, wishes, groups, thin and may_thin)
         yield letters.with_more(priors).distinct()
 
 
 def wished_letters(
-    space: LetterSpace, anchors: Letters, wishes: list[np.ndarray], groups: int | None, thin: bool
+    problem: Problem, anchors: Letters, wishes: list[np.ndarray], groups: int | None, thin: bool
 ) -> Letters:
     """Return the letters that a source symbol would like best, one each, of which many may be equal.
 
@@ -35,7 +44,7 @@ def wished_letters(
 
     Parameters
     ----------
-    space : LetterSpace
+    problem : Problem
     anchors : Letters
     wishes : list of numpy.ndarray
         Losses by which symbols choose, shape (n_x, number of anchors).
@@ -44,7 +53,6 @@ def wished_letters(
     thin : bool
         Whether some 200 pairs, evenly spread, are enough.
     """
-    problem = space.problem
     used = np.flatnonzero(problem.p_x > 0)
     rows = [label.conditional[used] for label in problem.label_entropies]
     member, centres = _groups(problem.p_x[used], rows, groups)
@@ -55,10 +63,8 @@ def wished_letters(
     return Letters(anchors.places[pairs[:, 0]], tuple(centre[pairs[:, 1]] for centre in centres))
 
 
-def _wishes(space: LetterSpace, anchors: Letters) -> list[np.ndarray]:
+def _wishes(problem: Problem, losses: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Return the losses by which a symbol chooses: all that count added up, and each alone; inf where forbidden."""
-    problem = space.problem
-    losses = space.place_losses(anchors.places)
     weights = []
     for m, loss in enumerate(losses):
         finite = loss[np.isfinite(loss)]

@@ -1,7 +1,6 @@
 """What a letter space is: where letters come from, and what a method over letters asks about them.
 
-A space belongs to one problem, whose losses it prices. `space_of` chooses it; nothing else asks of which kind letters
-are.
+A space belongs to one problem, whose losses it prices.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ import numpy as np
 
 from rdcsolve.certificates import PriceProof
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
+from rdcsolve.letters.openings import openings
 from rdcsolve.letters.weights import SymbolWeights
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import log_loss
@@ -210,9 +210,8 @@ class LetterSpace(ABC):
 
     def openings(self) -> Iterator[Letters]:
         """Yield longer and longer lists to begin with; over the last, all limits can be met that can be met at all."""
-        from rdcsolve.letters.openings import openings
-
-        return openings(self)
+        anchors = self.anchors()
+        yield from openings(self.problem, anchors, self.place_losses(anchors.places), self.priors())
 
     def marginal(self, places: np.ndarray) -> Letters:
         """Return letters at places whose decisions are the labels' marginals: they say nothing about labels."""
@@ -297,16 +296,3 @@ class LetterSpace(ABC):
             Shape (n_x, k), every letter of positive mass.
         """
         return ShownLetters(letters.places)
-
-
-def space_of(problem: Problem) -> LetterSpace:
-    """Return the space of a problem's letters: the only place where one is chosen."""
-    if problem.own_letters is not None:
-        return problem.own_letters.of(problem)
-    if problem.free is not None:
-        from rdcsolve.letters.points import PointSpace
-
-        return PointSpace(problem)
-    from rdcsolve.letters.split import SplitSpace
-
-    return SplitSpace(problem)

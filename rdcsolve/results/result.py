@@ -14,6 +14,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_in_nats, is_rate
+from rdcsolve.results.packing import save
 from rdcsolve.results.status import Proof, Status
 
 
@@ -190,8 +191,6 @@ class Result:
         SaveFailed
             If the file cannot be written; an existing file is left as it was.
         """
-        from rdcsolve.results.storage import save
-
         save(self, path)
 
     def __str__(self) -> str:

@@ -137,7 +137,7 @@ class _Call:
             max_steps = 2000 if getattr(method, "sublinear", False) else 200
         settings = Settings(method, tolerance, Limits(max_steps, self.time_limit, self.callback), self.began)
         if not problem.is_finite:
-            from rdcsolve.letters.space import space_of
+            from rdcsolve.letters.choice import space_of
             from rdcsolve.solvers.exchange.exchange import solve_over
 
             return solve_over(space_of(problem), settings, start)
@@ -147,7 +147,7 @@ class _Call:
 
     def _stationary(self, alternation: Alternation, tolerance: float) -> Result:
         """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
-        from rdcsolve.letters.space import space_of
+        from rdcsolve.letters.choice import space_of
         from rdcsolve.solvers.exchange.exchange import solve_over
 
         limits = Limits(_FEW_ROUNDS, self.time_limit)

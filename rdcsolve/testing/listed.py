@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.letters import Letters
-from rdcsolve.letters.space import LetterSpace, space_of
+from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
 
 _RANDOM_DECISIONS = 24

@@ -9,8 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.letters import Letters
-from rdcsolve.letters.space import LetterSpace, Prices, space_of
+from rdcsolve.letters.space import LetterSpace, Prices
 from rdcsolve.problems import Problem
 from rdcsolve.testing.evaluation import require
 

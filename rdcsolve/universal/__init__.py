@@ -1,12 +1,12 @@
 """One encoder for many targets: universal rates, rate penalties, and what an encoder in hand can be decoded to."""
 
-from rdcsolve.universal.check import UniversalVerification
 from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import Encoder, encoder_from_samples
 from rdcsolve.universal.rate import universal_rate
 from rdcsolve.universal.region import Region, achievable_region
 from rdcsolve.universal.result import Universal
 from rdcsolve.universal.storage import load
+from rdcsolve.universal.verification import UniversalVerification
 
 __all__ = [
     "Decoder",

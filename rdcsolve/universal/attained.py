@@ -63,7 +63,7 @@ def losses_of(problem: Problem, decoder: Decoder, joint: np.ndarray) -> dict[str
     """
     attained = {}
     for loss, origin in zip(problem.linear_losses, origins(problem), strict=True):
-        shown = np.where(joint > 0, loss.matrix[:, decoder.letters] - origin, 0.0)
+        shown = np.where(joint > 0, loss.block(None, np.asarray(decoder.letters)) - origin, 0.0)
         attained[loss.name] = Attained(origin, _total(joint * shown))
     if problem.free is not None:
         squares = problem.free.matrix(decoder.reproduction[decoder.letters])

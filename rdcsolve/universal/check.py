@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,64 +17,22 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Status
+from rdcsolve.universal.answer import Answer
 from rdcsolve.universal.attained import decoder_fault, losses_of
 from rdcsolve.universal.encoder import channel_of
 from rdcsolve.universal.penalty import Bounds, Penalty, penalty_between
 from rdcsolve.universal.reduction import CornerReduction, TupleReduction, implies_all, reductions_of
-from rdcsolve.universal.result import Universal
 from rdcsolve.universal.slack import limit_slack
 from rdcsolve.universal.targets import rows_of, with_bounds
+from rdcsolve.universal.verification import UniversalVerification
+
+Claimed = TypeVar("Claimed", bound=Answer)
 
 _ROUNDING = 1e-14  # of the rate of an encoder
 _CLAIM_ALLOWANCE = 1e-12  # by which two computations of one bound may differ
 _TUPLE_ROUNDING = 1e-12  # nats: of a bound over tuples, whose prices are matrix products
 _SHOWN = 1e-14  # relatively: by which two sums of a whole loss may differ
 _MASS_ALLOWANCE = 1e-12  # by which a message's mass may differ from what the encoder sends
-
-
-@dataclass(frozen=True)
-class UniversalVerification:
-    """What a universal encoder, its decoders and its certificates prove about a problem.
-
-    Parameters
-    ----------
-    arithmetic : str
-        Of the certificates: ``"float"`` or ``"ball"``. The encoder and its decoders are evaluated in floating point.
-    lower, upper : float
-        Bounds on R(Theta), nats; the upper one is the rate of the encoder, inf if a decoder misses its target.
-    penalty_lower, penalty_upper : float
-        Bounds on A(Theta) that follow.
-    alone : tuple of Verification
-        Of every target on its own.
-    excess : tuple of dict of str to float
-        By how much every decoder exceeds the limits of its target, >= 0; NaN where it is none.
-    valid : bool
-        Whether all decoders meet their targets (to 1e-12 of what the loss can range over) and what the encoder claims
-        follows.
-    messages : tuple of str
-        What is wrong, then what else there is to know.
-    """
-
-    arithmetic: str
-    lower: float
-    upper: float
-    penalty_lower: float
-    penalty_upper: float
-    alone: tuple[Verification, ...]
-    excess: tuple[dict[str, float], ...]
-    valid: bool
-    messages: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        verdict = "valid" if self.valid else "NOT valid"
-        rows = [
-            f"{verdict} in {self.arithmetic} arithmetic: R(Theta) in [{self.lower:.12f}, {self.upper:.12f}], "
-            f"gap {self.upper - self.lower:.1e}",
-            f"  rate penalty in [{self.penalty_lower:.3e}, {self.penalty_upper:.3e}] nat",
-        ]
-        for j, one in enumerate(self.alone):
-            rows.append(f"  target {j} alone: rate in [{one.lower:.12f}, {one.upper:.12f}]")
-        return "\n".join(rows + [f"  {message}" for message in self.messages])
 
 
 @dataclass(eq=False)
@@ -113,7 +72,7 @@ class _Evidence:
         return penalty_between(Bounds(self.lower, self.lower, self.upper), alone, 0.0, is_one=self.is_one)
 
 
-def verify(universal: Universal, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
+def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
     """Recompute what a universal encoder claims from the problem; see `Universal.verify`."""
     if not universal.decoders or any(one.certificate is None for one in (*universal.results, universal.result)):
         raise InvalidInput(
@@ -150,7 +109,7 @@ def verify(universal: Universal, problem: Problem, arithmetic: str = "float") ->
     )
 
 
-def confirmed(universal: Universal, problem: Problem, tolerance: float) -> Universal:
+def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed:
     """Return the answer with the bounds, the status and the proofs that its own check confirms.
 
     Parameters
@@ -195,7 +154,7 @@ def confirmed(universal: Universal, problem: Problem, tolerance: float) -> Unive
     )
 
 
-def _without_encoder(universal: Universal, evidence: _Evidence, notes: list[str]) -> Universal:
+def _without_encoder(universal: Claimed, evidence: _Evidence, notes: list[str]) -> Claimed:
     """Return the answer without an upper bound: there is no encoder, or its decoders miss a target."""
     ended = universal.status in (Status.STEP_LIMIT, Status.TIME_LIMIT, Status.NUMERICAL_ERROR)
     notes += [f"there is no upper bound: {fault}" for fault in evidence.faults]
@@ -232,7 +191,7 @@ def _bounds_alone(claimed: float, found: Verification | None) -> Bounds:
 # ------------------------------------------------------------------------------------- what follows
 
 
-def _evidence(universal: Universal, problem: Problem, arithmetic: str) -> _Evidence:
+def _evidence(universal: Answer, problem: Problem, arithmetic: str) -> _Evidence:
     """Return what follows from the problem, the encoder, the decoders and the certificates."""
     bounds = rows_of(problem, universal.targets)
     evidence = _Evidence(is_one=implies_all(bounds))
@@ -244,9 +203,7 @@ def _evidence(universal: Universal, problem: Problem, arithmetic: str) -> _Evide
     return evidence
 
 
-def _add_targets(
-    evidence: _Evidence, universal: Universal, problem: Problem, bounds: np.ndarray, arithmetic: str
-) -> None:
+def _add_targets(evidence: _Evidence, universal: Answer, problem: Problem, bounds: np.ndarray, arithmetic: str) -> None:
     """Check every target on its own; equal ones share a result, and are checked once."""
     checked: dict[tuple[int, bytes], Verification] = {}
     for j, (result, row) in enumerate(zip(universal.results, bounds, strict=True)):
@@ -270,7 +227,7 @@ def _add_targets(
         evidence.claims += [f"target {j} alone: {fault}" for fault in faults]
 
 
-def _add_encoder(evidence: _Evidence, universal: Universal, problem: Problem, bounds: np.ndarray) -> None:
+def _add_encoder(evidence: _Evidence, universal: Answer, problem: Problem, bounds: np.ndarray) -> None:
     """Check that the encoder is one, that its decoders are, and that each meets its target."""
     nothing = [dict.fromkeys(target, math.nan) for target in universal.targets]
     if not universal.decoders:
@@ -300,7 +257,7 @@ def _add_encoder(evidence: _Evidence, universal: Universal, problem: Problem, bo
 
 def _excess(
     evidence: _Evidence,
-    universal: Universal,
+    universal: Answer,
     problem: Problem,
     j: int,
     joint: np.ndarray,
@@ -326,7 +283,7 @@ def _excess(
     return excess
 
 
-def _together(universal: Universal, problem: Problem, bounds: np.ndarray, arithmetic: str) -> tuple[float, list[str]]:
+def _together(universal: Answer, problem: Problem, bounds: np.ndarray, arithmetic: str) -> tuple[float, list[str]]:
     """Return what the certificate of the equivalent problem proves, that problem being made anew, and notes."""
     certificate = universal.result.certificate
     if certificate is None:
@@ -345,7 +302,7 @@ def _together(universal: Universal, problem: Problem, bounds: np.ndarray, arithm
     )
 
 
-def _over_tuples(universal: Universal, reduction: TupleReduction, arithmetic: str) -> tuple[float, list[str]]:
+def _over_tuples(universal: Answer, reduction: TupleReduction, arithmetic: str) -> tuple[float, list[str]]:
     """Return what a certificate proves about the rate over all tuples, whether they are listed or not."""
     certificate, tuples = universal.result.certificate, reduction.tuples
     assert certificate is not None

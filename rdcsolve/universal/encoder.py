@@ -12,7 +12,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import freeze, mass_rows, point_array
 from rdcsolve.results import Result
-from rdcsolve.universal.result import Universal
+from rdcsolve.universal.answer import Answer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,7 +98,7 @@ def channel_of(encoder: Any, n_x: int) -> np.ndarray:
     """
     if isinstance(encoder, (Encoder, Result)):
         channel = encoder.channel
-    elif isinstance(encoder, Universal):
+    elif isinstance(encoder, Answer):
         channel = encoder.encoder
     else:
         return mass_rows(encoder, "encoder", n_x, cure="give p(z | x), one row per symbol")

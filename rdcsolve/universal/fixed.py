@@ -69,6 +69,6 @@ def with_channel_of_corner(problem: Problem, bounds: np.ndarray, split: Served, 
 
 def assignments_of(problem: Problem, joint: np.ndarray) -> Assignments:
     """Return the maps from messages to symbols under all losses of a problem; `joint` has shape (n_x, k)."""
-    linear = tuple(symbol_losses(problem, joint, loss.matrix) for loss in problem.linear_losses)
+    linear = tuple(symbol_losses(problem, joint, loss.block()) for loss in problem.linear_losses)
     labels = tuple(label_masses(label.conditional, joint) for label in problem.label_entropies)
     return Assignments(linear, labels, problem.n_letters)

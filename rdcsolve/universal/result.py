@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from rdcsolve.problems import Problem
-from rdcsolve.results import Proof, Result, Status
-from rdcsolve.universal.decoding import Decoder
-
-if TYPE_CHECKING:
-    from rdcsolve.universal.check import UniversalVerification
+from rdcsolve.results import Status
+from rdcsolve.universal.answer import Answer
+from rdcsolve.universal.check import verify
+from rdcsolve.universal.packing import save
+from rdcsolve.universal.verification import UniversalVerification
 
 
 @dataclass(frozen=True, eq=False)
-class Universal:
+class Universal(Answer):
     """One encoder for many targets: its least rate between bounds, and what it costs above the dearest target.
 
     Everything is in nats; unknown numbers are NaN.
@@ -57,23 +54,6 @@ class Universal:
         More about the status, where there is more to say.
     """
 
-    status: Status
-    proof: Proof
-    law: str
-    rate_lower: float
-    rate_upper: float
-    penalty_lower: float
-    penalty_upper: float
-    penalty_proof: Proof
-    encoder: np.ndarray
-    q: np.ndarray
-    targets: tuple[dict[str, float], ...]
-    decoders: tuple[Decoder, ...]
-    results: tuple[Result, ...]
-    result: Result
-    problem: Problem
-    message: str = ""
-
     @property
     def gap(self) -> float:
         """Upper minus lower bound on R(Theta)."""
@@ -103,8 +83,6 @@ class Universal:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.universal.check import verify
-
         return verify(self, problem, arithmetic)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -120,8 +98,6 @@ class Universal:
         SaveFailed
             If the file cannot be written; an existing file is left as it was.
         """
-        from rdcsolve.universal.storage import save
-
         save(self, path)
 
     def __str__(self) -> str:

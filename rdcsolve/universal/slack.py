@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from rdcsolve.problems import Problem
+from rdcsolve.problems.losses import Loss
 
 _SHARE = 1e-12
 
@@ -32,7 +33,7 @@ def limit_slack(problem: Problem) -> dict[str, float]:
     used = problem.p_x > 0
     ranges = {}
     for loss in problem.linear_losses:
-        low, high = _ends(problem, loss.matrix)
+        low, high = _ends(problem, loss)
         ranges[loss.name] = high - low
     if problem.free is not None:
         ranges[problem.free.name] = _across(problem.free.points[used]) * problem.free.scale
@@ -43,13 +44,13 @@ def limit_slack(problem: Problem) -> dict[str, float]:
 
 def origins(problem: Problem) -> list[float]:
     """Return the least entry of every linear loss over allowed pairs: where sums over it lose nothing to rounding."""
-    return [_ends(problem, loss.matrix)[0] for loss in problem.linear_losses]
+    return [_ends(problem, loss)[0] for loss in problem.linear_losses]
 
 
-def _ends(problem: Problem, matrix: np.ndarray) -> tuple[float, float]:
+def _ends(problem: Problem, loss: Loss) -> tuple[float, float]:
     """Return the least and the largest entry over allowed pairs of symbols that have mass."""
-    used = problem.p_x > 0
-    allowed = matrix[used]
+    used = np.flatnonzero(problem.p_x > 0)
+    allowed = loss.block(used)
     allowed = allowed[np.isfinite(allowed)] if problem.forbidden is None else allowed[~problem.forbidden[used]]
     return float(allowed.min()), float(allowed.max())
 

@@ -82,9 +82,9 @@ def with_split_letters(problem: Problem) -> Problem:
     if problem.letters == "split":
         return problem
     first, *others = problem.linear_losses
-    limits: list[Any] = [LossLimit(math.inf, loss.matrix, loss.name) for loss in others]
+    limits: list[Any] = [LossLimit(math.inf, loss.block(), loss.name) for loss in others]
     limits += [LabelEntropyLimit(math.inf, label.label, label.name) for label in problem.label_entropies]
-    split = Problem(problem.source, problem.reproduction, first.matrix, limits)
+    split = Problem(problem.source, problem.reproduction, first.block(), limits)
     return with_bounds(split, problem.bounds)
 
 

@@ -20,7 +20,7 @@ from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile,
 from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.proof import PartProof
 from rdcsolve.files import write
-from rdcsolve.results import storage
+from rdcsolve.results import packing, storage
 from rdcsolve.results.result import StepRecord
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
@@ -87,9 +87,9 @@ def test_round_trip(tmp_path, status, proof):
 def test_every_field_is_stored():
     names = {field.name for field in dataclasses.fields(Result)}
     others = {"status", "proof", "steps", "history", "certificate", "decisions"}
-    assert names == {*storage._TEXTS, *storage._REALS, *storage._MAPPINGS, *storage._ARRAYS, *others}
+    assert names == {*packing.TEXTS, *packing.REALS, *packing.MAPPINGS, *packing.ARRAYS, *others}
     names = {field.name for field in dataclasses.fields(Certificate)}
-    assert names == {*storage._CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint", "u_rest", "proof"}
+    assert names == {*packing.CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint", "u_rest", "proof"}
     names = [field.name for field in dataclasses.fields(StepRecord)]
     assert names == ["step", "seconds", "lower", "value", "multipliers", "n_letters"]
 
@@ -144,7 +144,7 @@ def results(draw):
 def test_round_trip_of_anything(result):
     with temporary_folder() as folder:
         path = Path(folder) / "x"
-        storage.save(result, path)
+        packing.save(result, path)
         assert_same(result, storage.load(path))
         assert os.listdir(folder) == ["x"]
 
@@ -201,7 +201,7 @@ def test_a_certificates_rest_of_u_and_its_proof_are_stored(tmp_path):
 
 def test_version_1_loads_without_either(tmp_path):
     result = a_result()
-    header, arrays = storage.packed(result)
+    header, arrays = packing.packed(result)
     del arrays["certificate_u_rest"]
     write(tmp_path / "old", {"format": "rdcsolve result", "version": 1} | header, arrays)
     assert_same(result, load(tmp_path / "old"))
@@ -224,7 +224,7 @@ def test_version_1_loads_without_either(tmp_path):
     ],
 )
 def test_a_malformed_proof_is_unreadable(tmp_path, name, values, message):
-    header, arrays = storage.packed(a_result(certificate=dataclasses.replace(a_result().certificate, proof=a_proof())))
+    header, arrays = packing.packed(a_result(certificate=dataclasses.replace(a_result().certificate, proof=a_proof())))
     arrays[f"certificate_proof_{name}"] = values
     write(tmp_path / "file", {"format": "rdcsolve result", "version": 2} | header, arrays)
     with pytest.raises(UnreadableFile, match=message):

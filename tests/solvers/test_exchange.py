@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
+from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.points import PointPrices
-from rdcsolve.letters.space import space_of
 from rdcsolve.letters.split import SplitPrices
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers import InteriorPoint

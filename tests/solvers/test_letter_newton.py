@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
+from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.letters import Letters
-from rdcsolve.letters.space import space_of
 from rdcsolve.solvers.exchange import exchange, letter_newton
 from rdcsolve.solvers.exchange.letter_newton import gathered, slide
 from rdcsolve.solvers.exchange.outcome import PricedDual

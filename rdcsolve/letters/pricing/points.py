@@ -14,6 +14,7 @@ import numpy as np
 from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
 from rdcsolve.letters.pricing.parts import corners, is_convex
 from rdcsolve.letters.pricing.points_ascent import Ascent
+from rdcsolve.letters.pricing.points_terms import FreeTerms
 
 _APART = 1e-6  # in units of the kernel's width, or of a decision: closer letters are one
 _PER_WIDTH = 24  # places on the line per 1 / sqrt(lambda)
@@ -40,37 +41,8 @@ class FreeLetters:
     log_prices: np.ndarray
 
 
-@dataclass(frozen=True)
-class FreePrice:
-    """The price of points with soft decisions.
-
-    Attributes
-    ----------
-    log_weights : numpy.ndarray
-        Shape (n,), nats: log p_i + u_i.
-    points : numpy.ndarray
-        Shape (n, dim).
-    multiplier : float
-        lambda >= 0, per unit of the squared error summed over the coordinates.
-    labels : list of numpy.ndarray
-        Conditionals w_k, shape (n, n_k).
-    multipliers : numpy.ndarray
-        lambda_k >= 0.
-    """
-
-    log_weights: np.ndarray
-    points: np.ndarray
-    multiplier: float
-    labels: list[np.ndarray]
-    multipliers: np.ndarray
-
-    def weights_at(self, places: np.ndarray) -> np.ndarray:
-        """Return the logarithms of the terms without decisions for letters at points (m, dim), shape (n, m)."""
-        if not self.multiplier > 0:
-            return np.repeat(self.log_weights[:, None], places.shape[0], axis=1)
-        from scipy.spatial.distance import cdist
-
-        return self.log_weights[:, None] - self.multiplier * cdist(self.points, places, "sqeuclidean")
+class FreePrice(FreeTerms):
+    """The price of points with soft decisions, with the attributes of `FreeTerms`."""
 
     def maxima(self, starts: FreeLetters | None = None, places: np.ndarray | None = None) -> FreeLetters:
         """Return local maxima, equal ones merged, highest first.

@@ -165,7 +165,7 @@ class _Exchange:
         raised, used = {}, self.problem.p_x > 0
         for m in self.at_least:
             loss = listed.linear_losses[m]
-            least = math.fsum(self.problem.p_x[used] * loss.matrix[used].min(axis=1))
+            least = math.fsum(self.problem.p_x[used] * loss.block(np.flatnonzero(used)).min(axis=1))
             if 0 < least - listed.bounds[m] <= _ENTROPY_ROUNDING:
                 raised[loss.name] = least
         return listed.with_limits(**raised) if raised else listed

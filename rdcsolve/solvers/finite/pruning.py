@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.information import conditional_entropy
-from rdcsolve.letters.space import space_of
+from rdcsolve.letters.choice import space_of
 from rdcsolve.problems import Problem
 from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
