@@ -510,17 +510,37 @@ def largest_price(problem: Problem, dual: Dual, proof: dict[str, Any]) -> Any:
         return None
     reduced = [reduced_label(label.data, dual.multipliers[label.name]) for label in labels]
     parts, short = parts_of(reduced, len(problem.masses))
-    largest, totals, known = 0.0, np.zeros(1), {"line"} if is_line else set()
+    largest, totals, known = arb(0), np.zeros(1), {"line"} if is_line else set()
+    factor = total(label.factor for label in reduced)
     for g, part in enumerate(parts):
-        amounts, columns = amounts_of(problem, dual, part, total(label.factor for label in reduced), proof)
+        amounts, columns = amounts_of(problem, dual, part, factor, proof)
         names = ("places_columns", "places", "splits", "ends")
         own = {name: proof[f"{g}_{name}"] for name in names if f"{g}_{name}" in proof}
         bounds, sums = part_bounds(part, amounts, columns, own)
-        largest, totals = max(largest, float(bounds.max())), totals + sums[columns]
+        highest = arb(float(bounds.max()))
+        if problem.losses[0].kind == "table" and not part.spans:
+            highest = _sharpened(problem, dual, part, factor, bounds, columns)
+        largest, totals = largest.max(highest), totals + sums[columns]
         known |= {f"{g}_{name}" for name in own}
     if not proof.keys() <= known:
         raise Refuted(f"The proof has {min(proof.keys() - known)!r}, which this problem has no use for.")
-    return arb(upper(arb(largest) + short * 2 * arb(float(totals.max()))))
+    return arb((largest + short * 2 * arb(float(totals.max()))).upper())
+
+
+def _sharpened(problem: Problem, dual: Dual, part: Part, factor: Any, bounds: np.ndarray, columns: np.ndarray) -> Any:
+    """Return a ball that no price of a part without classes exceeds, given bounds: the highest ones as balls."""
+    used = [loss for loss in problem.losses if loss.kind == "table" and loss.name in dual.multipliers]
+    factors, largest = [arb(-dual.multipliers[loss.name]) for loss in used], arb(0)
+    firsts = np.unique(columns, return_index=True)[1]
+    for column in np.argsort(-bounds).tolist():
+        if arb(float(bounds[column])) <= largest:
+            break
+        price, j = arb(0), int(firsts[column])
+        for i in part.rows[~problem.forbidden[part.rows, j]].tolist():
+            costs = (minus * float(loss.data[i, j]) for minus, loss in zip(factors, used, strict=True))
+            price += problem.masses[i] * (dual.u[i] + factor + total(costs)).exp()
+        largest = largest.max(price)
+    return arb(largest.upper()) if largest.is_finite() else arb(float(bounds.max()))
 
 
 class Reduced(NamedTuple):
@@ -1139,7 +1159,7 @@ class Examination:
         )
         low, high = self._claim("lower", is_certificates=True), self._claim("upper", is_certificates=True)
         self._require(  # beyond H(X) every bound follows, of the rates of channels that are none
-            low.is_nan() or low <= needed + ROUNDING or needed > entropy,
+            low.is_nan() or low <= needed or needed > entropy,
             f"The certificate claims {upper(low)!r} at least, but {lower(needed)!r} is proved.",
         )
         highs = [high, self._claim("objective_upper"), self._claim("rate_upper")]

@@ -646,6 +646,35 @@ def test_amounts_where_no_letter_is_the_best_for_all_losses(seed, size):
             assert arb(amounts[columns[j], i]) <= exact * (1 + 1e-13) + 1e-280
 
 
+@given(st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_prices_of_listed_letters_are_exact(seed):
+    """The largest one is a ball that is as sharp as its precision: claims need leave no room."""
+    rng = np.random.default_rng(seed)
+    d = rng.random((5, 6))
+    d[rng.integers(5), rng.integers(5)] = np.inf
+    p = rng.dirichlet(np.ones(5))
+    problem = {"p_x": p, "distortion": d, "loss_other": rng.random((5, 6))}
+    multipliers, u = rng.random(2) * 10, rng.normal(size=5)
+    with ctx.workprec(BALLS), np.errstate(all="ignore"):
+        stated = checker.problem_of(problem)
+        names = [loss.name for loss in stated.losses]
+        dual = checker.Dual(dict(zip(names, multipliers.tolist(), strict=True)), [arb(x) for x in u.tolist()])
+        found = checker.largest_price(stated, dual, {})
+        prices = []
+        for j in range(6):
+            rows = np.flatnonzero(np.isfinite(d[:, j])).tolist()
+            costs = [
+                [arb(m) * float(t[i, j]) for m, t in zip(multipliers.tolist(), (d, problem["loss_other"]), strict=True)]
+                for i in rows
+            ]
+            prices.append(
+                sum(stated.masses[i] * (dual.u[i] - sum(cost)).exp() for i, cost in zip(rows, costs, strict=True))
+            )
+        assert all(price.lower() <= found for price in prices)
+        assert found <= max(price.upper() for price in prices) * (1 + arb(2) ** -150)
+
+
 def test_exponents_that_overflow():
     table = np.array([[1e305, 1.7e308]])
     with np.errstate(all="ignore"):
