@@ -181,7 +181,8 @@ def arrays_of(stated) -> dict:
 def judge_file(stated, result, findings) -> None:
     """Save a result and its problem, let the standalone checker read both, and report what it faults."""
     module = checker()
-    if module is None or not result.letters.size or result.certificate is None:
+    is_empty = not result.letters.size and result.status.name != "INFEASIBLE"
+    if module is None or is_empty or result.certificate is None:
         return
     with tempfile.TemporaryDirectory() as folder:
         at, beside = Path(folder, "result.npz"), Path(folder, "problem.npz")

@@ -129,6 +129,7 @@ def judge_infeasible(stated, result, findings: Findings) -> None:
     """Report a claim that the limits cannot be met, if a channel meets them."""
     if result.proof is not rdc.Proof.CERTIFIED:
         findings.note("infeasible_unproved")
+    bounds.judge_file(stated, result, findings)
     answer = feasible.can_be_met(stated)
     if answer is False:
         return

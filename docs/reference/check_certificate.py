@@ -18,8 +18,9 @@ import math
 import sys
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ MOST_BYTES = 2**30  # a file may not unpack to more
 HALF = 2.0**-53  # largest relative error of one operation
 SMALL = 1e-290  # more than all that is lost to underflow, and less than anything that matters
 RAISED = 1e-40  # entries of decisions are raised to this
+SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit is read as the least value
 ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
 STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT STALLED STOPPED_BY_CALLBACK INTERRUPTED"
 DEGREE = 10  # of the polynomials on the line
@@ -162,6 +164,26 @@ class Problem:
     def forbidden(self) -> np.ndarray:
         """Pairs that some linear loss forbids."""
         return np.any([np.isinf(loss.data) for loss in self.losses if loss.kind == "table"], axis=0)
+
+    @cached_property
+    def least(self) -> dict[str, Any]:
+        """Balls of the least means of the losses whose limits are below them by no more than a rounding."""
+        losses = [loss for loss in self.losses if loss.name in self.bounds and loss.kind != "points"]
+        least = {loss.name: least_mean(loss, self) for loss in losses}
+        allowed = {loss.name: self._rounding_of_least(loss, least[loss.name]) for loss in losses}
+        below = {name: value - self.bounds[name] for name, value in least.items()}
+        return {name: value for name, value in least.items() if below[name] > 0 and below[name] <= allowed[name]}
+
+    def _rounding_of_least(self, loss: Loss, least: Any) -> Any:
+        """Return by how much a least mean may be off that is computed in floating point."""
+        if loss.kind == "table":
+            return least * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
+        return least * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Balls of the limits on losses, as they are read."""
+        return {name: self.least.get(name, arb(bound)) for name, bound in self.bounds.items()}
 
 
 def problem_of(arrays: dict[str, Any]) -> Problem:
@@ -409,6 +431,13 @@ def exact_mean(loss: Loss, channel: Channel, problem: Problem) -> Fraction | Non
     return mean / Fraction(loss.scale)
 
 
+def exact_least(loss: Loss, problem: Problem) -> Fraction:
+    """Return the least mean of a linear loss as a fraction."""
+    masses = list(map(Fraction, problem.stored.tolist()))
+    least = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
+    return sum((mass * Fraction(x) for mass, x in zip(masses, least, strict=True)), Fraction(0)) / sum(masses)
+
+
 # ------------------------------------------------------------------------------------------------ the dual bound
 
 
@@ -448,7 +477,7 @@ def trivial_bound(problem: Problem) -> Any:
     return total(arb(charged.get(loss.name, 0.0)) * least_mean(loss, problem) for loss in problem.losses)
 
 
-def plane(problem: Problem, dual: Dual, price: Any, losses: dict[str, float]) -> Any:
+def plane(problem: Problem, dual: Dual, price: Any, losses: dict[str, Any]) -> Any:
     """Return p.u - log C less multipliers times losses: no channel with these means has a lower rate."""
     value = total(mass * u for mass, u in zip(problem.masses, dual.u, strict=True)) - price.log()
     return value - total(arb(dual.multipliers[name]) * loss for name, loss in losses.items())
@@ -459,9 +488,10 @@ def dual_bound(problem: Problem, dual: Dual, price: Any) -> Any:
     if problem.multipliers is not None:
         is_usable = all(value <= problem.multipliers[name] for name, value in dual.multipliers.items())
         return plane(problem, dual, price, {}) if is_usable else None
-    charged = {name: problem.bounds.get(name, math.inf) for name in dual.multipliers if name != problem.objective}
-    if math.inf in charged.values():
+    names = [name for name in dual.multipliers if name != problem.objective]
+    if not problem.bounds.keys() >= set(names):
         return None
+    charged = {name: problem.limits[name] for name in names}
     value = plane(problem, dual, price, charged)
     if problem.objective == "rate":
         return value
@@ -480,17 +510,37 @@ def largest_price(problem: Problem, dual: Dual, proof: dict[str, Any]) -> Any:
         return None
     reduced = [reduced_label(label.data, dual.multipliers[label.name]) for label in labels]
     parts, short = parts_of(reduced, len(problem.masses))
-    largest, totals, known = 0.0, np.zeros(1), {"line"} if is_line else set()
+    largest, totals, known = arb(0), np.zeros(1), {"line"} if is_line else set()
+    factor = total(label.factor for label in reduced)
     for g, part in enumerate(parts):
-        amounts, columns = amounts_of(problem, dual, part, total(label.factor for label in reduced), proof)
+        amounts, columns = amounts_of(problem, dual, part, factor, proof)
         names = ("places_columns", "places", "splits", "ends")
         own = {name: proof[f"{g}_{name}"] for name in names if f"{g}_{name}" in proof}
         bounds, sums = part_bounds(part, amounts, columns, own)
-        largest, totals = max(largest, float(bounds.max())), totals + sums[columns]
+        highest = arb(float(bounds.max()))
+        if problem.losses[0].kind == "table" and not part.spans:
+            highest = _sharpened(problem, dual, part, factor, bounds, columns)
+        largest, totals = largest.max(highest), totals + sums[columns]
         known |= {f"{g}_{name}" for name in own}
     if not proof.keys() <= known:
         raise Refuted(f"The proof has {min(proof.keys() - known)!r}, which this problem has no use for.")
-    return arb(upper(arb(largest) + short * 2 * arb(float(totals.max()))))
+    return arb((largest + short * 2 * arb(float(totals.max()))).upper())
+
+
+def _sharpened(problem: Problem, dual: Dual, part: Part, factor: Any, bounds: np.ndarray, columns: np.ndarray) -> Any:
+    """Return a ball that no price of a part without classes exceeds, given bounds: the highest ones as balls."""
+    used = [loss for loss in problem.losses if loss.kind == "table" and loss.name in dual.multipliers]
+    factors, largest = [arb(-dual.multipliers[loss.name]) for loss in used], arb(0)
+    firsts = np.unique(columns, return_index=True)[1]
+    for column in np.argsort(-bounds).tolist():
+        if arb(float(bounds[column])) <= largest:
+            break
+        price, j = arb(0), int(firsts[column])
+        for i in part.rows[~problem.forbidden[part.rows, j]].tolist():
+            costs = (minus * float(loss.data[i, j]) for minus, loss in zip(factors, used, strict=True))
+            price += problem.masses[i] * (dual.u[i] + factor + total(costs)).exp()
+        largest = largest.max(price)
+    return arb(largest.upper()) if largest.is_finite() else arb(float(bounds.max()))
 
 
 class Reduced(NamedTuple):
@@ -577,7 +627,7 @@ def amounts_of(problem: Problem, dual: Dual, part: Part, factor: Any, proof: dic
     shared = [dual.u[i] + factor + total(map(arb, part.tops[k].tolist())) for k, i in enumerate(part.rows.tolist())]
     if problem.losses[0].kind == "points":
         weights = _line_weights(problem.losses[0], dual, part, proof) if used else np.ones((1, part.rows.size))
-        amounts = weights * _scale(problem, part, shared) * (1 + 4 * HALF) + SMALL
+        amounts = weights * _scale(problem, part.rows, shared) * (1 + 4 * HALF) + SMALL
         return amounts, np.arange(len(amounts))
     forbidden = problem.forbidden[part.rows]
     tables = [np.where(forbidden, 0.0, loss.data[part.rows]) for loss in used]
@@ -590,13 +640,31 @@ def amounts_of(problem: Problem, dual: Dual, part: Part, factor: Any, proof: dic
         multiplier, least = dual.multipliers[loss.name], np.where(forbidden, np.inf, table).min(axis=1)
         shared = [ball - arb(multiplier) * x for ball, x in zip(shared, least.tolist(), strict=True)]
         high, low = _added(high, low, multiplier, table[:, firsts], least[:, None])
-    amounts = exp_up(-high) * (1 - low + low * low) * _scale(problem, part, shared)[:, None] * (1 + 8 * HALF) + SMALL
+    moved = np.array([[float(ball.mid())] for ball in shared])  # where no letter is the best for all losses, it is huge
+    high, low = _moved(high, low, moved, len(used))
+    scale = _scale(problem, part.rows, [ball - x for ball, x in zip(shared, moved.ravel().tolist(), strict=True)])
+    amounts = exp_up(-high) * (1 - low + low * low) * scale[:, None] * (1 + 8 * HALF) + SMALL
+    amounts = np.where(high > -690, amounts, np.inf)
     return np.where(forbidden[:, firsts], 0.0, amounts).T, columns
 
 
-def _scale(problem: Problem, part: Part, exponents: list[Any]) -> np.ndarray:
-    pairs = zip(part.rows.tolist(), exponents, strict=True)
+def _scale(problem: Problem, rows: np.ndarray, exponents: list[Any]) -> np.ndarray:
+    pairs = zip(rows.tolist(), exponents, strict=True)
     return np.array([upper(problem.masses[i] * exponent.exp()) for i, exponent in pairs])
+
+
+def _moved(high: np.ndarray, low: np.ndarray, start: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return two doubles whose sum is no more than high + low - start, the second a rounding of the first.
+
+    The second double of `_added` went through 8 roundings for each of `count` losses at most, of numbers below `count`
+    times 2^-50 of the sum: once start is taken off, they are not small beside what is left any more.
+    """
+    first, rest = _two_sum(high, -start)
+    second = low + rest - (count + 1) ** 2 * 2.0**-96 * (high + np.abs(start))
+    first, second = _two_sum(first, second)
+    is_lost = ~(np.isfinite(first) & np.isfinite(second))  # beyond the range of floats the term is zero
+    is_zero = np.isposinf(high) & np.isfinite(start)
+    return np.where(is_lost, np.where(is_zero, np.inf, -np.inf), first), np.where(is_lost, 0.0, second)
 
 
 def _added(high: Any, low: Any, multiplier: float, table: np.ndarray, least: np.ndarray) -> tuple[Any, Any]:
@@ -919,6 +987,7 @@ class Examination:
     def __init__(self, header: dict[str, Any], problem: Problem) -> None:
         self.header, self.problem, self.report = header, problem, Report()
         self.is_certified = header.get("proof") == "CERTIFIED"
+        self.is_refutation = header.get("status") == "INFEASIBLE"  # the certificate is about the rate
 
     def run(self, arrays: dict[str, Any]) -> None:
         """Examine everything; what is wrong becomes a fault."""
@@ -929,6 +998,13 @@ class Examination:
             self._without_certificate(bound)
             return
         channel, dual = channel_of(arrays, self.problem), dual_of(arrays, self.problem)
+        self.report.notes += [
+            f"The limit on {name}, {self.problem.bounds[name]!r}, is below its least value by a rounding: read as that."
+            for name in self.problem.least
+        ]
+        if self.is_refutation:
+            self._check_refutation(channel, dual, arrays)
+            return
         self._check_multipliers(dual)
         rate, attained = self._attained(channel)
         price = self._largest_price(dual, arrays)
@@ -951,9 +1027,10 @@ class Examination:
         self._require(header.get("proof") in ("CERTIFIED", "UNVERIFIED", "NONE"), "The word for the proof is unknown.")
         if header.get("unit") not in ("nat", "bit") or not isinstance(certificate, dict | None):
             raise Refuted("The unit is unknown, or the header's certificate is malformed.")
-        for objective in (header.get("objective"), (certificate or header).get("objective")):
-            if objective != self.problem.objective:
-                raise Refuted(f"The result is about {objective!r}, but the problem about {self.problem.objective!r}.")
+        own = "rate" if self.is_refutation else self.problem.objective
+        for given, needed in ((header, self.problem.objective), (certificate or {"objective": own}, own)):
+            if given.get("objective") != needed:
+                raise Refuted(f"The result is about {given.get('objective')!r}, but it has to be about {needed!r}.")
         for key in ("losses", "multipliers"):
             values = header.get(key)
             if not isinstance(values, dict) or list(values) != names or {*map(type, values.values())} != {float}:
@@ -991,7 +1068,7 @@ class Examination:
                 loss.name,
                 means[loss.name],
                 self.problem.bounds.get(loss.name),
-                lambda loss=loss: exact_mean(loss, channel, self.problem),
+                lambda loss=loss: self._exact_excess(loss, channel, means[loss.name]),
             )
         self._check_limit("rate", rate, self.problem.rate_bound, lambda: None)
         charges = (self.problem.multipliers or {}).items()
@@ -1013,8 +1090,22 @@ class Examination:
 
     def _check_limit(self, name: str, mean: Any, limit: float | None, exact: Callable[[], Fraction | None]) -> None:
         if limit is not None:
-            self.report.excess[name] = upper(mean - limit)
-            self._require(is_at_most(mean, arb(limit), exact), f"The channel exceeds the limit on {name}, {limit!r}.")
+            excess = mean - self.problem.limits.get(name, arb(limit))
+            self.report.excess[name] = upper(excess)
+            is_met = is_at_most(excess, arb(0), exact)
+            self._require(is_met, f"The channel exceeds the limit on {name}, {limit!r}.")
+            if is_met:
+                self.report.excess[name] = min(upper(excess), 0.0)
+
+    def _exact_excess(self, loss: Loss, channel: Channel, mean: Any) -> Fraction | None:
+        """Return by how much a mean exceeds its limit, as it is read, where that is known exactly."""
+        name = loss.name
+        if loss.kind == "label":
+            is_same = name in self.problem.least and abs(mean - self.problem.least[name]) < SAME
+            return Fraction(0) if is_same else None
+        value = exact_mean(loss, channel, self.problem)
+        limit = exact_least(loss, self.problem) if name in self.problem.least else Fraction(self.problem.bounds[name])
+        return None if value is None else value - limit
 
     def _largest_price(self, dual: Dual, arrays: dict[str, Any]) -> Any:
         """Return a bound of all prices, None where there is none; what is wrong with the proof becomes a fault."""
@@ -1047,15 +1138,41 @@ class Examination:
         is_kept = rate is None or high.is_nan() or is_at_most(rate, high + slack, lambda: None)
         self._require(is_kept, f"The channel's rate is above what the header says, {upper(high)!r}.")
         if low > 0 and self.is_certified:
-            told = self.problem.bounds if self.problem.objective == "rate" else self.header["losses"]
+            told = self.problem.limits if self.problem.objective == "rate" else self.header["losses"]
             charged = {name: told.get(name, math.inf) for name in dual.multipliers}
             is_proved = price is not None and low <= plane(self.problem, dual, price, charged) + slack
             self._require(is_proved, f"The header's lower bound of the rate, {upper(low)!r}, is not proved.")
 
+    def _check_refutation(self, channel: Channel, dual: Dual, arrays: dict[str, Any]) -> None:
+        """Check that the limits on losses need a rate that is beyond H(X), which no rate is, or the limit on it."""
+        self._require(not channel.letters.size, "No channel is said to meet the limits, but there is one.")
+        price = self._largest_price(dual, arrays)
+        loose = replace(self.problem, objective="rate", rate_bound=None)
+        needed = None if price is None else dual_bound(loose, dual, price)
+        needed = needed if needed is not None and needed.is_finite() else arb(0)
+        entropy = -total(map(x_log_x, self.problem.masses))
+        limit = arb(math.inf if self.problem.rate_bound is None else self.problem.rate_bound)
+        largest = limit if limit < entropy else entropy
+        self._require(
+            needed > largest,
+            f"The limits are proved to need a rate of {lower(needed)!r}, which is not beyond {upper(largest)!r}.",
+        )
+        low, high = self._claim("lower", is_certificates=True), self._claim("upper", is_certificates=True)
+        self._require(  # beyond H(X) every bound follows, of the rates of channels that are none
+            low.is_nan() or low <= needed or needed > entropy,
+            f"The certificate claims {upper(low)!r} at least, but {lower(needed)!r} is proved.",
+        )
+        highs = [high, self._claim("objective_upper"), self._claim("rate_upper")]
+        is_silent = all(value.is_nan() or value == arb(math.inf) for value in highs)
+        self._require(is_silent, "An upper bound is claimed, but no channel is said to meet the limits.")
+        if needed > largest:
+            self.report.notes.append(f"No channel meets the limits: they need a rate of {lower(needed)!r} at least.")
+            self.report.lower = math.inf
+
     def _without_certificate(self, bound: Any) -> None:
-        if self.header.get("status") == "INFEASIBLE" or self.is_certified:
+        if self.is_refutation or self.is_certified:
             for loss in self.problem.losses:
-                if least_mean(loss, self.problem) > arb(self.problem.bounds.get(loss.name, math.inf)):
+                if loss.name in self.problem.limits and least_mean(loss, self.problem) > self.problem.limits[loss.name]:
                     self.report.notes.append(f"No channel meets the limit on {loss.name}.")
                     self.report.lower = math.inf
                     return

@@ -53,8 +53,8 @@ def test_judge_of_right_and_wrong_answers():
     result = rdc.solve(COIN.problem())
     assert not kinds(COIN, result)
     boast = replace(result.certificate, lower=result.certificate.lower + 1e-9)
-    assert kinds(COIN, replace(result, certificate=boast)) == {"lower_beyond"}
-    assert kinds(COIN, replace(result, rate_lower=result.rate_lower + 1e-6)) == {"order", "lower_beyond"}
+    assert kinds(COIN, replace(result, certificate=boast)) == {"lower_beyond", "checker"}
+    assert kinds(COIN, replace(result, rate_lower=result.rate_lower + 1e-6)) == {"order", "lower_beyond", "checker"}
     assert "under_reported" in kinds(COIN, replace(result, objective_upper=result.objective_upper - 1e-10))
     assert kinds(COIN, replace(result, channel=result.channel * 1.1)) == {"row"}
     above = {"distortion": np.nextafter(0.125, 1)}
@@ -66,10 +66,10 @@ def test_judge_of_right_and_wrong_answers():
 def test_judge_of_claims_that_limits_cannot_be_met():
     claim = rdc.solve(COIN.problem().with_limits(D=0.2, rate=0.001))
     assert claim.status is rdc.Status.INFEASIBLE
-    assert kinds(COIN, claim) == {"false_infeasible"}
-    assert kinds(replace(COIN, rate=0.5), claim) == {"false_infeasible"}
+    assert kinds(COIN, claim) == {"false_infeasible", "checker"}
+    assert kinds(replace(COIN, rate=0.5), claim) == {"false_infeasible", "checker"}
     assert not kinds(replace(COIN, rate=0.001), claim)
-    assert kinds(replace(COIN, bounds={"distortion": 0.0}), claim) == {"false_infeasible"}
+    assert kinds(replace(COIN, bounds={"distortion": 0.0}), claim) == {"false_infeasible", "checker"}
 
 
 def test_judge_of_prices_of_soft_decisions():
@@ -78,7 +78,7 @@ def test_judge_of_prices_of_soft_decisions():
     result = rdc.solve(stated.problem())
     assert not kinds(stated, result)
     boast = replace(result.certificate, lower=result.certificate.lower + 1e-6)
-    assert kinds(stated, replace(result, certificate=boast)) == {"lower_beyond"}
+    assert kinds(stated, replace(result, certificate=boast)) == {"lower_beyond", "checker"}
 
 
 def test_command(tmp_path):

@@ -16,11 +16,7 @@ from hypothesis import strategies as st
 from proof_maker import checker
 
 import rdcsolve as rdc
-
-try:
-    from rdcsolve.problems.storage import arrays_of
-except ImportError:  # its earlier name
-    from rdcsolve.problems.archive import arrays_of
+from rdcsolve.problems.storage import arrays_of
 
 BALLS = 200  # bits, where a test checks a checker's balls
 
@@ -344,7 +340,7 @@ def test_what_needs_no_certificate(tmp_path):
     shifted = np.asarray(arrays_of(infeasible)["distortion"]) + 0.25
     problem = rdc.Problem.from_arrays(infeasible.p_x, shifted, D=0.2)
     rdc.solve(problem).save(tmp_path / "result.npz")
-    result, problem = checker.read(tmp_path / "result.npz"), arrays_of(problem)
+    result, problem = changed(checker.read(tmp_path / "result.npz"), "certificate", None), arrays_of(problem)
     report = checker.check_arrays(result, problem)
     assert report.valid
     assert report.notes == ["No channel meets the limit on distortion."]
@@ -353,6 +349,111 @@ def test_what_needs_no_certificate(tmp_path):
     assert not checker.check_arrays(claims_less, problem).valid  # for its bounds are infinite
     nothing = changed(changed(claims_less, "objective_lower", 0.0), "objective_upper", math.inf)
     assert checker.check_arrays(nothing, problem).valid
+
+
+def a_refuted_problem(kind):
+    p, d = np.array([0.4, 0.3, 0.2, 0.1]), 1 - np.eye(4)
+    if kind == "a loss":
+        return rdc.Problem.from_arrays(p, d + [[0.1], [0.2], [0.3], [0.4]], D=0.19)
+    if kind == "two losses":
+        return rdc.Problem.from_arrays(p, d, D=0.3, losses={"other": 1 - d}, limits={"other": 0.3})
+    if kind == "rate":
+        return rdc.Problem.from_arrays(p, d, D=0.1).with_limits(rate=0.1)
+    if kind == "minimised":
+        losses = {"other": 1 - d, "third": d}
+        limited = rdc.Problem.from_arrays(p, d, losses=losses, limits={"other": 0.3, "third": 0.3})
+        return limited.minimising("distortion", rate=1.0)
+    label = np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])
+    return rdc.Problem.from_arrays(p, d, [label], D=0.5, C=[0.3])
+
+
+REFUTED = ["a loss", "two losses", "rate", "minimised", "label"]
+
+
+def a_refutation(kind, folder, bits=False):
+    problem = a_refuted_problem(kind)
+    answer = rdc.solve(problem)
+    assert answer.status is rdc.Status.INFEASIBLE
+    (answer.in_bits() if bits else answer).save(folder / "result.npz")
+    return checker.read(folder / "result.npz"), arrays_of(problem)
+
+
+@pytest.mark.parametrize("bits", [False, True])
+@pytest.mark.parametrize("kind", REFUTED)
+def test_limits_that_no_channel_meets(kind, bits, tmp_path):
+    result, problem = a_refutation(kind, tmp_path, bits)
+    report = checker.check_arrays(result, problem)
+    assert report.valid, report
+    assert report.lower == report.upper == math.inf
+    assert "No channel meets the limits" in report.notes[-1]
+
+
+@pytest.mark.parametrize("kind", REFUTED)
+def test_limits_that_are_said_to_be_met_by_no_channel(kind, tmp_path):
+    """Looser limits, weaker numbers, claims beside the refutation: nothing of it is confirmed."""
+    result, problem = a_refutation(kind, tmp_path)
+    names = [name for name in problem if name.startswith(("bound", "rate"))]
+    limits = {name: np.asarray(problem[name]) * 2 + 0.5 for name in names}
+    for faulty, stated in [
+        (result, problem | limits),
+        (result | {"certificate_u": moved(result["certificate_u"], 0, 90.0)}, problem),
+        (result | {"certificate_multipliers": result["certificate_multipliers"] * 0}, problem),
+        (changed(result, "certificate.objective", "lagrangian"), problem),
+        (changed(result, "objective_upper", 1.0), problem),
+        (changed(result, "rate_upper", 1.0), problem),
+        (changed(result, "certificate.upper", 1.0), problem),
+        (changed(result, "status", "OPTIMAL"), problem),
+        (result | {"letters": np.array([0]), "channel": np.ones((4, 1))}, problem),
+    ]:
+        assert not checker.check_arrays(faulty, stated).valid
+    boast = checker.check_arrays(changed(result, "certificate.lower", lambda value: value + 1e-9), problem)
+    assert boast.valid is (kind != "rate")  # where no channel meets the limits on losses, there is no rate to bound
+
+
+# ------------------------------------------------------------------------------------------------ limits at the least
+
+
+LEAST_MASSES = np.array([0.1, 0.2, 0.7])
+LEAST_LOSS = np.array([[0.1, 1.0, 2.0], [1.0, 0.3, 2.0], [2.0, 1.0, 0.7]])
+
+
+def at_the_least(bound):
+    """A problem whose limit is near the exact least mean, and a result with the channel that attains it."""
+    problem = {"p_x": LEAST_MASSES, "distortion": LEAST_LOSS, "bound_distortion": np.array(bound)}
+    with ctx.workprec(checker.PRECISION):
+        stated = checker.problem_of(problem)
+        least, needed = checker.least_mean(stated.losses[0], stated), math.log(3)
+        return a_result(np.eye(3), losses={"distortion": float(least)}, upper=needed), problem, least
+
+
+def test_a_limit_that_is_the_least_value_but_for_a_rounding():
+    _, _, least = at_the_least(1.0)
+    with ctx.workprec(checker.PRECISION):
+        nearest = checker.lower(least)
+    for below, is_read in [(0.0, True), (2.0**-52, True), (5 * 2.0**-53, True), (2.0**-49, False)]:
+        bound = nearest - below * nearest
+        result, problem, _ = at_the_least(bound)
+        report = checker.check_arrays(result, problem)
+        assert report.valid is is_read, report
+        assert any("read as that" in note for note in report.notes) is is_read
+        assert (report.excess["distortion"] <= 0) is is_read
+        spoiled = np.eye(3)
+        spoiled[0, :2] = 1 - 1e-15, 1e-15  # not at the least value any more
+        assert not checker.check_arrays(result | {"certificate_channel": spoiled}, problem).valid
+
+
+def test_a_limit_that_is_the_least_entropy_but_for_a_rounding():
+    label = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75]])
+    problem = {"p_x": LEAST_MASSES, "distortion": LEAST_LOSS, "labels_0": label, "entropy_told": np.array(0)}
+    with ctx.workprec(checker.PRECISION):
+        stated = checker.problem_of(problem)
+        least = checker.lower(checker.least_mean(stated.losses[1], stated))
+        mean = float(checker.least_mean(stated.losses[0], stated))
+    losses = {"distortion": mean, "told": least}
+    for below, is_read in [(0.0, True), (1e-15, True), (1e-14, False)]:
+        result = a_result(np.eye(3), losses=losses, upper=math.log(3))
+        report = checker.check_arrays(result, problem | {"bound_told": np.array(least - below)})
+        assert report.valid is is_read, report
 
 
 # ------------------------------------------------------------------------------------------------ files
@@ -521,6 +622,57 @@ def test_exponents_in_two_doubles(least, difference, multiplier, held):
     with ctx.workprec(BALLS):
         exact = arb(held) * (1 + arb(2) ** -60) + arb(multiplier) * (arb(table.item()) - least)
         assert abs(arb(high.item()) + rest.item() - exact) <= abs(exact) * 1e-29 + 1e-300
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 1.0, 1e3, 1e9, 1e12]))
+@settings(max_examples=40, deadline=None)
+def test_amounts_where_no_letter_is_the_best_for_all_losses(seed, size):
+    """Then u less the least losses leaves the range of exponentials, but less what a letter costs it does not."""
+    rng = np.random.default_rng(seed)
+    tables = [rng.random((3, 4)) for _ in range(2)]
+    multipliers = rng.random(2) * size + 1.0
+    u = (multipliers[0] * tables[0] + multipliers[1] * tables[1]).min(axis=1) + rng.normal(size=3)
+    problem = {"p_x": np.array([0.5, 0.25, 0.25]), "distortion": tables[0], "loss_other": tables[1]}
+    with ctx.workprec(BALLS), np.errstate(all="ignore"):
+        stated = checker.problem_of(problem)
+        names = [loss.name for loss in stated.losses]
+        dual = checker.Dual(dict(zip(names, multipliers.tolist(), strict=True)), [arb(x) for x in u.tolist()])
+        [part], _ = checker.parts_of([], 3)
+        amounts, columns = checker.amounts_of(stated, dual, part, arb(0), {})
+        for i, j in np.ndindex(3, 4):
+            costs = sum(arb(m) * arb(t[i, j]) for m, t in zip(multipliers.tolist(), tables, strict=True))
+            exact = stated.masses[i] * (dual.u[i] - costs).exp()
+            assert arb(amounts[columns[j], i]) >= exact
+            assert arb(amounts[columns[j], i]) <= exact * (1 + 1e-13) + 1e-280
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_prices_of_listed_letters_are_exact(seed):
+    """The largest one is a ball that is as sharp as its precision: claims need leave no room."""
+    rng = np.random.default_rng(seed)
+    d = rng.random((5, 6))
+    d[rng.integers(5), rng.integers(5)] = np.inf
+    p = rng.dirichlet(np.ones(5))
+    problem = {"p_x": p, "distortion": d, "loss_other": rng.random((5, 6))}
+    multipliers, u = rng.random(2) * 10, rng.normal(size=5)
+    with ctx.workprec(BALLS), np.errstate(all="ignore"):
+        stated = checker.problem_of(problem)
+        names = [loss.name for loss in stated.losses]
+        dual = checker.Dual(dict(zip(names, multipliers.tolist(), strict=True)), [arb(x) for x in u.tolist()])
+        found = checker.largest_price(stated, dual, {})
+        prices = []
+        for j in range(6):
+            rows = np.flatnonzero(np.isfinite(d[:, j])).tolist()
+            costs = [
+                [arb(m) * float(t[i, j]) for m, t in zip(multipliers.tolist(), (d, problem["loss_other"]), strict=True)]
+                for i in rows
+            ]
+            prices.append(
+                sum(stated.masses[i] * (dual.u[i] - sum(cost)).exp() for i, cost in zip(rows, costs, strict=True))
+            )
+        assert all(price.lower() <= found for price in prices)
+        assert found <= max(price.upper() for price in prices) * (1 + arb(2) ** -150)
 
 
 def test_exponents_that_overflow():
