@@ -177,7 +177,8 @@ class Problem:
     def _rounding_of_least(self, loss: Loss, least: Any) -> Any:
         """Return by how much a least mean may be off that is computed in floating point."""
         if loss.kind == "table":
-            return least * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
+            rounding = least * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
+            return min(rounding, arb(ROUNDING * float(np.ptp(loss.data[~self.forbidden]))), key=upper)
         return least * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
 
     @property

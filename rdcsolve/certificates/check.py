@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates.floating import FloatNumbers, RowsOnDemand
+from rdcsolve.certificates.floating import LIMIT_TOLERANCE, FloatNumbers, RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput
@@ -22,9 +22,6 @@ from rdcsolve.problems import Problem
 
 ROW_TOLERANCE = 1e-9
 """How far from one a row of the channel may sum; below it, the row is rescaled before anything else."""
-
-LIMIT_TOLERANCE = 1e-12
-"""By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
 
 
 class Checkable(Protocol):

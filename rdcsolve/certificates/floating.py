@@ -34,6 +34,9 @@ from rdcsolve.rounding import (
     weighted_sums,
 )
 
+LIMIT_TOLERANCE = 1e-12
+"""By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
+
 _PAIRS_AT_A_TIME = 1 << 18
 _ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
 
@@ -190,12 +193,16 @@ class FloatNumbers:
         """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.
 
         Whoever limits a loss to its least mean computes it as a sum of n products, and may end below the exact one.
+        Where losses have a large constant part that rounding could hide a difference that matters: 1e-12 of the spread,
+        to which limits are met in floating point, is the most.
         The least entropy of a label is known here only to a rounding, which the slack of limits covers.
         """
         if m >= len(self.linear) or not self.is_shifted[m]:
             return False
         room = self.room(m, bound)
-        return room < 0 and -room <= UNIT * (self.n_rows + 4) * float(self.masses @ np.abs(self.shifts[m]))
+        if room >= 0 or -room > UNIT * (self.n_rows + 4) * float(self.masses @ np.abs(self.shifts[m])):
+            return False
+        return -room <= LIMIT_TOLERANCE * self.spread(m)
 
     def least_mean(self, m: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""

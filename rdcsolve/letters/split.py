@@ -43,7 +43,7 @@ class SplitSpace(LetterSpace):
         problem = self.problem
         if index >= len(problem.linear_losses):
             return super().least_loss(index)
-        used = problem.p_x > 0
+        used = np.flatnonzero(problem.p_x > 0)
         matrix = problem.linear_losses[index].block(used)
         if problem.forbidden is not None:
             matrix = np.where(problem.forbidden[used], math.inf, matrix)

@@ -108,7 +108,7 @@ class TupleSpace(LetterSpace):
 
     def _stacked(self, which: np.ndarray) -> np.ndarray:
         """Return what tells the symbols apart for a target, one column each."""
-        used = self.base.p_x > 0
+        used = np.flatnonzero(self.base.p_x > 0)
         parts = [self.base.linear_losses[m].block(used) for m in which]
         if self.base.forbidden is not None:
             parts.append(self.base.forbidden[used].astype(float))

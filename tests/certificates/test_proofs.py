@@ -15,8 +15,8 @@ from rdcsolve.certificates.check import examine
 from rdcsolve.certificates.elementary import FLOAT, LOG_ERROR, expm1_upper
 from rdcsolve.certificates.proof import PartProof
 from rdcsolve.certificates.weightings import DEGREE, Base, line_columns
+from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.pricing.record import Tree, _together
-from rdcsolve.letters.space import space_of
 from rdcsolve.problems import DistortionLimit, LabelEntropyLimit
 
 flint = pytest.importorskip("flint")

@@ -198,8 +198,8 @@ def test_blahut_arimoto_on_9216_points_gives_rows_on_demand():
     assert result.q.sum() == pytest.approx(1.0, abs=1e-12)
     assert result.channel.rows(slice(0, 2)).sum(axis=1) == pytest.approx(np.ones(2), abs=1e-12)
     assert 0 <= result.rate_upper - result.channel.rate() < 1e-12
-    with pytest.raises(InvalidInput, match=r"loss 'distortion' is not stored|channel has .* and is not stored"):
-        result.certificate.verify(problem)
+    with pytest.raises(InvalidInput, match=r"channel has .* and is not stored"):
+        np.asarray(result.channel)
 
 
 def test_a_limit_is_met_by_rows_on_demand(monkeypatch):

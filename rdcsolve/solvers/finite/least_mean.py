@@ -12,6 +12,7 @@ from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
 from rdcsolve.problems.structures import LossStructure, row_blocks
+from rdcsolve.rounding import EPS
 from rdcsolve.solvers.finite.recovery import Primal, complete, constant
 
 EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
@@ -123,10 +124,12 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
     means = {m: _weighted_sum(structures[m], p, letters) for m in (index, *limited)}
+    # a mixture of letters is rounded, and would end above a limit by a digit of its last place as often as below
+    tightened = problem.bounds[limited] - 16 * EPS * np.abs(problem.bounds[limited])
     answer = linprog(
         means[index],
         A_ub=np.array([means[m] for m in limited]) if limited else None,
-        b_ub=problem.bounds[limited] if limited else None,
+        b_ub=tightened if limited else None,
         A_eq=np.ones((1, letters.size)),
         b_eq=[1.0],
         bounds=(0, None),
