@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,7 +58,6 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
         Its limits can be met.
     index : int
     """
-    from scipy.optimize import linprog
     from scipy.sparse import coo_array
 
     symbols = np.flatnonzero(problem.p_x > 0)
@@ -70,15 +69,8 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     means = {m: p[rows] * problem.linear_losses[m].block()[symbols[rows], columns] for m in (index, *limited)}
     count = np.arange(rows.size)
-    answer = linprog(
-        means[index],
-        A_ub=np.array([means[m] for m in limited]),
-        b_ub=problem.bounds[limited],
-        A_eq=coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size)),
-        b_eq=np.ones(symbols.size),
-        bounds=(0, None),
-        method="highs",
-    )
+    rows_sum = coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size))
+    answer = _programme(means[index], [means[m] for m in limited], problem.bounds[limited], rows_sum)
     channel = np.zeros(allowed.shape)
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
@@ -113,8 +105,6 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
         Some constant output meets its limits.
     index : int
     """
-    from scipy.optimize import linprog
-
     symbols = np.flatnonzero(problem.p_x > 0)
     p = problem.p_x[symbols]
     usable = np.ones(problem.n_letters, dtype=bool)
@@ -124,17 +114,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
     means = {m: _weighted_sum(structures[m], p, letters) for m in (index, *limited)}
-    # a mixture of letters is rounded, and would end above a limit by a digit of its last place as often as below
-    tightened = problem.bounds[limited] - 16 * EPS * np.abs(problem.bounds[limited])
-    answer = linprog(
-        means[index],
-        A_ub=np.array([means[m] for m in limited]) if limited else None,
-        b_ub=tightened if limited else None,
-        A_eq=np.ones((1, letters.size)),
-        b_eq=[1.0],
-        bounds=(0, None),
-        method="highs",
-    )
+    answer = _programme(means[index], [means[m] for m in limited], problem.bounds[limited], np.ones((1, letters.size)))
     if answer.status != 0:
         raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
     masses = np.maximum(answer.x, 0)
@@ -169,6 +149,30 @@ def _weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) 
     if structure.forbids:
         return p @ structure.block(None, letters)
     return structure.weighted_sum(p)[letters]
+
+
+def _programme(objective: np.ndarray, limited: list[np.ndarray], bounds: np.ndarray, sums: Any) -> Any:
+    """Return what HiGHS says of: minimise objective.x such that limited.x <= bounds and sums.x = 1, x >= 0.
+
+    A mixture is rounded, and would end above a bound by a digit of its last place as often as below. So bounds are
+    lowered by some such digits first, which a bound at the least value may not leave room for.
+    """
+    from scipy.optimize import linprog
+
+    upper = np.array(limited) if limited else None
+    for lowered in (16 * EPS, 0.0):
+        answer = linprog(
+            objective,
+            A_ub=upper,
+            b_ub=bounds - lowered * np.abs(bounds) if limited else None,
+            A_eq=sums,
+            b_eq=np.ones(sums.shape[0]),
+            bounds=(0, None),
+            method="highs",
+        )
+        if answer.status == 0:
+            break
+    return answer
 
 
 def _blocks(counted: Sequence[tuple[float, LossStructure]]) -> Iterator[tuple[slice, np.ndarray]]:
