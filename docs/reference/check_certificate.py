@@ -178,7 +178,9 @@ class Problem:
         """Return by how much a least mean may be off that is computed in floating point."""
         if loss.kind == "table":
             rounding = least * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
-            return min(rounding, arb(ROUNDING * float(np.ptp(loss.data[~self.forbidden]))), key=upper)
+            largest = np.where(self.forbidden, -math.inf, loss.data).max(axis=1)
+            spread = float((largest - np.where(self.forbidden, math.inf, loss.data).min(axis=1)).max())
+            return min(rounding, arb(ROUNDING * spread), key=upper) if spread else rounding
         return least * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
 
     @property

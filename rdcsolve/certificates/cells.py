@@ -74,8 +74,8 @@ class CellBounds:
     def __init__(self, part: Part, weights: np.ndarray, elementary: Elementary) -> None:
         self.part, self.weights, self.elementary = part, weights, elementary
         n, n_groups = part.powers.shape
-        self.unit = LOG_ERROR + units(n + 8)
-        self.sum_error = units(sum_units(n_groups) + 2 * n + 24)
+        self.unit = elementary.caution * (LOG_ERROR + units(n + 8))
+        self.sum_error = elementary.caution * units(sum_units(n_groups) + 2 * n + 24)
         squares = (part.powers[:, None] * part.powers).reshape(n * n, n_groups)
         self.products = np.concatenate([np.ones((1, n_groups)), part.powers, squares]).T
         self.most_rows = max(1, _ENTRIES // n_groups)
@@ -136,7 +136,7 @@ class CellBounds:
             ratios[:, a:b, : b - a] = own = vertices / centre[:, None] - 1
             spread = np.maximum(spread, np.abs(own).max(axis=(1, 2)))
             powers, top = part.powers[a:b], part.tops[k]
-            ends = self.elementary.log(np.maximum(vertices, _RAISED)) @ powers - top
+            ends = _times(self.elementary.log(np.maximum(vertices, _RAISED)), powers) - top
             at_centre = self.elementary.log(centre) @ powers - top
             low += ends.min(axis=1)
             middle += at_centre
@@ -163,17 +163,18 @@ class CellBounds:
         """
         powers = self.part.powers[a:b]
         whole = float(powers.sum(axis=0).max()) * (1 + units(b - a + 4))
-        rise = (ratios @ powers).max(axis=1)
+        rise = _times(ratios, powers).max(axis=1)
         size = (np.abs(ratios).max(axis=(1, 2))[:, None] + 2) * powers.sum(axis=0)
-        y = (rise + units(2 * (b - a) + 8) * size) / whole
+        caution = self.elementary.caution
+        y = (rise + caution * units(2 * (b - a) + 8) * size) / whole
         y = y + EPS * np.abs(y)
-        series = y - y * y * (0.5 - y / 3) + units(8) * (np.abs(y) + y * y * (1 + np.abs(y)))
+        series = y - y * y * (0.5 - y / 3) + caution * units(8) * (np.abs(y) + y * y * (1 + np.abs(y)))
         far = y > 0.5
         if far.any():
             log = self.elementary.log(1 + y[far])
-            series[far] = log + (LOG_ERROR * (np.abs(log) + 0.125) + units(2))
+            series[far] = log + caution * (LOG_ERROR * (np.abs(log) + 0.125) + units(2))
         value = at_centre + whole * series
-        return np.minimum(value + units(4) * (np.abs(at_centre) + whole * np.abs(series)), 0.0)
+        return np.minimum(value + caution * units(4) * (np.abs(at_centre) + whole * np.abs(series)), 0.0)
 
     def _first(self, seen: Cells, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the bounds by a chord above every term and a tangent above its root, pairs in the order of `which`.
@@ -182,11 +183,11 @@ class CellBounds:
         ratios err by 3 roundings of 1 + spread, the products by the terms listed in `error`.
         """
         part, degree = self.part, self.part.degree
-        drop = (seen.high - seen.low) * (1 + units(4))
+        drop = (seen.high - seen.low) * (1 + self.elementary.caution * units(4))
         chord = np.maximum(self._chord(drop, degree), 1.0)
         middle = seen.middle + self.unit * (np.abs(seen.middle) + part.sizes)
         root = (middle - seen.high) / degree
-        root = root + units(4) * (np.abs(middle) + np.abs(seen.high)) / degree
+        root = root + self.elementary.caution * units(4) * (np.abs(middle) + np.abs(seen.high)) / degree
         fall = expm1_upper(self.elementary, root)
         scale = exp_upper(self.elementary, seen.high)
         wide = 1 + seen.spread[:, None]
@@ -226,8 +227,8 @@ class CellBounds:
         long, square = np.zeros(seen.middle.shape), np.zeros(seen.middle.shape)
         for a, b in part.labels:
             own = seen.ratios[:, a:b, : b - a]
-            long += np.abs(own @ part.powers[a:b]).max(axis=1)
-            square += (own**2 @ part.powers[a:b]).max(axis=1)
+            long += np.abs(_times(own, part.powers[a:b])).max(axis=1)
+            square += _times(own**2, part.powers[a:b]).max(axis=1)
         spread = seen.spread[:, None]
         near = (1 - spread) * (1 - units(4))
         size = 1 + part.row_powers
@@ -236,7 +237,7 @@ class CellBounds:
         third = first**3 + 3 * first * second + 2 * square * spread / near**3
         allowance = self.unit * (np.abs(seen.middle) + part.sizes)
         power = exp_upper(self.elementary, np.minimum(np.minimum(long, allowance - seen.middle), HIGHEST))
-        error = units(32) * size * (1 + long + square) ** 2
+        error = self.elementary.caution * units(32) * size * (1 + long + square) ** 2
         slack = power * third / 6 * (1 + units(32)) + error
         g = exp_upper(self.elementary, seen.middle + allowance)
         terms = self.weights[columns] * g[which]
@@ -257,6 +258,11 @@ class CellBounds:
         mixed = (corners @ second) @ across
         both = (corners * first[:, None]) @ across
         return moments[:, 0], (straight[:, :, None] + straight[:, None, :] + mixed - both).max(axis=(1, 2))
+
+
+def _times(vertices: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """Return vertices (C, V, S) times powers (S, G), shape (C, V, G): one product of matrices, not C of them."""
+    return (vertices.reshape(-1, vertices.shape[2]) @ powers).reshape(*vertices.shape[:2], -1)
 
 
 def _corners(ratios: np.ndarray, labels: list[tuple[int, int]]) -> np.ndarray:

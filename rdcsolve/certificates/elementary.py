@@ -22,9 +22,14 @@ class Elementary(Protocol):
     ----------
     excess : float
         An upper bound of an exponential is at most this much above it, as a fraction of it.
+    caution : float
+        By what allowances for rounding are multiplied. One would do; where the functions are only taken to be good, it
+        is three, so that what is proved is never the weaker of the two: a computed number errs by at most the
+        allowance, so that with three of them it is at least two above the exact one, and with one at most two.
     """
 
     excess: float
+    caution: float
 
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
         """Return numbers not below exp(x), and above it by a fraction of at most `excess`; x in [LOWEST, HIGHEST]."""
@@ -39,6 +44,7 @@ class FloatElementary:
     """NumPy's, taken to be good to four units in the last place."""
 
     excess = 2.0**-46
+    caution = 3.0
 
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
         """See `Elementary`: more than four units are added, so that the proved pair of ball arithmetic is not above."""

@@ -75,6 +75,7 @@ class ProvedElementary:
     """The two elementary functions of ball arithmetic; see `Elementary`."""
 
     excess = EXCESS
+    caution = 1.0
 
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
         """Return numbers not below exp(x)."""

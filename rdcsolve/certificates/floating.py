@@ -194,7 +194,7 @@ class FloatNumbers:
 
         Whoever limits a loss to its least mean computes it as a sum of n products, and may end below the exact one.
         Where losses have a large constant part that rounding could hide a difference that matters: 1e-12 of the spread,
-        to which limits are met in floating point, is the most.
+        to which limits are met in floating point, is the most, unless no choice of letters makes any difference.
         The least entropy of a label is known here only to a rounding, which the slack of limits covers.
         """
         if m >= len(self.linear) or not self.is_shifted[m]:
@@ -202,7 +202,8 @@ class FloatNumbers:
         room = self.room(m, bound)
         if room >= 0 or -room > UNIT * (self.n_rows + 4) * float(self.masses @ np.abs(self.shifts[m])):
             return False
-        return -room <= LIMIT_TOLERANCE * self.spread(m)
+        spread = self.problem.spread(m)
+        return not spread or -room <= LIMIT_TOLERANCE * spread
 
     def least_mean(self, m: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""

@@ -37,10 +37,7 @@ def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     elementary = numbers.elementary
     multipliers = numbers.multipliers[numbers.first_label :].tolist()
     left = reduced(numbers.labels, multipliers, numbers.n_rows, elementary)
-    gain = np.zeros(numbers.n_rows)
-    for part in left.parts:
-        gain[part.rows] = part.gain + left.factor
-    base = base_of(numbers, gain)
+    base = base_of(numbers, left.gain(numbers.n_rows))
     columns = _columns(numbers, proof, base)
     if columns is None:
         return math.inf, False
@@ -59,7 +56,7 @@ def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     if not math.isfinite(largest):
         return math.inf, True
     log = float(elementary.log(np.array([largest]))[0])
-    log += LOG_ERROR * (abs(log) + 0.125)
+    log += elementary.caution * LOG_ERROR * (abs(log) + 0.125)
     value = base.scale + log
     value = up(value + EPS * (abs(base.scale) + abs(log)) + numbers.log_mass)
     return value, numbers.proof is not None or value <= _ENOUGH
@@ -150,7 +147,8 @@ class _PartBound:
         which = np.searchsorted(self.numbers, self.proof.places_columns)
         logs = self.elementary.log(r)
         sizes = (np.abs(logs) + 0.125) @ part.powers + np.abs(part.tops).sum(axis=0)
-        exponents = logs @ part.powers - part.top + (LOG_ERROR + units(part.n_classes + len(part.labels) + 6)) * sizes
+        allowance = self.elementary.caution * (LOG_ERROR + units(part.n_classes + len(part.labels) + 6))
+        exponents = logs @ part.powers - part.top + allowance * sizes
         terms = weights[which] * exp_upper(self.elementary, exponents)
         moments = weighted_sums(terms, np.ascontiguousarray(part.powers.T))
         found = row_sums(terms)
@@ -161,7 +159,7 @@ class _PartBound:
             found += steepest - total
             size += steepest + total
         count = units(2 * sum_units(weights.shape[1]) + sum_units(part.n_classes) + 2 * len(part.labels) + 8)
-        found = found + count * size + TINY
+        found = found + self.elementary.caution * count * size + TINY
         bounds = np.full(len(weights), math.inf)
         np.minimum.at(bounds, which, found)
         return bounds

@@ -100,6 +100,13 @@ class Reduced:
     parts: list[Part]
     factor: float
 
+    def gain(self, n_rows: int) -> np.ndarray:
+        """Return what every symbol's exponents gain, shape (n,), not rounded in any direction."""
+        gain = np.zeros(n_rows)
+        for part in self.parts:
+            gain[part.rows] = part.gain
+        return gain + self.factor
+
 
 @dataclass(frozen=True, eq=False)
 class _Label:
@@ -178,7 +185,8 @@ def _largest_exponent(powers: np.ndarray, elementary: Elementary) -> np.ndarray:
     log_whole = elementary.log(np.where(whole > 0, whole, 1.0))
     value = row_sums(powers * logs) - whole * log_whole
     size = row_sums(powers * np.abs(logs)) + whole * (np.abs(log_whole) + 1.0)
-    return np.minimum(value + (2 * LOG_ERROR + units(2 * sum_units(powers.shape[1]) + 8)) * size, 0.0)
+    allowance = elementary.caution * (2 * LOG_ERROR + units(2 * sum_units(powers.shape[1]) + 8))
+    return np.minimum(value + allowance * size, 0.0)
 
 
 def _corners(convex: list[_Label], n_rows: int) -> list[np.ndarray]:

@@ -23,6 +23,7 @@ DEGREE = 10
 _CRAMER = 1.0866  # |H_n(z)| exp(-z^2 / 2) <= 1.0865 sqrt(2^n n!) for all n and z (Indritz 1961)
 _ROUNDINGS = 100 * EPS
 _PAIRS = 1 << 18
+_FAR = 1e300  # what is as far below all else is nothing
 
 
 class Columns(NamedTuple):
@@ -53,7 +54,7 @@ class Base(NamedTuple):
     start : numpy.ndarray
         Shape (n,): u_i less what the losses' least values cost, rounded up.
     scale : float
-        No smaller than any exponent with what it gains and the logarithm of its mass, but for roundings.
+        No smaller than any exponent with its gain and the logarithm of its mass, but for roundings.
     """
 
     masses: np.ndarray
@@ -91,8 +92,7 @@ def base_of(numbers: FloatNumbers, gain: np.ndarray) -> Base:
     ----------
     numbers : FloatNumbers
     gain : numpy.ndarray
-        Shape (n,), <= 0: what every symbol's exponents gain by the best decisions. Multipliers of labels as large as
-        10^10 take as much from them as u adds, and the scale is that of what is left.
+        Shape (n,): what all exponents of a symbol gain later.
     """
     high, low = numbers.exponents
     start = high + (np.abs(low) + units(4) * np.abs(high))
@@ -126,7 +126,7 @@ def listed_columns(numbers: FloatNumbers, base: Base) -> Iterator[Columns]:
         for m, part in zip(active, parts, strict=True):
             with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
                 exponents -= numbers.multipliers[m] * part[:, first - letters.start]
-        exponents += count * (2 * np.abs(base.start)[:, None] + np.abs(np.maximum(exponents, LOWEST + base.scale)))
+        exponents += count * (2 * np.abs(base.start)[:, None] + np.abs(np.maximum(exponents, -_FAR)))
         if banned is not None:
             exponents[banned[:, first - letters.start]] = -math.inf
         yield Columns(first, exponents, None)
@@ -191,7 +191,8 @@ def _gaussians(
     centre = 0.5 * cells.sum(axis=1)
     half = np.maximum(cells[:, 1] - centre, centre - cells[:, 0]) * root * (1 + units(8))
     z = root * (points[:, None] - centre)
-    squares = z * z
+    with np.errstate(over="ignore"):
+        squares = np.minimum(z * z, _FAR)
     h = elementary.exp_upper(np.maximum(-0.5 * squares, LOWEST))
     before = np.zeros_like(h)
     sums = np.zeros((*z.shape, DEGREE + 1))
@@ -209,8 +210,7 @@ def _gaussians(
     factors = np.minimum(np.maximum(sums, 0.0), (_CRAMER * (1 + 1e-9) * most)[:, None])
     factors = (factors + remainder[:, None]) * (1 + units(4))
     exponents = base.start[:, None] - 0.5 * squares
-    floor = np.maximum(-squares, -4000.0 - 2 * abs(base.scale))
-    exponents += units(24) * (np.abs(base.start)[:, None] - floor + longest * np.abs(z))
+    exponents += units(24) * (np.abs(base.start)[:, None] + squares + longest * np.abs(z))
     columns = np.repeat(exponents[:, :, None], DEGREE + 1, axis=2)
     return columns.reshape(points.size, -1), factors.reshape(points.size, -1)
 

@@ -22,6 +22,8 @@ from rdcsolve.testing.evaluation import (
 from rdcsolve.testing.feasibility import LIMIT_TOLERANCE, check_channel
 from rdcsolve.testing.listed import listed, with_many_letters
 
+_SPREAD_TOLERANCE = 1e-12  # of losses' spreads, by which limits may be exceeded in floating point
+
 
 def check_bounds(result: Any, tolerance: float = 1e-9) -> None:
     """Check that the bounds are in order, and that the status is honest about the gap between them.
@@ -128,7 +130,8 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
         With `channel`, `letters`, bounds on the objective, and a `certificate` with `u` and `multipliers`.
     problem : Problem
     tolerance : float, optional
-        Nats; by default the gap that the result reports, plus what exceeding limits within 1e-9 can be worth.
+        Nats; by default the gap that the result reports, plus what exceeding limits by 1e-9 of themselves, or by 1e-12
+        of the losses' spreads, can be worth.
 
     Raises
     ------
@@ -152,7 +155,7 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
         require(close, f"only the trivial lower bound {trivial:.6g} follows, and the channel is {excess:.3g} above it")
         return
     if tolerance is None:
-        tolerance = gap / worth + LIMIT_TOLERANCE * _paid(problem, lam)
+        tolerance = gap / worth + LIMIT_TOLERANCE * _paid(problem, lam) + _SPREAD_TOLERANCE * _spread(problem, lam)
     _check_prices(problem, channel, dual, tolerance, slack)
     _check_slackness(problem, reached, lam, tolerance + slack)
 
@@ -161,6 +164,14 @@ def _paid(problem: Problem, multipliers: np.ndarray) -> float:
     """Return lambda.b over the limits: what exceeding all of them by the factor two is worth, in nats."""
     limited = np.isfinite(problem.bounds)
     return float(multipliers[limited] @ problem.bounds[limited]) + (problem.rate_bound or 0.0)
+
+
+def _spread(problem: Problem, multipliers: np.ndarray) -> float:
+    """Return lambda.spread over the limits on linear losses: the scale on which the check of certificates has slack."""
+    losses = problem.linear_losses
+    limited = [m for m in range(len(losses)) if np.isfinite(problem.bounds[m]) and multipliers[m] > 0]
+    used = np.flatnonzero(problem.p_x > 0)
+    return sum(float(multipliers[m]) * losses[m].spread(used) for m in limited)
 
 
 def _check_prices(problem: Problem, channel: np.ndarray, dual: Dual, tolerance: float, slack: float) -> None:

@@ -103,6 +103,20 @@ def test_the_proof_of_a_search_replays_to_its_bound(seed):
         assert found.dearest.log_prices.max() - 1e-12 <= check.log_max_price <= found.log_upper + 2e-12
 
 
+@pytest.mark.parametrize("size", [100.0, 500.0, 2000.0])
+def test_proofs_at_large_multipliers(size):
+    """Exponents are hundreds or thousands of nats below those without a label; roundings grow with the multiplier."""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        problem = random_problem(rng, kinds=("noisy", "sparse", "noisy and erased"), n_labels=1)
+        problem = problem.at_multipliers(distortion=1.0, label_entropy=size)
+        certificate, found = random_certificate(problem, rng)
+        for arithmetic in ("float", "ball"):
+            check = examine(certificate, problem, arithmetic)
+            largest = found.dearest.log_prices.max()
+            assert largest - 1e-12 <= check.log_max_price <= found.log_upper + 5e-13 * size
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_no_letter_is_dearer_than_what_is_proved(seed):
     rng = np.random.default_rng(1000 + seed)
