@@ -78,7 +78,7 @@ class GridKernel(BlockKernel):
     def gram(self, weights: np.ndarray, letters: np.ndarray | None = None) -> np.ndarray:
         """Return K' diag(weights) K on some letters, shape (m, m); by midpoints where the loss allows it.
 
-        Squared error on an even grid has K_ia K_ib = exp(-lambda |a - b|^2 / 2) exp(-2 lambda |x_i - (a + b) / 2|^2):
+        Squared error on an even grid has K_ia K_ib = exp(-lambda (a - b)^2 / 2) exp(-2 lambda (x_i - (a + b) / 2)^2):
         one more Kronecker product, with a grid of half steps, and a gather of m^2 numbers.
         """
         if self._midpoints is None:

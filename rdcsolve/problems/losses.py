@@ -67,7 +67,7 @@ class Loss:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(n_x, n_y): symbols and letters."""
+        """Number of symbols, and of letters."""
         return self.structure.shape
 
     @property

@@ -133,6 +133,8 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     prices = np.zeros((scales.size, problem.n_letters))
     for rows, mixed in _blocks(counted):
         below = tangent[rows, None] - mixed
+        if problem.forbidden is not None:  # by a loss that may have no weight
+            below = np.where(problem.forbidden[symbols[rows]], -np.inf, below)
         with np.errstate(over="ignore"):  # an infinite price proves nothing, and is not chosen
             prices += [p[rows] @ np.exp(s * below) for s in scales]
     bounds = []
