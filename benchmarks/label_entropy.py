@@ -19,8 +19,8 @@ from pathlib import Path  # noqa: E402
 
 import bottleneck_peers  # noqa: E402
 import numpy as np  # noqa: E402
+from markdown_table import clock, table  # noqa: E402
 from measure import median_of, save  # noqa: E402
-from tables import clock, table  # noqa: E402
 
 import rdcsolve as rdc  # noqa: E402
 from rdcsolve.data.kmeans import kmeans_codebook  # noqa: E402

@@ -24,6 +24,7 @@ from measure import ONE_THREAD
 os.environ.update(ONE_THREAD)
 
 import numpy as np  # noqa: E402
+from markdown_table import seconds  # noqa: E402
 from measure import median_of, peak_megabytes, save  # noqa: E402
 from peers import PEERS, evaluate  # noqa: E402
 
@@ -177,15 +178,6 @@ def report(row: dict[str, Any]) -> None:
                 f"  {'':15} {seconds(needed)} CPU to a certified {CERTIFIED:.0e} ({about}): "
                 f"{needed / ours['cpu']:.3g} x rdcsolve to {ours['gap']:.0e}"
             )
-
-
-def seconds(value: float) -> str:
-    """Return a time in a fixed width, as hours, minutes, seconds or milliseconds."""
-    if value >= 7200:
-        return f"{value / 3600:8.1f} h"
-    if value >= 120:
-        return f"{value / 60:6.1f} min"
-    return f"{value:8.2f} s" if value >= 1 else f"{1e3 * value:7.1f} ms"
 
 
 def main() -> None:

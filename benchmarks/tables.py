@@ -7,26 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from solvers_vs_peers import LABELS, seconds
-
-
-def table(header, rows):
-    """Print a Markdown table."""
-    print("| " + " | ".join(header) + " |")
-    print("|" + "---|" * len(header))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
-    print()
-
-
-def clock(value):
-    """Return a time without padding."""
-    return seconds(value).strip()
-
-
-def times(ratio):
-    """Return a ratio to two digits."""
-    return f"{ratio:.2g}" if ratio < 100 else f"{round(ratio, -2):,.0f}" if ratio >= 1000 else f"{ratio:.0f}"
+from markdown_table import clock, table, times
+from solvers_vs_peers import LABELS
 
 
 def ours(rows):
@@ -108,7 +90,7 @@ def main():
         ],
     )
     if "label_entropy" in saved:
-        import label_entropy  # which itself needs this module
+        import label_entropy
 
         label_entropy.show(saved["label_entropy"])
 

@@ -18,8 +18,8 @@ import time  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+from markdown_table import clock, table  # noqa: E402
 from measure import median_of, save  # noqa: E402
-from tables import clock, table  # noqa: E402
 
 import rdcsolve as rdc  # noqa: E402
 from rdcsolve.information import entropy  # noqa: E402

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .explore import plot
     from .explore.sweep import sweep
     from .explore.tradeoff import tradeoff
+    from .letters import LetterSpace, SearchedSpace
     from .problems import (
         ClassifierLossLimit,
         DistortionLimit,
@@ -52,6 +53,7 @@ _MEMBERS = {
     "certificates": ["Certificate"],
     "errors": ["InvalidInput", "MissingExtra", "RdcError", "SaveFailed", "SolverFailed", "UnreadableFile"],
     "explore": ["sweep", "tradeoff"],
+    "letters": ["LetterSpace", "SearchedSpace"],
     "problems": [
         "ClassifierLossLimit",
         "DistortionLimit",
@@ -104,6 +106,7 @@ __all__ = [
     "InteriorPoint",
     "InvalidInput",
     "LabelEntropyLimit",
+    "LetterSpace",
     "LossLimit",
     "MissingExtra",
     "Problem",
@@ -113,6 +116,7 @@ __all__ = [
     "Region",
     "Result",
     "SaveFailed",
+    "SearchedSpace",
     "SolverFailed",
     "Source",
     "Status",

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import secrets
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from rdcsolve.errors import SaveFailed, UnreadableFile
+
+MOST_BYTES = 1 << 30
+"""How much the arrays of a compressed archive may take in memory, unless the file itself is larger."""
+
+_PACKED = "its arrays were compressed, which a saved result never is; save it again with Result.save"
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -41,15 +48,15 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the header and the arrays of a file, refusing pickles.
+    """Return the header and the arrays of a file that `write` wrote; nothing is unpickled or inflated.
 
     Raises
     ------
     UnreadableFile
-        If the file is missing, damaged, pickled, or has no header.
+        If the file is missing, damaged, pickled, packed again, or has no header.
     """
     path = Path(path)
-    arrays = _read(path)
+    arrays = read_arrays(path, packed=False)
     if "header" not in arrays or arrays["header"].dtype.kind != "U" or arrays["header"].ndim:
         raise UnreadableFile(f"{path} is an npz archive but not a saved result; write it with Result.save")
     try:
@@ -57,6 +64,61 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
     except (ValueError, RecursionError) as error:
         raise UnreadableFile(f"{path} is damaged: its header is not JSON ({error})") from error
     return header if isinstance(header, dict) else {}, arrays
+
+
+def read_arrays(
+    path: Path, wanted: Callable[[str], object] | None = None, *, packed: bool = True, most_bytes: int = MOST_BYTES
+) -> dict[str, np.ndarray]:
+    """Return arrays of an npz archive, by name, refusing pickles and sizes beyond a limit before anything is read.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : callable, optional
+        Of a name: whether the array is to be read; others are not touched. By default all.
+    packed : bool, optional
+        Whether arrays may be compressed. Stored as they are, they cannot be larger than the file.
+    most_bytes : int, optional
+        How much compressed arrays may take in memory together.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing, damaged, pickled, not an archive of arrays, or larger inside than it may be.
+    """
+    try:
+        with open(path, "rb") as stream:
+            check(stream.read(6) != b"\x93NUMPY", "it is a single array; save the arrays by name, with numpy.savez")
+        with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
+            entries = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            if wanted is not None:
+                entries = [info for info in entries if wanted(info.filename.removesuffix(".npy"))]
+            check(packed or all(info.compress_type == zipfile.ZIP_STORED for info in entries), _PACKED)
+            check(len({info.filename for info in entries}) == len(entries), "it holds two arrays of one name")
+            declared = sum(info.file_size for info in entries)
+            limit = max(most_bytes, 2 * os.fstat(stream.fileno()).st_size)
+            check(declared <= limit, f"its arrays take {declared:,} bytes, more than {limit:,}; save smaller ones")
+            return {info.filename.removesuffix(".npy"): _array(archive, info) for info in entries}
+    except FileNotFoundError as error:
+        raise UnreadableFile(f"{path} does not exist; check the path (the current folder is {Path.cwd()})") from error
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{path} cannot be read: {error}") from error
+    except Exception as error:  # damage makes zipfile, zlib and numpy raise nearly anything
+        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        raise UnreadableFile(f"{path} is damaged, pickled, or not a saved archive ({reason})") from error
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    """Return one array, once its own header agrees with the size that the archive declares."""
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        reading = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = reading(stream)
+        check(not dtype.hasobject, f"{info.filename} is pickled")
+        size = math.prod(shape) * dtype.itemsize
+        check(stream.tell() + size == info.file_size, f"{info.filename} is not of the size that its header declares")
+    with archive.open(info) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
 
 
 @contextmanager
@@ -79,21 +141,6 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise SaveFailed(
             f"{path} was not written ({reason}); free some space there, or choose a folder you may write to"
         ) from error
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an archive, refusing pickles."""
-    try:
-        with open(path, "rb") as stream:  # ours to close: numpy leaves it open when the archive is damaged
-            archive = np.load(stream, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise ValueError("it holds a single array")
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise UnreadableFile(f"{path} does not exist; check the path (the current folder is {Path.cwd()})") from error
-    except Exception as error:  # damage makes zipfile, zlib and numpy raise nearly anything
-        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-        raise UnreadableFile(f"{path} is damaged, pickled, or not a saved result ({reason})") from error
 
 
 def array(arrays: dict[str, np.ndarray], name: str, ndim: int, kind: Any = np.float64) -> np.ndarray:

@@ -2,5 +2,6 @@
 
 from rdcsolve.certificates.certificate import Certificate
 from rdcsolve.certificates.check import Verification
+from rdcsolve.certificates.proof import PriceProof
 
-__all__ = ["Certificate", "Verification"]
+__all__ = ["Certificate", "PriceProof", "Verification"]

@@ -1,7 +1,8 @@
 """What a check needs of a certificate, in ball arithmetic: intervals that hold the exact values.
 
 Stored floats are exact as they stand, masses and rows of the channel are divided by their exact sums, and
-every operation of python-flint (Johansson 2017) widens its interval by its own rounding.
+every operation of python-flint (Johansson 2017) widens its interval by its own rounding. Prices over soft decisions are
+bounded as in floating point, with elementary functions whose errors are proved.
 """
 
 from __future__ import annotations
@@ -9,97 +10,89 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from operator import mul
 from typing import Any
 
 import numpy as np
 
+from rdcsolve.certificates.elementary import Elementary
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.errors import MissingExtra
-from rdcsolve.problems import Problem
+from rdcsolve.rounding import units
 
 try:
     from flint import arb, ctx
 
-    from rdcsolve.certificates.exponential import HIGHEST, LOWEST, exp_upper, float_above
+    from rdcsolve.certificates.exponential import HIGHEST, LOWEST, PROVED, exp_upper, float_above
 except ImportError as error:
     raise MissingExtra.of("ball", "verification in ball arithmetic") from error
 
 _BITS = 128
+_RESOLVED = 1e-30  # of an excess that is a difference of logarithms: equal ones differ by less
 _TINY = 1e-40  # -x log x < 1e-37 for all smaller x
 _UNIT = arb(0.5, 0.5)  # holds [0, 1]
 
 
 class BallNumbers(FloatNumbers):
-    """The numbers of `FloatNumbers`, each as a ball; same interface and same parameters.
+    """The numbers of `FloatNumbers`, each the end of a ball; same interface and same parameters.
 
     The cost is some 2 microseconds, and 0.6 per loss, for every positive entry of the channel: a few seconds
     for 10^6 of them. Pricing adds some 40 nanoseconds per pair of symbol and letter, and 2 microseconds per
     symbol for every letter whose price is within rounding of the largest.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        u: np.ndarray,
-        multipliers: np.ndarray,
-        letters: np.ndarray,
-        channel: np.ndarray,
-    ) -> None:
-        super().__init__(problem, u, multipliers, letters, channel)
-        self.masses = problem.p_x[self.symbols]
-        self._moments: tuple[Any, list[Any]] | None = None
+    elementary: Elementary = PROVED
+    _log_price: Any = None  # log C as a ball, where that is known better than to a float
 
     def context(self) -> AbstractContextManager[None]:
         """Return the context that sets the precision, and puts the caller's back at the end."""
         return _precision(_BITS)
 
-    def number(self, value: float) -> Any:
-        """Return a stored number, exactly."""
-        return arb(value)
+    def counts_as_least(self, m: int, bound: float) -> bool:
+        """Return whether a bound is below the least mean by no more than its rounding; see `FloatNumbers`.
 
-    def lower_end(self, value: Any) -> float:
-        """Return the largest float that is not above any number of the ball; -inf if there is none."""
-        return 0.0 - self.upper_end(-value)  # never -0.0
+        Here also for labels: nothing in ball arithmetic may exceed a limit, not even by a rounding.
+        """
+        if m < self.first_label:
+            return super().counts_as_least(m, bound)
+        least = self._least_entropies[m - self.first_label]
+        return bool(arb(bound) < least) and bool(arb(bound) >= least - self.entropy_rounding(m))
 
-    def upper_end(self, value: Any) -> float:
-        """Return the smallest float that is not below any number of the ball; inf if there is none."""
-        return float_above(value)
+    @cached_property
+    def _least_entropies(self) -> list[Any]:
+        """H(S | X) of every label."""
+        return [_dot_of(self.masses, [_entropy(row) for row in label]) / self._total for label in self.labels]
 
-    def mean_u(self) -> Any:
-        """Return p.u, nats."""
-        return _dot(self.masses, self.u) / self._total()
+    # ------------------------------------------------------------------------------------------- from below
 
-    def log_max_price(self) -> Any:
-        """Return log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats.
+    def log_largest_listed(self) -> float:
+        """Return the smallest float not below log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats.
 
         Proved bounds in plain floats single out the letters that can have the largest price; only theirs are
         computed as balls.
         """
-        if self.free is not None:
-            return arb(self.largest_free_price().log_upper) + arb(0, 2.0**-50)
-        if self.label_multipliers.any():
-            # proved bounds in plain floats, which allow for every rounding, that of the masses' sum included
-            return arb(self.largest_price().log_upper) + arb(0, 2.0**-50)
-        guess = super().log_max_price()
-        n_letters = self.losses[0].shape[1]
-        bounds = self._price_bounds(guess) if math.isfinite(guess) else np.full(n_letters, math.inf)
-        weights = list(map(mul, map(arb, self.masses.tolist()), (arb(u).exp() for u in self.u.tolist())))
+        guess = super().log_largest_listed()
+        if not math.isfinite(guess):
+            return math.inf
+        bounds = self._price_bounds(guess)
+        triples = zip(self.masses.tolist(), self.u.tolist(), self.u_rest.tolist(), strict=True)
+        weights = [arb(mass) * (arb(u) + arb(rest)).exp() for mass, u, rest in triples]
         scale = arb(-guess).exp()
         largest = arb(0)
         for a in np.argsort(-bounds).tolist():
             if arb(bounds[a]) < largest * scale:
                 break
             largest = largest.max(self._price(a, weights))
-        return (largest / self._total()).log()
+        self._log_price = (largest / self._total).log()
+        return _upper_end(self._log_price)
 
     def _price(self, a: int, weights: list[Any]) -> Any:
         """Return sum_i weights_i exp(-lambda.L(i, a)); equal rows of losses share one exponential."""
-        columns = np.column_stack([matrix[self.symbols, a] for matrix in self.losses])
+        columns = np.column_stack([self.block(m, np.array([a])) for m in range(len(self.linear))])
         allowed = np.flatnonzero(np.isfinite(columns).all(axis=1))
-        active = np.flatnonzero(self.multipliers)
-        rows, which = np.unique(columns[np.ix_(allowed, active)], axis=0, return_inverse=True)
-        factors = [arb(-multiplier) for multiplier in self.multipliers[active].tolist()]
+        rows, which = np.unique(columns[allowed][:, self.active], axis=0, return_inverse=True)
+        factors = [arb(-multiplier) for multiplier in self.multipliers[self.active].tolist()]
         kernel = [sum(map(mul, factors, map(arb, row)), arb(0)).exp() for row in rows.tolist()]
         terms = (weights[i] * kernel[k] for i, k in zip(allowed.tolist(), which.ravel().tolist(), strict=True))
         return sum(terms, arb(0))
@@ -107,65 +100,131 @@ class BallNumbers(FloatNumbers):
     def _price_bounds(self, guess: float) -> np.ndarray:
         """Return a proved upper bound of exp(-guess) times every letter's price, inf where there is none.
 
-        Exponents are sums of M + 2 terms and err by less than 2^-50 (M + 3) of the sum of their sizes, itself
-        at most 2 |u| + 2 |guess| + |exponent|. They are cut from below where their terms do not matter.
+        Exponents go through M + 5 roundings of numbers no larger than |e|, |guess| and their own size; they are cut
+        from below where their terms do not matter.
         """
-        error = 2.0**-50 * (len(self.losses) + 3)
-        base = self.u - guess + error * 2.0 * (np.abs(self.u) + abs(guess)) + 1e-300
-        bounds = np.full(self.losses[0].shape[1], math.inf)
-        if np.abs(self.u).max() > 1e300:
-            return bounds
-        for columns in self._blocks(bounds.size):
-            exponent = np.repeat(base[:, None], columns.stop - columns.start, axis=1)
-            for multiplier, matrix in zip(self.multipliers.tolist(), self.losses, strict=True):
-                block = self._rows(matrix[:, columns])
-                if multiplier > 0:
-                    with np.errstate(over="ignore"):  # far below LOWEST
-                        exponent -= multiplier * block
-                else:
-                    exponent[np.isinf(block)] = -math.inf
-            exponent += error * np.abs(np.maximum(exponent, LOWEST))
+        count = units(len(self.active) + 8)
+        high, low = self.exponents
+        start = high + (np.abs(low) + 2 * count * (np.abs(high) + abs(guess)))
+        bounds = np.full(self.problem.n_letters, math.inf)
+        for columns in self.blocks(bounds.size):
+            exponent = self._costed(start, columns) - guess
+            exponent += count * np.abs(np.maximum(exponent, LOWEST))
             usable = (exponent <= HIGHEST).all(axis=0)
             sums = self.masses @ exp_upper(np.clip(exponent, LOWEST, HIGHEST))
-            sums *= 1.0 + 2.0**-50 * self.masses.size
+            sums *= 1.0 + units(self.masses.size + 4)
             bounds[columns] = np.where(usable, sums + 1e-290, math.inf)
         return bounds
 
-    def least_loss(self, index: int) -> Any:
-        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
-        if index >= self.first_label:
-            label = self.labels[index - self.first_label]
-            rows = (sum((w * w.log() for w in map(arb, row[row > 0].tolist())), arb(0)) for row in label)
-            return -sum(map(mul, map(arb, self.masses.tolist()), rows), arb(0)) / self._total()
+    def lower_bound(self, log_largest: float, charged: list[int], target: int | None) -> float:
+        """Return the lower bound that u and the multipliers give; see `FloatNumbers.lower_bound`."""
+        value = (_dot(self.masses, self.u) + _dot(self.masses, self.u_rest)) / self._total
+        value -= arb(log_largest) if self._log_price is None else self._log_price
+        for m in charged:
+            value -= arb(float(self.multipliers[m])) * self._limit(m, float(self.problem.bounds[m]))
+        if target is not None:
+            value = (value - arb(float(self.problem.rate_bound or 0.0))) / arb(float(self.multipliers[target]))
+        return _lower_end(value)
+
+    def least_loss(self, m: int) -> float:
+        """Return the largest float not above the least mean of a loss; H(S | X) for a label."""
+        if m >= self.first_label:
+            return _lower_end(self._least_entropies[m - self.first_label])
         if self.free is not None:
-            return arb(0)
-        return _dot(self.masses, self.least_per_symbol(index)) / self._total()
+            return 0.0
+        return _lower_end(_dot(self.masses, self.shifts[m]) / self._total)
+
+    # ------------------------------------------------------------------------------------------- the channel
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
-        return max(self.upper_end(abs(_excess_over_one(row))) for row in self.channel)
+        return max(_upper_end(abs(_excess_over_one(row))) for row in self.channel)
 
-    def rate(self) -> Any:
-        """Return I(X; A) of the channel, nats; exactly zero if all rows are the same."""
-        if (self.channel == self.channel[0]).all():
-            return arb(0)
-        return self._channel_moments()[0]
+    @cached_property
+    def rate(self) -> float:
+        """The smallest float not below I(X; A), nats; exactly zero if all rows are the same."""
+        return _upper_end(self._rate)
 
-    def mean_loss(self, index: int) -> Any:
-        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label."""
-        if index >= self.first_label:
-            return self._label_entropy(self.labels[index - self.first_label])
-        if self.free is not None:
-            return self._spread_within_letters() * arb(self.free.scale)
-        return self._channel_moments()[1][index]
+    @cached_property
+    def _rate(self) -> Any:
+        return arb(0) if (self.channel == self.channel[0]).all() else self._channel_moments[0]
 
-    def _label_entropy(self, label: np.ndarray) -> Any:
-        """Return H(S | A) = sum_a (q(a) log q(a) - sum_s P(s, a) log P(s, a)), nats."""
-        scales = [share / row_sum for share, row_sum in self._shares()]
+    def rate_excess(self, bound: float) -> float:
+        """Return the smallest float not below I(X; A) - bound."""
+        return _upper_end(self._rate - arb(bound))
+
+    def mean(self, m: int) -> float:
+        """Return the smallest float not below E L under the channel; H(S | A) for a label."""
+        return _upper_end(self._mean(m))
+
+    def excess(self, m: int, bound: float) -> float:
+        """Return the smallest float not below E L - bound."""
+        if self.counts_as_least(m, bound):
+            return self._excess_over_least(m)
+        if m >= len(self.linear):
+            return _upper_end(self._mean(m) - arb(bound))
+        # E (L - bound), so that a loss that is the bound everywhere does not exceed it by the width of a ball
+        excess, limit = arb(0), arb(bound)
+        scales = np.array([share / row_sum for share, row_sum in self._row_shares])
+        for j, letter in enumerate(self.letters.tolist()):
+            used = np.flatnonzero(self.channel[:, j])
+            over = [arb(cost) - limit for cost in self.block(m, np.array([letter]))[used, 0].tolist()]
+            joint = map(mul, scales[used].tolist(), map(arb, self.channel[used, j].tolist()))
+            excess += sum(map(mul, joint, over), arb(0))
+        return _upper_end(excess)
+
+    def _limit(self, m: int, bound: float) -> Any:
+        """Return a bound, or the least mean where it counts as that."""
+        if not self.counts_as_least(m, bound):
+            return arb(bound)
+        if m >= self.first_label:
+            return self._least_entropies[m - self.first_label]
+        return _dot(self.masses, self.shifts[m]) / self._total
+
+    def _excess_over_least(self, m: int) -> float:
+        """Return how far E L is above the least mean; zero where it is that to the last of 100 bits."""
+        if m < len(self.linear):
+            used = [(j, np.flatnonzero(self.channel[:, j])) for j in range(self.letters.size)]
+            blocks = [self.block(m, np.array([letter]))[:, 0] for letter in self.letters.tolist()]
+            if all((blocks[j][rows] == self.shifts[m][rows]).all() for j, rows in used):
+                return 0.0
+        excess = self._mean(m) - self._limit(m, -math.inf if m < 0 else float(self.problem.bounds[m]))
+        return 0.0 if abs(excess) < _RESOLVED else _upper_end(excess)
+
+    def objective(self, target: int | None) -> float:
+        """Return the smallest float not below the problem's objective for the channel."""
+        if target is not None:
+            return self.mean(target)
+        value = self._rate
+        if self.problem.multipliers is not None:
+            for m, multiplier in enumerate(self.problem.multipliers.tolist()):
+                value = value + arb(multiplier) * self._mean(m)
+        return _upper_end(value)
+
+    def _mean(self, m: int) -> Any:
+        """Return E L under the channel, whose forbidden pairs have no mass."""
+        if m not in self._balls:
+            if m >= self.first_label:
+                self._balls[m] = self._label_mean(self.labels[m - self.first_label])
+            elif self.free is not None:
+                self._balls[m] = self._spread_mean() * arb(self.free.scale)
+            else:
+                self._balls[m] = self._channel_moments[1][m]
+        return self._balls[m]
+
+    @cached_property
+    def _balls(self) -> dict[int, Any]:
+        return {}
+
+    def _label_mean(self, label: np.ndarray) -> Any:
+        """Return H(S | A) = sum_a (q(a) log q(a) - sum_s P(s, a) log P(s, a)), nats; rows of the label sum to one."""
+        scales = [share / row_sum for share, row_sum in self._row_shares]
+        sums = [1 + _excess_over_one(row) for row in label]
         entropy = arb(0)
         for column in self.channel.T:
             used = np.flatnonzero(column)
-            joint = [scales[i] * arb(value) for i, value in zip(used.tolist(), column[used].tolist(), strict=True)]
+            pairs = zip(used.tolist(), column[used].tolist(), strict=True)
+            joint = [scales[i] * arb(value) / sums[i] for i, value in pairs]
             classes = np.flatnonzero(label[used].any(axis=0)).tolist()
             if len(classes) < 2:
                 continue  # nothing is left unknown, exactly
@@ -178,10 +237,14 @@ class BallNumbers(FloatNumbers):
             entropy += q * q.log() if q > _TINY else arb(-1e-37) * _UNIT
         return entropy
 
-    def _spread_within_letters(self) -> Any:
+    def _spread_mean(self) -> Any:
         """Return E |X - y(A)|^2 for letters at the means, rounded to floats: no less than at the means themselves."""
-        scales = [share / row_sum for share, row_sum in self._shares()]
-        points, means = self._points_and_means()
+        assert self.free is not None
+        scales = [share / row_sum for share, row_sum in self._row_shares]
+        points = self.own(self.free.points)
+        whole = np.zeros((self.problem.n_x, self.letters.size))
+        whole[slice(None) if self.rows is None else self.rows] = self.channel * self.masses[:, None]
+        means = self.free.means(whole)
         total = arb(0)
         for column, place in zip(self.channel.T, means.tolist(), strict=True):
             used = np.flatnonzero(column)
@@ -191,23 +254,23 @@ class BallNumbers(FloatNumbers):
                 total += sum(map(mul, joint, map(mul, errors, errors)), arb(0))
         return total
 
-    def _shares(self) -> list[tuple[Any, Any]]:
-        """Return every symbol's share of the mass, and the sum of its row."""
-        total = self._total()
+    @cached_property
+    def _row_shares(self) -> list[tuple[Any, Any]]:
+        """Every symbol's share of the mass, and the sum of its row."""
+        total = self._total
         sums = [1 + _excess_over_one(row) for row in self.channel]
         return [(arb(mass) / total, row_sum) for mass, row_sum in zip(self.masses.tolist(), sums, strict=True)]
 
+    @cached_property
     def _channel_moments(self) -> tuple[Any, list[Any]]:
-        """Return the rate and the means of all losses, from one pass over the channel.
+        """The rate and the means of all linear losses, from one pass over the channel.
 
         With rows W_i of sum S_i, the rate is sum p_i W_ia / S_i log W_ia - sum p_i log S_i - sum q_a log q_a.
         """
-        if self._moments is not None:
-            return self._moments
-        shares = self._shares()
+        shares = self._row_shares
         scales = np.array([share / row_sum for share, row_sum in shares])
         rate = -sum((share * row_sum.log() for share, row_sum in shares), arb(0))
-        means = [arb(0)] * len(self.losses)
+        means = [arb(0)] * len(self.linear)
         for j, letter in enumerate(self.letters.tolist()):
             column = self.channel[:, j]
             used = np.argsort(-column)[: np.count_nonzero(column)]
@@ -220,12 +283,12 @@ class BallNumbers(FloatNumbers):
             if used.size:
                 q = sum(joint, arb(0))
                 rate -= q * q.log()
-            for m, matrix in enumerate(self.losses):
-                costs = map(arb, matrix[self.symbols[used], letter].tolist())
+            for m in range(len(self.linear)):
+                costs = map(arb, self.block(m, np.array([letter]))[used, 0].tolist())
                 means[m] += sum(map(mul, joint, costs), arb(0))
-        self._moments = rate, means
-        return self._moments
+        return rate, means
 
+    @cached_property
     def _total(self) -> Any:
         return 1 + _excess_over_one(self.masses)
 
@@ -240,11 +303,36 @@ def _precision(bits: int) -> Iterator[None]:
         ctx.prec = before
 
 
+def _upper_end(value: Any) -> float:
+    """Return the smallest float that is not below any number of the ball; inf if there is none."""
+    return float_above(value)
+
+
+def _lower_end(value: Any) -> float:
+    """Return the largest float that is not above any number of the ball; -inf if there is none."""
+    return 0.0 - float_above(-value)  # never -0.0
+
+
 def _dot(left: np.ndarray, right: np.ndarray) -> Any:
     return sum(map(mul, map(arb, left.tolist()), map(arb, right.tolist())), arb(0))
 
 
+def _dot_of(left: np.ndarray, right: list[Any]) -> Any:
+    return sum(map(mul, map(arb, left.tolist()), right), arb(0))
+
+
+def _entropy(row: np.ndarray) -> Any:
+    """Return the entropy of a row divided by its sum S: log S - sum_s w_s log w_s / S, nats; zero for one class."""
+    weights = list(map(arb, row[row > 0].tolist()))
+    if len(weights) == 1:
+        return arb(0)
+    total = 1 + _excess_over_one(row)
+    return total.log() - sum((w * w.log() for w in weights), arb(0)) / total
+
+
 def _excess_over_one(masses: np.ndarray) -> Any:
-    """Return the sum of masses minus one: `math.fsum` rounds the exact sum once, to the nearest float."""
-    nearest = math.fsum([*masses.tolist(), -1.0])
-    return arb(nearest, 2.0**-52 * abs(nearest) + 1e-300)
+    """Return the sum of masses minus one: `math.fsum` rounds an exact sum once, and what that leaves out once more."""
+    terms = [*masses.tolist(), -1.0]
+    nearest = math.fsum(terms)
+    rest = math.fsum([*terms, -nearest])
+    return arb(nearest) + arb(rest, 2.0**-52 * abs(rest)) if rest else arb(nearest)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rdcsolve.certificates.check import Verification, verify
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.problems import Problem
-
-if TYPE_CHECKING:
-    from rdcsolve.certificates.check import Verification
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +18,8 @@ class Certificate:
 
     The lower bound rests on `u` and `multipliers` alone (Csiszar 1974, Blahut 1972): with
     c(a) = sum_i p_i exp(u_i - lambda.L(i, a)), every channel has
-    I >= p.u - lambda.E L - log max_a c(a). The upper bound is what `channel` attains.
+    I >= p.u - lambda.E L - log max_a c(a). Where letters cannot all be tried, `proof` says how the largest price is
+    bounded. The upper bound is what `channel` attains.
 
     Parameters
     ----------
@@ -37,6 +37,11 @@ class Certificate:
         The bounds claimed, in the unit of the objective; NaN where nothing is claimed.
     fingerprint : str
         `Problem.fingerprint` of the problem solved.
+    u_rest : numpy.ndarray, optional
+        Shape (n_x,): u is the exact sum of the two. Where a loss has a large constant part u is as large, and what its
+        last digit leaves out would cost the bound more than everything else. Zero by default.
+    proof : PriceProof, optional
+        Of the largest price, where letters come with soft decisions or are points of the line.
     """
 
     objective: str
@@ -47,6 +52,17 @@ class Certificate:
     lower: float
     upper: float
     fingerprint: str
+    u_rest: np.ndarray = None  # type: ignore[assignment]
+    proof: PriceProof | None = None
+
+    def __post_init__(self) -> None:
+        if self.u_rest is None:
+            object.__setattr__(self, "u_rest", np.zeros(np.shape(self.u)))
+
+    @property
+    def point(self) -> DualPoint:
+        """The dual point: u and the multipliers."""
+        return DualPoint(self.u, self.multipliers, self.u_rest)
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
         """Recompute both bounds from the problem and these numbers alone, without the solver.
@@ -70,6 +86,4 @@ class Certificate:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.certificates.check import verify
-
         return verify(self, problem, arithmetic)

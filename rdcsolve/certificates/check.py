@@ -3,35 +3,83 @@
 The bounds are those of Csiszar (1974) and Blahut (1972): with c(a) = sum_i p_i exp(u_i - lambda.L(i, a)),
 every channel without forbidden pairs has I >= p.u - lambda.E L - log max_a c(a), for any u and any
 lambda >= 0. Read along the rate, along a loss or at fixed multipliers, this bounds each objective from below;
-the channel bounds it from above.
+the channel bounds it from above. The page about the certificate file says all that is checked.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.floating import LIMIT_TOLERANCE, FloatNumbers, RowsOnDemand
+from rdcsolve.certificates.prices import log_largest_price
+from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
-
-if TYPE_CHECKING:
-    from rdcsolve.certificates.certificate import Certificate
 
 ROW_TOLERANCE = 1e-9
 """How far from one a row of the channel may sum; below it, the row is rescaled before anything else."""
 
-LIMIT_TOLERANCE = 1e-9
-"""By how much of its bound a limit may be exceeded."""
 
-_ENTROPY_ALLOWANCE = 1e-14
-"""How far, in nats, a label's entropy may exceed its limit besides: what differences of logarithms round by."""
+class Checkable(Protocol):
+    """What is checked: the fields of a `Certificate`, but for what it claims."""
 
-_RATE_ALLOWANCE = 1e-12
-_CLAIM_ALLOWANCE = 1e-12
+    @property
+    def u(self) -> np.ndarray:
+        """Shape (n_x,), nats."""
+        ...
+
+    @property
+    def u_rest(self) -> np.ndarray:
+        """Shape (n_x,): what is to be added to u."""
+        ...
+
+    @property
+    def multipliers(self) -> np.ndarray:
+        """Shape (M,)."""
+        ...
+
+    @property
+    def letters(self) -> np.ndarray:
+        """Shape (k,)."""
+        ...
+
+    @property
+    def channel(self) -> np.ndarray | RowsOnDemand:
+        """Shape (n_x, k)."""
+        ...
+
+    @property
+    def proof(self) -> PriceProof | None:
+        """What proves the largest price."""
+        ...
+
+
+class Claiming(Checkable, Protocol):
+    """A `Certificate`."""
+
+    @property
+    def objective(self) -> str:
+        """What the claims are about."""
+        ...
+
+    @property
+    def lower(self) -> float:
+        """A lower bound claimed, or NaN."""
+        ...
+
+    @property
+    def upper(self) -> float:
+        """An upper bound claimed, or NaN."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the problem solved."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +88,8 @@ class Verification:
 
     Every channel that meets the limits has an objective of at least `lower`; the certificate's channel
     exceeds the limits by at most `excess`, and its objective is at most `upper`. In ball arithmetic this is a
-    theorem about the stored numbers; in floating point it carries the rounding of the check.
+    theorem about the stored numbers. In floating point every rounding is allowed for, and it rests on NumPy's exp and
+    log being good to four units in the last place.
 
     Parameters
     ----------
@@ -54,12 +103,25 @@ class Verification:
         By how much the channel exceeds each limit, >= 0; ``"rate"`` for the rate limit. NaN without a
         channel.
     log_max_price : float
-        log max_a c(a), nats: zero or less for a certificate in its stored form, NaN if it is not defined.
+        An upper bound of log max_a c(a), nats: zero or less for a certificate in its stored form, NaN if it is not
+        defined, inf if it is not proved.
     valid : bool
-        Whether the channel is one and meets the limits (to 1e-9 of the bound), and the certificate's claims
-        follow. Claims about another objective than the problem's are left aside, which a message says.
+        Whether the channel is one and meets the limits (in floating point to 1e-12 of the loss's spread, or nats of
+        rate), and the certificate's claims follow. Claims about another objective than the problem's are left aside,
+        which a message says.
     messages : tuple of str
         What is wrong, then what else there is to know.
+    proved : bool
+        Whether the certificate proves the largest price, so that `lower` is what u and the multipliers are worth. Else
+        `lower` rests on what needs no proof.
+    losses : dict of str to float
+        Upper bounds on what the channel attains; empty without a channel.
+    rate : float
+        The same for its rate, nats; NaN without a channel.
+    plane : float
+        A lower bound on I(X; A) + lambda.E L for every channel, nats; -inf if there is none.
+    slack : dict of str to float
+        By how much each limit may be exceeded.
     """
 
     objective: str
@@ -70,6 +132,11 @@ class Verification:
     log_max_price: float
     valid: bool
     messages: tuple[str, ...] = ()
+    proved: bool = True
+    losses: dict[str, float] = field(default_factory=dict)
+    rate: float = math.nan
+    plane: float = -math.inf
+    slack: dict[str, float] = field(default_factory=dict)
 
     @property
     def gap(self) -> float:
@@ -93,8 +160,27 @@ class _Findings(NamedTuple):
     notes: list[str]
 
 
-def verify(certificate: Certificate, problem: Problem, arithmetic: str = "float") -> Verification:
-    """Recompute both bounds of a certificate from the problem; see `Certificate.verify`.
+class _Lower(NamedTuple):
+    """A lower bound on the objective, what it rests on, and whether that is proved."""
+
+    bound: float
+    log_largest: float
+    plane: float
+    proved: bool
+
+
+class _Upper(NamedTuple):
+    """An upper bound on the objective, what the channel attains, and by how much it may exceed the limits."""
+
+    bound: float
+    excess: dict[str, float]
+    losses: dict[str, float]
+    rate: float
+    slack: dict[str, float]
+
+
+def verify(certificate: Claiming, problem: Problem, arithmetic: str = "float") -> Verification:
+    """Recompute both bounds of a certificate from the problem, and hold its claims against them.
 
     Parameters
     ----------
@@ -115,25 +201,74 @@ def verify(certificate: Certificate, problem: Problem, arithmetic: str = "float"
     MissingExtra
         If ball arithmetic is asked for and python-flint is not installed.
     """
+    if certificate.fingerprint != problem.fingerprint():
+        raise InvalidInput(
+            f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "
+            f"problem's is {problem.fingerprint()}; pass the problem that was solved, or a variant of it"
+        )
+    found, findings = _examined(certificate, problem, arithmetic)
+    _compare(certificate, problem, found, findings)
+    return _judged(found, findings)
+
+
+def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float") -> Verification:
+    """Recompute both bounds from the problem, whatever the certificate claims; see `verify`.
+
+    Parameters
+    ----------
+    certificate : Certificate
+        Or anything with its u, u_rest, multipliers, letters, channel and proof.
+    problem : Problem
+    arithmetic : {"float", "ball"}, optional
+    """
+    return _judged(*_examined(certificate, problem, arithmetic))
+
+
+def _judged(found: Verification, findings: _Findings) -> Verification:
+    return replace(found, valid=not findings.faults, messages=(*findings.faults, *findings.notes))
+
+
+def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tuple[Verification, _Findings]:
+    numbers_of = _numbers(arithmetic)
     _check_fit(certificate, problem)
     findings = _Findings([], [])
-    numbers: Any = _numbers(arithmetic)(
-        problem, certificate.u, certificate.multipliers, certificate.letters, certificate.channel
+    numbers = numbers_of(
+        problem,
+        certificate.u,
+        certificate.u_rest,
+        certificate.multipliers,
+        certificate.letters,
+        certificate.channel,
+        certificate.proof,
     )
     with numbers.context():
-        lower, log_max_price = _lower_bound(certificate, problem, numbers, findings)
-        upper, excess = _upper_bound(certificate, problem, numbers, findings)
-    _compare_claims(certificate, problem, arithmetic, lower, upper, findings)
-    return Verification(
+        lower = _lower_bound(certificate.multipliers, problem, numbers, findings)
+        upper = _upper_bound(certificate.letters, problem, numbers, arithmetic, findings)
+        for m in np.flatnonzero(np.isfinite(problem.bounds)).tolist():
+            if numbers.counts_as_least(m, float(problem.bounds[m])):
+                name = problem.loss_names[m]
+                findings.notes.append(
+                    f"the limit on {name} is below its least value by a rounding, and is read as that"
+                )
+    if lower.bound > upper.bound:  # a limit is met within its slack, but no channel meets it exactly
+        missed = max(upper.excess, key=lambda name: upper.excess[name], default="rate")
+        findings.notes.append(f"the limit on {missed} is met to rounding, by no channel exactly: bounds are cut there")
+        lower = lower._replace(bound=upper.bound)
+    found = Verification(
         objective=problem.objective,
         arithmetic=arithmetic,
-        lower=lower,
-        upper=upper,
-        excess=excess,
-        log_max_price=log_max_price,
-        valid=not findings.faults,
-        messages=(*findings.faults, *findings.notes),
+        lower=lower.bound,
+        upper=upper.bound,
+        excess=upper.excess,
+        log_max_price=lower.log_largest,
+        valid=True,
+        proved=lower.proved,
+        losses=upper.losses,
+        rate=upper.rate,
+        plane=lower.plane,
+        slack=upper.slack,
     )
+    return found, findings
 
 
 def _numbers(arithmetic: str) -> Any:
@@ -146,15 +281,16 @@ def _numbers(arithmetic: str) -> Any:
     raise InvalidInput(f"unknown arithmetic {arithmetic!r}; choose one of 'float', 'ball'")
 
 
-def _check_fit(certificate: Certificate, problem: Problem) -> None:
-    if certificate.fingerprint != problem.fingerprint():
+def _check_fit(certificate: Checkable, problem: Problem) -> None:
+    if problem.own_letters is not None:
         raise InvalidInput(
-            f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "
-            f"problem's is {problem.fingerprint()}; pass the problem that was solved, or a variant of it"
+            f"the check does not know the letters of {type(problem.own_letters).__name__}, so nothing is proved of "
+            "all of them; solve problem.listed(result.reproduction, result.decisions) for a proof over those listed"
         )
     k = certificate.letters.size
     shapes = {
         "u": (problem.n_x,),
+        "u_rest": (problem.n_x,),
         "multipliers": (len(problem.losses),),
         "letters": (k,),
         "channel": (problem.n_x, k),
@@ -169,40 +305,45 @@ def _check_fit(certificate: Certificate, problem: Problem) -> None:
         raise InvalidInput(f"the certificate's letters are not indices below {n_letters}")
 
 
-def _lower_bound(certificate: Certificate, problem: Problem, numbers: Any, findings: _Findings) -> tuple[float, float]:
-    """Return the better of the dual and the trivial bound, and log max c."""
-    multipliers = certificate.multipliers
+# ------------------------------------------------------------------------------------------- from below
+
+
+def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findings: _Findings) -> _Lower:
+    """Return the better of the dual and the trivial bound, and what it rests on."""
     target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
-    trivial = 0.0 if target is None else numbers.lower_end(numbers.least_loss(target))
+    trivial = 0.0 if target is None else numbers.least_loss(target)
+    nothing = _Lower(trivial, math.nan, -math.inf, False)
     if not (np.isfinite(multipliers) & (multipliers >= 0)).all():
         findings.faults.append("a multiplier is negative or not finite: they prove nothing")
-        return trivial, math.nan
-    if not np.isfinite(certificate.u[problem.p_x > 0]).all():
+        return nothing
+    if not (np.isfinite(numbers.u) & np.isfinite(numbers.u_rest)).all():
         findings.faults.append("u is not finite at a symbol of positive mass: it proves nothing")
-        return trivial, math.nan
-    log_max_price = numbers.log_max_price()
-    reported = numbers.upper_end(log_max_price)
-    if not math.isfinite(reported):
-        findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
-        return trivial, reported
-    unusable = _unusable(multipliers, problem, target)
-    if not numbers.proved:
-        unusable = (
-            "the largest price was searched for, not proved (too many classes for the multiplier, or letters free off "
-            "the line): only the trivial lower bound follows"
+        return nothing
+    try:
+        log_largest, proved = (
+            log_largest_price(numbers) if numbers.needs_proof else (numbers.log_largest_listed(), True)
         )
+    except InvalidInput as error:  # of the proof
+        findings.faults.append(str(error))
+        return nothing
+    if not proved:
+        findings.notes.append(
+            "the largest price was searched for, not proved (too many classes for the multiplier, or letters free off "
+            "the line): only what needs no proof follows"
+        )
+    if not math.isfinite(log_largest):
+        if not proved:
+            return nothing._replace(log_largest=log_largest)
+        findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
+        return nothing._replace(log_largest=log_largest)
+    plane = numbers.plane(log_largest)
+    unusable = _unusable(multipliers, problem, target)
     if unusable:
         findings.notes.append(unusable)
-        return trivial, reported
-    value = numbers.mean_u() - log_max_price
-    for m in np.flatnonzero(multipliers).tolist():
-        if m != target and problem.multipliers is None:
-            value = value - numbers.number(float(multipliers[m])) * numbers.number(float(problem.bounds[m]))
-    if target is not None:
-        value = value - numbers.number(float(problem.rate_bound))  # type: ignore[arg-type]
-        value = value / numbers.number(float(multipliers[target]))
-    lower = numbers.lower_end(value)
-    return (max(trivial, lower) if math.isfinite(lower) else trivial), reported
+        return _Lower(trivial, log_largest, plane, proved)
+    charged = np.flatnonzero(problem.goal.charged(multipliers)).tolist()
+    bound = numbers.lower_bound(log_largest, charged, target) if charged or target is not None else plane
+    return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
 
 
 def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> str:
@@ -221,79 +362,80 @@ def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> 
     return ""
 
 
-def _upper_bound(
-    certificate: Certificate, problem: Problem, numbers: Any, findings: _Findings
-) -> tuple[float, dict[str, float]]:
-    """Return the objective of the channel, inf if it is none or misses a limit, and the excess."""
-    limits = dict(zip(problem.loss_names, problem.bounds.tolist(), strict=True))
-    limits = {name: bound for name, bound in limits.items() if bound < math.inf}
+# ------------------------------------------------------------------------------------------- from above
+
+
+def _upper_bound(letters: np.ndarray, problem: Problem, numbers: Any, arithmetic: str, findings: _Findings) -> _Upper:
+    """Return the objective of the channel, inf if it is none or misses a limit, and what it attains."""
+    limits = {m: bound for m, bound in enumerate(problem.bounds.tolist()) if bound < math.inf}
+    named = {problem.loss_names[m]: bound for m, bound in limits.items()}
     if problem.rate_bound is not None:
-        limits["rate"] = problem.rate_bound
-    fault = _channel_fault(certificate, problem, numbers)
+        named["rate"] = problem.rate_bound
+    fault = _channel_fault(letters, problem, numbers)
     if fault:
-        (findings.faults if certificate.letters.size else findings.notes).append(fault)
-        return math.inf, dict.fromkeys(limits, math.nan)
-    rate = numbers.rate()
-    means = [numbers.mean_loss(m) for m in range(len(problem.losses))]
-    attained = dict(zip(problem.loss_names, means, strict=True)) | {"rate": rate}
-    excess = {
-        name: max(0.0, numbers.upper_end(attained[name] - numbers.number(bound))) for name, bound in limits.items()
-    }
-    is_met = True
-    allowed = {"rate": _RATE_ALLOWANCE} | {label.name: _ENTROPY_ALLOWANCE for label in problem.label_entropies}
-    for name, bound in limits.items():
-        if excess[name] > LIMIT_TOLERANCE * bound + allowed.get(name, 0.0):
-            findings.faults.append(f"the channel exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
-            is_met = False
-    if not is_met:
-        return math.inf, excess
-    if problem.multipliers is None:
-        return numbers.upper_end(attained[problem.minimise]), excess
-    for multiplier, mean in zip(problem.multipliers.tolist(), means, strict=True):
-        rate = rate + numbers.number(multiplier) * mean
-    return numbers.upper_end(rate), excess
+        (findings.faults if letters.size else findings.notes).append(fault)
+        return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {})
+    excess = {problem.loss_names[m]: numbers.excess(m, bound) for m, bound in limits.items()}
+    if problem.rate_bound is not None:
+        excess["rate"] = numbers.rate_excess(problem.rate_bound)
+    slack = _slack(problem, numbers, arithmetic, excess)
+    missed = [name for name, value in excess.items() if not value <= slack[name]]
+    for name in missed:
+        findings.faults.append(f"the channel exceeds the limit {named[name]:.6g} on {name} by {excess[name]:.3g}")
+    losses = {name: numbers.mean(m) for m, name in enumerate(problem.loss_names)}
+    target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
+    upper = math.inf if missed else numbers.objective(target)
+    return _Upper(upper, {name: max(0.0, value) for name, value in excess.items()}, losses, numbers.rate, slack)
 
 
-def _channel_fault(certificate: Certificate, problem: Problem, numbers: Any) -> str:
+def _slack(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, float]) -> dict[str, float]:
+    """Return by how much limits may be exceeded: a share of the loss's spread, never of its level.
+
+    The spread takes a pass over the losses, and is looked at only where a limit is exceeded at all.
+    """
+    slack = dict.fromkeys(excess, 0.0)
+    if arithmetic == "float":
+        for name in excess:
+            if name == "rate":
+                slack[name] = LIMIT_TOLERANCE
+            elif excess[name] > 0:
+                slack[name] = LIMIT_TOLERANCE * numbers.spread(problem.loss_names.index(name))
+    return slack
+
+
+def _channel_fault(letters: np.ndarray, problem: Problem, numbers: Any) -> str:
     """Return what keeps the certificate's channel from being one, or an empty string."""
-    if not certificate.letters.size:
+    if not letters.size:
         return "the certificate holds no channel: there is no upper bound"
-    if problem.letters == "fixed" and np.unique(certificate.letters).size < certificate.letters.size:
+    if problem.letters == "fixed" and np.unique(letters).size < letters.size:
         return "the channel uses a symbol with several decisions, but the problem's letters are fixed"
-    if not 0.0 <= numbers.channel.min() <= numbers.channel.max() < math.inf:  # false if any entry is NaN
+    survey = numbers.survey
+    if not 0.0 <= survey.least <= survey.largest < math.inf:  # false if any entry is NaN
         return "the channel has an entry that is negative or not finite"
-    forbidden = numbers.forbidden_mass()
-    if forbidden > 0:
-        return f"the channel gives mass {forbidden:.3g} to a forbidden pair"
+    if survey.forbidden > 0:
+        return f"the channel gives mass {survey.forbidden:.3g} to a forbidden pair"
     error = numbers.row_error()
     if error > ROW_TOLERANCE:
         return f"a row of the channel sums to one only within {error:.3g}"
     return ""
 
 
-def _compare_claims(
-    certificate: Certificate,
-    problem: Problem,
-    arithmetic: str,
-    lower: float,
-    upper: float,
-    findings: _Findings,
-) -> None:
+# ------------------------------------------------------------------------------------------- claims
+
+
+def _compare(certificate: Claiming, problem: Problem, found: Verification, findings: _Findings) -> None:
     """Note claims that do not follow; NaN claims nothing."""
+    faults = findings.faults
     if certificate.objective != problem.objective:
+        if certificate.objective not in ("rate", "lagrangian", *problem.loss_names):
+            faults.append(f"the certificate's objective {certificate.objective!r} is none that this problem can have")
+            return
         findings.notes.append(
             f"the certificate's claims concern the objective {certificate.objective!r}, "
             f"not {problem.objective!r}: they are not compared"
         )
         return
-    allowance = _CLAIM_ALLOWANCE if arithmetic == "float" else 0.0
-    claimed = certificate.lower
-    if lower < claimed - _allowed(claimed, allowance):
-        findings.faults.append(f"a lower bound of {claimed:.17g} is claimed but only {lower:.17g} follows")
-    claimed = certificate.upper
-    if upper > claimed + _allowed(claimed, allowance):
-        findings.faults.append(f"an upper bound of {claimed:.17g} is claimed but only {upper:.17g} follows")
-
-
-def _allowed(claimed: float, allowance: float) -> float:
-    return allowance * (1.0 + abs(claimed)) if math.isfinite(claimed) else 0.0
+    if found.lower < certificate.lower:
+        faults.append(f"a lower bound of {certificate.lower:.17g} is claimed but only {found.lower:.17g} follows")
+    if found.upper > certificate.upper:
+        faults.append(f"an upper bound of {certificate.upper:.17g} is claimed but only {found.upper:.17g} follows")

@@ -12,7 +12,8 @@ from functools import cache
 import numpy as np
 from flint import arb
 
-LOWEST, HIGHEST = -64, 700
+from rdcsolve.certificates.elementary import HIGHEST, LOWEST
+
 _STEPS = 64  # per unit; a power of two, so that multiples of 1 / _STEPS are exact
 
 EXCESS = 2.0**-48
@@ -68,3 +69,50 @@ def float_above(ball: arb) -> float:
     if math.isnan(nearest):
         return math.inf
     return math.nextafter(nearest, math.inf) if arb(nearest) < exact else nearest
+
+
+class ProvedElementary:
+    """The two elementary functions of ball arithmetic; see `Elementary`."""
+
+    excess = EXCESS
+    caution = 1.0
+
+    def exp_upper(self, x: np.ndarray) -> np.ndarray:
+        """Return numbers not below exp(x)."""
+        return exp_upper(x)
+
+    def log(self, x: np.ndarray) -> np.ndarray:
+        """Return logarithms to within 2^-51 of (1 / 16 + their size).
+
+        With x = 2^k c (1 + r), 1 / sqrt(2) < 2^-k x <= sqrt(2), c a multiple of 1 / 128 and |r| < 1 / 180, log x is
+        k log 2 + log c, which a table holds to within a unit in its last place, plus log(1 + r), by its series up to
+        r^7, whose remainder is below r^8 / 7 < 10^-18. k log 2 is added in two parts, the first of which has so few
+        bits that its products with k are exact. All else goes through a few roundings of numbers no larger than the
+        result and 1 / 64.
+        """
+        mantissa, exponent = np.frexp(x)
+        low = mantissa < math.sqrt(0.5)
+        mantissa, exponent = np.where(low, 2.0 * mantissa, mantissa), exponent - low
+        nearest = np.rint(mantissa * _PER_ONE)
+        r = (mantissa * _PER_ONE - nearest) / nearest
+        series = np.full(x.shape, 1.0 / 7)
+        for degree in range(6, 0, -1):
+            series = 1.0 / degree - r * series
+        first, rest, logs = _log_tables()
+        table = logs[nearest.astype(np.intp) - _LEAST]
+        return exponent * first + (table + (exponent * rest + r * series))
+
+
+_PER_ONE = 128
+_LEAST, _MOST = 90, 182
+
+
+@cache
+def _log_tables() -> tuple[float, float, np.ndarray]:
+    """Return log 2 as a float of 32 bits and the rest, and the logarithms of multiples of 1 / 128, rounded."""
+    first = math.floor(math.log(2) * 2**32) / 2**32
+    rest = float((arb(2).log() - arb(first)).mid())
+    return first, rest, np.array([float((arb(n) / _PER_ONE).log().mid()) for n in range(_LEAST, _MOST + 1)])
+
+
+PROVED = ProvedElementary()

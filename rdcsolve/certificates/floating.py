@@ -1,285 +1,472 @@
-"""What a check needs of a certificate, in floating point: direct sums over the problem's losses."""
+"""What a check needs of a certificate, in floating point, with every rounding counted.
+
+Losses are shifted, symbol by symbol, by their least allowed value first: a subtraction is rounded relatively to its
+result, so a constant part of a loss costs nothing, however large. What the shift takes off u and off the bounds is
+computed exactly. After that only non-negative numbers are added up. The proofs of what an operation, a sum or an
+elementary function errs by are in `rdcsolve.rounding`.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy as np
 
+from rdcsolve.certificates.elementary import FLOAT, Elementary
+from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
+from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.problems import Problem
+from rdcsolve.rounding import (
+    ELEMENTARY,
+    EPS,
+    TINY,
+    UNIT,
+    exact_dot,
+    row_sums,
+    sum_units,
+    two_product,
+    two_sum,
+    units,
+    up,
+    weighted_sums,
+)
 
-if TYPE_CHECKING:
-    from rdcsolve.letters.pricing.decisions import LargestPrice
-    from rdcsolve.letters.pricing.line import LargestFreePrice
-    from rdcsolve.letters.pricing.points import FreePrice
+LIMIT_TOLERANCE = 1e-12
+"""By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
 
 _PAIRS_AT_A_TIME = 1 << 18
-_PRICE_TOLERANCE = 1e-12  # between the dearest letter found and the bound on all
-_FREE_PRICE_TOLERANCE = 1e-10  # the same where letters are free
-_NEGLIGIBLE_LOG = -1000.0  # a term below exp of this is none beside the largest
-
-
-def distinct_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first of every group of equal columns, and every column's group.
-
-    Symbols have equal prices where no linear loss counts, often all of them.
-    """
-    groups: dict[bytes, int] = {}
-    group = [groups.setdefault(column.tobytes(), len(groups)) for column in np.ascontiguousarray(matrix.T)]
-    _, first = np.unique(group, return_index=True)
-    return first, np.array(group)
+_ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
 
 
 class FloatNumbers:
-    """Means, prices and rates of a certificate's numbers, with ordinary rounding.
+    """Bounds on means, prices and rates of a certificate's numbers; each is rounded in the direction that is safe.
 
-    Symbols of mass zero take no part. Masses and rows of the channel are divided by their sums, which are one
-    to rounding. Letters are taken in blocks: a few MB of memory whatever the size.
+    Symbols of mass zero take no part. Masses and rows of the channel are divided by their exact sums.
 
     Parameters
     ----------
     problem : Problem
-    u : numpy.ndarray
-        Shape (n_x,).
+    u, u_rest : numpy.ndarray
+        Shape (n_x,): u is their exact sum.
     multipliers : numpy.ndarray
         Shape (M,), >= 0.
     letters : numpy.ndarray
         Shape (k,).
-    channel : numpy.ndarray
+    channel : numpy.ndarray or RowsOnDemand
         Shape (n_x, k).
-
-    Attributes
-    ----------
-    proved : bool
-        Whether `log_max_price` is an upper bound on every price; False where it was only searched for.
+    proof : PriceProof or None
+        Of the largest price, where that needs one.
     """
+
+    elementary: Elementary = FLOAT
 
     def __init__(
         self,
         problem: Problem,
         u: np.ndarray,
+        u_rest: np.ndarray,
         multipliers: np.ndarray,
         letters: np.ndarray,
-        channel: np.ndarray,
+        channel: np.ndarray | RowsOnDemand,
+        proof: PriceProof | None,
     ) -> None:
-        self.symbols = np.flatnonzero(problem.p_x > 0)
-        self._everything = self.symbols.size == problem.n_x
-        self.losses = [loss.matrix for loss in problem.linear_losses]
-        self.p = problem.p_x[self.symbols] / math.fsum(problem.p_x)
+        self.problem, self.multipliers, self.letters, self.proof = problem, multipliers, letters, proof
+        symbols = np.flatnonzero(problem.p_x > 0)
+        self.rows: np.ndarray | None = None if symbols.size == problem.n_x else symbols
+        self.masses = self.own(problem.p_x)
+        self.excess_mass = math.fsum([-1.0, *self.masses.tolist()])  # of the sum of masses above one, rounded once
+        self.linear = problem.linear_losses
         self.free = problem.free
-        self.labels = [self._rows(label.conditional) for label in problem.label_entropies]
-        self.first_label = len(problem.losses) - len(self.labels)  # index of the first label's loss
-        self.u, self.multipliers = u[self.symbols], multipliers[: self.first_label]
-        self.label_multipliers = multipliers[self.first_label :]
-        self.proved = True
-        self._log_weights: np.ndarray | None = None
-        self.letters = letters
-        self.channel = channel if self._everything else channel[self.symbols]
+        self.labels = [self.own(label.conditional) for label in problem.label_entropies]
+        self.first_label = len(problem.losses) - len(self.labels)
+        self.u, self.u_rest = self.own(u), self.own(u_rest)
+        self.whole_channel = channel
+        self._channel_rows = ChannelRows(channel, self.rows, self.masses.size, letters, problem)
+
+    @cached_property
+    def channel(self) -> np.ndarray:
+        """The channel's rows at symbols of positive mass, as one array."""
+        return self.own(np.asarray(self.whole_channel))
 
     def context(self) -> AbstractContextManager[None]:
         """Return the context that the arithmetic has to run in."""
         return nullcontext()
 
-    def number(self, value: float) -> float:
-        """Return a stored number in this arithmetic."""
-        return value
+    def own(self, table: np.ndarray) -> np.ndarray:
+        """Return the rows of the symbols of positive mass."""
+        return table if self.rows is None else table[self.rows]
 
-    def lower_end(self, value: float) -> float:
-        """Return a float that is not above the number, as far as this arithmetic can tell."""
-        return value
+    def block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
+        """Return what letters cost the symbols of positive mass under a linear loss."""
+        return self.linear[m].block(self.rows, letters)
 
-    def upper_end(self, value: float) -> float:
-        """Return a float that is not below the number, as far as this arithmetic can tell."""
-        return value
+    @property
+    def active(self) -> list[int]:
+        """Which linear losses have a positive multiplier."""
+        return [m for m in range(len(self.linear)) if self.multipliers[m] > 0]
 
-    def mean_u(self) -> float:
-        """Return p.u, nats."""
-        return math.fsum(self.p * self.u)
+    @property
+    def n_rows(self) -> int:
+        """How many symbols have a positive mass."""
+        return self.masses.size
 
-    def log_max_price(self) -> float:
-        """Return log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats; -inf if every exponent overflows."""
-        if self.free is not None:
-            return self.largest_free_price().log_upper
-        if self.label_multipliers.any():
-            return self.largest_price().log_upper
-        start = (np.log(self.p) + self.u)[:, None]
+    # ------------------------------------------------------------------------------------------- the shift
+
+    @cached_property
+    def shifts(self) -> np.ndarray:
+        """The least value of every linear loss over the allowed letters, shape (M', n); zero where letters are free."""
+        if not self.linear:
+            return np.zeros((1, self.n_rows))
+        shifts = np.array([self.own(loss.row_minima()) for loss in self.linear])
+        if len(self.linear) == 1 or self.problem.forbidden is None:
+            return shifts
+        shifts[:] = math.inf
+        for letters in self.blocks(self.problem.n_letters):
+            parts = np.array([self.block(m, letters) for m in range(len(self.linear))])
+            parts[:, np.isinf(parts).any(axis=0)] = math.inf
+            np.minimum(shifts, parts.min(axis=2), out=shifts)
+        return shifts
+
+    @cached_property
+    def is_shifted(self) -> list[bool]:
+        """Which losses the shift changes at all."""
+        return [bool(shift.any()) for shift in self.shifts]
+
+    def shifted_block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
+        """Return a block less the least values: each entry is rounded once."""
+        block = self.block(m, letters)
+        return block - self.shifts[m][:, None] if self.is_shifted[m] else block
+
+    @cached_property
+    def exponents(self) -> tuple[np.ndarray, np.ndarray]:
+        """The number u_i - sum_m lambda_m min_a L_m(i, a) as two floats, shape (n,) each.
+
+        Their sum errs by less than 2^-100 of the sum of the sizes of what is added up: two_sum and two_product are
+        exact, and only the additions of what they leave, themselves below 2^-52 of the sizes, are rounded.
+        """
+        total, rest = two_sum(self.u, self.u_rest)
+        for m in self.active:
+            if self.is_shifted[m]:
+                product, left = two_product(-self.multipliers[m], self.shifts[m])
+                total, lost = two_sum(total, product)
+                rest = rest + (left + lost)
+        return two_sum(total, rest)
+
+    def room(self, m: int, bound: float) -> float:
+        """Return b - sum_i p_i min_a L(i, a), which a limit leaves above the least mean; it errs by 3 units of itself.
+
+        It is sum_i mass_i (b - min_i) divided by the sum of masses: zero where it is zero, whatever masses sum to.
+        """
+        if m >= len(self.linear) or not self.is_shifted[m]:
+            return bound
+        high, low = two_sum(bound, -self.shifts[m])
+        return exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
+
+    def stated_rounding(self, m: int) -> float:
+        """Return what a least mean computed in floats rounds by, on the scale on which symbols' least values differ.
+
+        Masses such as 0.3 and bounds such as 0.3 * 1e11 + 0.1 are rounded before they get here: with the masses one
+        rounding each, and the products and sums of the bound three more at most, the room that was meant differs by so
+        much from that of the stored numbers. A lower bound allows for it. A constant that all symbols have in common is
+        left out, since no rounding of the masses, which sum to one, can change what it contributes.
+        """
+        if m >= self.first_label:
+            least = self.least_loss(m)
+            rounding = self.entropy_rounding(m)
+            return 3 * rounding if least and abs(float(self.problem.bounds[m]) - least) <= rounding else 0.0
+        if m >= len(self.linear) or not self.is_shifted[m]:
+            return 0.0
+        order = np.argsort(self.shifts[m])
+        middle = order[min(int(np.searchsorted(np.cumsum(self.masses[order]), 0.5)), order.size - 1)]
+        apart = float(self.masses @ np.abs(self.shifts[m] - self.shifts[m][middle]))
+        return 4 * UNIT * apart * (1 + units(self.n_rows))
+
+    def entropy_rounding(self, m: int) -> float:
+        """Return what H(S | X) of a label, at most log n_s, errs by when it is computed in floats."""
+        n_classes = self.labels[m - self.first_label].shape[1]
+        return _ROUNDED + UNIT * (self.n_rows + n_classes + 8) * math.log(n_classes)
+
+    def counts_as_least(self, m: int, bound: float) -> bool:
+        """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.
+
+        Whoever limits a loss to its least mean computes it as a sum of n products, and may end below the exact one.
+        Where losses have a large constant part that rounding could hide a difference that matters: 1e-12 of the spread,
+        to which limits are met in floating point, is the most, unless no choice of letters makes any difference.
+        The least entropy of a label is known here only to a rounding, which the slack of limits covers.
+        """
+        if m >= len(self.linear) or not self.is_shifted[m]:
+            return False
+        room = self.room(m, bound)
+        if room >= 0 or -room > UNIT * (self.n_rows + 4) * float(self.masses @ np.abs(self.shifts[m])):
+            return False
+        spread = self.problem.spread(m)
+        return not spread or -room <= LIMIT_TOLERANCE * spread
+
+    def least_mean(self, m: int) -> float:
+        """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""
+        if m >= len(self.linear) or not self.is_shifted[m]:
+            return 0.0
+        return exact_dot((self.masses, self.shifts[m])) / (1.0 + self.excess_mass)
+
+    # ------------------------------------------------------------------------------------------- from below
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether letters cannot all be tried."""
+        return self.free is not None or bool(self.multipliers[self.first_label :].any())
+
+    def log_largest_listed(self) -> float:
+        """Return the bound where letters are the symbols of a finite alphabet.
+
+        In an exponent x = e - sum_m lambda_m l_m, e and every partial sum are rounded once, and every product twice:
+        M + 3 roundings of numbers no larger than |e| + |x|, as is the sum of the products; x - top is one more. With
+        |x| <= |top| + |x - top| the error is three terms: one of |e|, which every row's e includes below, one of |top|,
+        which the logarithm includes, and one of |x - top|, which is never positive and is made smaller by as much.
+        """
+        high, low = self.exponents
+        count = units(len(self.active) + 6)
+        start = high + (np.abs(low) + count * np.abs(high))
+        if not np.isfinite(start).all():
+            return math.inf
+        relative = ELEMENTARY + units(sum_units(self.n_rows) + 6)
         largest = -math.inf
-        for columns in self._blocks(self.losses[0].shape[1]):
-            exponent = np.repeat(start, columns.stop - columns.start, axis=1)
-            for multiplier, matrix in zip(self.multipliers, self.losses, strict=True):
-                block = self._rows(matrix[:, columns])
-                if multiplier > 0:
-                    with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                        exponent -= multiplier * block
-                else:
-                    exponent[np.isinf(block)] = -math.inf
-            top = exponent.max(axis=0)
-            exponent = exponent[:, top > -math.inf]
-            top = top[top > -math.inf]
-            if top.size:
-                exponent -= top
-                largest = max(largest, float((top + np.log(np.exp(exponent).sum(axis=0))).max()))
-        return largest
+        for letters in self.blocks(self.problem.n_letters):
+            x = self._costed(start, letters)
+            top = x.max(axis=0)
+            if not top.min() > -math.inf:
+                x, top = x[:, top > -math.inf], top[top > -math.inf]
+                if not top.size:
+                    continue
+            x -= top
+            x *= 1.0 - count
+            logs = np.log(weighted_sums(self.masses, np.exp(x, out=x)) + TINY)
+            bounds = top + logs + (count * np.abs(top) + (ELEMENTARY + EPS) * np.abs(logs))
+            largest = max(largest, float(bounds.max()))
+        if not math.isfinite(largest):
+            return math.inf
+        return up(largest + EPS * abs(largest) + relative + self.log_mass)
 
-    def largest_price(self, rtol: float = _PRICE_TOLERANCE, log_enough: float = 0.0) -> LargestPrice:
-        """Return the largest price over all symbols and soft decisions: what was found, and an upper bound.
+    @property
+    def log_mass(self) -> float:
+        """An upper bound of -log(1 + excess): sums over masses that are not divided by their sum lack it."""
+        return -self.excess_mass * (1.0 - math.copysign(1e-6, self.excess_mass))
 
-        Certificates are stored with u scaled so that no price exceeds one: to show that much is enough by default.
-        """
-        from rdcsolve.letters.pricing.decisions import largest_price
-
-        weights = self.log_weights()
-        symbols, _ = distinct_columns(weights)
-        found = largest_price(
-            weights[:, symbols], self.labels, self.label_multipliers, rtol=rtol, log_enough=log_enough
-        )
-        self.proved = found.proved
-        return replace(found, column=int(symbols[found.column]))
-
-    def free_price(self) -> FreePrice:
-        """Return the price of free letters, as a function of points and soft decisions."""
-        from rdcsolve.letters.pricing.points import FreePrice
-
-        assert self.free is not None
-        return FreePrice(
-            np.log(self.p) + self.u,
-            self._rows(self.free.points),
-            float(self.multipliers[0]) * self.free.scale,
-            self.labels,
-            self.label_multipliers,
-        )
-
-    def largest_free_price(self, rtol: float = _FREE_PRICE_TOLERANCE, log_enough: float = 0.0) -> LargestFreePrice:
-        """Return the largest price over all points and soft decisions: what was found, and on the line a bound."""
-        from rdcsolve.letters.pricing.line import largest_free_price
-
-        log_error = 2.0**-50 * (np.abs(np.log(self.p)) + np.abs(self.u))
-        found = largest_free_price(self.free_price(), rtol, log_error, log_enough=log_enough)
-        self.proved = found.proved
-        return found
-
-    def log_weights(self) -> np.ndarray:
-        """Return log p_i + u_i - lambda.L(i, a) over the linear losses, shape (n, n_letters), rounded upwards.
-
-        Sums of M + 2 terms err by less than 2^-50 (M + 3) of the sum of the terms' sizes, which is at most twice that
-        of the positive ones and the result's.
-        """
-        if self._log_weights is not None:
-            return self._log_weights
-        log_p = np.log(self.p)
-        exponent = np.repeat((log_p + self.u)[:, None], self.losses[0].shape[1], axis=1)
-        for multiplier, matrix in zip(self.multipliers, self.losses, strict=True):
-            block = self._rows(matrix)
-            if multiplier > 0:
+    def _costed(self, start: np.ndarray, letters: slice) -> np.ndarray:
+        """Return exponents less what letters cost, -inf at forbidden pairs."""
+        x = np.repeat(start[:, None], letters.stop - letters.start, axis=1)
+        for m in range(len(self.linear)):
+            if self.multipliers[m] > 0:
                 with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                    exponent -= multiplier * block
-            else:
-                exponent[np.isinf(block)] = -math.inf
-        size = 2 * (np.abs(log_p) + np.abs(self.u))[:, None] + np.abs(np.maximum(exponent, _NEGLIGIBLE_LOG))
-        self._log_weights = exponent + 2.0**-50 * (len(self.losses) + 3) * size
-        return self._log_weights
+                    x -= self.multipliers[m] * self.shifted_block(m, letters)
+            elif self.problem.forbidden is not None:
+                x[np.isinf(self.block(m, letters))] = -math.inf
+        return x
 
-    def terms_at(self, places: np.ndarray) -> np.ndarray:
-        """Return log p_i + u_i - lambda.L(i, a) for letters at symbols (k,), or at points (k, dim) where free."""
-        return self.log_weights()[:, places] if self.free is None else self.free_price().weights_at(places)
+    def _mean_exponent(self) -> float:
+        """Return a lower bound of sum_i p_i (u_i - lambda.min_a L(i, a))."""
+        high, low = self.exponents
+        mean = exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
+        sizes = float(self.masses @ np.abs(self.u)) + sum(
+            float(self.multipliers[m]) * float(self.masses @ np.abs(self.shifts[m])) for m in self.active
+        )
+        return mean - units(3) * abs(mean) - 2.0**-99 * sizes
 
-    def least_loss(self, index: int) -> float:
-        """Return sum_i p_i min_a L(i, a) over the letters that no loss forbids; H(S | X) for a label."""
-        if index >= self.first_label:
-            label = self.labels[index - self.first_label]
-            return -math.fsum(self.p * (label * np.log(np.where(label > 0, label, 1.0))).sum(axis=1))
+    def lower_bound(self, log_largest: float, charged: list[int], target: int | None) -> float:
+        """Return the lower bound that u and the multipliers give: p.u - lambda.b - log C, rounded down.
+
+        In shifted terms it is sum_i p_i e_i - sum_m lambda_m (b_m - least mean) - log C, and a loss that is not charged
+        for its bound keeps lambda_m times its least mean.
+
+        Parameters
+        ----------
+        log_largest : float
+            log C.
+        charged : list of int
+            Losses whose multiplier is charged with the problem's bound.
+        target : int or None
+            The loss that is minimised.
+        """
+        slope = 1.0 if target is None else float(self.multipliers[target])
+        terms = [self._mean_exponent(), -log_largest]
+        if target is not None:
+            terms.append(-float(self.problem.rate_bound or 0.0))
+        for m in charged:
+            bound = float(self.problem.bounds[m])
+            room = 0.0 if self.counts_as_least(m, bound) else self.room(m, bound)
+            terms.append(-float(self.multipliers[m]) * (room + self.stated_rounding(m)))
+        total = math.fsum(terms) - units(6) * math.fsum(map(abs, terms))
+        kept = [m for m in self.active if m not in charged]
+        extra = [float(self.multipliers[m]) / slope * self.least_mean(m) for m in kept]
+        if slope != 1.0:
+            total = total / slope - EPS * abs(total / slope)
+        if not any(extra):
+            return total
+        return math.fsum([total, *extra]) - units(8) * math.fsum([abs(total), *map(abs, extra)])
+
+    def plane(self, log_largest: float) -> float:
+        """Return a lower bound of p.u - log C, nats."""
+        return self.lower_bound(log_largest, [], None)
+
+    def least_loss(self, m: int) -> float:
+        """Return a lower bound of the least mean of a loss; H(S | X) for a label."""
+        if m >= self.first_label:
+            return self._least_entropy(self.labels[m - self.first_label])
         if self.free is not None:
             return 0.0  # a letter at every point
-        return math.fsum(self.p * self.least_per_symbol(index))
+        least = self.least_mean(m)
+        return least - units(4) * abs(least)
 
-    def least_per_symbol(self, index: int) -> np.ndarray:
-        """Return min_a L(i, a) over the letters that no loss forbids, shape (n,); exact."""
-        least = np.full(self.p.size, math.inf)
-        for columns in self._blocks(self.losses[0].shape[1]):
-            block = self._rows(self.losses[index][:, columns])
-            for matrix in self.losses:
-                block = np.where(np.isinf(self._rows(matrix[:, columns])), math.inf, block)
-            np.minimum(least, block.min(axis=1), out=least)
-        return least
+    def _least_entropy(self, label: np.ndarray) -> float:
+        """Return a lower bound of H(S | X) = sum_i p_i (log S_i - sum_s w_is log w_is / S_i), S_i the sum of row i.
 
-    def row_sums(self) -> np.ndarray:
-        """Return the sums of the channel's rows, shape (n,)."""
-        return self.channel.sum(axis=1)
+        With w <= 1 every term is non-negative, so all errors are relative.
+        """
+        if not ((label > 0) & (label < 1)).any():
+            return 0.0
+        sums = row_sums(label)
+        shares = label / sums[:, None]
+        terms = -shares * np.log(np.where(shares > 0, shares, 1.0))
+        least = math.fsum(self.masses * row_sums(np.maximum(terms, 0.0))) / (1.0 + self.excess_mass)
+        # a share errs by d relatively, so that -w log w errs by d w (1 - log w): d adds up to d (H + 1)
+        share = units(sum_units(label.shape[1]) + 2)
+        return max(least - (ELEMENTARY + share + units(sum_units(label.shape[1]) + 4)) * least - 2 * share, 0.0)
+
+    # ------------------------------------------------------------------------------------------- the channel
+
+    @cached_property
+    def survey(self) -> Survey:
+        """What one pass over the channel tells."""
+        return survey(self._channel_rows, self.masses / (1.0 + self.excess_mass))
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
-        return float(np.abs(self.row_sums() - 1.0).max())
+        return float(np.abs(self.survey.totals - 1.0).max())
 
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        """What the entries of a row are multiplied by to be joint masses, shape (n,)."""
+        return self.masses / (self.survey.totals * (1.0 + self.excess_mass))
+
+    @property
+    def _units(self) -> float:
+        """What a joint mass p_i W(a | i) errs by, relatively: the row's sum and five operations."""
+        return units(sum_units(self.letters.size) + 6)
+
+    @cached_property
+    def _moments(self) -> Moments:
+        """What a second pass over the channel adds up."""
+        return moments(self._channel_rows, self.survey, self._shares, self.shifts, self.labels)
+
+    @cached_property
     def rate(self) -> float:
-        """Return I(X; A) of the channel, nats."""
-        totals = np.zeros(self.p.size)
-        scale = 1.0 / self.row_sums()
-        for columns in self._blocks(self.letters.size):
-            rows = self.channel[:, columns] * scale[:, None]
-            joint = self.p[:, None] * rows
-            q = np.broadcast_to(joint.sum(axis=0), rows.shape)
-            some = joint > 0  # a joint mass that underflows to zero contributes nothing
-            terms = np.log(rows, out=np.zeros(rows.shape), where=some)
-            terms -= np.log(q, out=np.zeros(rows.shape), where=some)
-            totals += (rows * terms).sum(axis=1)
-        return max(0.0, math.fsum(self.p * totals))
+        """An upper bound of I(X; A), nats; exactly zero if all rows are the same.
 
-    def mean_loss(self, index: int) -> float:
-        """Return E L under the channel, whose forbidden pairs have no mass; H(S | A) for a label.
-
-        Where letters are free it is the mean squared distance from the letters' means.
+        For any masses q' at all, sum p W log(W / q') = I(X; A) + sum_a q_a log(q_a / q'_a) >= I(X; A) - log sum_a q'_a
+        (Gibbs), so that what the output masses err by does not matter. All joint masses of a row err by the same
+        factor, and so does the row's divergence; the logarithm of W / q' errs by its own rounding and that of its
+        argument. The divergences' terms have sizes of at most I + 2 / e together.
         """
-        if index >= self.first_label:
-            return self._label_entropy(self.labels[index - self.first_label])
-        if self.free is not None:
-            return self._spread_within_letters() * self.free.scale
-        totals = np.zeros(self.p.size)
-        for columns in self._blocks(self.letters.size):
-            rows = self.channel[:, columns]
-            block = self._rows(np.take(self.losses[index], self.letters[columns], axis=1))
-            totals += np.multiply(rows, block, out=np.zeros(rows.shape), where=rows > 0).sum(axis=1)
-        return math.fsum(self.p / self.row_sums() * totals)
+        if self.survey.is_constant:
+            return 0.0
+        rate, over = self._moments.rate, math.fsum([-1.0, *self.survey.masses.tolist()])
+        count = self._units + units(sum_units(self.letters.size) + 8) + ELEMENTARY
+        return max(0.0, up(rate + max(over, 0.0) + count * (abs(rate) + 2.0) + units(12) + TINY))
 
-    def _label_entropy(self, label: np.ndarray) -> float:
-        """Return H(S | A) = sum_a sum_s P(s, a) log (sum_s P(s, a) / P(s, a)), nats."""
-        joint = (self.channel * (self.p / self.row_sums())[:, None]).T @ label
-        q = np.broadcast_to(joint.sum(axis=1, keepdims=True), joint.shape)
-        some = joint > 0
-        terms = np.log(q, out=np.zeros(joint.shape), where=some) - np.log(joint, out=np.zeros(joint.shape), where=some)
-        return max(0.0, math.fsum((joint * terms).ravel()))
+    def rate_excess(self, bound: float) -> float:
+        """Return an upper bound of I(X; A) - bound."""
+        return up(self.rate - bound) if self.rate else -bound
+
+    def mean(self, m: int) -> float:
+        """Return an upper bound of E L under the channel; H(S | A) for a label."""
+        above, least = self._above(m), self.least_mean(m)
+        return above if least == 0 else up(up(least + units(4) * least) + above)
+
+    def excess(self, m: int, bound: float) -> float:
+        """Return an upper bound of E L - bound."""
+        room = 0.0 if self.counts_as_least(m, bound) else self.room(m, bound)
+        excess = self._above(m) - room
+        return excess if excess == 0 or room == 0 else excess + units(4) * abs(room) + EPS * abs(excess)
+
+    def _above(self, m: int) -> float:
+        """Return an upper bound of how far E L is above the least mean, from which the loss was shifted."""
+        if m not in self._means:
+            self._means[m] = self._mean_above(m)
+        return self._means[m]
+
+    @cached_property
+    def _means(self) -> dict[int, float]:
+        return {}
+
+    def _mean_above(self, m: int) -> float:
+        if m >= self.first_label:
+            return self._label_entropy(self._moments.joint[m - self.first_label])
+        if self.free is not None:
+            return self._spread_within_letters() * self.free.scale * (1 + units(4))
+        total = self._moments.losses[m]
+        return total * (1 + self._units + units(sum_units(self.letters.size) + 6)) + (TINY if total else 0.0)
+
+    def _label_entropy(self, joint: np.ndarray) -> float:
+        """Return an upper bound of H(S | A) = -sum_a sum_s P(s, a) log P(s | a), nats.
+
+        The cross entropy with any other law in place of P(s | a) is no smaller (Gibbs): with the computed posteriors,
+        which sum to one within a rounding or two for each class, only the joint masses' own relative errors count.
+        """
+        q = row_sums(joint)[:, None]
+        some = (joint > 0) & (joint < q)  # a letter with one class leaves nothing unknown, exactly
+        if not some.any():
+            return 0.0
+        ratios = np.divide(q, joint, out=np.ones(joint.shape), where=some)
+        total = math.fsum(row_sums(joint * np.log(ratios)))
+        classes = sum_units(joint.shape[1])
+        blocks = self._channel_rows.n_blocks
+        count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + blocks + 2 * classes + 10)
+        rest = float(joint[some.any(axis=1)].sum()) * units(classes + 6)
+        return up(total * (1 + count) + rest * (1 + 1e-9) + TINY)
 
     def _spread_within_letters(self) -> float:
-        """Return E |X - E[X | A]|^2."""
-        joint = self.channel * (self.p / self.row_sums())[:, None]
-        points, means = self._points_and_means()
+        """Return an upper bound of E |X - y(A)|^2 with letters at their means, rounded: no less than at the means."""
+        assert self.free is not None
+        points, channel = self.own(self.free.points), self.channel
+        joint = np.zeros((self.problem.n_x, self.letters.size))
+        joint[slice(None) if self.rows is None else self.rows] = channel * self.masses[:, None]
+        means = self.free.means(joint)
         total = 0.0
         for coordinate, mean in zip(points.T, means.T, strict=True):
-            total += math.fsum((joint * (coordinate[:, None] - mean) ** 2).sum(axis=1))
-        return total
+            squares = channel * (coordinate[:, None] - mean) ** 2
+            total += math.fsum(self._shares * row_sums(squares))
+        count = self._units + units(sum_units(self.letters.size) + means.shape[1] + 10)
+        return total * (1 + count) + (TINY if total else 0.0)
 
-    def _points_and_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the symbols' points (n, dim) and the letters' means (k, dim), rounded."""
-        assert self.free is not None
-        points = self._rows(self.free.points)
-        return points, replace(self.free, points=points).means(self.channel * self.p[:, None])
+    def objective(self, target: int | None) -> float:
+        """Return an upper bound of the problem's objective for the channel."""
+        if target is not None:
+            return self.mean(target)
+        if self.problem.multipliers is None:
+            return self.rate
+        terms = [self.rate]
+        terms += [float(value) * self.mean(m) for m, value in enumerate(self.problem.multipliers) if value]
+        return up(math.fsum(terms) * (1 + units(4))) if any(terms) else 0.0
 
-    def forbidden_mass(self) -> float:
-        """Return the largest entry of the channel at a forbidden pair; exact."""
-        largest = 0.0
-        for columns in self._blocks(self.letters.size):
-            for matrix in self.losses:
-                banned = np.isinf(self._rows(np.take(matrix, self.letters[columns], axis=1)))
-                largest = max(largest, float(np.max(self.channel[:, columns], initial=0.0, where=banned)))
-        return largest
+    def spread(self, m: int) -> float:
+        """Return the largest minus the least value of a loss over the pairs that are allowed, rounded."""
+        if m >= self.first_label:
+            return math.log(self.labels[m - self.first_label].shape[1])
+        if self.free is not None:
+            sides = np.ptp(self.own(self.free.points), axis=0)
+            return float(sides @ sides) * self.free.scale
+        low, high = math.inf, -math.inf
+        for letters in self.blocks(self.problem.n_letters):
+            parts = [self.block(one, letters) for one in range(len(self.linear))]
+            allowed = np.logical_and.reduce([np.isfinite(part) for part in parts])
+            low = min(low, float(np.min(parts[m], initial=math.inf, where=allowed)))
+            high = max(high, float(np.max(parts[m], initial=-math.inf, where=allowed)))
+        return high - low
 
-    def _rows(self, block: np.ndarray) -> np.ndarray:
-        return block if self._everything else block[self.symbols]
-
-    def _blocks(self, n_columns: int) -> Iterator[slice]:
-        width = max(1, _PAIRS_AT_A_TIME // self.p.size)
+    def blocks(self, n_columns: int) -> Iterator[slice]:
+        """Yield slices of columns, a few MB of pairs each."""
+        width = max(1, _PAIRS_AT_A_TIME // self.n_rows)
         for start in range(0, n_columns, width):
             yield slice(start, min(start + width, n_columns))

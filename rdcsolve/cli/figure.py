@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from rdcsolve.cli.drawing import Drawing
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.errors import InvalidInput, SaveFailed
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True, eq=False)
-class Drawing:
-    """A figure and what is said about it.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    lines : tuple of str
-        The numbers drawn, as text.
-    not_certified : tuple of str
-        What in the figure is not certified, in words; nothing where all of it is.
-    """
-
-    figure: Figure
-    lines: tuple[str, ...]
-    not_certified: tuple[str, ...] = ()
 
 
 def figure_3() -> Drawing:

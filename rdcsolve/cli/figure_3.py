@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rdcsolve.cli.demo.digits import CROSS_ENTROPY, Sizes, state
+from rdcsolve.cli.drawing import Drawing
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import LabelEntropyLimit, Problem
 
 if TYPE_CHECKING:
     import xarray
 
-    from rdcsolve.cli.figure import Drawing
     from rdcsolve.universal import Region
 
 _NAMES = ("minimal label loss", "midpoint", "minimal distortion")
@@ -48,7 +48,6 @@ def draw() -> Drawing:
     """Return the figure of a mixture with free letters, and of digits with a fixed classifier."""
     from matplotlib import pyplot
 
-    from rdcsolve.cli.figure import Drawing
     from rdcsolve.data import mixture
     from rdcsolve.explore import plot
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rdcsolve.cli.drawing import Drawing
 from rdcsolve.results import Proof
-
-if TYPE_CHECKING:
-    from rdcsolve.cli.figure import Drawing
 
 
 def draw() -> Drawing:
     """Return the figure, with the solver's bounds at every rate."""
     from matplotlib import pyplot
 
-    from rdcsolve.cli.figure import Drawing
     from rdcsolve.explore.figures import figure_4, figure_4_corners
 
     corners = figure_4_corners()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from rdcsolve.errors import UnreadableFile
+from rdcsolve.files import read_arrays as arrays_of_archive
 from rdcsolve.problems import Problem
 from rdcsolve.problems.storage import arrays_of
 
@@ -26,18 +25,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     UnreadableFile
         If the file is missing, corrupt, pickled or not an archive.
     """
-    try:
-        with path.open("rb") as stream:  # ours to close: numpy leaves it open when the archive is damaged
-            archive = np.load(stream, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise UnreadableFile(f"{path} is a single array; save the arrays by name with numpy.savez")
-            return {key: archive[key] for key in archive.files if _KEYS.fullmatch(key)}
-    except FileNotFoundError as error:
-        raise UnreadableFile(f"{path} does not exist; check the path") from error
-    except UnreadableFile:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableFile(f"{path} cannot be read as npz ({error}); write it with numpy.savez") from error
+    return arrays_of_archive(path, _KEYS.fullmatch)
 
 
 def read_table(path: Path) -> np.ndarray:

@@ -11,6 +11,7 @@ import typer
 from rdcsolve.cli.outcomes import NOT_CERTIFIED
 from rdcsolve.cli.screen import console, table
 from rdcsolve.errors import InvalidInput, SaveFailed
+from rdcsolve.problems.objective import is_in_nats, is_rate
 
 if TYPE_CHECKING:
     import xarray
@@ -64,11 +65,11 @@ def _show(data: xarray.Dataset, bits: bool) -> None:
     if status.size > _LONGEST_TABLE:
         typer.echo(", ".join(f"{np.count_nonzero(status == name)} {name}" for name in np.unique(status.astype(str))))
         return
-    is_rate = objective in ("rate", "lagrangian")
-    scale = 1 / np.log(2) if bits and is_rate else 1.0
-    prefix = "rate" if objective == "rate" else "objective"
-    in_nats = is_rate or objective in data.attrs.get("label_entropies", "").split()
-    unit = f" [{'bit' if bits and is_rate else 'nat'}]" if in_nats else ""
+    rate_like = is_in_nats(objective)
+    scale = 1 / np.log(2) if bits and rate_like else 1.0
+    prefix = "rate" if is_rate(objective) else "objective"
+    in_nats = rate_like or objective in data.attrs.get("label_entropies", "").split()
+    unit = f" [{'bit' if bits and rate_like else 'nat'}]" if in_nats else ""
     losses = data["loss"].values.tolist()
     words = ["status"] if (data["proof"] == "CERTIFIED").all() else ["status", "proof"]
     shown = table(

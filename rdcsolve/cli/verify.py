@@ -37,12 +37,11 @@ def verify(
     from rdcsolve.universal import Universal, load
 
     held = load(result)
-    checked = held if isinstance(held, Universal) else held.certificate
-    if checked is None:
+    if not isinstance(held, Universal) and held.certificate is None:
         raise InvalidInput(f"{result} has no certificate ({held.status.name}); there is nothing to verify")
     named = tuple(name for target in held.targets for name in target) if isinstance(held, Universal) else ()
     problem = statement.problem(_problem_beside(result) if input is None else input, named)
-    verdict = checked.verify(problem, arithmetic="ball" if ball else "float")
+    verdict = held.verify(problem, arithmetic="ball" if ball else "float")
     typer.echo(str(verdict))
     if not verdict.valid:
         typer.echo("refuted: the claims of the result do not hold for this problem", err=True)

@@ -53,7 +53,7 @@ class _Kind:
         return 0x0800 + 1 + len(self.shape)
 
     def name(self, part: str) -> str:
-        """The name of the unpacked file."""
+        """Return the name of the unpacked file."""
         return f"{_PREFIX[part]}-{self.items}-idx{1 + len(self.shape)}-ubyte"
 
 

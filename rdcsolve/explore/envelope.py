@@ -14,6 +14,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.grid import loss_of
+from rdcsolve.problems.objective import is_in_nats, is_lagrangian
 
 if TYPE_CHECKING:
     import xarray
@@ -56,14 +57,14 @@ class Envelope:
         self.axes = tuple(str(name) for name in data["status"].dims)
         self.is_convex = data.attrs.get("letters") != "fixed"
         objective = data.attrs["objective"]
-        prefix = "rate" if objective in ("rate", "lagrangian") else "objective"
+        prefix = "rate" if is_in_nats(objective) else "objective"
         losses, labels = data["loss"].values.tolist(), data.attrs.get("label_entropies", "").split()
         column = [None if name == "rate" else losses.index(loss_of(name, labels)) for name in self.axes]
         target = None if prefix == "rate" else losses.index(objective)
         proving = data["multipliers" if self.is_convex else "certificate_multipliers"].values
         lower, upper = data[f"{prefix}_lower"].values, data[f"{prefix}_upper"].values
         self.priced: tuple[str, ...] = ()
-        if objective == "lagrangian":
+        if is_lagrangian(objective):
             priced = data["multipliers"].values * data["losses"].values
             others = [m for m in range(len(losses)) if m not in column]
             self.priced = tuple(losses[m] for m in others if (data["multipliers"].values[..., m] > 0).any())

@@ -18,8 +18,8 @@ from rdcsolve.problems.validation import float_array
 Index = tuple[int, ...]
 
 TAKEN = frozenset(
-    "loss limit objective_lower objective_upper rate_lower rate_upper gap losses multipliers minimum "
-    "certificate_multipliers status proof seconds steps".split()
+    ["loss", "limit", "objective_lower", "objective_upper", "rate_lower", "rate_upper", "gap", "losses", "multipliers"]
+    + ["certificate_multipliers", "minimum", "status", "proof", "seconds", "steps"]
 )
 """Names that the dataset of a sweep uses for itself."""
 

@@ -19,6 +19,7 @@ from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.regions import region
 from rdcsolve.information import nats_to_bits
+from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.results import Result
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def convergence(results: Result | Mapping[str, Result], ax: Axes | None = None, 
         distance = result.objective_upper - np.array([record.lower for record in result.history])
         ax.plot(place, np.where(distance > 0, distance, np.nan), "-o", markersize=3, label=name)
     ax.set_yscale("log")
-    rate_like = all(result.objective in ("rate", "lagrangian") for result in listed.values())
+    rate_like = all(is_in_nats(result.objective) for result in listed.values())
     ax.set_ylabel("final upper bound minus best lower bound" + (" [nat]" if rate_like else ""))
     ax.set_xlabel("wall time [s]" if seconds else "step")
     ax.grid(True, which="major", alpha=0.3)
@@ -230,7 +231,7 @@ def _envelope(data: xarray.Dataset, n_axes: int) -> Envelope:
 
 def _objective(data: xarray.Dataset) -> str:
     objective = str(data.attrs["objective"])
-    return "rate" if objective == "lagrangian" else objective
+    return "rate" if is_in_nats(objective) else objective
 
 
 def _scale(name: str, bits: bool) -> float:

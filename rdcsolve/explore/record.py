@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
 from rdcsolve.explore.grid import Grid, Index, label_names
+from rdcsolve.problems.objective import is_in_nats, is_rate
 from rdcsolve.results import Result, Status
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Record:
         for name, meaning in self._vectors().items():
             last = "limit" if name == "minimum" else "loss"
             data[name] = ((*dims, last), self.arrays[name].copy(), {"long_name": meaning})
-        if grid.problem.objective == "rate":
+        if is_rate(grid.problem.objective):
             del data["objective_lower"], data["objective_upper"]
         over_limits = grid.problem.multipliers is None
         kind = "limit on the" if over_limits else "multiplier of the"
@@ -167,8 +168,8 @@ class Record:
 def _unit(name: str, objective: str, in_nats: set[str]) -> str:
     if name == "seconds":
         return "s"
-    is_in_nats = objective in in_nats or objective == "lagrangian" or name.startswith("rate")
-    return "nat" if is_in_nats else f"unit of {objective}"
+    counts_nats = objective in in_nats or is_in_nats(objective) or name.startswith("rate")
+    return "nat" if counts_nats else f"unit of {objective}"
 
 
 def write_dataset(data: xarray.Dataset, path: Path) -> None:

@@ -26,7 +26,7 @@ _FIRST_STEP = 0.04
 """Where a default grid starts, as a fraction of the range above the least loss, which few channels attain."""
 
 
-def tradeoff(
+def tradeoff(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
     rate: float,
     loss: str | None = None,
@@ -143,8 +143,8 @@ def _free_value(problem: Problem, loss: str, best: Result) -> float:
     if problem.minimise not in label_names(problem) or not isinstance(second, Loss):
         return best.losses[loss]
     joint = best.channel * problem.p_x[:, None]
-    is_infinite = np.isinf(second.matrix)
-    means = joint.T @ np.where(is_infinite, 0.0, second.matrix)
+    is_infinite = np.isinf(second.block())
+    means = joint.T @ np.where(is_infinite, 0.0, second.block())
     means[(joint > 0).T.astype(float) @ is_infinite > 0] = np.inf
     return min(float(means.min(axis=1).sum()), best.losses[loss])
 

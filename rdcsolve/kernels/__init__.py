@@ -1,6 +1,11 @@
 """The kernel exp(-lambda.L) as a linear operator."""
 
+from rdcsolve.kernels.blocks import BlockKernel
 from rdcsolve.kernels.dense import DenseKernel
+from rdcsolve.kernels.grid import GridKernel
+from rdcsolve.kernels.kernel import Kernel
 from rdcsolve.kernels.low_rank import LowRankKernel
+from rdcsolve.kernels.maker import make_kernel
+from rdcsolve.kernels.reference import ReferenceKernel
 
-__all__ = ["DenseKernel", "LowRankKernel"]
+__all__ = ["BlockKernel", "DenseKernel", "GridKernel", "Kernel", "LowRankKernel", "ReferenceKernel", "make_kernel"]

@@ -1,13 +1,22 @@
-"""The finite letter space: a letter is a symbol of the reproduction alphabet, and pricing tries every one."""
+"""The letters of a finite problem, with the losses that matter: what its solvers and column generation work on.
+
+Over symbols without labels `SplitSpace` is the letter space, and the exchange works on it; but finite problems do not
+need it. They are what the exchange solves in every round, with any solver, column generation among them: that shifts
+and masks losses, repairs the bound letter by letter and keeps one kernel over the whole alphabet, none of which a list
+of letters that comes and goes could.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from rdcsolve.kernels import DenseKernel
+from rdcsolve.kernels import BlockKernel, Kernel, make_kernel
 from rdcsolve.problems import Problem
+from rdcsolve.problems.separable import SeparableLoss
+from rdcsolve.problems.structures import LossStructure, Shifted, Table, is_all, row_blocks
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,8 @@ class FiniteLetters:
         Indices of the n symbols of positive mass.
     p : numpy.ndarray
         Their masses, shape (n,).
-    losses : tuple of numpy.ndarray
-        M arrays of shape (n, n_letters): shifted, zero at forbidden pairs.
+    structures : tuple of LossStructure
+        M losses of shape (n, n_letters): shifted, zero at forbidden pairs.
     shifts : numpy.ndarray
         Shape (M, n): what was subtracted.
     forbidden : numpy.ndarray or None
@@ -67,38 +76,138 @@ class FiniteLetters:
         self.shifts = np.zeros((len(relevant), self.p.size))
         kept = []
         for row, index in enumerate(relevant):
-            matrix = problem.linear_losses[index].matrix
-            matrix = matrix if everything else matrix[self.symbols]
-            if self.forbidden is not None:
-                matrix = np.where(self.forbidden, np.inf, matrix)
-            self.shifts[row] = matrix.min(axis=1)
-            if self.shifts[row].any():
-                matrix = matrix - self.shifts[row][:, None]
-            if self.forbidden is not None:
-                matrix = np.where(self.forbidden, 0.0, matrix)
-            kept.append(matrix)
-        self.losses = tuple(kept)
+            structure, self.shifts[row] = self._shifted(problem.linear_losses[index].structure, everything)
+            kept.append(structure)
+        self.structures: tuple[LossStructure, ...] = tuple(kept)
         self.n_letters = problem.n_letters
-        self._kernel: tuple[bytes, DenseKernel] | None = None
+        self._kernel: tuple[bytes, Kernel] | None = None
+        grids = {
+            structure.letter_grid
+            for structure in (problem.linear_losses[index].structure for index in relevant)
+            if isinstance(structure, SeparableLoss)
+        }
+        self._grid: tuple[int, ...] | None = grids.pop() if len(grids) == 1 else None
+
+    def _shifted(self, structure: LossStructure, everything: bool) -> tuple[LossStructure, np.ndarray]:
+        """Return the loss at the symbols of positive mass, with its least entries taken off, and these."""
+        if isinstance(structure, Table):
+            return self._shifted_table(structure.block(None if everything else self.symbols))
+        if isinstance(structure, SeparableLoss) and self.forbidden is None:
+            lowered, minima = structure.less_row_minima()
+            return lowered.at_rows(self.symbols), minima[self.symbols]
+        rows = structure.at_rows(self.symbols)
+        minima = rows.row_minima(None, self.forbidden)
+        if self.forbidden is None and not minima.any():
+            return rows, minima
+        return Shifted(rows, minima, self.forbidden), minima
+
+    def _shifted_table(self, matrix: np.ndarray) -> tuple[Table, np.ndarray]:
+        if self.forbidden is not None:
+            matrix = np.where(self.forbidden, np.inf, matrix)
+        minima = matrix.min(axis=1)
+        if minima.any():
+            matrix = matrix - minima[:, None]
+        if self.forbidden is not None:
+            matrix = np.where(self.forbidden, 0.0, matrix)
+        return Table(matrix), minima
+
+    @property
+    def losses(self) -> tuple[np.ndarray, ...]:
+        """The structures as M arrays of shape (n, n_letters)."""
+        return tuple(structure.block() for structure in self.structures)
 
     def losses_of(self, letters: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the shifted losses of the letters, M arrays of shape (n, len(letters))."""
-        return tuple(np.take(loss, letters, axis=1) for loss in self.losses)
+        return tuple(structure.block(None, letters) for structure in self.structures)
 
     def forbidden_of(self, letters: np.ndarray) -> np.ndarray | None:
         """Return the mask of forbidden pairs, shape (n, len(letters)), or None."""
         return None if self.forbidden is None else np.take(self.forbidden, letters, axis=1)
 
-    def kernel(self, multipliers: np.ndarray) -> DenseKernel:
+    def kernel(self, multipliers: np.ndarray) -> Kernel:
         """Return the kernel over all letters; the last one made is kept."""
         key = multipliers.tobytes()
         if self._kernel is None or self._kernel[0] != key:
             self._kernel = None  # frees the old matrix before the new one is made
-            self._kernel = (key, DenseKernel(self.losses, multipliers, self.forbidden))
+            self._kernel = (key, make_kernel(self.structures, multipliers, self.forbidden))
         return self._kernel[1]
+
+    def restricted(self, letters: np.ndarray) -> tuple[tuple[Any, ...], np.ndarray | None]:
+        """Return losses and mask of some letters, as `make_kernel` takes them.
+
+        They are arrays, since letters are few, except for all letters of losses that are not stored.
+        """
+        if letters.size == self.n_letters and not self.is_stored and is_all(letters, self.n_letters):
+            return self.structures, self.forbidden
+        return self.losses_of(letters), self.forbidden_of(letters)
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether every loss is an array in memory."""
+        return all(isinstance(structure, Table) for structure in self.structures)
+
+    def cheapest(self, weights: np.ndarray, letters: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the letter with the least weighted loss for each symbol, and what it costs.
+
+        Parameters
+        ----------
+        weights : numpy.ndarray
+            Shape (M,).
+        letters : numpy.ndarray, optional
+            The letters to choose from; by default all.
+
+        Returns
+        -------
+        choice : numpy.ndarray
+            Shape (n,): places in `letters`.
+        costs : numpy.ndarray
+            Shape (M, n): every loss of the choice; inf where a symbol has no letter.
+        """
+        size = self.n_letters if letters is None else letters.size
+        choice = np.empty(self.p.size, dtype=np.intp)
+        costs = np.empty((len(self.structures), self.p.size))
+        for rows in row_blocks((self.p.size, size)):
+            blocks = [structure.block(rows, letters) for structure in self.structures]
+            mixed = sum(weight * block for weight, block in zip(weights, blocks, strict=True) if weight)
+            mixed = np.zeros(blocks[0].shape) if isinstance(mixed, int) else mixed
+            if self.forbidden is not None:
+                mixed = np.where(Table(self.forbidden).block(rows, letters), np.inf, mixed)
+            best = mixed.argmin(axis=1)
+            at = np.arange(best.size), best
+            choice[rows] = best
+            for row, block in enumerate(blocks):
+                costs[row, rows] = np.where(np.isinf(mixed[at]), np.inf, block[at])
+        return choice, costs
+
+    def spread_evenly(self, count: int) -> np.ndarray:
+        """Return about so many letters, evenly spread over the list, or over the grid that they form."""
+        if self._grid is None:
+            return np.unique(np.linspace(0, self.n_letters - 1, min(count, self.n_letters)).astype(np.intp))
+        # as many on an axis as makes their product the count, however long the axes are
+        shares = np.array(self._grid, dtype=float)
+        step = max((np.prod(shares) / max(count, 1)) ** (1 / shares.size), 1.0)
+        places = [
+            np.unique(np.linspace(0, side - 1, max(int(np.ceil(side / step)), 1)).astype(np.intp))
+            for side in self._grid
+        ]
+        return np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), self._grid).ravel()
+
+    def peaks(self, prices: np.ndarray) -> np.ndarray:
+        """Return a mask of the letters that no neighbour on the list, or on the grid, is dearer than."""
+        tensor = prices if self._grid is None else prices.reshape(self._grid)
+        is_peak = np.ones(tensor.shape, dtype=bool)
+        for axis in range(tensor.ndim):
+            ahead = [slice(None)] * tensor.ndim
+            behind = list(ahead)
+            ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+            is_peak[tuple(ahead)] &= tensor[tuple(ahead)] >= tensor[tuple(behind)]
+            is_peak[tuple(behind)] &= tensor[tuple(behind)] >= tensor[tuple(ahead)]
+        return is_peak.ravel()
 
     def price(self, log_v: np.ndarray, multipliers: np.ndarray) -> Pricing:
         """Return the price of every letter; `log_v` holds u in the shifted losses' scale, shape (n,)."""
         kernel = self.kernel(multipliers)
+        if not np.isfinite(kernel.relative_error):
+            kernel = BlockKernel(self.structures, multipliers, self.forbidden)
         prices = kernel.rmatvec(self.p * np.exp(log_v + kernel.log_scale))
         return Pricing(prices, float(prices.max()), proved=True)

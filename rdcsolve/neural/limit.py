@@ -193,10 +193,10 @@ def nearest_letter(problem: Problem) -> dict[str, float]:
     dict of str to float
         ``distortion``, ``cross_entropy``, and ``rate``, the entropy of the letter in nats.
     """
-    distortion = problem.linear_losses[0].matrix
+    distortion = problem.linear_losses[0].block()
     chosen = distortion.argmin(axis=1)
     everyone = np.arange(problem.n_x)
-    losses = {loss.name: float(problem.p_x @ loss.matrix[everyone, chosen]) for loss in problem.linear_losses}
+    losses = {loss.name: float(problem.p_x @ loss.block()[everyone, chosen]) for loss in problem.linear_losses}
     return losses | {"rate": float(entropy(np.bincount(chosen, problem.p_x, minlength=distortion.shape[1])))}
 
 

@@ -196,7 +196,7 @@ class _Judge:
     def _losses(self, problem: Problem, own: slice) -> tuple[float, float]:
         """Return the losses of the decoder that shows its own letter for each message."""
         weights = self.channel / len(self.images)
-        mse, cross_entropy = (float((weights * loss.matrix[:, own]).sum()) for loss in problem.linear_losses)
+        mse, cross_entropy = (float((weights * loss.block(None, own)).sum()) for loss in problem.linear_losses)
         return mse, cross_entropy
 
     def _standing(self, name: str, mse: float, cross_entropy: float, region: Region, limit: Envelope) -> Standing:

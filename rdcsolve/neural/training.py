@@ -24,7 +24,7 @@ _KIND = "rdcsolve unfinished training"
 _BETAS = (0.5, 0.9)
 
 
-def train(
+def train(  # noqa: PLR0913 - options, by keyword
     images: Images,
     classifier: nn.Module,
     weights: Weights,
@@ -74,7 +74,7 @@ def train(
     SaveFailed
         If it cannot be written.
     SolverFailed
-        If the losses are no longer finite.
+        If the losses, or numbers in the networks, are no longer finite.
 
     Notes
     -----
@@ -139,14 +139,25 @@ class _Training:
         means = dict(zip(("mse", "cross_entropy", "w1"), sums.tolist(), strict=True))
         if self.weights.lambda_c == 0:
             del means["cross_entropy"]
-        if not torch.isfinite(sums).all():
+        broken = self._not_finite()
+        if not torch.isfinite(sums).all() or broken:
+            told = f"{means}; not finite: {', '.join(broken)}" if broken else f"{means}"
             raise SolverFailed(
-                f"training diverged in epoch {len(self.history) + 1} ({means}); lower the learning rate of the preset"
+                f"training diverged in epoch {len(self.history) + 1} ({told}); lower the learning rate of the preset"
             )
         if self.system.critic is None:
             del means["w1"]
         self.history.append(means)
         return means
+
+    def _not_finite(self) -> list[str]:
+        """Return what is infinite or NaN in the networks; squashed outputs keep losses finite beside it."""
+        return [
+            f"{network} {name}"
+            for network, state in states(self.system).items()
+            for name, value in state.items()
+            if not torch.isfinite(value).all()
+        ]
 
     def _step(self, chosen: torch.Tensor) -> torch.Tensor:
         """Train on one batch; return the squared error, the cross-entropy and the critic's gap there."""

@@ -3,18 +3,28 @@
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
 from rdcsolve.problems.losses import LabelEntropy, Loss
+from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.problem import Problem
+from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.source import Source
+from rdcsolve.problems.structures import BlockLoss, LossStructure
 
 __all__ = [
+    "BlockLoss",
     "ClassifierLossLimit",
     "DistortionLimit",
     "LabelEntropy",
     "LabelEntropyLimit",
+    "Lagrangian",
     "Loss",
+    "LossAtRate",
     "LossLimit",
+    "LossStructure",
+    "Objective",
     "Problem",
+    "Rate",
     "RateLimit",
+    "SeparableLoss",
     "Source",
     "distortion_matrix",
 ]

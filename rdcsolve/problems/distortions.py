@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,24 @@ def _sum_over_coordinates(
             transform(difference)
             block += difference
     return matrix
+
+
+def axis_tables(distortion: str, axes: Sequence[Any], letter_axes: Sequence[Any]) -> list[np.ndarray]:
+    """Return the parts that a named distortion between points of two product grids is the sum of, one per axis.
+
+    Parameters
+    ----------
+    distortion : str
+    axes, letter_axes : sequence of array_like
+        Coordinates along each axis, shapes (n_d,) and (k_d,).
+    """
+    one_of(distortion, NAMED_DISTORTIONS, "distortion")
+    tables = []
+    for x, y in zip(axes, letter_axes, strict=True):
+        table = np.subtract.outer(np.ravel(x).astype(float), np.ravel(y).astype(float))
+        _PER_COORDINATE[distortion](table)
+        tables.append(table / len(axes) if distortion == "mean_squared_error" else table)
+    return tables
 
 
 def check_shape(matrix: np.ndarray, shape: tuple[int, int], name: str) -> np.ndarray:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.distortions import distortion_matrix, function_name
+from rdcsolve.problems.distortions import function_name
 from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
-from rdcsolve.problems.source import Source
+from rdcsolve.problems.source import Source, losses_between
+from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
 from rdcsolve.problems.validation import (
     float_array,
     freeze,
@@ -24,7 +25,7 @@ from rdcsolve.problems.validation import (
 
 
 def _described(what: Any) -> str:
-    if isinstance(what, str):
+    if isinstance(what, (str, LossStructure)):
         return repr(what)
     return function_name(what) if callable(what) else f"{what.shape[0]} x {what.shape[1]}"
 
@@ -35,7 +36,9 @@ def _set_bound(limit: Any) -> None:
 
 def _set_array(limit: Any, field: str, name: str) -> None:
     value = getattr(limit, field)
-    if not isinstance(value, str) and not callable(value):
+    if is_structure(value):
+        object.__setattr__(limit, field, structure_of(value, name))
+    elif not isinstance(value, str) and not callable(value):
         object.__setattr__(limit, field, loss_matrix(value, name))
 
 
@@ -47,8 +50,9 @@ class DistortionLimit:
     ----------
     bound : float
         In [0, inf]; inf declares the loss without limiting it.
-    distortion : str, array_like or callable, optional
-        See `distortion_matrix`. By default the limit is on the problem's own distortion.
+    distortion : str, array_like, callable or LossStructure, optional
+        See `distortion_matrix`, and `Loss` for losses that are not stored. By default the limit is on the problem's own
+        distortion.
     name : str, optional
         Name of the loss; a limit with its own `distortion` needs a name other than ``"distortion"``.
     """
@@ -74,11 +78,14 @@ class DistortionLimit:
             )
         _set_array(self, "distortion", f"loss '{self.name}'")
 
-    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray | None:
+    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray | LossStructure | None:
         """Return the (n_x, n_y) losses, or None for the problem's own distortion."""
         if self.distortion is None:
             return None
-        return distortion_matrix(self.distortion, source.points, reproduction, name=f"loss '{self.name}'")
+        losses: np.ndarray | LossStructure = losses_between(
+            self.distortion, source, reproduction, f"loss '{self.name}'"
+        )
+        return losses
 
     def __repr__(self) -> str:
         if self.distortion is None:
@@ -145,7 +152,8 @@ class ClassifierLossLimit:
 
     def _resolved(self, reproduction: np.ndarray | None) -> np.ndarray:
         if not callable(self.classifier):
-            return self.classifier
+            table: np.ndarray = self.classifier
+            return table
         if reproduction is None:
             raise InvalidInput(
                 f"classifier of '{self.name}' is a function but there are no reproduction points; "
@@ -167,7 +175,8 @@ def _conditional(source: Source, label: Any, name: str) -> np.ndarray:
     if not is_index or not 0 <= label < known:
         have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
         raise InvalidInput(f"'{name}' is about label {label!r} but the source has {have}")
-    return source.labels[label]
+    conditional: np.ndarray = source.labels[label]
+    return conditional
 
 
 def _decisions(table: Any, name: str, n_rows: int) -> np.ndarray:
@@ -219,14 +228,14 @@ class LossLimit:
     ----------
     bound : float
         In [0, inf]; inf declares the loss without limiting it.
-    loss : str, array_like or callable
-        The matrix L of shape (n_x, n_y), or anything else that `distortion_matrix` accepts.
+    loss : str, array_like, callable or LossStructure
+        The matrix L of shape (n_x, n_y), or anything else that `distortion_matrix` or `Loss` accepts.
     name : str
         Name of the loss.
     """
 
     bound: float
-    loss: np.ndarray | str | Callable[..., Any]
+    loss: np.ndarray | str | Callable[..., Any] | LossStructure
     name: str
 
     def __post_init__(self) -> None:
@@ -234,9 +243,10 @@ class LossLimit:
         loss_name(self.name)
         _set_array(self, "loss", f"loss '{self.name}'")
 
-    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray:
+    def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray | LossStructure:
         """Return the (n_x, n_y) losses."""
-        return distortion_matrix(self.loss, source.points, reproduction, name=f"loss '{self.name}'")
+        losses: np.ndarray | LossStructure = losses_between(self.loss, source, reproduction, f"loss '{self.name}'")
+        return losses
 
     def __repr__(self) -> str:
         return f"LossLimit({self.bound:.6g}, {_described(self.loss)}, {self.name!r})"

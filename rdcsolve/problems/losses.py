@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.validation import freeze, loss_matrix
+from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.problems.structures import TABLE_BYTES, LossStructure, Selection, Table, row_blocks, structure_of
+from rdcsolve.problems.validation import freeze
 
 _RESERVED = ("rate", "lagrangian", "D", "C")
 
@@ -25,7 +27,6 @@ def loss_name(name: Any) -> str:
     return name
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Loss:
     """A linear loss: what each letter costs each symbol.
 
@@ -33,19 +34,96 @@ class Loss:
     ----------
     name : str
         A Python identifier, used as a keyword in `Problem.with_limits` and `Problem.at_multipliers`.
-    matrix : array_like
-        Shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair. Kept read-only.
+    matrix : array_like or LossStructure
+        Shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair. Kept read-only. Or an object that knows the
+        losses without storing them all: `rdcsolve.problems.SeparableLoss`, `rdcsolve.problems.BlockLoss`, or one of
+        your own, with ``shape`` and ``block(rows, letters)``.
+
+    Examples
+    --------
+    >>> Loss("error", [[0, 1], [1, 0]]).block(slice(0, 1)).tolist()
+    [[0.0, 1.0]]
     """
 
-    name: str
-    matrix: Any
+    __slots__ = ("name", "structure")
 
-    def __post_init__(self) -> None:
-        loss_name(self.name)
-        object.__setattr__(self, "matrix", loss_matrix(self.matrix, f"loss '{self.name}'"))
+    name: str
+    structure: LossStructure
+
+    def __init__(self, name: str, matrix: Any) -> None:
+        object.__setattr__(self, "name", loss_name(name))
+        object.__setattr__(self, "structure", structure_of(matrix, f"loss '{name}'"))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a loss cannot be changed: {name} stays as it is; make another Loss")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Loss, (self.name, self.structure.matrix if isinstance(self.structure, Table) else self.structure)
+
+    @property
+    def matrix(self) -> Any:
+        """All losses as one array, shape (n_x, n_y); an error where they are not stored and too many for that."""
+        return self.block()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of symbols, and of letters."""
+        return self.structure.shape
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the loss is a matrix in memory."""
+        return isinstance(self.structure, Table)
+
+    @property
+    def forbids(self) -> bool:
+        """Whether any entry is +inf."""
+        return self.structure.forbids
+
+    def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
+        """Return the losses of some letters at some symbols, a dense array; not to be written to.
+
+        Parameters
+        ----------
+        rows, letters : slice, numpy.ndarray or None, optional
+            Which symbols and which letters; None for all.
+
+        Raises
+        ------
+        InvalidInput
+            If all letters are asked for, they are not stored, and would take more than 268 MB (2^28 bytes).
+        """
+        n_x, n_letters = self.shape
+        if letters is None and not self.is_stored and 8 * _count(rows, n_x) * n_letters > TABLE_BYTES:
+            raise InvalidInput(
+                f"loss '{self.name}' is not stored, and this needs it as one table of {n_x} x {n_letters} entries, "
+                f"{8e-6 * n_x * n_letters:.0f} MB, more than {1e-6 * TABLE_BYTES:.0f} MB; solve such problems with "
+                "ColumnGeneration() or BlahutArimoto(), or use fewer symbols or letters"
+            )
+        return self.structure.block(rows, letters)
+
+    def row_minima(self, rows: Selection = None, forbidden: np.ndarray | None = None) -> np.ndarray:
+        """Return min_a L(i, a) over the letters allowed, shape (n_x,), exact; inf where there is none.
+
+        Parameters
+        ----------
+        rows : slice, numpy.ndarray or None, optional
+            Which symbols; None for all.
+        forbidden : numpy.ndarray, optional
+            Mask (n_x, n_letters) of pairs that are not allowed, besides those of infinite loss.
+        """
+        return self.structure.row_minima(rows, forbidden)
+
+    def spread(self, rows: Selection = None, forbidden: np.ndarray | None = None) -> float:
+        """Return the largest difference between two letters allowed to one symbol; parameters as of `row_minima`.
+
+        The scale on which a limit is met: a constant added to all losses of a symbol does not change it.
+        """
+        return self.structure.spread(rows, forbidden)
 
     def __repr__(self) -> str:
-        return f"Loss({self.name!r}, {self.matrix.shape[0]} x {self.matrix.shape[1]})"
+        known = f"{self.shape[0]} x {self.shape[1]}" if self.is_stored else repr(self.structure)
+        return f"Loss({self.name!r}, {known})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +180,8 @@ class FreeDistortion:
         """Return the squared errors to letters at points of shape (k, dim), shape (n_x, k)."""
         from scipy.spatial.distance import cdist
 
-        return cdist(self.points, letters, "sqeuclidean") * self.scale  # of differences: products would cancel
+        squares: np.ndarray = cdist(self.points, letters, "sqeuclidean")  # of differences: products would cancel
+        return squares * self.scale
 
     def means(self, joint: np.ndarray) -> np.ndarray:
         """Return E[X | a] for joint masses of symbols and letters, shape (n_x, k): an array of shape (k, dim).
@@ -111,7 +190,7 @@ class FreeDistortion:
         """
         q = joint.sum(axis=0)
         origin = self.points[joint.argmax(axis=0)]
-        means = origin.astype(float)
+        means: np.ndarray = origin.astype(float)
         for d, coordinate in enumerate(self.points.T):
             deviation = (joint * (coordinate[:, None] - origin[:, d])).sum(axis=0)
             means[:, d] += np.divide(deviation, q, out=np.zeros(q.size), where=q > 0)
@@ -121,11 +200,31 @@ class FreeDistortion:
         return f"FreeDistortion({self.name!r}, {self.points.shape[0]} points in R^{self.points.shape[1]})"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class PlaceLoss:
+    """A loss of letters whose places come from a letter space of the user's own.
+
+    Parameters
+    ----------
+    name : str
+        A Python identifier, as of a `Loss`.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        loss_name(self.name)
+
+    def __repr__(self) -> str:
+        return f"PlaceLoss({self.name!r})"
+
+
 def log_loss(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     """Return -sum_s w(s | x) log c(s | a): zero weights contribute nothing, excluded classes make it +inf."""
     excluded = decisions == 0
     log_decisions = np.log(decisions, out=np.zeros_like(decisions), where=~excluded)
-    losses = np.maximum(conditional @ -log_decisions.T, 0.0)  # rows that sum to 1 + 1e-16 could give -1e-16
+    # Rows that sum to 1 + 1e-16 could give -1e-16.
+    losses: np.ndarray = np.maximum(conditional @ -log_decisions.T, 0.0)
     if excluded.any():
         needs_excluded = (conditional > 0).astype(float) @ excluded.T.astype(float) > 0
         losses[needs_excluded] = np.inf
@@ -145,6 +244,8 @@ class LossTable:
         Each with n_x rows; they come after the losses in `names`.
     free : FreeDistortion, optional
         In place of losses, where letters are free; it comes first in `names`.
+    own_letters : LetterSpace, optional
+        In place of losses, where letters come from a space of the user's own; its losses come first in `names`.
 
     Raises
     ------
@@ -158,36 +259,68 @@ class LossTable:
         losses: Sequence[Loss],
         labels: Sequence[LabelEntropy] = (),
         free: FreeDistortion | None = None,
+        own_letters: Any = None,
     ) -> None:
         self.p_x = p_x
         self.losses = tuple(losses)
         self.labels = tuple(labels)
         self.free = free
-        first = [] if free is None else [free.name]
-        self.names = (*first, *(loss.name for loss in losses), *(label.name for label in labels))
+        self.own_letters = own_letters
+        own = () if own_letters is None else own_letters.loss_names
+        self.of_places = (*(() if free is None else (free,)), *(PlaceLoss(name) for name in own))
+        self.names = (
+            *(loss.name for loss in self.of_places),
+            *(loss.name for loss in losses),
+            *(label.name for label in labels),
+        )
         self._check_names()
         self._check_shapes()
         self.forbidden = self._forbidden_pairs()
 
     @property
     def n_letters(self) -> int:
-        """Number of letters, the columns of every matrix; zero where letters are free."""
-        return int(self.losses[0].matrix.shape[1]) if self.losses else 0
+        """Number of letters, the columns of every matrix; zero where they are not listed."""
+        return int(self.losses[0].shape[1]) if self.losses else 0
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hexadecimal digits of the SHA-256 of masses, names and matrices."""
+        """Sixteen hexadecimal digits of the SHA-256 of masses, names and matrices.
+
+        A loss that is not stored counts as the table it stands for, whose blocks are read in order; beyond the size of
+        which tables are made, as its own ``digest``, if it has one.
+        """
         digest = hashlib.sha256(b"rdcsolve losses 1")
-        for name, array in (("p_x", self.p_x), *((loss.name, loss.matrix) for loss in self.losses)):
-            digest.update(f"|{name}{array.shape}|".encode())
-            digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+        digest.update(f"|p_x{self.p_x.shape}|".encode())
+        digest.update(np.ascontiguousarray(self.p_x, dtype="<f8").data)
+        for loss in self.losses:
+            digest.update(f"|{loss.name}{loss.shape}|".encode())
+            for entries in _bytes_of(loss):
+                digest.update(entries)
         if self.free is not None:
             digest.update(f"|free {self.free.name}{self.free.points.shape}{self.free.scale!r}|".encode())
             digest.update(np.ascontiguousarray(self.free.points, dtype="<f8").data)
+        if self.own_letters is not None:
+            digest.update(f"|own {self.own_letters.fingerprint()}|".encode())
         for label in self.labels:
             digest.update(f"|entropy of {label.name}{label.conditional.shape}|".encode())
             digest.update(np.ascontiguousarray(label.conditional, dtype="<f8").data)
         return digest.hexdigest()[:16]
+
+    def row_minima(self, m: int) -> np.ndarray:
+        """Return the least loss m of the letters allowed to each symbol, shape (n_x,); zero at symbols without mass."""
+        return self._ranges[m][0]
+
+    def spread(self, m: int) -> float:
+        """Return the largest difference in loss m between two letters allowed to one symbol of positive mass."""
+        return self._ranges[m][1]
+
+    def least_mean(self, m: int) -> float:
+        """Return the least mean of loss m over all channels, rounded once."""
+        return self._ranges[m][2]
+
+    @cached_property
+    def _ranges(self) -> _Ranges:
+        return _Ranges(self)
 
     def index(self, name: Any) -> int:
         """Return the position of the loss called `name`; the error lists the known names."""
@@ -204,7 +337,7 @@ class LossTable:
     def _check_shapes(self) -> None:
         n_x = self.p_x.size
         for loss in self.losses:
-            rows, columns = loss.matrix.shape
+            rows, columns = loss.shape
             if rows != n_x:
                 raise InvalidInput(
                     f"loss '{loss.name}' has {rows} rows but the source has {n_x} symbols; give one row each"
@@ -217,10 +350,19 @@ class LossTable:
 
     def _forbidden_pairs(self) -> np.ndarray | None:
         """Return the (n_x, n_y) mask of pairs that some loss forbids, or None if there is none."""
-        forbidding = [np.isinf(loss.matrix) for loss in self.losses if np.isinf(loss.matrix.max())]
+        forbidding = [loss for loss in self.losses if loss.forbids]
         if not forbidding:
             return None
-        mask = np.logical_or.reduce(forbidding)
+        shape = forbidding[0].shape
+        if shape[0] * shape[1] > TABLE_BYTES:
+            raise InvalidInput(
+                f"loss '{forbidding[0].name}' forbids pairs, and a mask of {shape[0]} x {shape[1]} pairs is more than "
+                f"{1e-6 * TABLE_BYTES:.0f} MB; use finite losses, or fewer symbols or letters"
+            )
+        mask = np.zeros(shape, dtype=bool)
+        for loss in forbidding:
+            for rows in row_blocks(shape):
+                mask[rows] |= np.isinf(loss.block(rows))
         stranded = np.flatnonzero(mask.all(axis=1) & (self.p_x > 0))
         if stranded.size:
             i = int(stranded[0])
@@ -229,3 +371,35 @@ class LossTable:
                 f"(symbols so affected: {stranded.size}); allow it a letter, or set its mass to zero"
             )
         return freeze(mask)
+
+
+def _count(selection: Selection, size: int) -> int:
+    if selection is None:
+        return size
+    return len(range(size)[selection]) if isinstance(selection, slice) else len(selection)
+
+
+class _Ranges(dict[int, tuple[np.ndarray, float, float]]):
+    """Row minima, spread and least mean of each loss, worked out when first asked for."""
+
+    def __init__(self, table: LossTable) -> None:
+        super().__init__()
+        self.table = table
+
+    def __missing__(self, m: int) -> tuple[np.ndarray, float, float]:
+        loss, used = self.table.losses[m], self.table.p_x > 0
+        minima = np.where(used, loss.row_minima(None, self.table.forbidden), 0.0)
+        spread = loss.spread(np.flatnonzero(used), self.table.forbidden)
+        self[m] = freeze(minima), spread, mean_excess(self.table.p_x, minima)
+        return self[m]
+
+
+def _bytes_of(loss: Loss) -> Iterator[Any]:
+    """Yield what a fingerprint reads of a loss: all entries in C order, or a digest of what is too large for that."""
+    n_x, n_letters = loss.shape
+    own = loss.structure.digest() if 8 * n_x * n_letters > TABLE_BYTES else None
+    if own is not None:
+        yield own
+        return
+    for rows in row_blocks(loss.shape) if not loss.is_stored else [slice(None)]:
+        yield np.ascontiguousarray(loss.structure.block(rows), dtype="<f8").data

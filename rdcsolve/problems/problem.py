@@ -11,7 +11,8 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.limits import Limit
-from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
+from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable, PlaceLoss
+from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
@@ -27,9 +28,10 @@ class Problem:
     Parameters
     ----------
     source : Source
-    reproduction : array_like or "free", optional
+    reproduction : array_like, "free" or LetterSpace, optional
         Where the letters sit, shape (n_y, dim) or (n_y,); by default the source's points. Only named
-        distortions and functions look at them. ``"free"`` for anywhere in R^dim, under squared error.
+        distortions and functions look at them. ``"free"`` for anywhere in R^dim, under squared error. A space of
+        your own brings its losses with it, see `SearchedSpace`.
     distortion : str, array_like or callable, optional
         See `distortion_matrix`.
     limits : sequence of limits, optional
@@ -109,8 +111,9 @@ class Problem:
             letters=one_of(letters, ("split", "fixed"), "kind of letters"),
             _table=table,
         )
-        if self.free is not None and self.letters == "fixed":
-            raise InvalidInput("letters='fixed' needs listed letters but reproduction is 'free'; give points")
+        if self._table.of_places and self.letters == "fixed":
+            stated = "'free'" if self.own_letters is None else "a letter space"
+            raise InvalidInput(f"letters='fixed' needs listed letters but reproduction is {stated}; give points")
         check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
 
     from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)  # type: ignore[assignment]
@@ -118,7 +121,8 @@ class Problem:
     @property
     def p_x(self) -> np.ndarray:
         """Masses of the symbols, shape (n_x,)."""
-        return self.source.p_x
+        masses: np.ndarray = self.source.p_x
+        return masses
 
     @property
     def n_x(self) -> int:
@@ -127,14 +131,13 @@ class Problem:
 
     @property
     def n_letters(self) -> int:
-        """Number of letters; of reproduction symbols where letters are split, zero where they are free."""
+        """Number of letters; of reproduction symbols where letters are split, zero where they are not listed."""
         return self._table.n_letters
 
     @property
-    def losses(self) -> tuple[Loss | FreeDistortion | LabelEntropy, ...]:
+    def losses(self) -> tuple[Loss | FreeDistortion | PlaceLoss | LabelEntropy, ...]:
         """The M losses: the problem's distortion, those of the limits in order, then the label entropies."""
-        first = () if self.free is None else (self.free,)
-        return (*first, *self._table.losses, *self._table.labels)
+        return (*self._table.of_places, *self._table.losses, *self._table.labels)
 
     @property
     def free(self) -> FreeDistortion | None:
@@ -142,13 +145,18 @@ class Problem:
         return self._table.free
 
     @property
+    def own_letters(self) -> Any:
+        """The letter space of the user's own that letters come from, or None."""
+        return self._table.own_letters
+
+    @property
     def is_finite(self) -> bool:
-        """Whether there are finitely many letters: no label entropy counts, and none is free."""
-        return self.free is None and not self.label_entropies
+        """Whether there are finitely many letters: no label entropy counts, and letters are listed."""
+        return not self._table.of_places and not self.label_entropies
 
     @property
     def linear_losses(self) -> tuple[Loss, ...]:
-        """The losses that are linear in the channel, which come first in `losses`; none where letters are free."""
+        """The losses that are linear in the channel, which come first in `losses`; none where no letters are listed."""
         return self._table.losses
 
     @property
@@ -170,10 +178,41 @@ class Problem:
         """Mask (n_x, n_letters) of the pairs that some loss forbids, or None if no loss does."""
         return self._table.forbidden
 
+    def row_minima(self, m: int) -> np.ndarray:
+        """Return min_a L_m(i, a) of a linear loss over the letters allowed, shape (n_x,); zero at symbols without mass.
+
+        Parameters
+        ----------
+        m : int
+            Index into `linear_losses`.
+        """
+        return self._table.row_minima(m)
+
+    def spread(self, m: int) -> float:
+        """Return the largest difference in linear loss m between two letters allowed to one symbol of positive mass.
+
+        The scale on which its limit is met: a constant added to all losses of a symbol does not change it.
+        """
+        return self._table.spread(m)
+
+    def least_mean(self, m: int) -> float:
+        """Return the least mean of linear loss m over all channels: sum_i p_i min_a L_m(i, a), rounded once."""
+        return self._table.least_mean(m)
+
     @property
     def objective(self) -> str:
         """``"lagrangian"`` at fixed multipliers, else `minimise`."""
-        return self.minimise if self.multipliers is None else "lagrangian"
+        return self.goal.name
+
+    @property
+    def goal(self) -> Objective:
+        """The objective as a record, which answers what depends on it."""
+        if self.multipliers is not None:
+            return Lagrangian(self.multipliers)
+        if self.minimise == Rate.name:
+            return Rate(self.rate_bound)
+        assert self.rate_bound is not None  # checked where the problem was stated
+        return LossAtRate(self.minimise, self._table.index(self.minimise), self.rate_bound)
 
     def fingerprint(self) -> str:
         """Return sixteen hexadecimal digits that identify the masses and the losses, whatever the limits."""
@@ -257,7 +296,7 @@ class Problem:
         Parameters
         ----------
         letters : array_like
-            Reproduction symbols, shape (k,), repeated at will; points, shape (k, dim), where letters are free.
+            Reproduction symbols, shape (k,), repeated at will; points, shape (k, dim), where letters are not listed.
         decisions : sequence of numpy.ndarray
             One of shape (k, n_s) per label entropy, with rows that sum to one.
         """
@@ -265,10 +304,14 @@ class Problem:
         if self.free is not None:
             points = freeze(np.array(letters, dtype=float))
             losses = [Loss(self.free.name, self.free.matrix(points))]
+        elif self.own_letters is not None:
+            points = freeze(np.array(letters, dtype=float))
+            pairs = zip(self.own_letters.loss_names, self.own_letters.place_losses(points), strict=True)
+            losses = [Loss(name, matrix) for name, matrix in pairs]
         else:
             letters = np.asarray(letters, dtype=np.intp)
             points = None if self.reproduction is None else self.reproduction[letters]
-            losses = [Loss(loss.name, loss.matrix[:, letters]) for loss in self._table.losses]
+            losses = [Loss(loss.name, loss.block(None, letters)) for loss in self._table.losses]
         pairs = zip(self._table.labels, decisions, strict=True)
         losses += [Loss(label.name, label.log_loss(soft)) for label, soft in pairs]
         return self._variant(_table=LossTable(self.p_x, losses), reproduction=points)
@@ -284,7 +327,9 @@ class Problem:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        letters = f"n_letters={self.n_letters}" if self.free is None else "letters free"
+        letters = "letters free" if self.free is not None else f"n_letters={self.n_letters}"
+        if self.own_letters is not None:
+            letters = f"letters of {type(self.own_letters).__name__}"
         parts = [f"n_x={self.n_x}", letters, f"minimise={self.objective!r}"]
         if self.multipliers is not None:
             pairs = zip(self.multipliers, self.loss_names, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -63,13 +64,12 @@ def _frequencies(column: list[Any], name: str, symbol: np.ndarray, weights: np.n
         if value is None or value != value:
             raise InvalidInput(f"{name} of sample {i} is {value!r}; drop the sample or give it a class of its own")
     classes = list(dict.fromkeys(column))
-    try:
+    with suppress(TypeError):  # not comparable: keep the order of appearance
         classes.sort()
-    except TypeError:
-        pass  # not comparable: keep the order of appearance
     code = {value: k for k, value in enumerate(classes)}
     codes = np.array([code[value] for value in column])
     n_x = int(symbol.max()) + 1
     table = np.bincount(symbol * len(classes) + codes, weights=weights, minlength=n_x * len(classes))
     table = table.reshape(n_x, len(classes))
-    return table / table.sum(axis=1, keepdims=True)
+    rows: np.ndarray = table / table.sum(axis=1, keepdims=True)
+    return rows

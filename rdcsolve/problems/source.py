@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.validation import mass_rows, mass_vector, point_array
+from rdcsolve.problems.distortions import distortion_matrix
+from rdcsolve.problems.separable import SeparableLoss
+from rdcsolve.problems.structures import is_structure, structure_of
+from rdcsolve.problems.validation import freeze, mass_rows, mass_vector, point_array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +34,10 @@ class Source:
     normalise : bool, optional
         Rescale `p_x` and the rows of the labels to sum to one. Without it a sum further than 1e-9 from one is
         an error.
+    axes : sequence of array_like, optional
+        Coordinates along each axis of a product grid, in place of `points`: symbols are its points in C order, the
+        last axis running fastest. Named distortions between them are then never stored as one matrix; see
+        `SeparableLoss`.
 
     Attributes
     ----------
@@ -56,10 +64,14 @@ class Source:
     labels: Any = ()
     name: str = ""
     normalise: InitVar[bool] = False
+    axes: Any = None
 
     def __post_init__(self, normalise: bool) -> None:
         p_x = mass_vector(self.p_x, "p_x", normalise=normalise)
         object.__setattr__(self, "p_x", p_x)
+        if self.axes is not None:
+            object.__setattr__(self, "axes", _checked_axes(self.axes, self.points, p_x.size))
+            object.__setattr__(self, "points", grid_points(self.axes))
         if self.points is not None:
             points = point_array(self.points, "points")
             if points.shape[0] != p_x.size:
@@ -134,6 +146,56 @@ class Source:
         if self.labels:
             parts.append(f"labels={tuple(label.shape[1] for label in self.labels)}")
         return f"Source({', '.join(parts)})"
+
+
+def grid_axes(axes: Any) -> tuple[np.ndarray, ...]:
+    """Return the coordinates along each axis of a grid as arrays of shapes (n_1,), (n_2,), ..."""
+    if not isinstance(axes, Sequence) or not axes:
+        raise InvalidInput(f"axes is {axes!r}; give a list with one array of coordinates per axis of the grid")
+    columns = [point_array(axis, f"axis {d}") for d, axis in enumerate(axes)]
+    for d, column in enumerate(columns):
+        if column.shape[1] != 1:
+            raise InvalidInput(f"axis {d} has shape {column.shape}; give its coordinates as one array")
+    return tuple(freeze(column[:, 0].copy()) for column in columns)
+
+
+def grid_points(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the points of a product grid in C order, shape (n_1 n_2 ..., dim)."""
+    return freeze(np.stack([place.ravel() for place in np.meshgrid(*axes, indexing="ij")], axis=1))
+
+
+def _checked_axes(axes: Any, points: Any, n_x: int) -> tuple[np.ndarray, ...]:
+    """Return the coordinates along each axis, or raise unless they span the grid of the masses."""
+    if points is not None:
+        raise InvalidInput(
+            "points and axes are both given; the points of a grid follow from its axes: leave points out"
+        )
+    columns = grid_axes(axes)
+    size = math.prod(column.size for column in columns)
+    if size != n_x:
+        sides = " x ".join(str(column.size) for column in columns)
+        raise InvalidInput(f"the axes span a grid of {sides} = {size} points but there are {n_x} masses; give one each")
+    return columns
+
+
+def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | None, name: str) -> Any:
+    """Return a stated loss as `Loss` takes it: a structure as it is, else a matrix; on a grid, a sum over its axes.
+
+    Parameters
+    ----------
+    distortion : str, array_like, callable or LossStructure
+    source : Source
+    reproduction : numpy.ndarray or None
+        Where letters sit, shape (n_y, dim).
+    name : str
+        For messages.
+    """
+    if is_structure(distortion):
+        return structure_of(distortion, name)
+    is_grid = source.axes is not None and len(source.axes) > 1 and reproduction is source.points
+    if is_grid and isinstance(distortion, str):
+        return SeparableLoss.between(distortion, source.axes)
+    return distortion_matrix(distortion, source.points, reproduction, name=name)
 
 
 def _label_list(labels: Any) -> Sequence[Any]:

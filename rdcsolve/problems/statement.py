@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import (
     ClassifierLossLimit,
     DistortionLimit,
@@ -19,8 +18,9 @@ from rdcsolve.problems.limits import (
     RateLimit,
 )
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
-from rdcsolve.problems.source import Source
-from rdcsolve.problems.validation import freeze, one_of, point_array
+from rdcsolve.problems.source import Source, losses_between
+from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
+from rdcsolve.problems.validation import freeze, loss_matrix, one_of, point_array
 
 _LIMITS = (DistortionLimit, LabelEntropyLimit, ClassifierLossLimit, LossLimit, RateLimit)
 
@@ -39,8 +39,12 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> 
     listed = _limit_list(limits)
     if isinstance(reproduction, str):
         return _resolve_free(source, reproduction, distortion, listed)
+    if hasattr(reproduction, "place_losses"):
+        return _resolve_own(source, reproduction, distortion, listed)
+    if is_structure(distortion):
+        distortion = structure_of(distortion, "loss 'distortion'")
     points = _letter_points(source, reproduction, distortion)
-    first = Loss("distortion", distortion_matrix(distortion, source.points, points))
+    first = Loss("distortion", losses_between(distortion, source, points, "distortion"))
     losses, bounds = _losses_and_bounds(source, points, first, listed)
     labels, their_bounds = _entropies(source, listed)
     table = LossTable(source.p_x, losses, labels)
@@ -82,6 +86,37 @@ def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: li
     return Resolved(None, table, freeze(np.array([bound, *their_bounds])), _rate_limit(limits))
 
 
+def _resolve_own(source: Source, space: Any, distortion: Any, limits: list[Any]) -> Resolved:
+    """Return the statement of a problem whose letters come from a space of the user's own, with its losses."""
+    kind = type(space).__name__
+    if distortion != "squared_error":  # the default, which is not looked at
+        raise InvalidInput(f"distortion is given but the letters of {kind} have their own losses; leave it out")
+    names = tuple(space.loss_names)
+    places = space.spread()
+    if getattr(places, "ndim", 0) != 2 or not places.size or not np.isfinite(places).all():
+        raise InvalidInput(f"{kind}.spread() is to return finite places of shape (k, dim), one row each")
+    matrices = space.place_losses(places)
+    if len(matrices) != len(names):
+        raise InvalidInput(f"{kind} names the losses {names} but place_losses returns {len(matrices)} arrays")
+    for name, matrix in zip(names, matrices, strict=True):
+        shape = loss_matrix(matrix, f"loss '{name}' of {kind}").shape
+        if shape != (source.n_x, places.shape[0]):
+            raise InvalidInput(
+                f"loss '{name}' of {kind} has shape {shape} for {source.n_x} symbols and {places.shape[0]} places"
+            )
+    bounds = dict.fromkeys(names, math.inf)
+    for limit in limits:
+        if isinstance(limit, DistortionLimit) and limit.distortion is None and "distortion" in names:
+            bounds["distortion"] = limit.bound
+        elif not isinstance(limit, (LabelEntropyLimit, RateLimit)):
+            raise InvalidInput(
+                f"{limit!r} needs listed letters but these are of {kind}; limit its own losses by name, with_limits"
+            )
+    labels, their_bounds = _entropies(source, limits)
+    table = LossTable(source.p_x, [], labels, own_letters=space)
+    return Resolved(None, table, freeze(np.array([*bounds.values(), *their_bounds])), _rate_limit(limits))
+
+
 def _entropies(source: Source, limits: list[Any]) -> tuple[list[LabelEntropy], list[float]]:
     entropies = [limit for limit in limits if isinstance(limit, LabelEntropyLimit)]
     return [limit.loss(source) for limit in entropies], [limit.bound for limit in entropies]
@@ -107,11 +142,11 @@ def _limit_list(limits: Any) -> list[Any]:
 def _letter_points(source: Source, reproduction: Any, distortion: Any) -> np.ndarray | None:
     if reproduction is not None:
         return point_array(reproduction, "reproduction")
+    own: np.ndarray | None = source.points
     if isinstance(distortion, str) or callable(distortion):
-        return source.points
-    if source.points is not None and np.shape(distortion) == (source.n_x, source.n_x):
-        return source.points
-    return None
+        return own
+    shape = distortion.shape if isinstance(distortion, LossStructure) else np.shape(distortion)
+    return own if tuple(shape) == (source.n_x, source.n_x) else None
 
 
 def _losses_and_bounds(
@@ -178,7 +213,7 @@ def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, r
         )
 
 
-def from_arrays(
+def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     cls: type[Any],
     p_x: Any,
     d: Any,

@@ -46,7 +46,8 @@ def float_array(value: Any, name: str) -> np.ndarray:
         If the entries are not real numbers or the nesting is ragged.
     """
     if _is_frozen(value):
-        return value
+        frozen: np.ndarray = value
+        return frozen
     try:
         array = np.asarray(value)
     except (ValueError, TypeError) as error:

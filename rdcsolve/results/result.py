@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
+from rdcsolve.certificates import Certificate, Verification
+from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
+from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats, is_rate
+from rdcsolve.results.packing import save
 from rdcsolve.results.status import Proof, Status
 
 
@@ -60,8 +65,9 @@ class Result:
         Mean of every loss of the problem under the channel.
     multipliers : dict of str to float
         One per loss, >= 0: minus the slope of the least rate in that loss's bound, nats per unit of loss.
-    channel : numpy.ndarray
-        Shape (n_x, k).
+    channel : numpy.ndarray or Channel
+        Shape (n_x, k). Where losses are not stored and the array would be larger than 67 MB (2^26 bytes), a `Channel`,
+        which makes rows on demand.
     letters : numpy.ndarray
         Shape (k,), indices into the reproduction alphabet; repeated where letters are split. Where they are free,
         indices into `reproduction`.
@@ -95,7 +101,7 @@ class Result:
     rate_upper: float
     losses: dict[str, float]
     multipliers: dict[str, float]
-    channel: np.ndarray
+    channel: Any
     letters: np.ndarray
     q: np.ndarray
     d_tilted: np.ndarray
@@ -139,10 +145,38 @@ class Result:
             "multipliers": {name: float(nats_to_bits(value)) for name, value in self.multipliers.items()},
             "d_tilted": nats_to_bits(self.d_tilted),
         }
-        if self.objective in ("rate", "lagrangian"):
+        if is_in_nats(self.objective):
             changes["objective_lower"] = float(nats_to_bits(self.objective_lower))
             changes["objective_upper"] = float(nats_to_bits(self.objective_upper))
         return replace(self, unit="bit", **changes)  # type: ignore[arg-type]
+
+    def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
+        """Check everything that this result prints: its certificate, and its own numbers against the certificate.
+
+        Parameters
+        ----------
+        problem : Problem
+            The problem solved.
+        arithmetic : {"float", "ball"}, optional
+            See `Certificate.verify`.
+
+        Returns
+        -------
+        Verification
+            Not valid, with a sentence for every fault, if a number printed is stronger than what is proved.
+
+        Raises
+        ------
+        InvalidInput
+            If there is no certificate, it belongs to other losses, or `arithmetic` is unknown.
+        MissingExtra
+            If ball arithmetic is asked for and python-flint is not installed.
+        """
+        from rdcsolve.results.claims import verified
+
+        if self.certificate is None:
+            raise InvalidInput(f"the result has no certificate ({self.status.name}); there is nothing to verify")
+        return verified(self, problem, arithmetic)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the result as one npz file, without pickle, whole or not at all.
@@ -157,8 +191,6 @@ class Result:
         SaveFailed
             If the file cannot be written; an existing file is left as it was.
         """
-        from rdcsolve.results.storage import save
-
         save(self, path)
 
     def __str__(self) -> str:
@@ -167,9 +199,9 @@ class Result:
         if self.status is Status.INFEASIBLE:
             rows += [f"  least {key}: {value:.10g}" for key, value in self.minimum.items()]
             return "\n".join(rows)
-        unit = f" {self.unit}" if self.objective in ("rate", "lagrangian") else ""
+        unit = f" {self.unit}" if is_in_nats(self.objective) else ""
         rows.append(f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}")
-        if self.objective != "rate":
+        if not is_rate(self.objective):
             rows.append(f"  rate of the channel {self.rate_upper:.10f} {self.unit}")
         for key, value in self.losses.items():
             rows.append(f"  {key} {value:.10g}, multiplier {self.multipliers[key]:.6g} {self.unit}/unit")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
+
+from rdcsolve.problems import Objective
 
 
 class Status(Enum):
@@ -29,3 +32,34 @@ class Proof(Enum):
     CERTIFIED = "the lower bound holds for every channel and the upper bound is attained by the channel given"
     UNVERIFIED = "the upper bound is attained by the channel given; the lower bound rests on an unproved search"
     NONE = "nothing is proved"
+
+
+_BY_ITSELF = (Status.OPTIMAL, Status.ALMOST_OPTIMAL, Status.STALLED, Status.NUMERICAL_ERROR)
+
+
+def judged(
+    status: Status, goal: Objective, lower: float, upper: float, tolerance: float, slope: float = math.inf
+) -> Status:
+    """Return what to call a run that ended with `status` and these bounds.
+
+    OPTIMAL if the gap is within the tolerance, however the run ended. Otherwise a run that ended by itself is
+    ALMOST_OPTIMAL up to the square root of the tolerance, and has STALLED beyond.
+
+    Parameters
+    ----------
+    status : Status
+    goal : Objective
+    lower, upper : float
+        Bounds on the objective.
+    tolerance : float
+        Nats.
+    slope : float, optional
+        Of the objective, where it is a loss: nats per unit.
+    """
+    if goal.within(lower, upper, tolerance, slope):
+        return Status.OPTIMAL
+    if status not in _BY_ITSELF:
+        return status
+    if goal.within(lower, upper, math.sqrt(tolerance), slope):
+        return Status.ALMOST_OPTIMAL
+    return Status.NUMERICAL_ERROR if status is Status.NUMERICAL_ERROR else Status.STALLED

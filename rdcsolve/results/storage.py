@@ -1,4 +1,4 @@
-"""Results as files: what of a result is an array, what is text, and what must fit together."""
+"""Results read from files: what must be there, and what must fit together."""
 
 from __future__ import annotations
 
@@ -7,40 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.certificates import Certificate
-from rdcsolve.errors import UnreadableFile
-from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text, write
+from rdcsolve.certificates import Certificate, PriceProof
+from rdcsolve.certificates.proof import unpacked as unpacked_proof
+from rdcsolve.errors import InvalidInput, UnreadableFile
+from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text
+from rdcsolve.results.packing import (
+    ARRAYS,
+    CERTIFICATE_ARRAYS,
+    DECISIONS,
+    FORMAT,
+    KINDS,
+    MAPPINGS,
+    PREFIX,
+    PROOF,
+    REALS,
+    REST,
+    TEXTS,
+)
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 
-_FORMAT, _VERSION = "rdcsolve result", 1
-
-_TEXTS = ("objective", "fingerprint", "method", "message", "unit")
-_REALS = ("objective_lower", "objective_upper", "rate_lower", "rate_upper", "seconds")
-_MAPPINGS = ("losses", "multipliers", "minimum")
-_ARRAYS = {"channel": 2, "letters": 1, "q": 1, "d_tilted": 1, "reproduction": 2}
-_CERTIFICATE_ARRAYS = {"u": 1, "multipliers": 1, "letters": 1, "channel": 2}
-_KINDS = {"letters": np.int64}
-_PREFIX = "certificate_"
-_DECISIONS = "decisions_"
-
-
-def save(result: Result, path: str | os.PathLike[str]) -> None:
-    """Write a result as one npz file, without pickle, whole or not at all.
-
-    Parameters
-    ----------
-    result : Result
-    path : path-like
-        Used exactly as given. An existing file is replaced only once the new one is complete.
-
-    Raises
-    ------
-    SaveFailed
-        If the file cannot be written; an existing file is left as it was, and nothing half-written stays.
-    """
-    header, arrays = packed(result)
-    write(path, {"format": _FORMAT, "version": _VERSION} | header, arrays)
+_KNOWN_VERSIONS = (1, 2)  # version 1 has neither a rest of u nor a proof of the largest price
 
 
 def load(path: str | os.PathLike[str]) -> Result:
@@ -64,66 +51,12 @@ def load(path: str | os.PathLike[str]) -> Result:
     header, arrays = read(path)
     try:
         found = header.get("format")
-        check(found == _FORMAT, f"it is not a saved result (its format is {found!r}); rdcsolve.load reads others too")
+        check(found == FORMAT, f"it is not a saved result (its format is {found!r}); rdcsolve.load reads others too")
         version = header.get("version")
-        check(version == _VERSION, f"version {version!r} is not known to this rdcsolve; upgrade it")
+        check(version in _KNOWN_VERSIONS, f"version {version!r} is not known to this rdcsolve; upgrade it")
         return unpacked(header, arrays)
     except UnreadableFile as error:
         raise UnreadableFile(f"{path} cannot be loaded: {error}") from error
-
-
-# ------------------------------------------------------------------------------------------- writing
-
-
-def packed(result: Result) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return all of a result but its arrays, as JSON knows it, and its arrays by name."""
-    arrays = {name: _stored(getattr(result, name), name) for name in _ARRAYS}
-    arrays |= {f"{_DECISIONS}{k}": _stored(soft, _DECISIONS) for k, soft in enumerate(result.decisions)}
-    if result.certificate is not None:
-        for name in _CERTIFICATE_ARRAYS:
-            values = _stored(getattr(result.certificate, name), name)
-            if name not in arrays or not _same(values, arrays[name]):  # what the result holds is not repeated
-                arrays[_PREFIX + name] = values
-    return _described(result), arrays
-
-
-def _stored(values: np.ndarray, name: str) -> np.ndarray:
-    return np.asarray(values, dtype=_KINDS.get(name, np.float64))
-
-
-def _same(left: np.ndarray, right: np.ndarray) -> bool:
-    return left is right or (left.shape == right.shape and left.tobytes() == right.tobytes())
-
-
-def _described(result: Result) -> dict[str, Any]:
-    """Return all of a result but its arrays, as JSON knows it."""
-    header: dict[str, Any] = {name: getattr(result, name) for name in _TEXTS}
-    header |= {name: float(getattr(result, name)) for name in _REALS}
-    for name in _MAPPINGS:
-        header[name] = {key: float(value) for key, value in getattr(result, name).items()}
-    header |= {"status": result.status.name, "proof": result.proof.name, "steps": int(result.steps)}
-    header["history"] = [
-        [
-            int(record.step),
-            float(record.seconds),
-            float(record.lower),
-            float(record.value),
-            [float(multiplier) for multiplier in record.multipliers],
-            int(record.n_letters),
-        ]
-        for record in result.history
-    ]
-    certificate = result.certificate
-    header["certificate"] = certificate and {
-        "objective": certificate.objective,
-        "lower": float(certificate.lower),
-        "upper": float(certificate.upper),
-        "fingerprint": certificate.fingerprint,
-    }
-    return header
-
-
-# ------------------------------------------------------------------------------------------- reading
 
 
 def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
@@ -134,10 +67,10 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     UnreadableFile
         If something is missing, of another type, or does not fit the rest.
     """
-    fields: dict[str, Any] = {name: field(header, name, text) for name in _TEXTS}
-    fields |= {name: field(header, name, real) for name in _REALS}
-    fields |= {name: field(header, name, mapping) for name in _MAPPINGS}
-    fields |= {name: array(arrays, name, ndim, _KINDS.get(name, np.float64)) for name, ndim in _ARRAYS.items()}
+    fields: dict[str, Any] = {name: field(header, name, text) for name in TEXTS}
+    fields |= {name: field(header, name, real) for name in REALS}
+    fields |= {name: field(header, name, mapping) for name in MAPPINGS}
+    fields |= {name: array(arrays, name, ndim, KINDS.get(name, np.float64)) for name, ndim in ARRAYS.items()}
     status, proof = field(header, "status", text), field(header, "proof", text)
     check(status in Status.__members__, f"status {status!r} is unknown")
     check(proof in Proof.__members__, f"proof {proof!r} is unknown")
@@ -150,8 +83,8 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     check(not k or fields["d_tilted"].shape == (n_x,), f"d_tilted does not have one entry for {n_x} rows")
     places = fields["reproduction"].shape
     check(places[0] in (0, k), f"reproduction has shape {places} for {k} letters")
-    n_labels = sum(name.startswith(_DECISIONS) for name in arrays)
-    decisions = tuple(array(arrays, f"{_DECISIONS}{index}", 2) for index in range(n_labels))
+    n_labels = sum(name.startswith(DECISIONS) for name in arrays)
+    decisions = tuple(array(arrays, f"{DECISIONS}{index}", 2) for index in range(n_labels))
     for soft in decisions:
         check(soft.shape[0] == k, f"decisions have {soft.shape[0]} rows for {k} letters")
     certificate = _certificate(header, arrays)
@@ -176,19 +109,31 @@ def _certificate(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Certi
         return None
     check(isinstance(described, dict), "its certificate is malformed")
     held = {}
-    for name, ndim in _CERTIFICATE_ARRAYS.items():
-        is_shared = name in _ARRAYS and _PREFIX + name not in arrays
-        held[name] = array(arrays, name if is_shared else _PREFIX + name, ndim, _KINDS.get(name, np.float64))
+    for name, ndim in CERTIFICATE_ARRAYS.items():
+        is_shared = name in ARRAYS and PREFIX + name not in arrays
+        held[name] = array(arrays, name if is_shared else PREFIX + name, ndim, KINDS.get(name, np.float64))
     _check_channel(held["channel"], held["letters"], "the certificate's channel")
     n_x = held["channel"].shape[0]
     check(held["u"].shape == (n_x,), f"the certificate's u does not have one entry for {n_x} rows")
+    rest = array(arrays, REST, 1) if REST in arrays else np.zeros(n_x)
+    check(rest.shape == (n_x,), f"the certificate's rest of u does not have one entry for {n_x} rows")
     return Certificate(
+        u_rest=rest,
+        proof=_proof(arrays),
         objective=field(described, "objective", text),
         lower=field(described, "lower", real),
         upper=field(described, "upper", real),
         fingerprint=field(described, "fingerprint", text),
         **held,
     )
+
+
+def _proof(arrays: dict[str, np.ndarray]) -> PriceProof | None:
+    held = {name.removeprefix(PROOF): values for name, values in arrays.items() if name.startswith(PROOF)}
+    try:
+        return unpacked_proof(held) if held else None
+    except InvalidInput as error:
+        raise UnreadableFile(str(error)) from error
 
 
 def _record(entry: Any) -> StepRecord:

@@ -12,7 +12,7 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.stationary.alternation import Alternation
 
 _SMALL = 128  # letters: below this the interior point on all of them takes some ten milliseconds
-_LARGE = 4000  # letters: beyond this its Newton matrix is out of proportion
+MOST_LETTERS = 4000  # letters: beyond this its Newton matrix is out of proportion
 _SAMPLE = (192, 448)  # least and most symbols and letters whose kernel is looked at
 
 
@@ -47,7 +47,7 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
         return Alternation()
     if not problem.is_finite or problem.n_letters <= _SMALL:
         return InteriorPoint()
-    if problem.n_letters > _LARGE or _kernel_is_of_low_rank(problem):
+    if problem.n_letters > MOST_LETTERS or _kernel_is_of_low_rank(problem):
         return ColumnGeneration()
     return InteriorPoint()
 
@@ -60,7 +60,7 @@ def _kernel_is_of_low_rank(problem: Problem) -> bool:
     columns = _sample(np.arange(problem.n_letters), size, rng)
     exponent = np.zeros((rows.size, columns.size))
     for m, loss in enumerate(problem.linear_losses):
-        sample = loss.matrix[np.ix_(rows, columns)]
+        sample = loss.block(rows, columns)
         multiplier = _guess(problem, m, sample)
         # an infinite loss forbids its pair whatever the multiplier
         exponent -= np.where(np.isinf(sample), np.inf, multiplier * np.where(np.isinf(sample), 0.0, sample))
@@ -79,7 +79,7 @@ def _guess(problem: Problem, m: int, sample: np.ndarray) -> float:
     if problem.multipliers is not None:
         return float(problem.multipliers[m])
     bound = float(problem.bounds[m])
-    if problem.minimise == problem.loss_names[m] and problem.rate_bound is not None:
+    if problem.goal.target == m and problem.rate_bound is not None:
         finite = sample[np.isfinite(sample)]
         bound = float(finite.mean()) * math.exp(-problem.rate_bound) if finite.size else math.inf
     return 0.0 if math.isinf(bound) else 1 / max(bound, 1e-12 * float(sample[np.isfinite(sample)].max(initial=1e-300)))

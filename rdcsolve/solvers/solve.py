@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
+from rdcsolve.results.confirmation import combined, confirmed
 from rdcsolve.results.result import Result, StepRecord
-from rdcsolve.solvers.choose import choose
+from rdcsolve.results.status import Status
+from rdcsolve.solvers.choose import MOST_LETTERS, choose
 from rdcsolve.solvers.conic.solver import Conic
+from rdcsolve.solvers.finite.column_generation import ColumnGeneration
+from rdcsolve.solvers.finite.infeasibility import refutation
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_loss import minimise_loss
 from rdcsolve.solvers.finite.least_rate import minimise_rate
@@ -22,6 +27,9 @@ from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.threads import one_thread_each
 
 _FEW_ROUNDS = 40  # of the bound beside a stationary point
+_AIM = 0.98  # of the tolerance: the check allows for roundings that solvers do not, and still has to find it met
+_NARROW = 10.0  # tolerances: a gap that no other method is tried for
+_CAME_TO_NOTHING = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)
 
 
 def solve(
@@ -79,6 +87,79 @@ def solve(
     0.28578133
     """
     _check(problem, tolerance, max_steps, time_limit, threads, start)
+    call = _Call(problem, tolerance, max_steps, time_limit, callback, start, time.perf_counter())
+    with one_thread_each(threads):
+        chosen = _fitting(problem, solver)
+        result = call.answered_by(chosen)
+        if solver is None:
+            result = call.tried_otherwise(chosen, result)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """What `solve` was asked."""
+
+    problem: Problem
+    tolerance: float
+    max_steps: int | None
+    time_limit: float
+    callback: Callable[[StepRecord], object] | None
+    start: Result | None
+    began: float
+
+    def answered_by(self, method: Solver | Alternation | Conic, start: Result | None = None) -> Result:
+        """Return a method's answer, as far as the check confirms it."""
+        result = self._unchecked(method, self.start if start is None else start)
+        if result.status is Status.INFEASIBLE and result.certificate is None:
+            result = replace(result, certificate=refutation(self.problem))
+        return confirmed(result, self.problem, self.tolerance)
+
+    def tried_otherwise(self, method: Solver | Alternation | Conic, result: Result) -> Result:
+        """Return the result, or the best of it and the other method's if the first came to nothing."""
+        other = _other(self.problem, method)
+        left = self.time_limit - (time.perf_counter() - self.began)
+        if other is None or result.status not in _CAME_TO_NOTHING or left <= 0:
+            return result
+        if result.gap <= _NARROW * self.tolerance:  # rounding, most likely
+            return result
+        again = self.answered_by(other, result if result.letters.size else None)
+        return combined(result, again, self.problem, self.tolerance)
+
+    def _unchecked(self, method: Solver | Alternation | Conic, start: Result | None) -> Result:
+        problem, tolerance = self.problem, _AIM * self.tolerance
+        if isinstance(method, Conic):
+            return method.solve(problem, tolerance)
+        if isinstance(method, Alternation):
+            return self._stationary(method, tolerance)
+        max_steps = self.max_steps
+        if max_steps is None:
+            max_steps = 2000 if getattr(method, "sublinear", False) else 200
+        settings = Settings(method, tolerance, Limits(max_steps, self.time_limit, self.callback), self.began)
+        if not problem.is_finite:
+            from rdcsolve.letters.choice import space_of
+            from rdcsolve.solvers.exchange.exchange import solve_over
+
+            return solve_over(space_of(problem), settings, start)
+        if problem.goal.target is None:
+            return minimise_rate(problem, settings, start)
+        return minimise_loss(problem, settings, start)
+
+    def _stationary(self, alternation: Alternation, tolerance: float) -> Result:
+        """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
+        from rdcsolve.letters.choice import space_of
+        from rdcsolve.solvers.exchange.exchange import solve_over
+
+        limits = Limits(_FEW_ROUNDS, self.time_limit)
+        settings = Settings(InteriorPoint(), max(tolerance, 1e-7), limits, self.began)
+        split = solve_over(space_of(self.problem), settings)
+        return solve_fixed(self.problem, alternation, tolerance, self.time_limit, self.callback, split)
+
+
+def _fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:
+    """Return the solver, by default the one that `choose` names, if it is one for this kind of problem."""
+    if solver is None:
+        return choose(problem)
     is_fixed = bool(problem.label_entropies) and problem.letters == "fixed"
     if isinstance(solver, Conic):
         if not problem.is_finite:
@@ -86,45 +167,24 @@ def solve(
                 "Conic solves finite linear problems; leave solver out where a label's entropy counts or letters "
                 "are free"
             )
-        return solver.solve(problem, tolerance)
-    chosen = choose(problem) if solver is None else solver
-    if isinstance(chosen, Alternation) != is_fixed:
+        return solver
+    if isinstance(solver, Alternation) != is_fixed:
         raise InvalidInput(
-            f"solver is {chosen!r} but the problem's letters are "
+            f"solver is {solver!r} but the problem's letters are "
             + ("fixed; pass Alternation(), or leave solver out" if is_fixed else "not fixed; see letters= of Problem")
         )
-    if isinstance(chosen, Alternation):
-        with one_thread_each(threads):
-            return _stationary(problem, chosen, tolerance, time_limit, callback)
-    if not hasattr(chosen, "iterates"):
+    if not isinstance(solver, Alternation) and not hasattr(solver, "iterates"):
         raise InvalidInput(f"solver is {solver!r}; pass settings such as InteriorPoint() or BlahutArimoto()")
-    if max_steps is None:
-        max_steps = 2000 if getattr(chosen, "sublinear", False) else 200
-    limits = Limits(max_steps, time_limit, callback)
-    settings = Settings(chosen, tolerance, limits, time.perf_counter())
-    with one_thread_each(threads):
-        if not problem.is_finite:
-            from rdcsolve.solvers.exchange.exchange import solve_split
-
-            return solve_split(problem, settings, start)
-        if problem.objective in ("rate", "lagrangian"):
-            return minimise_rate(problem, settings, start)
-        return minimise_loss(problem, settings, start)
+    return solver
 
 
-def _stationary(
-    problem: Problem,
-    alternation: Alternation,
-    tolerance: float,
-    time_limit: float,
-    callback: Callable[[StepRecord], object] | None,
-) -> Result:
-    """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
-    from rdcsolve.solvers.exchange.exchange import solve_split
-
-    limits = Limits(_FEW_ROUNDS, time_limit)
-    split = solve_split(problem, Settings(InteriorPoint(), max(tolerance, 1e-7), limits, time.perf_counter()))
-    return solve_fixed(problem, alternation, tolerance, time_limit, callback, split)
+def _other(problem: Problem, method: Solver | Alternation | Conic) -> Solver | None:
+    """Return the method to try where the chosen one came to nothing, or None."""
+    if not problem.is_finite:
+        return None
+    if isinstance(method, ColumnGeneration):
+        return InteriorPoint() if problem.n_letters <= MOST_LETTERS else None
+    return ColumnGeneration() if isinstance(method, InteriorPoint) else None
 
 
 def _check(

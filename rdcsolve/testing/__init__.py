@@ -17,9 +17,11 @@ from rdcsolve.testing.claims import check_against, check_rate_function, check_so
 from rdcsolve.testing.curves import check_agreement, check_convex, check_monotone
 from rdcsolve.testing.equivalents import equivalents
 from rdcsolve.testing.feasibility import check_feasibility, check_infeasible
+from rdcsolve.testing.kernels import check_kernel
 from rdcsolve.testing.known import KnownProblem, known_problems
 from rdcsolve.testing.optimality import check_bounds, check_certificate, check_kkt
 from rdcsolve.testing.printing import as_code
+from rdcsolve.testing.spaces import check_space
 
 if TYPE_CHECKING:
     from rdcsolve.testing.problem_strategies import label_problems, problems, unlimited_problems
@@ -36,10 +38,12 @@ __all__ = [
     "check_convex",
     "check_feasibility",
     "check_infeasible",
+    "check_kernel",
     "check_kkt",
     "check_monotone",
     "check_rate_function",
     "check_solver",
+    "check_space",
     "check_upper_claim",
     "distortions",
     "equivalents",

@@ -33,7 +33,7 @@ def equivalents(problem: Problem, *, seed: int = 0, factor: float = 8.0) -> dict
     Problem(n_x=3, n_letters=2, minimise='rate', distortion <= 0.1)
     """
     rng = np.random.default_rng(seed)
-    p, matrices = problem.p_x, {loss.name: loss.matrix for loss in problem.linear_losses}
+    p, matrices = problem.p_x, {loss.name: loss.block() for loss in problem.linear_losses}
     symbols, letters = rng.permutation(problem.n_x), rng.permutation(problem.n_letters)
     i, a = int(rng.integers(problem.n_x)), int(rng.integers(problem.n_letters))
     split = np.append(p, 0.25 * p[i])
@@ -70,4 +70,4 @@ def _stated(problem: Problem, p_x: np.ndarray, losses: dict[str, np.ndarray], fa
     limited = base.with_limits(**dict(zip(problem.loss_names, problem.bounds * scales, strict=True)))
     if problem.rate_bound is not None:
         limited = limited.with_limits(rate=problem.rate_bound)
-    return limited if problem.minimise == "rate" else limited.minimising(problem.minimise)
+    return limited if problem.goal.target is None else limited.minimising(problem.minimise)

@@ -28,7 +28,7 @@ class Achieved(NamedTuple):
         """Return the value of the problem's objective."""
         if problem.multipliers is not None:
             return self.rate + float(problem.multipliers @ self.losses)
-        if problem.minimise == "rate":
+        if problem.goal.target is None:
             return self.rate
         return float(self.losses[problem.loss_names.index(problem.minimise)])
 
@@ -57,7 +57,7 @@ def achieved(problem: Problem, channel: np.ndarray) -> Achieved:
     i, a = np.nonzero(joint)
     mass = joint[i, a]
     rate = math.fsum(mass * (np.log(channel[used][i, a]) - np.log(joint.sum(axis=0)[a])))
-    losses = [math.fsum(mass * loss.matrix[used][i, a]) for loss in problem.linear_losses]
+    losses = [math.fsum(mass * loss.block(used)[i, a]) for loss in problem.linear_losses]
     return Achieved(max(0.0, rate), np.array(losses))
 
 
@@ -66,7 +66,7 @@ def least_losses(problem: Problem) -> dict[str, float]:
     used = problem.p_x > 0
     least = {}
     for loss in problem.linear_losses:
-        matrix = loss.matrix
+        matrix = loss.block()
         if problem.forbidden is not None:
             matrix = np.where(problem.forbidden, np.inf, matrix)
         least[loss.name] = math.fsum(problem.p_x[used] * matrix[used].min(axis=1))
@@ -98,7 +98,7 @@ def dual_terms(problem: Problem, u: Any, multipliers: Any) -> Dual:
     used = problem.p_x > 0
     terms = np.tile(np.where(used, u, -np.inf)[:, None], problem.n_letters)
     for multiplier, loss in zip(lam, problem.linear_losses, strict=True):
-        terms -= multiplier * np.where(np.isfinite(loss.matrix), loss.matrix, 0.0)
+        terms -= multiplier * np.where(np.isfinite(loss.block()), loss.block(), 0.0)
     if problem.forbidden is not None:
         terms[problem.forbidden] = -np.inf
     log_p = np.log(problem.p_x, out=np.full(problem.n_x, -np.inf), where=used)
@@ -130,7 +130,7 @@ def _on_objective(problem: Problem, value: float, multipliers: np.ndarray) -> fl
     limited = np.isfinite(problem.bounds)
     unpaid = (multipliers > 0) & ~limited
     minimised = None
-    if problem.minimise != "rate":
+    if problem.goal.target is not None:
         minimised = problem.loss_names.index(problem.minimise)
         unpaid[minimised] = False
     name, price = problem.loss_names[int(unpaid.argmax())], multipliers[int(unpaid.argmax())]

@@ -1,4 +1,4 @@
-"""Checks of a channel against its problem: is it one, and does it meet the limits?"""
+"""Checks of a channel against its problem: that it is one, and meets the limits."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _least_excess(problem: Problem) -> float:
     limited = np.flatnonzero(np.isfinite(problem.bounds))
     if not limited.size:
         return -math.inf
-    raw = [problem.linear_losses[m].matrix for m in limited]
+    raw = [problem.linear_losses[m].block() for m in limited]
     matrices = [np.where(np.isfinite(matrix), matrix, 0.0) for matrix in raw]
     answer = linprog(
         np.r_[np.zeros(p.size * n_letters), 1.0],

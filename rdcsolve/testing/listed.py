@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.letters.choice import space_of
+from rdcsolve.letters.letters import Letters
+from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
 
 _RANDOM_DECISIONS = 24
-_PLACES = 40  # tried where letters are free: points of the source, and mixtures of them
+_PLACES = 40  # tried where letters are not listed
 
 
 def listed(result: Any, problem: Problem) -> tuple[Any, Problem]:
@@ -21,7 +24,8 @@ def listed(result: Any, problem: Problem) -> tuple[Any, Problem]:
     """
     if problem.is_finite:
         return result, problem
-    finite = problem.listed(result.letters if problem.free is None else result.reproduction, result.decisions)
+    space = space_of(problem)
+    finite = space.listed(space.letters_of(result))
     letters = np.arange(result.letters.size)
     certificate = result.certificate and replace(result.certificate, letters=letters)
     return replace(result, letters=letters, certificate=certificate), finite
@@ -42,15 +46,21 @@ def with_many_letters(result: Any, problem: Problem) -> Problem:
         per_label.append(np.vstack([mean / mean.sum(), np.full(n_s, 1 / n_s), np.eye(n_s), rows, drawn]))
     count = max((options.shape[0] for options in per_label), default=0) + _RANDOM_DECISIONS
     order = [rng.permutation(np.resize(np.arange(options.shape[0]), count)) for options in per_label]
-    pairs = zip(per_label, order, strict=True)
-    n_places = problem.n_letters if problem.free is None else _PLACES
-    decisions = [np.tile(options[chosen], (n_places, 1)) for options, chosen in pairs]
-    which = np.repeat(np.arange(n_places), count)
-    own = zip(result.decisions, decisions, strict=True)
-    if problem.free is None:
-        letters = np.r_[result.letters, which]
-    else:
-        points = problem.free.points[used]
-        shares = np.vstack([np.eye(len(points))[:_PLACES], rng.dirichlet(np.full(len(points), 0.3), _PLACES)])[:_PLACES]
-        letters = np.vstack([result.reproduction, (shares @ points)[which % len(shares)]])
-    return problem.listed(letters, [np.vstack(pair) for pair in own])
+    space = space_of(problem)
+    places = space.anchors().places if problem.linear_losses else _tried(space, rng)
+    decisions = tuple(
+        np.tile(options[chosen], (len(places), 1)) for options, chosen in zip(per_label, order, strict=True)
+    )
+    many = Letters(np.repeat(places, count, axis=0), decisions)
+    return space.listed(space.letters_of(result).joined(many))
+
+
+def _tried(space: LetterSpace, rng: np.random.Generator) -> np.ndarray:
+    """Return places to try where they are not listed: those that some source symbols like, and between them."""
+    used = np.flatnonzero(space.problem.p_x > 0)
+    anchors = space.anchors()
+    shares = rng.dirichlet(np.full(used.size, 0.3), _PLACES)
+    joint = np.zeros((space.problem.n_x, _PLACES))
+    joint[used] = shares.T
+    between = space.posterior(anchors.take(rng.integers(len(anchors), size=_PLACES)), joint)
+    return np.concatenate([anchors.places[: _PLACES // 2], between.places])[:_PLACES]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.testing.evaluation import (
     EPS,
     Achieved,
@@ -20,6 +21,8 @@ from rdcsolve.testing.evaluation import (
 )
 from rdcsolve.testing.feasibility import LIMIT_TOLERANCE, check_channel
 from rdcsolve.testing.listed import listed, with_many_letters
+
+_SPREAD_TOLERANCE = 1e-12  # of losses' spreads, by which limits may be exceeded in floating point
 
 
 def check_bounds(result: Any, tolerance: float = 1e-9) -> None:
@@ -54,7 +57,7 @@ def check_bounds(result: Any, tolerance: float = 1e-9) -> None:
     gap = result.objective_upper - result.objective_lower
     if status in ("OPTIMAL", "ALMOST_OPTIMAL"):
         allowed = tolerance if status == "OPTIMAL" else math.sqrt(tolerance)
-        if result.objective not in ("rate", "lagrangian"):  # losses have any unit: the rule is relative above one
+        if not is_in_nats(result.objective):  # losses have any unit: the rule is relative above one
             allowed *= max(1.0, abs(result.objective_upper))
         require(gap <= allowed, f"{status} is claimed, but the gap is {gap:.6g} > {allowed:.3g}")
     if result.proof.name == "CERTIFIED":
@@ -100,7 +103,7 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
 
 def _per_nat(problem: Problem, multipliers: np.ndarray) -> float:
     """Return how much of the objective one nat is worth."""
-    if problem.objective in ("rate", "lagrangian"):
+    if is_in_nats(problem.objective):
         return 1.0
     price = float(multipliers[problem.loss_names.index(problem.minimise)])
     return 1.0 / price if price > 0 else 0.0
@@ -127,7 +130,8 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
         With `channel`, `letters`, bounds on the objective, and a `certificate` with `u` and `multipliers`.
     problem : Problem
     tolerance : float, optional
-        Nats; by default the gap that the result reports, plus what exceeding limits within 1e-9 can be worth.
+        Nats; by default the gap that the result reports, plus what exceeding limits by 1e-9 of themselves, or by 1e-12
+        of the losses' spreads, can be worth.
 
     Raises
     ------
@@ -151,7 +155,7 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
         require(close, f"only the trivial lower bound {trivial:.6g} follows, and the channel is {excess:.3g} above it")
         return
     if tolerance is None:
-        tolerance = gap / worth + LIMIT_TOLERANCE * _paid(problem, lam)
+        tolerance = gap / worth + LIMIT_TOLERANCE * _paid(problem, lam) + _SPREAD_TOLERANCE * _spread(problem, lam)
     _check_prices(problem, channel, dual, tolerance, slack)
     _check_slackness(problem, reached, lam, tolerance + slack)
 
@@ -160,6 +164,14 @@ def _paid(problem: Problem, multipliers: np.ndarray) -> float:
     """Return lambda.b over the limits: what exceeding all of them by the factor two is worth, in nats."""
     limited = np.isfinite(problem.bounds)
     return float(multipliers[limited] @ problem.bounds[limited]) + (problem.rate_bound or 0.0)
+
+
+def _spread(problem: Problem, multipliers: np.ndarray) -> float:
+    """Return lambda.spread over the limits on linear losses: the scale on which the check of certificates has slack."""
+    losses = problem.linear_losses
+    limited = [m for m in range(len(losses)) if np.isfinite(problem.bounds[m]) and multipliers[m] > 0]
+    used = np.flatnonzero(problem.p_x > 0)
+    return sum(float(multipliers[m]) * losses[m].spread(used) for m in limited)
 
 
 def _check_prices(problem: Problem, channel: np.ndarray, dual: Dual, tolerance: float, slack: float) -> None:
@@ -194,6 +206,6 @@ def _check_slackness(problem: Problem, reached: Achieved, multipliers: np.ndarra
             f"{name} has multiplier {multipliers[m]:.6g} and slack {spare:.3g}, product {product:.3g}; "
             f"allowed {allowed:.3g}",
         )
-    if problem.minimise != "rate" and problem.rate_bound is not None:
-        spare = problem.rate_bound - reached.rate
+    if problem.goal.target is not None:
+        spare = problem.goal.rate - reached.rate
         require(spare <= allowed, f"the rate limit is not used up: {spare:.3g} nats are left")

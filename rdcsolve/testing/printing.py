@@ -29,7 +29,7 @@ def as_code(problem: Problem) -> str:
     >>> as_code(Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]], D=0.1))
     "Problem.from_arrays([0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]], limits={'distortion': 0.1})"
     """
-    losses = {loss.name: loss.matrix.tolist() for loss in problem.linear_losses}
+    losses = {loss.name: loss.block().tolist() for loss in problem.linear_losses}
     bounds = zip(problem.loss_names, problem.bounds.tolist(), strict=True)
     options = {
         "p_s_given_x": [label.conditional.tolist() for label in problem.label_entropies] or None,
@@ -37,7 +37,7 @@ def as_code(problem: Problem) -> str:
         "losses": {name: matrix for name, matrix in losses.items() if name != "distortion"},
         "limits": {name: bound for name, bound in bounds if math.isfinite(bound)},
         "rate": problem.rate_bound,
-        "minimise": problem.minimise if problem.minimise != "rate" else None,
+        "minimise": problem.minimise if problem.goal.target is not None else None,
     }
     given = [repr(problem.p_x.tolist()), repr(losses["distortion"])]
     given += [f"{name}={value!r}" for name, value in options.items() if value not in (None, {})]

@@ -129,14 +129,14 @@ def _strands_a_symbol(mask: np.ndarray, label: np.ndarray, classifier: np.ndarra
 
 
 def _scale(problem: Problem, name: str) -> float:
-    matrix = problem.linear_losses[problem.loss_names.index(name)].matrix
+    matrix = problem.linear_losses[problem.loss_names.index(name)].block()
     finite = matrix[np.isfinite(matrix)]
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
 def _with_positive_minimum(problem: Problem) -> Problem:
     """Return the problem with one added to its distortion, whose least mean is then at least one."""
-    matrices = {loss.name: loss.matrix for loss in problem.linear_losses}
+    matrices = {loss.name: loss.block() for loss in problem.linear_losses}
     return Problem.from_arrays(problem.p_x, matrices.pop("distortion") + 1.0, losses=matrices)
 
 
@@ -153,7 +153,7 @@ def _reference_channels(draw: Any, problem: Problem, *, at_minimum: bool) -> np.
     weights[0] += not any(weights)
     combined = np.zeros_like(allowed)
     for weight, loss in zip(weights, problem.linear_losses, strict=True):
-        combined += weight * np.where(allowed > 0, loss.matrix, 0.0)
+        combined += weight * np.where(allowed > 0, loss.block(), 0.0)
     combined[allowed == 0] = np.inf
     greedy = np.eye(problem.n_letters)[combined.argmin(axis=1)]
     share = draw(st.sampled_from([*_TIGHTNESS, 0.0] if at_minimum else list(_TIGHTNESS)))
@@ -164,7 +164,7 @@ def _bounds(draw: Any, problem: Problem, channel: np.ndarray, names: Sequence[st
     """Draw bounds that the channel meets, the first with equality unless it is loosened too."""
     bounds = {}
     for name in names:
-        matrix = problem.linear_losses[problem.loss_names.index(name)].matrix
+        matrix = problem.linear_losses[problem.loss_names.index(name)].block()
         with_mass = problem.p_x[:, None] * channel
         mean = float((with_mass * np.where(with_mass > 0, matrix, 0.0)).sum())
         loosened = [mean, mean, 1.25 * mean + 0.01, 10.0 * mean + 10.0, math.inf]
@@ -203,7 +203,7 @@ def label_problems(
     base = draw(unlimited_problems(max_symbols, max_letters, 2))
     sizes = draw(st.lists(st.integers(1, max_classes), min_size=1, max_size=max_labels))
     tables = [draw(labels(base.n_x, n_s)) for n_s in sizes]
-    matrices = {loss.name: loss.matrix for loss in base.linear_losses}
+    matrices = {loss.name: loss.block() for loss in base.linear_losses}
     distortion = matrices.pop("distortion")
     problem = Problem.from_arrays(base.p_x, distortion, tables, C=math.inf, losses=matrices)
     names = [label.name for label in problem.label_entropies]

@@ -60,7 +60,7 @@ def within(
 
 
 def at_least(value: Array, threshold: Array) -> NDArray[np.bool_]:
-    """value >= threshold, forgiving the last few roundings of a threshold near 1 or larger."""
+    """Return whether value >= threshold, forgiving the last few roundings of a threshold near 1 or larger."""
     slack = _ROUNDINGS * np.finfo(np.float64).eps * np.maximum(1.0, np.abs(threshold))
     # An infinite threshold has an infinite slack and inf - inf is NaN: compare those exactly.
     finite = np.isfinite(threshold)
@@ -68,6 +68,6 @@ def at_least(value: Array, threshold: Array) -> NDArray[np.bool_]:
 
 
 def as_result(array: ArrayLike) -> FloatOrArray:
-    """A Python float for scalar arguments, an array otherwise; a negative zero turns positive."""
+    """Return a Python float for scalar arguments, an array otherwise; a negative zero turns positive."""
     result = np.asarray(array, dtype=np.float64) + 0.0
     return float(result) if result.ndim == 0 else result

@@ -46,7 +46,7 @@ def discretised_entropy(h: ArrayLike, step: ArrayLike) -> FloatOrArray:
 
 
 def continuous_entropy(H: ArrayLike, step: ArrayLike) -> FloatOrArray:
-    """h ~ H + ln(step) in nats, the inverse of `discretised_entropy`.
+    """Return h ~ H + ln(step) in nats, the inverse of `discretised_entropy`.
 
     Raises
     ------

@@ -226,7 +226,7 @@ class _Channel:
 
 
 def _root(value: float) -> float:
-    """The square root, NaN of a negative number beyond rounding."""
+    """Return the square root, NaN of a negative number beyond rounding."""
     return float(np.sqrt(max(value, 0.0))) if value >= -1e-12 else float("nan")
 
 

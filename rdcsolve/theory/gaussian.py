@@ -36,7 +36,7 @@ __all__ = [
 
 
 def differential_entropy(variance: ArrayLike = 1.0) -> FloatOrArray:
-    """h of a normal variable, 1/2 ln(2 pi e variance), in nats.
+    """Return h of a normal variable, 1/2 ln(2 pi e variance), in nats.
 
     Raises
     ------

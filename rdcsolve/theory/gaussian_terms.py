@@ -10,17 +10,17 @@ from .arguments import Array, at_least, within
 
 
 def variance_of(name: str, value: ArrayLike) -> Array:
-    """A variance as an array; InvalidInput unless it is positive and finite."""
+    """Return a variance as an array; InvalidInput unless it is positive and finite."""
     return within(name, value, 0.0, open_low=True, finite=True)
 
 
 def correlation(rho: ArrayLike) -> Array:
-    """A correlation coefficient as an array; InvalidInput outside [-1, 1]."""
+    """Return a correlation coefficient as an array; InvalidInput outside [-1, 1]."""
     return within("rho", rho, -1.0, 1.0)
 
 
 def entropy_of(variance: Array) -> Array:
-    """h of a normal variable of that variance."""
+    """Return h of a normal variable of that variance."""
     return 0.5 * np.log(2.0 * np.pi * np.e * variance)
 
 

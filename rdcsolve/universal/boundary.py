@@ -8,11 +8,20 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
-from rdcsolve.universal.decoding import best_decoder, label_masses, symbol_losses, unnormalised_entropy
+from rdcsolve.universal.attained import losses_of
+from rdcsolve.universal.decoding import (
+    Decoder,
+    best_decoder,
+    decoder_of,
+    label_masses,
+    symbol_losses,
+    unnormalised_entropy,
+)
 from rdcsolve.universal.deterministic import Assignments
-from rdcsolve.universal.hulls import minkowski_sum, staircase
+from rdcsolve.universal.hulls import lower_left, minkowski_sum, staircase
 
 _WEIGHTS = 9
+_ROUNDING = 1e-13  # of the largest weighted sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,23 +58,67 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
     """
     linear = [problem.loss_names.index(name) for name in names if not _is_entropy(problem, name)]
     if problem.free is not None:
-        losses = best_decoder(problem, joint).losses
-        corner = np.array([[losses[name] for name in names]])
+        decoder = best_decoder(problem, joint)
+        corner = _attained(problem, joint, decoder, names)[None]
         return Boundary("quadrant", corner, corner, np.empty((1, 0), dtype=np.intp))
-    tables = [symbol_losses(problem, joint, problem.linear_losses[m].matrix) for m in linear]
-    _check_finite(tables or [symbol_losses(problem, joint, problem.linear_losses[0].matrix)])
+    tables = [symbol_losses(problem, joint, problem.linear_losses[m].block()) for m in linear]
+    _check_finite(tables or [symbol_losses(problem, joint, problem.linear_losses[0].block())])
     if len(linear) == 2 and least_only:
         x, y = (float(table.min(axis=1).sum()) for table in tables)
         ends = np.array([[x, np.inf], [np.inf, y]])
         return Boundary("polygon", ends, ends, np.empty((2, 0), dtype=np.intp))
     if len(linear) == 2:
-        vertices, letters = minkowski_sum([np.stack(pair, axis=1) for pair in zip(*tables, strict=True)])
-        return Boundary("polygon", vertices, vertices, letters)
+        return _polygon(tables)
     if problem.letters == "fixed" and not least_only:
         return _searched(problem, joint, names, tables)
     corner = _corner(problem, joint, names, tables)
-    shown = tables or [symbol_losses(problem, joint, problem.linear_losses[0].matrix)]
-    return Boundary("quadrant", corner, corner, shown[0].argmin(axis=1)[None])
+    shown = tables or [symbol_losses(problem, joint, problem.linear_losses[0].block())]
+    letters = shown[0].argmin(axis=1)
+    if not least_only:
+        corner = _attained(problem, joint, decoder_of(problem, joint, letters), names)[None]
+    return Boundary("quadrant", corner, corner, letters[None])
+
+
+def _attained(problem: Problem, joint: np.ndarray, decoder: Decoder, names: tuple[str, str]) -> np.ndarray:
+    """Return the two losses of a decoder, recomputed from what it shows, shape (2,)."""
+    losses = losses_of(problem, decoder, joint)
+    return np.array([losses[name].value for name in names])
+
+
+def _polygon(tables: list[np.ndarray]) -> Boundary:
+    """Return the boundary for two linear losses, each of whose vertices is the sum of what its symbols cost."""
+    letters = minkowski_sum([np.stack(pair, axis=1) for pair in zip(*tables, strict=True)])
+    rows = np.arange(letters.shape[1])
+    vertices = np.stack([table[rows, letters].sum(axis=1) for table in tables], axis=1)
+    kept = lower_left(vertices)  # edges shorter than the rounding of a sum are none
+    vertices, letters = vertices[kept], letters[kept]
+    return Boundary("polygon", vertices, proved_outer(tables, vertices), letters)
+
+
+def proved_outer(tables: list[np.ndarray], vertices: np.ndarray) -> np.ndarray:
+    """Return these vertices if no decoder gets below the lines through them; otherwise the corner of the least values.
+
+    A weighted sum of two linear losses is least, over all decoders, randomised ones included, where every message shows
+    the symbol with the least weighted sum: which bounds the region by a line for each edge, and one beyond either end.
+
+    Parameters
+    ----------
+    tables : list of numpy.ndarray
+        Two of shape (k, n_letters): what each message costs as each symbol.
+    vertices : numpy.ndarray
+        Shape (v, 2), from the left to the lowest.
+    """
+    edges = np.diff(vertices, axis=0)
+    weights = np.vstack([[[1.0, 0.0], [0.0, 1.0]], np.stack([-edges[:, 1], edges[:, 0]], axis=1)])
+    stated = (weights * vertices[[0, -1, *range(len(edges))]]).sum(axis=1)
+    least, size = np.zeros(len(weights)), np.zeros(len(weights))
+    for cloud in np.stack(tables, axis=2):
+        sums = weights @ cloud[np.isfinite(cloud).all(axis=1)].T
+        least += sums.min(axis=1)
+        size += np.abs(sums).max(axis=1)
+    if (least >= stated - _ROUNDING * size).all():
+        return vertices
+    return np.array([[float(table.min(axis=1).sum()) for table in tables]])
 
 
 def _is_entropy(problem: Problem, name: str) -> bool:
@@ -102,7 +155,8 @@ def _searched(problem: Problem, joint: np.ndarray, names: tuple[str, str], table
     if not finite.size:
         raise InvalidInput("no deterministic decoder with finite losses was found; allow more pairs")
     kept = finite[staircase(points[finite])]
-    return Boundary("staircase", points[kept], corner, maps[kept])
+    vertices = np.array([_attained(problem, joint, decoder_of(problem, joint, g), names) for g in maps[kept]])
+    return Boundary("staircase", vertices, np.minimum(corner, vertices.min(axis=0)), maps[kept])
 
 
 def _check_finite(tables: list[np.ndarray]) -> None:

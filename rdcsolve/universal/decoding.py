@@ -83,35 +83,44 @@ def best_decoder(problem: Problem, joint: np.ndarray, linear: int = 0) -> Decode
     linear : int, optional
         Which linear loss decides the symbols where letters are listed.
     """
-    if problem.free is None:
-        letters = symbol_losses(problem, joint, problem.linear_losses[linear].matrix).argmin(axis=1)
+    if problem.linear_losses:
+        letters = symbol_losses(problem, joint, problem.linear_losses[linear].block()).argmin(axis=1)
         return decoder_of(problem, joint, letters)
-    means = joint.T @ problem.free.points / joint.sum(axis=0)[:, None]
+    assert problem.free is not None
+    means = problem.free.means(joint)  # exact where a message stands for one symbol
     decisions = tuple(posterior(label_masses(label.conditional, joint)) for label in problem.label_entropies)
     losses = {problem.free.name: float((joint * problem.free.matrix(means)).sum())} | _entropies(problem, joint)
     return Decoder(np.arange(joint.shape[1]), decisions, losses, means)
 
 
-def decoder_of(problem: Problem, joint: np.ndarray, letters: np.ndarray, *, merged: bool = False) -> Decoder:
-    """Return the decoder that shows these symbols, shape (k,), with the label read from the message.
+def decoder_of(problem: Problem, joint: np.ndarray, letters: np.ndarray) -> Decoder:
+    """Return the decoder that shows these symbols, shape (k,).
+
+    The label is read from the message, or from the symbol alone where the problem's letters are fixed.
 
     Parameters
     ----------
     problem, joint
         As of `best_decoder`; letters are listed.
     letters : numpy.ndarray
-    merged : bool, optional
-        Whether the label is read from the symbol alone, as with fixed letters.
     """
-    losses = {loss.name: _mean(joint, loss.matrix[:, letters]) for loss in problem.linear_losses}
-    if merged:
-        shown, place = np.unique(letters, return_inverse=True)
-        by_symbol = np.zeros((joint.shape[0], shown.size))
-        np.add.at(by_symbol.T, place, joint.T)
-        soft = [posterior(label_masses(label.conditional, by_symbol))[place] for label in problem.label_entropies]
-        return Decoder(letters, tuple(soft), losses | _entropies(problem, by_symbol))
-    decisions = tuple(posterior(label_masses(label.conditional, joint)) for label in problem.label_entropies)
-    return Decoder(letters, decisions, losses | _entropies(problem, joint))
+    losses = {loss.name: _mean(joint, loss.block(None, letters)) for loss in problem.linear_losses}
+    by_letter, place = by_symbol(problem, joint, letters)
+    soft = [posterior(label_masses(label.conditional, by_letter))[place] for label in problem.label_entropies]
+    return Decoder(letters, tuple(soft), losses | _entropies(problem, by_letter))
+
+
+def by_symbol(problem: Problem, joint: np.ndarray, letters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the masses of symbol and what the label is read from, and which of these each message is, shape (k,).
+
+    That is the message itself, or with fixed letters the symbol shown: messages shown alike are then one.
+    """
+    if problem.letters != "fixed":
+        return joint, np.arange(joint.shape[1])
+    shown, place = np.unique(letters, return_inverse=True)
+    masses = np.zeros((joint.shape[0], shown.size))
+    np.add.at(masses.T, place, joint.T)
+    return masses, place
 
 
 def _entropies(problem: Problem, joint: np.ndarray) -> dict[str, float]:
@@ -122,4 +131,4 @@ def _entropies(problem: Problem, joint: np.ndarray) -> dict[str, float]:
 
 
 def _mean(joint: np.ndarray, losses: np.ndarray) -> float:
-    return float(np.where(joint > 0, joint * np.where(joint > 0, losses, 0.0), 0.0).sum())
+    return math.fsum((joint * np.where(joint > 0, losses, 0.0)).ravel().tolist())

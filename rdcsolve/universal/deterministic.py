@@ -110,7 +110,9 @@ class Assignments:
         return merged
 
 
-def meeting(assignments: Assignments, bounds: Sequence[float]) -> np.ndarray | None:
+def meeting(
+    assignments: Assignments, bounds: Sequence[float], slack: Sequence[float] | np.ndarray
+) -> np.ndarray | None:
     """Return a map whose losses are within the bounds, shape (k,), or None if the search finds none.
 
     Parameters
@@ -118,6 +120,8 @@ def meeting(assignments: Assignments, bounds: Sequence[float]) -> np.ndarray | N
     assignments : Assignments
     bounds : sequence of float
         Of the linear losses, then of the label entropies; inf where there is none.
+    slack : sequence of float
+        By how much each may be exceeded.
     """
     limits = np.asarray(bounds, dtype=float)
     n_linear = len(assignments.linear)
@@ -129,6 +133,6 @@ def meeting(assignments: Assignments, bounds: Sequence[float]) -> np.ndarray | N
     maps = assignments.search(weightings)
     for g in maps:
         losses = assignments.losses(g)
-        if (losses <= limits * (1 + 1e-12) + 1e-15).all() and math.isfinite(losses[:n_linear].sum()):
+        if (losses <= limits + np.asarray(slack)).all() and math.isfinite(losses[:n_linear].sum()):
             return g
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import freeze, mass_rows, point_array
 from rdcsolve.results import Result
-from rdcsolve.universal.result import Universal
+from rdcsolve.universal.answer import Answer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -97,7 +98,7 @@ def channel_of(encoder: Any, n_x: int) -> np.ndarray:
     """
     if isinstance(encoder, (Encoder, Result)):
         channel = encoder.channel
-    elif isinstance(encoder, Universal):
+    elif isinstance(encoder, Answer):
         channel = encoder.encoder
     else:
         return mass_rows(encoder, "encoder", n_x, cure="give p(z | x), one row per symbol")
@@ -121,10 +122,8 @@ def _messages(z: Any) -> tuple[tuple[Any, ...], np.ndarray]:
         ) from None
     if not distinct:
         raise InvalidInput("z is empty; give one message per sample")
-    try:
+    with suppress(TypeError):  # not comparable: keep the order of appearance
         distinct.sort()
-    except TypeError:
-        pass  # not comparable: keep the order of appearance
     code = {value: k for k, value in enumerate(distinct)}
     return tuple(distinct), np.array([code[value] for value in listed])
 

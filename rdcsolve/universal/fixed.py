@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.results import Result, Status
-from rdcsolve.solvers import solve
-from rdcsolve.solvers.finite.pruning import pruned
-from rdcsolve.universal.decoding import Decoder, decoder_of, label_masses, symbol_losses
+from rdcsolve.universal.decoding import decoder_of, label_masses, symbol_losses
 from rdcsolve.universal.deterministic import Assignments, meeting
-from rdcsolve.universal.targets import with_bounds
+from rdcsolve.universal.reduction import Served, messages_of
+from rdcsolve.universal.slack import limit_slack
+
+_LAW = "fixed letters"
 
 
-@dataclass(frozen=True, eq=False)
-class Fixed:
-    """An encoder that serves all targets, and how it was found.
+def with_symbols_alone(problem: Problem, bounds: np.ndarray, split: Served) -> Served | None:
+    """Return the encoder of split letters with decoders that show symbols alone, or None if none are found.
 
-    Parameters
-    ----------
-    law : str
-    result : Result
-        Of the equivalent problem.
-    problem : Problem
-        The equivalent problem.
-    channel, joint : numpy.ndarray
-        p(z | x) and the masses of symbol and message, shape (n_x, k).
-    decoders : tuple of Decoder
-        One per target.
-    is_target : bool
-        Whether the equivalent problem is one of the targets, which then implies all others.
-    """
-
-    law: str
-    result: Result
-    problem: Problem
-    channel: np.ndarray
-    joint: np.ndarray
-    decoders: tuple[Decoder, ...]
-    is_target: bool
-
-
-def with_fixed_letters(problem: Problem, bounds: np.ndarray, split: Fixed, tolerance: float) -> Fixed:
-    """Return the best encoder found for fixed letters, under the lower bound of split letters.
-
-    Two encoders are tried. The one of split letters stays optimal if for every target a search finds a map from its
-    messages to symbols that meets the limits. Otherwise it is the best channel found for the least of all bounds,
-    whose symbols meet every target as they are.
+    Under the lower bound of split letters, which holds for fixed ones, that encoder is then as good as any.
 
     Parameters
     ----------
@@ -57,39 +27,48 @@ def with_fixed_letters(problem: Problem, bounds: np.ndarray, split: Fixed, toler
         With fixed letters.
     bounds : numpy.ndarray
         Of the targets, shape (J, M).
-    split : Fixed
+    split : Served
         The solution with split letters.
-    tolerance : float
     """
-    if not split.joint.shape[1]:
-        return replace(split, law="fixed letters")
-    assignments = assignments_of(problem, split.joint)
-    found = [meeting(assignments, row) for row in bounds]
-    if all(letters is not None for letters in found):
-        shown = [letters for letters in found if letters is not None]
-        decoders = tuple(decoder_of(problem, split.joint, letters, merged=True) for letters in shown)
-        return replace(split, law="fixed letters", decoders=decoders, is_target=False)
-    corner = with_bounds(problem, bounds.min(axis=0))
-    literal = pruned(solve(corner, tolerance=tolerance), corner, tolerance)
+    if not split.encoder.shape[1]:
+        return replace(split, law=_LAW, decoders=())
+    joint = split.encoder * problem.p_x[:, None]
+    assignments = assignments_of(problem, joint)
+    slack = np.array([limit_slack(problem)[name] for name in problem.loss_names]) / 2  # the check adds in another order
+    found = [meeting(assignments, row, slack) for row in bounds]
+    if any(letters is None for letters in found):
+        return None
+    decoders = tuple(decoder_of(problem, joint, letters) for letters in found if letters is not None)
+    return replace(split, law=_LAW, decoders=decoders)
+
+
+def with_channel_of_corner(problem: Problem, bounds: np.ndarray, split: Served, literal: Result) -> Served:
+    """Return the encoder that sends the symbols of a channel that meets the least of all bounds.
+
+    Every target shows the symbols as they are. Nothing says that no other encoder needs less, so the bound below is
+    that of split letters, and stays with its own problem and certificate.
+
+    Parameters
+    ----------
+    problem, bounds, split
+        As of `with_symbols_alone`.
+    literal : Result
+        The best channel found, with fixed letters, under the least of all bounds.
+    """
     if literal.status is Status.INFEASIBLE or not literal.channel.shape[1]:
         message = (
             "with fixed letters no encoder was found that serves all targets; the lower bound, of split letters, holds"
         )
         nothing = np.empty((problem.n_x, 0))
-        unknown: Any = {"rate_upper": np.nan, "objective_upper": np.nan}
-        result = replace(split.result, status=Status.STALLED, message=message, **unknown)
-        return Fixed("fixed letters", result, split.problem, nothing, nothing, (), False)
-    used = literal.q > 0
-    channel = literal.channel[:, used]
-    joint = channel * problem.p_x[:, None]
-    decoder = decoder_of(problem, joint, literal.letters[used], merged=True)
-    lower = max(literal.rate_lower, split.result.rate_lower) if split.law == "corner" else split.result.rate_lower
-    result = replace(literal, rate_lower=lower, objective_lower=lower, proof=split.result.proof)
-    return Fixed("fixed letters", result, corner, channel, joint, (decoder,) * len(bounds), False)
+        return Served(_LAW, split.result, split.problem, nothing, (), Status.STALLED, message)
+    encoder, joint = messages_of(problem, literal)
+    decoder = decoder_of(problem, joint, literal.letters[literal.q > 0])
+    decoders = (decoder,) * len(bounds)
+    return Served(_LAW, split.result, split.problem, encoder, decoders, literal.status, literal.message)
 
 
 def assignments_of(problem: Problem, joint: np.ndarray) -> Assignments:
     """Return the maps from messages to symbols under all losses of a problem; `joint` has shape (n_x, k)."""
-    linear = tuple(symbol_losses(problem, joint, loss.matrix) for loss in problem.linear_losses)
+    linear = tuple(symbol_losses(problem, joint, loss.block()) for loss in problem.linear_losses)
     labels = tuple(label_masses(label.conditional, joint) for label in problem.label_entropies)
     return Assignments(linear, labels, problem.n_letters)

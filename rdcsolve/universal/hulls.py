@@ -28,8 +28,8 @@ def lower_left(points: np.ndarray) -> np.ndarray:
     return np.array(kept, dtype=np.intp)
 
 
-def minkowski_sum(clouds: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lower left boundary of the Minkowski sum of point sets, and the points that make its vertices.
+def minkowski_sum(clouds: list[np.ndarray]) -> np.ndarray:
+    """Return what makes the vertices of the lower left boundary of the Minkowski sum of point sets.
 
     Parameters
     ----------
@@ -39,27 +39,23 @@ def minkowski_sum(clouds: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     numpy.ndarray
-        Vertices, shape (v, 2), from the left to the lowest.
-    numpy.ndarray
-        Shape (v, number of summands): a point of every summand that adds up to the vertex.
+        Shape (v, number of summands): a point of every summand that adds up to the vertex, from the left to the lowest.
     """
-    corners, steps, owner, target = np.zeros(2), [], [], []
+    steps, owner, target = [np.empty((0, 2))], [], []
     first = []
     for z, cloud in enumerate(clouds):
         finite = np.flatnonzero(np.isfinite(cloud).all(axis=1))
         hull = finite[lower_left(cloud[finite])]
-        corners = corners + cloud[hull[0]]
         first.append(int(hull[0]))
         steps.append(np.diff(cloud[hull], axis=0))
         owner += [z] * (hull.size - 1)
         target += hull[1:].tolist()
     edges = np.concatenate(steps)
     order = np.argsort(np.arctan2(edges[:, 1], edges[:, 0]), kind="stable")  # steepest descent first
-    vertices = np.vstack([corners, corners + np.cumsum(edges[order], axis=0)])
     choices = np.tile(np.array(first, dtype=np.intp), (len(order) + 1, 1))
     for step, edge in enumerate(order, start=1):
         choices[step:, owner[edge]] = target[edge]
-    return vertices, choices
+    return choices
 
 
 def staircase(points: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
 from rdcsolve.universal.boundary import Boundary, boundary_of
 from rdcsolve.universal.encoder import Encoder, channel_of
+from rdcsolve.universal.slack import limit_slack
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +31,12 @@ class Region:
         ``"quadrant"`` (one decoder is best at both), ``"polygon"`` (two linear losses), or ``"staircase"`` (fixed
         letters and a label's entropy).
     vertices : numpy.ndarray
-        Shape (v, 2), from the least of the first loss to the least of the second: pairs that are attained. A quadrant
-        has one, its corner. A polygon is bounded by the segments between them, a staircase is the union of their
-        quadrants.
+        Shape (v, 2), from the least of the first loss to the least of the second: pairs that are attained, each by the
+        symbols in `letters`. A quadrant has one, its corner. A polygon is bounded by the segments between them, which
+        decoders that choose at random attain; a staircase is the union of their quadrants.
     outer : numpy.ndarray
-        Shape (w, 2): no pair outside the boundary through these is attained; the same as `vertices` if exact.
+        Shape (w, 2): no decoder attains a pair outside the boundary through these, nor one that chooses at random; the
+        same as `vertices` if exact.
     letters : numpy.ndarray
         Shape (v, k): the symbol per message with which a vertex is attained; empty for free letters.
     rate : float
@@ -43,6 +45,8 @@ class Region:
         Masses of the messages, shape (k,), those without mass left out.
     intervals : tuple of pairs of float
         For each loss a bootstrap interval of the least value that can be decoded; empty unless asked for.
+    slack : tuple of float
+        What `contains` allows for rounding: 1e-12 of what each loss can range over.
     """
 
     losses: tuple[str, str]
@@ -53,11 +57,12 @@ class Region:
     rate: float
     q: np.ndarray
     intervals: tuple[tuple[float, float], ...] = ()
+    slack: tuple[float, float] = (0.0, 0.0)
 
     @property
     def is_exact(self) -> bool:
         """Whether the inner boundary is the boundary."""
-        return self.kind != "staircase"
+        return np.array_equal(self.vertices, self.outer)
 
     def contains(self, point: Sequence[float], *, bound: str = "inner") -> bool:
         """Return whether a pair of losses is in the region, to rounding.
@@ -72,7 +77,7 @@ class Region:
         x, y = _pair(point, "point")
         inner = one_of(bound, ("inner", "outer"), "bound") == "inner"
         vertices = self.vertices if inner else self.outer
-        slack = 1e-12 * (1 + np.abs(vertices).max(axis=0))
+        slack = np.array(self.slack) + 4 * np.spacing(np.abs(vertices).max(axis=0))
         x, y = x + slack[0], y + slack[1]
         if x < vertices[0, 0]:
             return False
@@ -130,8 +135,9 @@ def achievable_region(
     Returns
     -------
     Region
-        Exact to rounding, except for fixed letters and a label's entropy: there the inner boundary is what a search
-        over deterministic decoders attains, and the outer one is H(S | Z).
+        Exact to rounding, except for fixed letters and a label's entropy: there the inner boundary is what the
+        deterministic decoders attain that a search tried, and decoders that choose at random may attain more; the outer
+        one, H(S | Z) and the least of the other loss, bounds them all.
 
     Raises
     ------
@@ -156,6 +162,7 @@ def achievable_region(
     joint = channel * problem.p_x[:, None]
     joint = joint[:, joint.sum(axis=0) > 0]
     found = boundary_of(problem, joint, names)
+    slack = limit_slack(problem)
     intervals: tuple[tuple[float, float], ...] = ()
     if n_bootstrap:
         intervals = _intervals(encoder, problem, joint, names, found, n_bootstrap, level, rng)
@@ -168,6 +175,7 @@ def achievable_region(
         rate=mutual_information(problem.p_x, channel),
         q=freeze(joint.sum(axis=0)),
         intervals=intervals,
+        slack=(slack[names[0]], slack[names[1]]),
     )
 
 

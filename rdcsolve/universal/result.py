@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from rdcsolve.problems import Problem
-from rdcsolve.results import Proof, Result, Status
-from rdcsolve.universal.decoding import Decoder
-
-if TYPE_CHECKING:
-    from rdcsolve.universal.verification import UniversalVerification
+from rdcsolve.results import Status
+from rdcsolve.universal.answer import Answer
+from rdcsolve.universal.check import verify
+from rdcsolve.universal.packing import save
+from rdcsolve.universal.verification import UniversalVerification
 
 
 @dataclass(frozen=True, eq=False)
-class Universal:
+class Universal(Answer):
     """One encoder for many targets: its least rate between bounds, and what it costs above the dearest target.
 
     Everything is in nats; unknown numbers are NaN.
@@ -27,11 +24,12 @@ class Universal:
     status : Status
         Why the solver stopped.
     proof : Proof
-        What `rate_lower` and `rate_upper` prove.
+        What `rate_lower` and `rate_upper` prove; UNVERIFIED if the lower one rests on a price that was only searched.
     law : str
         How it was solved: ``"corner"``, ``"tuples"``, or ``"fixed letters"``.
     rate_lower, rate_upper : float
-        Bounds on R(Theta); inf where some target cannot be met. `rate_upper` is the rate of `encoder`.
+        Bounds on R(Theta); inf where some target cannot be met. `rate_upper` is the rate of `encoder`, NaN if there is
+        none that serves all targets.
     penalty_lower, penalty_upper : float
         Bounds on A(Theta) = R(Theta) - max_j R(target j), from the bounds on both.
     penalty_proof : Proof
@@ -48,29 +46,13 @@ class Universal:
     results : tuple of Result
         The targets on their own, each with its own best encoder.
     result : Result
-        Of the equivalent problem: the corner, or the problem over tuples.
+        Of the equivalent problem: the corner, or the problem over tuples; with split letters where the problem's are
+        fixed and label entropies are limited.
     problem : Problem
         The equivalent problem, which the certificate of `result` is about.
     message : str
         More about the status, where there is more to say.
     """
-
-    status: Status
-    proof: Proof
-    law: str
-    rate_lower: float
-    rate_upper: float
-    penalty_lower: float
-    penalty_upper: float
-    penalty_proof: Proof
-    encoder: np.ndarray
-    q: np.ndarray
-    targets: tuple[dict[str, float], ...]
-    decoders: tuple[Decoder, ...]
-    results: tuple[Result, ...]
-    result: Result
-    problem: Problem
-    message: str = ""
 
     @property
     def gap(self) -> float:
@@ -79,6 +61,9 @@ class Universal:
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
         """Recompute bounds and losses from the problem, the encoder, the decoders and the certificates.
+
+        A decoder may exceed a limit by 1e-12 of what its loss can range over: that is rounding. Everything that the
+        answer claims beyond what follows is a fault.
 
         Parameters
         ----------
@@ -98,8 +83,6 @@ class Universal:
         MissingExtra
             If ball arithmetic is asked for and python-flint is not installed.
         """
-        from rdcsolve.universal.verification import verify
-
         return verify(self, problem, arithmetic)
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -115,8 +98,6 @@ class Universal:
         SaveFailed
             If the file cannot be written; an existing file is left as it was.
         """
-        from rdcsolve.universal.storage import save
-
         save(self, path)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Universal encoders as files, and `load` for whatever this library saved."""
+"""Universal encoders read from files, and `load` for whatever this library saved."""
 
 from __future__ import annotations
 
@@ -8,45 +8,12 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput, UnreadableFile
-from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text, write
-from rdcsolve.problems.storage import arrays_of, problem_of
+from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text
+from rdcsolve.problems.storage import problem_of
 from rdcsolve.results import Proof, Result, Status, storage
 from rdcsolve.universal.decoding import Decoder
+from rdcsolve.universal.packing import FORMAT, PROBLEM, REALS, TEXTS, VERSION
 from rdcsolve.universal.result import Universal
-
-_FORMAT, _VERSION = "rdcsolve universal", 1
-
-_REALS = ("rate_lower", "rate_upper", "penalty_lower", "penalty_upper")
-_TEXTS = ("law", "message")
-_PROBLEM = "problem_"
-
-
-def save(universal: Universal, path: str | os.PathLike[str]) -> None:
-    """Write a universal encoder with all that proves it as one npz file; see `Universal.save`."""
-    header: dict[str, Any] = {"format": _FORMAT, "version": _VERSION}
-    header |= {name: getattr(universal, name) for name in _TEXTS}
-    header |= {name: float(getattr(universal, name)) for name in _REALS}
-    header |= {name: getattr(universal, name).name for name in ("status", "proof", "penalty_proof")}
-    header["targets"] = list(universal.targets)
-    header["losses"] = [decoder.losses for decoder in universal.decoders]
-    header["source"] = universal.problem.source.name
-    arrays: dict[str, Any] = {"encoder": universal.encoder, "q": universal.q}
-    for j, decoder in enumerate(universal.decoders):
-        arrays[f"letters_{j}"] = np.asarray(decoder.letters, dtype=np.int64)
-        if decoder.reproduction.size:
-            arrays[f"reproduction_{j}"] = decoder.reproduction
-        arrays |= {f"decisions_{j}_{k}": soft for k, soft in enumerate(decoder.decisions)}
-    arrays |= {_PROBLEM + name: value for name, value in arrays_of(universal.problem).items()}
-    distinct: dict[int, Result] = {id(one): one for one in (*universal.results, universal.result)}
-    places = {name: place for place, name in enumerate(distinct)}
-    header["alone"] = [places[id(one)] for one in universal.results]
-    header["together"] = places[id(universal.result)]
-    header["results"] = []
-    for place, one in enumerate(distinct.values()):
-        described, held = storage.packed(one)
-        header["results"].append(described)
-        arrays |= {f"result{place}_{name}": values for name, values in held.items()}
-    write(path, header, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Result | Universal:
@@ -68,19 +35,19 @@ def load(path: str | os.PathLike[str]) -> Result | Universal:
         If the file is missing, damaged, pickled, of an unknown version, or neither.
     """
     header, arrays = read(path)
-    if header.get("format") != _FORMAT:
+    if header.get("format") != FORMAT:
         return storage.load(path)
     try:
         version = header.get("version")
-        check(version == _VERSION, f"version {version!r} is not known to this rdcsolve; upgrade it")
+        check(version == VERSION, f"version {version!r} is not known to this rdcsolve; upgrade it")
         return _restored(header, arrays)
     except InvalidInput as error:  # also where the arrays state no problem
         raise UnreadableFile(f"{path} cannot be loaded: {error}") from error
 
 
 def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Universal:
-    fields: dict[str, Any] = {name: field(header, name, real) for name in _REALS}
-    fields |= {name: field(header, name, text) for name in _TEXTS}
+    fields: dict[str, Any] = {name: field(header, name, real) for name in REALS}
+    fields |= {name: field(header, name, text) for name in TEXTS}
     for name, known in (("status", Status), ("proof", Proof), ("penalty_proof", Proof)):
         value = field(header, name, text)
         check(value in known.__members__, f"{name} {value!r} is unknown")
@@ -98,7 +65,7 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Universa
     check(encoder.shape[1] == q.size, f"encoder has {encoder.shape[1]} columns for {q.size} messages")
     attained = field(header, "losses", listed)
     check(len(attained) in (0, len(targets)), f"it has {len(attained)} decoders for {len(targets)} targets")
-    problem = problem_of(_named(arrays, _PROBLEM), field(header, "source", text))
+    problem = problem_of(_named(arrays, PROBLEM), field(header, "source", text))
     check(encoder.shape[0] == problem.n_x, f"encoder has {encoder.shape[0]} rows for {problem.n_x} symbols")
     return Universal(
         encoder=encoder,

@@ -10,6 +10,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import LabelEntropyLimit, LossLimit, Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.problems.validation import freeze
 
 
@@ -40,7 +41,12 @@ def check_problem(problem: Any) -> None:
     """Raise unless it is a problem of the least rate without a limit on the rate."""
     if not isinstance(problem, Problem):
         raise InvalidInput(f"problem is {problem!r}; pass a Problem")
-    if problem.objective != "rate":
+    if problem.own_letters is not None:
+        raise InvalidInput(
+            f"the letters are those of {type(problem.own_letters).__name__} but decoders need listed or free letters; "
+            "list its places as reproduction="
+        )
+    if not is_rate(problem.objective):
         raise InvalidInput(
             f"the problem minimises {problem.objective!r} but a universal rate is a rate; "
             "pass problem.minimising('rate')"
@@ -60,14 +66,25 @@ def with_bounds(problem: Problem, bounds: np.ndarray) -> Problem:
     return problem.with_limits(**named)
 
 
+def limits_labels(problem: Problem, bounds: np.ndarray) -> bool:
+    """Return whether any of these bounds, shape (J, M), limits a label's entropy."""
+    return bool(np.isfinite(bounds[:, len(problem.losses) - len(problem.label_entropies) :]).any())
+
+
+def rows_of(problem: Problem, targets: Sequence[Mapping[str, float]]) -> np.ndarray:
+    """Return the bounds of targets that name what they limit, in full, shape (J, M)."""
+    free = problem.with_limits(**dict.fromkeys(problem.loss_names))
+    return np.array([free.with_limits(**target).bounds for target in targets])
+
+
 def with_split_letters(problem: Problem) -> Problem:
     """Return the same losses with split letters."""
     if problem.letters == "split":
         return problem
     first, *others = problem.linear_losses
-    limits: list[Any] = [LossLimit(math.inf, loss.matrix, loss.name) for loss in others]
+    limits: list[Any] = [LossLimit(math.inf, loss.block(), loss.name) for loss in others]
     limits += [LabelEntropyLimit(math.inf, label.label, label.name) for label in problem.label_entropies]
-    split = Problem(problem.source, problem.reproduction, first.matrix, limits)
+    split = Problem(problem.source, problem.reproduction, first.block(), limits)
     return with_bounds(split, problem.bounds)
 
 

@@ -145,7 +145,7 @@ BAD = {
     "no file": (("solve", "none.npz"), "none.npz does not exist"),
     "no csv": (("solve", "none.csv"), "none.csv does not exist"),
     "neither": (("solve", "x.txt.gz"), "is neither CSV nor npz"),
-    "corrupt": (("solve", "corrupt.npz"), "corrupt.npz cannot be read as npz"),
+    "corrupt": (("solve", "corrupt.npz"), "corrupt.npz is damaged, pickled, or not a saved archive"),
     "single array": (("solve", "one.npz"), "is a single array; save the arrays by name"),
     "negative": (("solve", "coin.npz", "--D", -1), "the bound on distortion is -1"),
     "unknown loss": (("solve", "coin.npz", "--limit", "hit=1"), "unknown loss 'hit'"),

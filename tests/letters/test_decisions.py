@@ -417,6 +417,7 @@ def test_no_price_in_a_cell_exceeds_its_bound(sizes, size):
             *(max(1.0, part.degree), part.rounding, cell[None], np.array([0, 1]), np.array([0]), INF),
             *(1, np.empty((2, *cell.shape)), np.empty(4, dtype=np.int64)),
             *(np.empty(2, dtype=np.int64), np.zeros(1), np.zeros((1, part.n_classes))),
+            *(np.empty(1, dtype=np.int8), np.empty(1, dtype=np.bool_)),
         )
         points = np.empty((300, part.n_classes))
         for a, b in itertools.pairwise(part.offsets):

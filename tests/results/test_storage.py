@@ -17,8 +17,10 @@ from hypothesis.extra import numpy as hnp
 from same import assert_same
 
 from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, files, load
-from rdcsolve.certificates import Certificate
-from rdcsolve.results import storage
+from rdcsolve.certificates import Certificate, PriceProof
+from rdcsolve.certificates.proof import PartProof
+from rdcsolve.files import write
+from rdcsolve.results import packing, storage
 from rdcsolve.results.result import StepRecord
 
 ANY_FLOAT = st.floats(allow_nan=True, allow_infinity=True)
@@ -85,9 +87,9 @@ def test_round_trip(tmp_path, status, proof):
 def test_every_field_is_stored():
     names = {field.name for field in dataclasses.fields(Result)}
     others = {"status", "proof", "steps", "history", "certificate", "decisions"}
-    assert names == {*storage._TEXTS, *storage._REALS, *storage._MAPPINGS, *storage._ARRAYS, *others}
+    assert names == {*packing.TEXTS, *packing.REALS, *packing.MAPPINGS, *packing.ARRAYS, *others}
     names = {field.name for field in dataclasses.fields(Certificate)}
-    assert names == {*storage._CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint"}
+    assert names == {*packing.CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint", "u_rest", "proof"}
     names = [field.name for field in dataclasses.fields(StepRecord)]
     assert names == ["step", "seconds", "lower", "value", "multipliers", "n_letters"]
 
@@ -142,7 +144,7 @@ def results(draw):
 def test_round_trip_of_anything(result):
     with temporary_folder() as folder:
         path = Path(folder) / "x"
-        storage.save(result, path)
+        packing.save(result, path)
         assert_same(result, storage.load(path))
         assert os.listdir(folder) == ["x"]
 
@@ -170,6 +172,63 @@ def test_the_certificates_channel_is_not_stored_twice(tmp_path):
     changed = a_result(certificate=other)
     changed.save(tmp_path / "twice")
     assert_same(changed, load(tmp_path / "twice"))
+
+
+def a_proof():
+    return PriceProof(
+        (
+            PartProof(),
+            PartProof(
+                np.array([2, 0], dtype=np.int32),
+                np.array([[0.25, 0.75], [1e-250, 1.0]]),
+                np.array([0, -1, -1], dtype=np.int8),
+                np.array([[1, 3], [2, 3]], dtype=np.int32),
+            ),
+        ),
+        np.array([[0.0, 0.5], [0.5, 1.0]]),
+    )
+
+
+def test_a_certificates_rest_of_u_and_its_proof_are_stored(tmp_path):
+    certificate = dataclasses.replace(a_result().certificate, u_rest=np.array([1e-20, -5e-324]), proof=a_proof())
+    result = a_result(certificate=certificate)
+    result.save(tmp_path / "whole")
+    with np.load(tmp_path / "whole", allow_pickle=False) as archive:
+        names = {name for name in archive.files if name.startswith("certificate_proof_")}
+    assert names == {f"certificate_proof_{name}" for name in a_proof().packed()}
+    assert_same(result, load(tmp_path / "whole"))
+
+
+def test_version_1_loads_without_either(tmp_path):
+    result = a_result()
+    header, arrays = packing.packed(result)
+    del arrays["certificate_u_rest"]
+    write(tmp_path / "old", {"format": "rdcsolve result", "version": 1} | header, arrays)
+    assert_same(result, load(tmp_path / "old"))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("1_ends", np.array([[1, 3], [3, 3]], dtype=np.int32), "names a node that is not there"),
+        ("1_ends", np.array([1, 3], dtype=np.int32), "ends has int32 and shape"),
+        ("1_splits", np.array([0.0, -1.0, -1.0]), "splits has float64"),
+        ("1_splits", np.array([0, -1], dtype=np.int8), "splits is not a tree"),
+        ("1_splits", np.array([0, -2, -1], dtype=np.int8), "below -1"),
+        ("1_places", np.array([[0.0, 1.0], [0.5, 0.5]]), "a place is not positive"),
+        ("1_places", np.array([[math.nan, 1.0], [0.5, 0.5]]), "a place is not positive"),
+        ("1_places", np.array([[0.5, 0.5]]), "places has not one row for each"),
+        ("line", np.zeros((2, 3)), "line has shape"),
+        ("01_ends", np.zeros((0, 2), dtype=np.int32), "not the name of an array of a proof"),
+        ("1_leaves", np.zeros(3), "not the name of an array of a proof"),
+    ],
+)
+def test_a_malformed_proof_is_unreadable(tmp_path, name, values, message):
+    header, arrays = packing.packed(a_result(certificate=dataclasses.replace(a_result().certificate, proof=a_proof())))
+    arrays[f"certificate_proof_{name}"] = values
+    write(tmp_path / "file", {"format": "rdcsolve result", "version": 2} | header, arrays)
+    with pytest.raises(UnreadableFile, match=message):
+        load(tmp_path / "file")
 
 
 def test_the_path_is_used_as_given(tmp_path, monkeypatch):
@@ -259,7 +318,7 @@ def test_a_truncated_file_is_unreadable(saved, data):
     with temporary_folder() as folder:
         path = Path(folder) / "result"
         path.write_bytes(saved[: data.draw(st.integers(0, len(saved) - 1))])
-        with pytest.raises(UnreadableFile, match="result is damaged, pickled, or not a saved result"):
+        with pytest.raises(UnreadableFile, match="result is damaged, pickled, or not a saved archive"):
             load(path)
 
 
@@ -303,7 +362,7 @@ def test_pickles_are_never_opened(tmp_path):
     np.save(tmp_path / "one.npy", trap, allow_pickle=True)
     np.savez(tmp_path / "many.npz", header=trap)
     for name in ("one.npy", "many.npz"):
-        with pytest.raises(UnreadableFile, match="damaged, pickled, or not a saved result"):
+        with pytest.raises(UnreadableFile, match="pickled|is a single array"):
             load(tmp_path / name)
 
 
@@ -315,7 +374,7 @@ def test_other_numpy_files_are_not_results(tmp_path):
     np.savez(tmp_path / "deep.npz", header=np.array("[" * 100_000))
     np.savez(tmp_path / "list.npz", header=np.array("[1]"))
     messages = {
-        "one.npy": "it holds a single array",
+        "one.npy": "it is a single array; save the arrays by name",
         "source.npz": "is an npz archive but not a saved result; write it with Result.save",
         "number.npz": "is an npz archive but not a saved result",
         "text.npz": "its header is not JSON",
@@ -329,7 +388,7 @@ def test_other_numpy_files_are_not_results(tmp_path):
 
 HEADERS = [
     ({"format": "something"}, "it is not a saved result"),
-    ({"version": 2}, "version 2 is not known to this rdcsolve; upgrade it"),
+    ({"version": 3}, "version 3 is not known to this rdcsolve; upgrade it"),
     ({"version": None}, "version None is not known"),
     ({"status": "SOLVED"}, "status 'SOLVED' is unknown"),
     ({"status": "__class__"}, "status '__class__' is unknown"),

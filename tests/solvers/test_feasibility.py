@@ -114,15 +114,26 @@ def test_limits_that_just_do_not_exclude_each_other(room):
 # ------------------------------------------------------------------------------------- rate zero
 
 
-@pytest.mark.parametrize("bound", [0.3, 0.5, 10.0])
+@pytest.mark.parametrize("bound", [0.25, 0.5, 10.0])
 def test_one_letter_that_meets_the_limit_is_sent_whatever_the_symbol(bound):
-    problem = rdc.Problem.from_arrays([0.7, 0.3], FLIP, D=bound)
+    problem = rdc.Problem.from_arrays([0.75, 0.25], FLIP, D=bound)
     result = rdc.solve(problem)
     assert (result.objective_lower, result.objective_upper) == (0.0, 0.0)
     assert result.letters.tolist() == [0]
     assert result.method == "constant output"
     assert result.multipliers == {"distortion": 0.0}
     assert result.certificate.verify(problem).valid
+
+
+def test_one_letter_that_misses_the_limit_by_a_rounding_needs_a_rate():
+    """The floats 0.7 and 0.3 add up to less than one: the letter's mean is 1.7e-17 above the limit."""
+    problem = rdc.Problem.from_arrays([0.7, 0.3], FLIP, D=0.3)
+    result = rdc.solve(problem)
+    assert result.status is Status.OPTIMAL
+    assert result.objective_lower == 0.0
+    assert 0.0 < result.objective_upper < 1e-10
+    assert result.losses["distortion"] <= 0.3
+    assert result.certificate.verify(problem).excess["distortion"] == 0.0
 
 
 def test_just_below_the_largest_useful_distortion_the_rate_is_positive():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
+from rdcsolve.letters.choice import space_of
+from rdcsolve.letters.letters import Letters
 from rdcsolve.solvers.exchange import exchange, letter_newton
 from rdcsolve.solvers.exchange.letter_newton import gathered, slide
-from rdcsolve.solvers.exchange.letters import SplitLetters
 from rdcsolve.solvers.exchange.outcome import PricedDual
 
 INF = math.inf
@@ -34,7 +35,7 @@ def letters_of(problem, m=3, seed=0):
     decisions[0, 1] = 0.0  # excluded: it stays so
     decisions /= decisions.sum(axis=1, keepdims=True)
     places = rng.integers(0, 6, m) if problem.free is None else rng.normal(size=(m, 1))
-    return SplitLetters(places, (decisions,))
+    return Letters(places, (decisions,))
 
 
 def lagrangian(state, bounds):
@@ -52,7 +53,7 @@ def test_derivatives_are_those_of_the_lagrangian(make):
     multipliers, bounds = np.array([1.3, 2.1]), np.array([0.3, 0.8])
 
     def state():
-        return letter_newton._State(problem, letters, np.log([0.5, 0.3, 0.2]), multipliers, np.array([0, 1]))
+        return letter_newton._State(space_of(problem), letters, np.log([0.5, 0.3, 0.2]), multipliers, np.array([0, 1]))
 
     gradient, hessian = state().derivatives(bounds)
     h = 1e-5
@@ -81,12 +82,12 @@ def test_an_optimum_is_reached_from_nearby():
     """From letters that are off by a few hundredths; the dual point then prices every letter at one or less."""
     problem = listed_problem().at_multipliers(distortion=8.0, label_entropy=6.0)
     result = rdc.solve(problem)
-    dual = PricedDual(problem, result.certificate.u, result.certificate.multipliers)
-    maxima = dual.prices.maxima(SplitLetters(result.letters, result.decisions))
-    letters, q = gathered(problem, dual.prices, maxima, result.channel * problem.p_x[:, None])
+    dual = PricedDual(space_of(problem), result.certificate.u, result.certificate.multipliers)
+    maxima = dual.prices.maxima(Letters(result.letters, result.decisions))
+    letters, q = gathered(space_of(problem), dual.prices, maxima, result.channel * problem.p_x[:, None])
     rng = np.random.default_rng(0)
     near = 0.97 * letters.decisions[0] + 0.03 * rng.dirichlet(np.ones(3), q.size)
-    found = slide(problem, SplitLetters(letters.places, (near,)), q, problem.multipliers, problem.bounds)
+    found = slide(space_of(problem), Letters(letters.places, (near,)), q, problem.multipliers, problem.bounds)
     assert found is not None
     value = problem.p_x @ found.u
     assert value == pytest.approx(result.objective_upper, abs=1e-8)
@@ -105,8 +106,8 @@ def test_letters_and_limits_that_are_not_needed_are_left_behind():
     """Two signs: one letter for each, whatever is added; the label of no consequence has no multiplier."""
     source = rdc.Source([-1.0, 1.0], [0.5, 0.5], labels=[[[0.9, 0.1], [0.1, 0.9]]])
     problem = rdc.Problem(source, reproduction="free", limits=[rdc.DistortionLimit(0.3), rdc.LabelEntropyLimit(0.69)])
-    letters = SplitLetters(np.array([[-0.8], [0.8], [0.1]]), (np.array([[0.8, 0.2], [0.2, 0.8], [0.5, 0.5]]),))
-    found = slide(problem, letters, np.array([0.48, 0.48, 0.04]), np.array([1.5, 0.01]), problem.bounds)
+    letters = Letters(np.array([[-0.8], [0.8], [0.1]]), (np.array([[0.8, 0.2], [0.2, 0.8], [0.5, 0.5]]),))
+    found = slide(space_of(problem), letters, np.array([0.48, 0.48, 0.04]), np.array([1.5, 0.01]), problem.bounds)
     assert found is not None
     assert np.abs(found.letters.places[:, 0]) == pytest.approx(np.full(2, math.sqrt(0.7)), abs=1e-9)
     assert found.multipliers[1] == 0.0
@@ -115,5 +116,5 @@ def test_letters_and_limits_that_are_not_needed_are_left_behind():
 def test_too_many_unknowns_and_hopeless_starts_give_nothing():
     problem = listed_problem().at_multipliers(distortion=8.0, label_entropy=6.0)
     rng = np.random.default_rng(0)
-    many = SplitLetters(rng.integers(0, 6, 200), (rng.dirichlet(np.ones(3), 200),))
-    assert slide(problem, many, np.full(200, 1 / 200), problem.multipliers, problem.bounds) is None
+    many = Letters(rng.integers(0, 6, 200), (rng.dirichlet(np.ones(3), 200),))
+    assert slide(space_of(problem), many, np.full(200, 1 / 200), problem.multipliers, problem.bounds) is None

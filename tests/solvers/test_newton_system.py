@@ -11,7 +11,7 @@ import rdcsolve as rdc
 from rdcsolve import testing
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers.finite import newton_system, restarts
-from rdcsolve.solvers.finite.newton_system import Restricted, _factorise, primal_dual
+from rdcsolve.solvers.finite.newton_system import Restricted, _Columns, _factorise, primal_dual
 from rdcsolve.solvers.finite.reduction import limited_task
 from rdcsolve.solvers.loop import NumericalBreakdown
 
@@ -34,10 +34,15 @@ def normal(n, width=5.0):
 # ------------------------------------------------------------------------------------- linear algebra
 
 
+def factor_of(root):
+    """The factor of root'root + I."""
+    return _factorise(_Columns(root), np.ones(root.shape[0]), np.ones(root.shape[1]))
+
+
 def test_the_factor_is_that_of_the_scaled_matrix():
     rng = np.random.default_rng(0)
     root = rng.standard_normal((6, 9)) * np.logspace(-20, 3, 9)  # sqrt(q/z) spans decades
-    factor = _factorise(root)
+    factor = factor_of(root)
     solution = scipy.linalg.cho_solve(factor, np.eye(9))
     assert np.allclose(solution @ (root.T @ root + np.eye(9)), np.eye(9), atol=1e-8)
 
@@ -47,7 +52,7 @@ def test_where_cholesky_fails_the_factor_comes_from_qr(size):
     root = np.random.default_rng(0).standard_normal((5, 20)) * size
     with pytest.raises(scipy.linalg.LinAlgError):
         scipy.linalg.cho_factor(root.T @ root + np.eye(20), lower=True)
-    factor, lower = _factorise(root.copy())
+    factor, lower = factor_of(root.copy())
     assert not lower
     assert np.array_equal(factor, np.triu(factor))
     found = scipy.linalg.svdvals(factor)
@@ -62,7 +67,7 @@ def test_a_matrix_that_is_not_finite_is_a_breakdown(bad):
     root = np.ones((3, 3))
     root[1, 1] = bad
     with pytest.raises(NumericalBreakdown, match="not finite"):
-        _factorise(root)
+        factor_of(root)
 
 
 def test_the_optimum_is_reached_through_qr_alone(monkeypatch):
@@ -99,9 +104,9 @@ def test_rows_without_a_free_letter_at_huge_multipliers(multiplier):
 def test_leaving_letters_out_of_the_matrix_reaches_the_same_optimum(monkeypatch, limits):
     sizes = []
 
-    def spy(root):
-        sizes.append(root.shape[1])
-        return _factorise(root)
+    def spy(kernel, weights, scaling):
+        sizes.append(scaling.size)
+        return _factorise(kernel, weights, scaling)
 
     monkeypatch.setattr(newton_system, "_factorise", spy)
     problem = normal(300)

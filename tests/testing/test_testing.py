@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve import testing
+from rdcsolve.kernels import DenseKernel, ReferenceKernel
+from rdcsolve.letters.split import SplitSpace
 from rdcsolve.results import Proof, Status
 from rdcsolve.testing.feasibility import _least_excess
 
@@ -316,6 +318,24 @@ def wrong_rate(D):
     return rdc.theory.binary.rate_distortion(D, 0.3) * (1 + 1e-4)
 
 
+def wrong_kernel():
+    """A kernel that forgets the weights of its Gram matrix."""
+    kernel = DenseKernel([1 - np.eye(2)], np.array([2.0]))
+    kernel.gram = lambda weights, letters=None: kernel.columns(letters).T @ kernel.columns(letters)
+    return kernel
+
+
+class Cheaper(SplitSpace):
+    """Letters that claim to cost half of what they do."""
+
+    def place_losses(self, places):
+        return [loss / 2 for loss in super().place_losses(places)]
+
+
+def test_a_space_of_the_library_passes():
+    testing.check_space(COIN, trials=1)
+
+
 FAILING_CALLS = {
     "rising": (lambda: testing.check_monotone([0.1, 0.2], [0.5, 0.6]), "rises"),
     "rising in an interval": (lambda: testing.check_monotone([0.1, 0.2], [0.5, 0.56], [0.55, 0.7]), "rises"),
@@ -358,6 +378,12 @@ FAILING_CALLS = {
         "claimed is 0.5",
     ),
     "formula": (lambda: testing.check_rate_function(wrong_rate, COIN, [0.1, 0.2]), "at distortion <= 0.1"),
+    "kernel": (lambda: testing.check_kernel(wrong_kernel()), "gram\\(weights\\): entry 0, 0 is"),
+    "kernel of other losses": (
+        lambda: testing.check_kernel(wrong_kernel(), ReferenceKernel(np.zeros((1, 2, 2)), np.ones(1))),
+        "columns\\(\\): entry 0, 1 is",
+    ),
+    "space": (lambda: testing.check_space(Cheaper(COIN)), "other losses than the letters"),
     "solver": (lambda: testing.check_solver(lambda problem: 0.3, COINS, max_examples=5), "attains|possible"),
 }
 
@@ -382,7 +408,7 @@ def test_checks_hold_under_optimisation():
     import inspect
     from importlib import import_module
 
-    for module in ("claims", "curves", "evaluation", "feasibility", "optimality"):
+    for module in ("claims", "curves", "evaluation", "feasibility", "kernels", "optimality"):
         tree = ast.parse(inspect.getsource(import_module(f"rdcsolve.testing.{module}")))
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
 

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +10,12 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.information import conditional_entropy, mutual_information
+from rdcsolve.letters import tuples as tuples_module
+from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.results import Proof, Status
-from rdcsolve.universal import generation, hulls, rate
-from rdcsolve.universal import tuples as tuples_module
+from rdcsolve.universal import generation, hulls, rate, reduction
 from rdcsolve.universal.deterministic import Assignments, meeting
+from rdcsolve.universal.penalty import Bounds, penalty_between
 
 INF = math.inf
 
@@ -153,16 +154,18 @@ def test_the_largest_price_of_tuples_is_that_of_all(chunk, monkeypatch):
     rng = np.random.default_rng(0)
     problem = two_losses(rng)
     bounds = np.array([problem.with_limits(D=0.4, other=0.5).bounds, problem.with_limits(other=0.3).bounds] * 2)[:3]
-    tuples = rate.Tuples(problem, bounds)
+    tuples = TupleSpace(problem, bounds)
     stated = tuples.stated(tuples.everything())
-    multipliers = {name: float(rng.exponential(3)) for name in stated.loss_names}
-    u = rng.normal(size=6)
-    exponent = u[:, None] - sum(multipliers[one.name] * one.matrix for one in stated.linear_losses[1:])
+    multipliers, u = np.r_[0.0, rng.exponential(3, len(stated.losses) - 1)], rng.normal(size=6)
+    exponent = u[:, None] - sum(m * one.matrix for m, one in zip(multipliers, stated.linear_losses, strict=True))
     prices = np.log(problem.p_x @ np.exp(exponent))
-    largest, dearest, logs = tuples.dearest(u, multipliers)
-    assert largest == pytest.approx(prices.max(), abs=1e-12)
+    found = tuples.price(u, multipliers)
+    bound = found.largest(0.0)
+    assert bound.proved
+    assert 0 < bound.log_upper - prices.max() < 1e-12
     place = {tuple(row): i for i, row in enumerate(tuples.everything())}
-    assert [prices[place[tuple(row)]] for row in dearest] == pytest.approx(logs.tolist(), abs=1e-12)
+    dearest = found.dearest
+    assert [prices[place[tuple(row)]] for row in dearest.letters.places] == pytest.approx(dearest.log_prices, abs=1e-12)
 
 
 def test_the_largest_price_leaves_out_what_is_forbidden():
@@ -172,32 +175,33 @@ def test_the_largest_price_leaves_out_what_is_forbidden():
     other[:, 1] = other[:, 0]  # no difference to the second target but in what is forbidden
     problem = rdc.Problem.from_arrays(p, d, losses={"other": other})
     bounds = np.array([problem.with_limits(D=0.4).bounds, problem.with_limits(other=0.3).bounds])
-    tuples = rate.Tuples(problem, bounds)
+    tuples = TupleSpace(problem, bounds)
     assert tuples.sizes == (3, 3)
-    u, multipliers = np.array([3.0, 0.0, 3.0, 0.0]), {"target0_distortion": 2.0, "target1_other": 3.0}
+    u, multipliers = np.array([3.0, 0.0, 3.0, 0.0]), np.array([0.0, 2.0, 3.0])
     exponents = u[:, None, None] - 2.0 * d[:, :, None] - 3.0 * other[:, None, :]
     terms = p[:, None, None] * np.exp(exponents) * np.isfinite(d)[:, None, :]
-    assert tuples.dearest(u, multipliers)[0] == pytest.approx(math.log(terms.sum(axis=0).max()), abs=1e-12)
+    largest = tuples.price(u, multipliers).largest(0.0).log_upper
+    assert largest == pytest.approx(math.log(terms.sum(axis=0).max()), abs=1e-12)
 
 
 def test_a_target_gets_a_symbol_of_its_own_unless_another_implies_it():
     rows = np.array([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [INF, 1.0]])
-    assert rate.undominated(rows) == [0, 2]
+    assert reduction.undominated(rows) == [0, 2]
 
 
 def test_a_map_that_exceeds_a_bound_is_none():
     one = Assignments((np.array([[1.0]]),), (), 1)
-    assert meeting(one, [1.0]).tolist() == [0]
-    assert meeting(one, [1 - 1e-9]) is None
+    assert meeting(one, [1.0], [1e-12]).tolist() == [0]
+    assert meeting(one, [1 - 1e-9], [1e-12]) is None
 
 
 def test_bounds_on_the_penalty_need_the_proofs_that_decide():
     yes, no = Proof.CERTIFIED, Proof.UNVERIFIED
 
-    def penalty(together, *alone, is_target=False):
-        made = [SimpleNamespace(proof=one[0], rate_lower=one[1], rate_upper=one[2]) for one in (together, *alone)]
-        solved = SimpleNamespace(result=made[0], is_target=is_target)
-        low, high, proof = rate._penalty(solved, made[1:], made[0].rate_lower, 1e-3)
+    def penalty(together, *alone, is_one=False):
+        """Each is (proof of the lower bound, lower bound, upper bound)."""
+        made = [Bounds(lower if proof is yes else 0.0, lower, upper) for proof, lower, upper in (together, *alone)]
+        low, high, proof = penalty_between(made[0], made[1:], 1e-3, is_one=is_one)
         return round(low, 12), round(high, 12), proof
 
     assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, yes)
@@ -207,8 +211,9 @@ def test_bounds_on_the_penalty_need_the_proofs_that_decide():
     assert penalty((no, 0.9, 1.0), (yes, 0.5, 0.6), (yes, 0.7, 0.75)) == (0.15, 0.3, no)
     assert penalty((no, 0.7, 1.0), (yes, 0.7, 0.75)) == (0.0, 0.3, yes)  # that it is not negative needs no bound
     assert penalty((yes, 0.9, 1.0), (yes, 0.6995, 0.75), (no, 0.7, 0.75)) == (0.15, 0.3005, yes)
-    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (Proof.NONE, 0.0, math.nan)) == (0.0, 0.5, yes)
-    assert penalty((no, 0.9, 1.0), (no, 0.9, 1.0), is_target=True) == (0.0, 0.0, yes)
+    assert penalty((yes, 0.9, 1.0), (yes, 0.5, 0.6), (no, 0.0, INF)) == (0.0, 0.5, yes)  # an unknown rate may be any
+    assert penalty((yes, 0.9, INF), (yes, 0.5, 0.6)) == (0.3, INF, yes)
+    assert penalty((no, 0.9, 1.0), (no, 0.9, 1.0), is_one=True) == (0.0, 0.0, yes)
 
 
 def test_tuples_with_a_label_entropy_and_forbidden_pairs():
@@ -295,7 +300,7 @@ def test_the_search_for_maps_ends_where_no_single_move_helps():
                 here = float(weights @ few.losses(g))
                 assert min(float(weights @ few.losses(move)) for move in moves) >= here - 1e-12
         limits = values[rng.integers(len(values))]
-        assert (few.losses(meeting(few, limits)) <= limits + 1e-12).all()
+        assert (few.losses(meeting(few, limits, [1e-12, 1e-12])) <= limits + 1e-12).all()
 
 
 # ------------------------------------------------------------------------------------- penalties

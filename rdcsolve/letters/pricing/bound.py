@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from rdcsolve.letters.pricing.ascent import climb, climb_each
 from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
 from rdcsolve.letters.pricing.parts import Part
+from rdcsolve.letters.pricing.record import PartRecord, Record, Tree
 from rdcsolve.letters.pricing.shifts import shifted
 
 MOST_DIMENSIONS = 3
@@ -41,6 +42,8 @@ class Search:
     above : numpy.ndarray or None
         If given, shape (n_y,), bool: the threshold stays as it is, and symbols whose price may exceed it are marked
         here and left out of the bound. Otherwise the threshold rises with every better letter.
+    record : dict of int to PartRecord
+        Where bounds were taken, by the number of the part: a proof is made of it.
     """
 
     rtol: float
@@ -54,6 +57,7 @@ class Search:
     n_cells: int = 0
     enough: float = 0.0
     above: np.ndarray | None = None
+    record: Record = field(default_factory=dict)
 
     def offer(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
         """Take the best of some letters, shapes (m,), (m, N), (m,), if it is better."""
@@ -82,6 +86,9 @@ class Search:
         elif active.size:
             self._branch(part, active, columns, prices)
 
+    def _noted(self, part: Part) -> PartRecord:
+        return self.record.setdefault(part.number, PartRecord())
+
     def _settle(self, bound: float) -> None:
         self.upper = max(self.upper, bound)
 
@@ -109,13 +116,16 @@ class Search:
             r = climb_each(part, active, np.broadcast_to(part.centre(), (active.size, part.n_classes)))[1]
         r = np.maximum(r, _INTERIOR)
         self.offer(part, active, r, part.terms(active, r).sum(axis=1))
-        bounds = np.full(active.size, math.inf)
+        bounds, places = np.full(active.size, math.inf), r
         for _ in range(_SHIFTS):
-            bounds = np.minimum(bounds, _tangent(part, active, r))
+            found = _tangent(part, active, r)
+            places = np.where((found < bounds)[:, None], r, places)
+            bounds = np.minimum(bounds, found)
             if (bounds <= self.threshold(part)).all():
                 break
             # Entries that hardly count may be off by any factor, and tangents are steep there: a shift sets them right.
             r = np.maximum(shifted(part, part.weights[active], r)[1], _INTERIOR)
+        self._noted(part).places.append((active, places))
         done = bounds <= self.threshold(part)
         self._settle(float(bounds[done].max(initial=0.0)))
         if part.dimension > MOST_DIMENSIONS:
@@ -136,11 +146,14 @@ class Search:
         begins, pairs = np.array([0, active.size]), active.astype(np.int64)
         open_end = float(part.weights[active].sum(axis=1).max()) * (1 + part.rounding)
         level, n_first = 0, _FIRST_LEVELS[part.dimension]
+        tree = Tree()
+        self._noted(part).trees.append(tree)
         while cells.shape[0]:
             mode = 0 if level < n_first else 2 if (level - n_first) % _LOOK_EVERY == 0 else 1
             if mode:
                 if cells.shape[0] > self.cells_left:
                     self._settle_or_mark(np.array([open_end]), pairs)
+                    tree.end(np.diff(begins), pairs)
                     return
                 self.cells_left -= cells.shape[0]
                 self.n_cells += cells.shape[0]
@@ -148,6 +161,7 @@ class Search:
             new_begins = np.empty(2 * begins.size, dtype=np.int64)
             new_pairs = np.empty(2 * pairs.size, dtype=np.int64)
             seen, seen_at = np.zeros(known.size), np.zeros((known.size, part.n_classes))
+            splits, ended = np.empty(cells.shape[0], dtype=np.int8), np.empty(pairs.size, dtype=np.bool_)
             n_new, final, unfinished = refine(
                 part.weights,
                 part.powers,
@@ -167,8 +181,12 @@ class Search:
                 new_pairs,
                 seen,
                 seen_at,
+                splits,
+                ended,
             )
             self._settle(final)
+            tree.end(np.diff(begins), pairs, ended)
+            tree.halve(splits)
             if mode:
                 open_end = min(open_end, unfinished)
             begins = new_begins[: n_new + 1].copy()
@@ -176,7 +194,7 @@ class Search:
             level += 1
             if self.above is not None:
                 self.above |= seen > self.threshold(part)
-                cells, begins, pairs = _without(cells, begins, pairs, self.above)
+                cells, begins, pairs, tree.alive = _without(cells, begins, pairs, tree.alive, self.above)
                 continue
             better = np.flatnonzero(seen > np.maximum(known * (1 + 1e-9), _WORTH * self.best))
             if better.size:
@@ -186,15 +204,15 @@ class Search:
 
 
 def _without(
-    cells: np.ndarray, begins: np.ndarray, pairs: np.ndarray, above: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return cells without the columns that are marked; those that no column is left on go too."""
+    cells: np.ndarray, begins: np.ndarray, pairs: np.ndarray, nodes: np.ndarray, above: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return cells, with their numbers, without the columns that are marked; those without any left go too."""
     kept = ~above[pairs]
     if kept.all():
-        return cells, begins, pairs
+        return cells, begins, pairs, nodes
     counts = np.diff(np.concatenate([[0], np.cumsum(kept)])[begins])
     used = counts > 0
-    return cells[used].copy(), np.concatenate([[0], np.cumsum(counts[used])]), pairs[kept].copy()
+    return cells[used].copy(), np.concatenate([[0], np.cumsum(counts[used])]), pairs[kept].copy(), nodes[used]
 
 
 def _tangent(part: Part, columns: np.ndarray, r: np.ndarray) -> np.ndarray:

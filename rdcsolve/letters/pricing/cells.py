@@ -99,8 +99,11 @@ def ranges(powers, shifts, offsets, multipliers, vertices, middle, low, mid, hig
 
 @compiled
 def _longest_edge(vertices, offsets, multipliers):  # type: ignore[no-untyped-def]
-    """Return the rows of the two vertices that lie farthest apart, as the exponents see it."""
-    longest, first, second = -1.0, 0, 0
+    """Return the rows of the two vertices that lie farthest apart, as the exponents see it, and the edge's number.
+
+    Edges count label after label, in the order of the loops.
+    """
+    longest, first, second, number, edge = -1.0, 0, 0, 0, 0
     for k in range(offsets.size - 1):
         a, b = offsets[k], offsets[k + 1]
         for v in range(a, b):
@@ -109,8 +112,9 @@ def _longest_edge(vertices, offsets, multipliers):  # type: ignore[no-untyped-de
                 for s in range(b - a):
                     length += (math.sqrt(vertices[u, s]) - math.sqrt(vertices[v, s])) ** 2
                 if multipliers[k] * length > longest:
-                    longest, first, second = multipliers[k] * length, u, v
-    return first, second
+                    longest, first, second, edge = multipliers[k] * length, u, v, number
+                number += 1
+    return first, second, edge
 
 
 @compiled
@@ -133,11 +137,15 @@ def refine(
     new_columns,
     seen,
     seen_at,
+    splits,
+    ended,
 ):  # type: ignore[no-untyped-def]
     """Bound prices over cells, and halve the cells of those above the threshold.
 
     cells (m, N, MOST_CLASSES) holds vertices, columns[begins[c]:begins[c + 1]] the symbols in question on cell c.
     Mode 0 only halves, 1 bounds, 2 also looks at prices at midpoints: seen[j] is raised to the largest, at seen_at[j].
+    For the proof, splits[c] is the number of the edge that cell c is halved at, -1 if it is not, and ended[pair]
+    whether the bound of that pair of cell and symbol is final.
 
     Returns how many new cells there are, the largest bound that is final, and the largest that is not.
     """
@@ -156,6 +164,7 @@ def refine(
         vertices = cells[c]
         first_kept = n_kept
         largest = 0.0
+        splits[c] = -1
         spread, n_corners = np.inf, 0
         if mode > 0:
             for k in range(offsets.size - 1):
@@ -200,6 +209,7 @@ def refine(
                     bound += best
                 if bound <= threshold:
                     final = max(final, bound)
+                    ended[pair] = True
                     continue
                 if spread < _SMALL and degree * spread**2 < _SMALL and bound < 1.5 * threshold:
                     if n_corners == 0:
@@ -211,6 +221,7 @@ def refine(
                     bound = min(bound, curve + FLOOR)
                     if bound <= threshold:
                         final = max(final, bound)
+                        ended[pair] = True
                         continue
                 largest = max(largest, bound)
                 if mode > 1:
@@ -218,11 +229,12 @@ def refine(
                     if price > seen[j]:
                         seen[j] = price
                         copy(middle, seen_at[j])
+            ended[pair] = False
             new_columns[n_kept] = j
             n_kept += 1
         if n_kept == first_kept:
             continue
-        u, v = _longest_edge(vertices, offsets, multipliers)
+        u, v, edge = _longest_edge(vertices, offsets, multipliers)
         for s in range(n_classes):
             copy(vertices[s], new_cells[n_new, s])
             copy(vertices[s], new_cells[n_new + 1, s])
@@ -235,7 +247,10 @@ def refine(
         if not exact:
             final = max(final, largest)
             n_kept = first_kept
+            for pair in range(begins[c], begins[c + 1]):
+                ended[pair] = True
             continue
+        splits[c] = edge
         open_end = max(open_end, largest)
         new_begins[n_new + 1] = n_kept
         for pair in range(first_kept, n_kept):

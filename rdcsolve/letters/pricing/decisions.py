@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.letters.pricing import starts
 from rdcsolve.letters.pricing.ascent import climb
 from rdcsolve.letters.pricing.bound import MOST_DIMENSIONS, Search
 from rdcsolve.letters.pricing.parts import EPS, Part, parts_of
+from rdcsolve.letters.pricing.record import Record, proof_of
 from rdcsolve.letters.pricing.separation import separated
 
 _PAIRS = 40_000_000  # of cells and rows, for all cells together
@@ -57,6 +59,8 @@ class LargestPrice:
         False where more than three dimensions would have had to be searched.
     n_cells : int
         How many cells were bounded.
+    proof : PriceProof or None
+        What proves it, if `proved`.
     """
 
     log_upper: float
@@ -65,6 +69,7 @@ class LargestPrice:
     decisions: tuple[np.ndarray, ...]
     proved: bool
     n_cells: int
+    proof: PriceProof | None = None
 
 
 def log_prices(
@@ -139,16 +144,17 @@ def local_maxima(
     )
 
 
-def largest_price(
+def largest_price(  # noqa: PLR0913 - what a search may begin with is given by name
     log_weights: np.ndarray,
     labels: list[np.ndarray],
     multipliers: np.ndarray,
     *,
-    log_error: float = 0.0,
+    log_error: float | np.ndarray = 0.0,
     rtol: float = 1e-10,
     log_enough: float = -math.inf,
     max_cells: int | None = None,
     found: Decisions | None = None,
+    numbers: np.ndarray | None = None,
 ) -> LargestPrice:
     """Return the largest price over all symbols and decisions, and a proved upper bound of it.
 
@@ -159,7 +165,7 @@ def largest_price(
     ----------
     log_weights, labels, multipliers
         As in `log_prices`.
-    log_error : float
+    log_error : float or numpy.ndarray
         Bound of the absolute error of every entry of `log_weights`.
     rtol : float
         How close to the largest price, relatively, the bound should be.
@@ -170,6 +176,8 @@ def largest_price(
         cells left.
     found : Decisions, optional
         Local maxima; by default they are searched for.
+    numbers : numpy.ndarray, optional
+        Shape (n_y,): what the proof calls the columns; by default their places.
     """
     left = separated(log_weights, labels, multipliers)
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
@@ -188,16 +196,17 @@ def largest_price(
         search.bound(part, one[0], one[2])
     if search.part is None or search.decisions is None:
         uniform = tuple(np.full(label.shape[1], 1.0 / label.shape[1]) for label in labels)
-        return LargestPrice(-math.inf, -math.inf, 0, uniform, True, 0)
+        return LargestPrice(-math.inf, -math.inf, 0, uniform, True, 0, PriceProof())
     column = np.array([search.column])
     best = left.expanded(_expanded(search.part, column, search.decisions[None], left.labels))
     log_best = float(log_prices(log_weights, labels, multipliers, column, best)[0])
-    log_upper = log_best
+    log_upper, proof = log_best, None
     if search.proved:
+        proof = proof_of([(np.arange(log_weights.shape[1]) if numbers is None else numbers, search.record)])
         upper = math.log(max(search.upper, search.best))
         log_upper = upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale))
     single = tuple(soft[0] for soft in best)
-    return LargestPrice(log_upper, log_best, search.column, single, search.proved, search.n_cells)
+    return LargestPrice(log_upper, log_best, search.column, single, search.proved, search.n_cells, proof)
 
 
 def prices_above(
@@ -208,8 +217,8 @@ def prices_above(
     *,
     log_error: float | np.ndarray = 0.0,
     max_cells: int | None = None,
-) -> tuple[np.ndarray, float]:
-    """Return which symbols may have a price above a threshold, shape (n_y,), and a proved bound of all others' log.
+) -> tuple[np.ndarray, float, Record]:
+    """Return which symbols may have a price above a threshold, (n_y,), a proved bound of all others' log, and notes.
 
     Parameters
     ----------
@@ -228,8 +237,10 @@ def prices_above(
         search.bound(part, columns, prices)
     if not search.proved:
         above[:] = True
-    upper = math.log(search.upper) if search.upper > 0 else -math.inf
-    return above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)) if search.upper > 0 else -math.inf
+    if not search.upper > 0:
+        return above, -math.inf, search.record
+    upper = math.log(search.upper)
+    return above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)), search.record
 
 
 def _most_cells(log_weights: np.ndarray) -> int:

@@ -15,9 +15,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from rdcsolve.letters.pricing.decisions import is_provable, prices_above
+from rdcsolve.certificates.proof import PriceProof
+from rdcsolve.letters.pricing.decisions import is_provable, largest_price, prices_above
 from rdcsolve.letters.pricing.parts import EPS
 from rdcsolve.letters.pricing.points import FreeLetters, FreePrice
+from rdcsolve.letters.pricing.record import Record, proof_of
 
 _DEGREE = 10
 _FIRST = 0.125  # half the width of the first cells, in units of the kernel's 1 / sqrt(lambda)
@@ -44,6 +46,8 @@ class LargestFreePrice:
         False off the line, and where more than three dimensions of decisions would have had to be searched.
     n_cells : int
         How many cells of the line were bounded.
+    proof : PriceProof or None
+        What proves it, if `proved`.
     """
 
     log_upper: float
@@ -51,6 +55,7 @@ class LargestFreePrice:
     best: FreeLetters
     proved: bool
     n_cells: int
+    proof: PriceProof | None = None
 
 
 def largest_free_price(
@@ -78,7 +83,21 @@ def largest_free_price(
     log_best = float(best.log_prices.max(initial=-math.inf))
     if price.points.shape[1] > 1 and price.multiplier > 0 or not is_provable(price.labels, price.multipliers):
         return LargestFreePrice(log_best, log_best, best, False, 0)
+    if not price.multiplier > 0:
+        return _anywhere(price, rtol, log_error, best, log_enough)
     return _Line(price, rtol, log_error, best, log_enough).bounded()
+
+
+def _anywhere(
+    price: FreePrice, rtol: float, log_error: float | np.ndarray, best: FreeLetters, log_enough: float
+) -> LargestFreePrice:
+    """Return the largest price where points cost nothing: that of a single weighting."""
+    weights = price.log_weights[:, None]
+    found = largest_price(
+        weights, price.labels, price.multipliers, log_error=log_error, rtol=rtol, log_enough=log_enough
+    )
+    log_best = max(float(best.log_prices.max(initial=-math.inf)), found.log_best)
+    return LargestFreePrice(max(found.log_upper, log_best), log_best, best, found.proved, 1, found.proof)
 
 
 class _Line:
@@ -91,6 +110,7 @@ class _Line:
         self.log_upper = -math.inf
         self.n_cells = 0
         self.matrix = _bernstein()
+        self.records: list[tuple[np.ndarray, np.ndarray, Record]] = []  # cells, those that are final, notes
 
     @property
     def log_best(self) -> float:
@@ -111,7 +131,22 @@ class _Line:
             middle = 0.5 * left.sum(axis=1)
             cells = np.concatenate([np.stack([left[:, 0], middle], axis=1), np.stack([middle, left[:, 1]], axis=1)])
         upper = max(self.log_upper, self.log_best)
-        return LargestFreePrice(upper, self.log_best, self.best, True, self.n_cells)
+        return LargestFreePrice(upper, self.log_best, self.best, True, self.n_cells, self._proof())
+
+    def _proof(self) -> PriceProof:
+        line = np.concatenate([cells[final] for cells, final, _ in self.records])
+        order = np.lexsort((line[:, 1], line[:, 0]))
+        number = np.empty(len(line), dtype=np.int64)
+        number[order] = np.arange(len(line))
+        noted, first = [], 0
+        for _, final, record in self.records:
+            count = int(np.count_nonzero(final))
+            columns = np.zeros((final.size, _DEGREE + 1), dtype=np.int64)
+            own = number[first : first + count, None]
+            columns[final] = (_DEGREE + 1) * own + np.arange(_DEGREE + 1)
+            noted.append((columns.ravel(), record))
+            first += count
+        return proof_of(noted, line[order])
 
     def _blocks(self, cells: np.ndarray) -> list[np.ndarray]:
         size = max(1, _ENTRIES // (self.x.size * (_DEGREE + 1)))
@@ -123,13 +158,16 @@ class _Line:
         while True:
             log_enough = max(self.log_best + max(0.5 * self.rtol, 64 * EPS), self.enough)
             log_enough = math.inf if is_last else log_enough
-            above, log_upper = prices_above(
+            above, log_upper, record = prices_above(
                 log_weights, self.price.labels, self.price.multipliers, log_enough, log_error=self.log_error
             )
             by_cell = np.any(above.reshape(len(cells), -1), axis=1)
             if is_last or not self._look(cells[by_cell]):
                 break
         self.log_upper = max(self.log_upper, log_upper)
+        for part in record.values():
+            part.leave_out(np.repeat(by_cell, _DEGREE + 1))
+        self.records.append((cells, ~by_cell, record))
         return by_cell
 
     def _look(self, cells: np.ndarray) -> bool:

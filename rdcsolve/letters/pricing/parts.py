@@ -10,13 +10,14 @@ price lies between one and the number of rows.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 EPS = 2.0**-52
 _NOTHING = -1e30  # logarithm of a weight that is zero
+_ALMOST = 2.0**-40  # by how much a multiplier may be below one where the price counts as convex
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Part:
         Index and class of each label decided outright.
     n_added : int
         An upper bound on the number of terms of a price, before equal rows were added.
+    number : int
+        Which of the parts it is, those without a weight counted too: combinations in lexicographical order.
     """
 
     rows: np.ndarray
@@ -59,6 +62,7 @@ class Part:
     remaining: tuple[tuple[int, np.ndarray], ...]
     decided: tuple[tuple[int, int], ...]
     n_added: int
+    number: int = 0
 
     @property
     def n_classes(self) -> int:
@@ -125,7 +129,7 @@ def parts_of(
         terms errs by at most (N + 3) 2^-53 times the sum of its terms' sizes, which is |max eta_i| + D_i(r). Twice
         that many units of the first are added here; units of D_i(r) are left to whoever evaluates it.
     """
-    vertices = [k for k, label in enumerate(labels) if multipliers[k] >= 1 and np.all((label == 0) | (label == 1))]
+    vertices = [k for k, label in enumerate(labels) if is_convex(label, float(multipliers[k]))]
     soft = [k for k in range(len(labels)) if multipliers[k] > 0 and k not in vertices]
     largest = [multipliers[k] * _largest_exponents(labels[k]) for k in soft]
     shifts = np.array(largest).reshape(len(soft), log_weights.shape[0])
@@ -137,6 +141,8 @@ def parts_of(
     if log_error is not None:
         n_classes = sum(labels[k].shape[1] for k in soft)
         fixed = (n_classes + 6) * (np.abs(shifts).sum(axis=0) + float(multipliers[soft].sum())) if soft else 0.0
+        short = sum(labels[k].shape[1] * max(1.0 - float(multipliers[k]), 0.0) for k in vertices)  # r^b <= r + 1 - b
+        log_error = log_error + 2.0 * short
         per_row = np.broadcast_to(EPS * (fixed + 4 + 2 * abs(log_scale)) + log_error, log_weights.shape[:1])
         np.abs(bounded, out=bounded)
         bounded *= 4 * EPS
@@ -146,10 +152,17 @@ def parts_of(
     weights = np.exp(exponents, out=exponents)
     merge = bool((multipliers > 0).all())  # a label that costs nothing is read off the unmerged terms
     parts = []
-    for rows, decided in corners(labels, vertices, weights):
-        conditionals = [labels[k][rows] for k in soft]
-        parts.append(_part(rows, decided, weights[rows], conditionals, shifts[:, rows], multipliers, soft, merge))
+    used = weights.any(axis=1)
+    for number, (rows, decided) in enumerate(corners(labels, vertices)):
+        if used[rows].any():
+            one = _part(rows, decided, weights, used, labels, shifts, multipliers, soft, merge)
+            parts.append(replace(one, number=number))
     return parts, log_scale
+
+
+def is_convex(label: np.ndarray, multiplier: float) -> bool:
+    """Return whether the price is convex in a label's decisions: a function of x with a multiplier of at least one."""
+    return multiplier >= 1 - _ALMOST and bool((np.count_nonzero(label, axis=1) == 1).all())
 
 
 def _largest_exponents(label: np.ndarray) -> np.ndarray:
@@ -160,32 +173,37 @@ def _largest_exponents(label: np.ndarray) -> np.ndarray:
 
 
 def corners(
-    labels: list[np.ndarray], vertices: list[int], weights: np.ndarray
-) -> list[tuple[np.ndarray, tuple[tuple[int, int], ...]]]:
-    """Return the rows of each combination of classes that some row with a positive weight has, and the combination."""
-    rows = np.flatnonzero(weights.any(axis=1))
+    labels: list[np.ndarray], vertices: list[int]
+) -> list[tuple[np.ndarray | slice, tuple[tuple[int, int], ...]]]:
+    """Return the rows of each combination of classes that some row has, and the combination, in order."""
     if not vertices:
-        return [(rows, ())]
-    classes = np.stack([labels[k][rows].argmax(axis=1) for k in vertices])
+        return [(slice(None), ())]
+    classes = np.stack([labels[k].argmax(axis=1) for k in vertices])
     code = np.ravel_multi_index(tuple(classes), [labels[k].shape[1] for k in vertices])
     order = np.argsort(code, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(code[order])) + 1)
-    return [(rows[group], tuple(zip(vertices, classes[:, group[0]].tolist(), strict=True))) for group in groups]
+    return [(group, tuple(zip(vertices, classes[:, group[0]].tolist(), strict=True))) for group in groups]
 
 
-def _part(
-    rows: np.ndarray,
+def _part(  # noqa: PLR0913 - the shared tables of all parts, and which this one is
+    group: np.ndarray | slice,
     decided: tuple[tuple[int, int], ...],
-    weights: np.ndarray,
-    conditionals: list[np.ndarray],
-    shifts: np.ndarray,
+    all_weights: np.ndarray,
+    used: np.ndarray,
+    labels: list[np.ndarray],
+    all_shifts: np.ndarray,
     multipliers: np.ndarray,
     soft: list[int],
     merge: bool,
 ) -> Part:
+    # Rows without a weight say which classes there are, so that proofs do not depend on what underflows.
+    rows = np.arange(used.size)[group]
+    rows = rows[used[rows]]
+    weights, shifts = all_weights[rows], all_shifts[:, rows]
     remaining, powers, kept = [], [], []
-    for position, (k, conditional) in enumerate(zip(soft, conditionals, strict=True)):
-        classes = np.flatnonzero(conditional.any(axis=0))
+    for position, k in enumerate(soft):
+        classes = np.flatnonzero(labels[k][group].any(axis=0))
+        conditional = labels[k][rows]
         if classes.size == 1:
             decided += ((k, int(classes[0])),)
             continue

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdcsolve.letters.pricing.decisions import Decisions, local_maxima
-from rdcsolve.letters.pricing.parts import corners
+from rdcsolve.letters.pricing.parts import corners, is_convex
 from rdcsolve.letters.pricing.points_ascent import Ascent
+from rdcsolve.letters.pricing.points_terms import FreeTerms
 
 _APART = 1e-6  # in units of the kernel's width, or of a decision: closer letters are one
 _PER_WIDTH = 24  # places on the line per 1 / sqrt(lambda)
@@ -40,37 +41,8 @@ class FreeLetters:
     log_prices: np.ndarray
 
 
-@dataclass(frozen=True)
-class FreePrice:
-    """The price of points with soft decisions.
-
-    Attributes
-    ----------
-    log_weights : numpy.ndarray
-        Shape (n,), nats: log p_i + u_i.
-    points : numpy.ndarray
-        Shape (n, dim).
-    multiplier : float
-        lambda >= 0, per unit of the squared error summed over the coordinates.
-    labels : list of numpy.ndarray
-        Conditionals w_k, shape (n, n_k).
-    multipliers : numpy.ndarray
-        lambda_k >= 0.
-    """
-
-    log_weights: np.ndarray
-    points: np.ndarray
-    multiplier: float
-    labels: list[np.ndarray]
-    multipliers: np.ndarray
-
-    def weights_at(self, places: np.ndarray) -> np.ndarray:
-        """Return the logarithms of the terms without decisions for letters at points (m, dim), shape (n, m)."""
-        if not self.multiplier > 0:
-            return np.repeat(self.log_weights[:, None], places.shape[0], axis=1)
-        from scipy.spatial.distance import cdist
-
-        return self.log_weights[:, None] - self.multiplier * cdist(self.points, places, "sqeuclidean")
+class FreePrice(FreeTerms):
+    """The price of points with soft decisions, with the attributes of `FreeTerms`."""
 
     def maxima(self, starts: FreeLetters | None = None, places: np.ndarray | None = None) -> FreeLetters:
         """Return local maxima, equal ones merged, highest first.
@@ -101,14 +73,13 @@ class FreePrice:
 
     def climbed(self, places: np.ndarray, decisions: tuple[np.ndarray, ...]) -> FreeLetters:
         """Return the distinct local maxima that letters lead to, highest first."""
-        vertices = [
-            k for k, label in enumerate(self.labels) if self.multipliers[k] >= 1 and np.all((label == 0) | (label == 1))
-        ]
+        vertices = [k for k, label in enumerate(self.labels) if is_convex(label, float(self.multipliers[k]))]
         soft = [k for k in range(len(self.labels)) if self.multipliers[k] > 0 and k not in vertices]
         ends = np.cumsum([0, *(self.labels[k].shape[1] for k in soft)])
         stacked = np.hstack([np.empty((len(places), 0)), *(decisions[k] for k in soft)])
         found = []
-        for rows, decided in corners(self.labels, vertices, np.ones((self.points.shape[0], 1))):
+        for group, decided in corners(self.labels, vertices):
+            rows = np.arange(self.points.shape[0])[group]
             chosen = np.ones(len(places), dtype=bool)
             for k, only in decided:
                 chosen &= decisions[k].argmax(axis=1) == only

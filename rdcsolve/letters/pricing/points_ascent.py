@@ -10,12 +10,10 @@ r to theirs of w; Jensen's inequality says that it cannot descend. (B - C)^-1 gr
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from rdcsolve.letters.pricing.points import FreePrice
+from rdcsolve.letters.pricing.points_terms import FreeTerms
 
 _MOST_STEPS = 200
 _MOST_SHIFTS = 60  # mean shifts, where there are only these
@@ -32,7 +30,7 @@ class Ascent:
 
     Parameters
     ----------
-    price : FreePrice
+    price : FreeTerms
     rows : numpy.ndarray
         Shape (n,): the symbols.
     soft : list of int
@@ -41,7 +39,7 @@ class Ascent:
         Shape (len(soft) + 1,): where each label's classes begin, side by side.
     """
 
-    def __init__(self, price: FreePrice, rows: np.ndarray, soft: list[int], ends: np.ndarray) -> None:
+    def __init__(self, price: FreeTerms, rows: np.ndarray, soft: list[int], ends: np.ndarray) -> None:
         self.rows, self.soft, self.ends = rows, soft, ends
         self.multiplier = price.multiplier
         self.log_weights = price.log_weights[rows]

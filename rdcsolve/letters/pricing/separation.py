@@ -8,6 +8,7 @@ whose price may be flat over a whole face of the simplex, where cells would have
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,7 +74,6 @@ def separated(log_weights: np.ndarray, labels: list[np.ndarray], multipliers: np
     multipliers : numpy.ndarray
         Shape (K,), >= 0.
     """
-    used = np.flatnonzero((log_weights > -np.inf).any(axis=1))
     whole = Separated(
         log_weights,
         np.zeros(log_weights.shape[0]),
@@ -83,16 +83,17 @@ def separated(log_weights: np.ndarray, labels: list[np.ndarray], multipliers: np
         [np.zeros(label.shape[1]) for label in labels],
     )
     for k, label in enumerate(labels):
-        if multipliers[k] > 0 and used.size:
-            whole = _without_constants(whole, k, label, used)
+        if multipliers[k] > 0:
+            whole = _without_constants(whole, k, label)
     return whole
 
 
-def _without_constants(whole: Separated, k: int, label: np.ndarray, used: np.ndarray) -> Separated:
-    is_constant = (label[used] == label[used[0]]).all(axis=0)
-    constant = np.where(is_constant, label[used[0]], 0.0)
+def _without_constants(whole: Separated, k: int, label: np.ndarray) -> Separated:
+    is_constant = (label == label[0]).all(axis=0)
+    constant = np.where(is_constant, label[0], 0.0)
     classes = np.flatnonzero(~is_constant)
-    if not constant.any() or not classes.size:
+    left = math.fsum([1.0, *-constant])
+    if not constant.any() or not left > 0 or not label[:, classes].any(axis=1).all():
         return whole  # nothing but empty classes, or nothing else: others see to that
     rest = label[:, classes].sum(axis=1)
     total = constant.sum() + rest
@@ -112,7 +113,7 @@ def _without_constants(whole: Separated, k: int, label: np.ndarray, used: np.nda
         log_weights=whole.log_weights + factor[:, None],
         log_error=whole.log_error + log_error + EPS * size,
         labels=[*whole.labels[:k], conditional, *whole.labels[k + 1 :]],
-        multipliers=np.r_[whole.multipliers[:k], multiplier * rest[used].max(), whole.multipliers[k + 1 :]],
+        multipliers=np.r_[whole.multipliers[:k], multiplier * left, whole.multipliers[k + 1 :]],
         kept=[*whole.kept[:k], classes, *whole.kept[k + 1 :]],
         constant=[*whole.constant[:k], constant, *whole.constant[k + 1 :]],
     )

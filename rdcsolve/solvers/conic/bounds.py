@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.conic.programme import Answer, Data
@@ -16,10 +17,9 @@ _INSIDE = 1e-12  # how far inside its bound, relatively, a channel is placed: ro
 
 
 class Bound(NamedTuple):
-    """u (n,) with prices at most one, multipliers (M,), and the bound on the objective that they prove."""
+    """A dual point with prices at most one, and the bound on the objective that it proves."""
 
-    u: np.ndarray
-    multipliers: np.ndarray
+    point: DualPoint
     lower: float
 
 
@@ -71,22 +71,17 @@ def prove(problem: Problem, data: Data, u: np.ndarray, multipliers: np.ndarray) 
     if not math.isfinite(top) or not np.isfinite(u).all():
         return None
     u = u - (top + math.log(float(np.exp(exponent - top).sum(axis=0).max())))
-    target = None if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
-    charged = 0.0
-    if problem.multipliers is None:
-        others = [m for m in np.flatnonzero(multipliers) if m != target]
-        charged = float(multipliers[others] @ problem.bounds[others])
-    value = float(data.p @ u) - charged - rounding(u, charged)
-    if target is None:
-        return Bound(u, multipliers, value if problem.multipliers is not None else max(value, 0.0))
-    assert problem.rate_bound is not None
-    trivial = float(data.p @ data.least(data.losses[target])) * (1 - 8 * _EPS)
-    return Bound(u, multipliers, max((value - problem.rate_bound) / float(multipliers[target]), trivial))
+    whole = np.zeros(problem.n_x)
+    whole[data.symbols] = u
+    point = DualPoint.of(whole, multipliers)
+    lower = point.bound(problem) - rounding(u) / max(problem.goal.slope(multipliers), 1e-300)
+    least = np.array([float(data.p @ data.least(loss)) for loss in data.losses]) * (1 - 8 * _EPS)
+    return Bound(point, lower if problem.multipliers is not None else max(lower, problem.goal.trivial(least)))
 
 
-def rounding(u: np.ndarray, charged: float) -> float:
-    """Return an allowance for the rounding of p.u - lambda.b - log max c, nats."""
-    return _EPS * (16 * (float(np.abs(u).max()) + abs(charged)) + 400)
+def rounding(u: np.ndarray) -> float:
+    """Return an allowance for the rounding of log C, nats."""
+    return _EPS * (16 * float(np.abs(u).max()) + 400)
 
 
 def within_limits(

@@ -41,7 +41,7 @@ class Data:
     def of(cls, problem: Problem) -> Data:
         """Return the data of a problem."""
         symbols = np.flatnonzero(problem.p_x > 0)
-        losses = np.array([loss.matrix[symbols] for loss in problem.linear_losses])
+        losses = np.array([loss.block(symbols) for loss in problem.linear_losses])
         allowed = np.isfinite(losses).all(axis=0)
         p = problem.p_x[symbols]
         return cls(symbols, p / p.sum(), np.where(allowed, losses, 0.0), allowed)

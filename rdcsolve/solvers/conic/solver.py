@@ -16,12 +16,16 @@ from rdcsolve.certificates import Certificate
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.conic import bounds as bounding
 from rdcsolve.solvers.conic import programme as program
 from rdcsolve.solvers.conic.bounds import Bound
 from rdcsolve.solvers.conic.programme import Answer, ConicFailure, Data
+from rdcsolve.solvers.finite.infeasibility import refutation
+from rdcsolve.solvers.finite.least_rate import without_channel
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,9 @@ class Conic:
         began = time.perf_counter()
         program.cvxpy_with(self.solver)
         result = _Run(problem, self, tolerance).result()
-        return replace(result, seconds=time.perf_counter() - began)
+        if result.status is Status.INFEASIBLE and result.certificate is None:
+            result = replace(result, certificate=refutation(problem))
+        return confirmed(replace(result, seconds=time.perf_counter() - began), problem, tolerance)
 
 
 class _Run:
@@ -100,7 +106,7 @@ class _Run:
             if strict is None:
                 text = "each limit can be met, but not all together"
                 return self._empty(Status.INFEASIBLE, text, self._minimum())
-            if self.problem.objective not in ("rate", "lagrangian"):
+            if self.problem.goal.target is not None:
                 return self._least_loss(strict)
             return self._within_budget(self._assemble(self._least_rate(), strict))
         except ConicFailure as failure:
@@ -169,7 +175,7 @@ class _Run:
             relaxed = self.problem.minimising("rate").with_limits(rate=None)
             cheapest = _Run(relaxed, self.settings, self.tolerance).result()
             if cheapest.rate_lower > rate:
-                return self._beyond(rate, cheapest.rate_lower)
+                return self._beyond(rate, cheapest)
             if cheapest.certificate is None:
                 return replace(cheapest, objective=self.problem.objective)
             quiet = np.zeros(self.data.allowed.shape)
@@ -182,12 +188,14 @@ class _Run:
         """Return the result, unless the rate limit beside the least rate is out of reach."""
         budget = self.problem.rate_bound
         if budget is not None and result.rate_lower > budget:
-            return self._beyond(budget, result.rate_lower)
+            return self._beyond(budget, result)
         return result
 
-    def _beyond(self, limit: float, lower: float) -> Result:
+    def _beyond(self, limit: float, least: Result) -> Result:
+        lower = least.rate_lower
         text = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {limit:.10g}"
-        return self._empty(Status.INFEASIBLE, text, {"rate": lower})
+        answer = self._empty(Status.INFEASIBLE, text, {"rate": lower})
+        return answer if least.certificate is None else replace(answer, certificate=without_channel(least.certificate))
 
     def _channel(self, answers: list[Answer], strict: np.ndarray, quiet: np.ndarray | None) -> np.ndarray | None:
         """Return the best channel to be had that meets every limit: the solver's own, or a tilted one."""
@@ -202,7 +210,7 @@ class _Run:
     def _value(self, channel: np.ndarray) -> float:
         """Return the objective of a channel."""
         means = self.data.means(channel)
-        if self.problem.objective not in ("rate", "lagrangian"):
+        if self.problem.goal.target is not None:
             return float(means[self.target])
         charged = 0.0 if self.problem.multipliers is None else float(self.problem.multipliers @ means)
         return mutual_information(self.data.p, channel) + charged
@@ -226,7 +234,7 @@ class _Run:
             return self._empty(Status.NUMERICAL_ERROR, reason, {})
         value = self._value(channel)
         upper = value + 1e-14 * (1 + abs(value))
-        if self.problem.objective not in ("rate", "lagrangian"):
+        if self.problem.goal.target is not None:
             upper = value * (1 + 1e-14)
         steps = sum(answer.steps for answer in answers)
         return replace(self._filled(channel, bound, upper), steps=steps, message="; ".join(dict.fromkeys(notes)))
@@ -235,36 +243,38 @@ class _Run:
         problem = self.problem
         rate, means = mutual_information(self.data.p, channel), self.data.means(channel)
         full, letters = bounding.on_all_symbols(problem, self.data, channel)
-        u = np.zeros(problem.n_x)
-        u[self.data.symbols] = bound.u
-        charged = float(bound.multipliers @ means)
-        plane = float(problem.p_x @ u) - charged - bounding.rounding(u, charged)
-        is_rate = problem.objective == "rate"
-        is_loss = problem.objective not in ("rate", "lagrangian")
-        gap = upper - bound.lower
-        if is_loss:  # a multiplier that tends to infinity, where the rate limit does not bind, is no unit
-            largest = max(float(self.data.losses[self.target].max()), 1e-300)
-            gap *= max(1.0, min(float(bound.multipliers[self.target]), 1 / largest))
-        if gap <= self.tolerance or upper <= bound.lower:
-            status = Status.OPTIMAL
-        else:
-            status = Status.ALMOST_OPTIMAL if gap <= math.sqrt(self.tolerance) else Status.STALLED
-        arguments = (letters, full, bound.lower, upper, problem.fingerprint())
+        point, goal = bound.point, problem.goal
+        charged = float(point.multipliers @ means)
+        slope = goal.slope(point.multipliers)
+        if goal.target is not None:  # a multiplier that tends to infinity, where the rate limit is slack, is no unit
+            slope = min(slope, 1 / max(float(self.data.losses[goal.target].max()), 1e-300))
+        status = judged(Status.OPTIMAL, goal, bound.lower, upper, self.tolerance, slope)
+        plane = point.plane(problem) - charged - bounding.rounding(point.u)
         return Result(
             status=status,
             proof=Proof.CERTIFIED,
             objective=problem.objective,
             objective_lower=bound.lower,
             objective_upper=upper,
-            rate_lower=bound.lower if is_rate else min(max(plane, 0.0), rate),
-            rate_upper=upper if is_rate else rate,
+            rate_lower=bound.lower if is_rate(problem.objective) else min(max(plane, 0.0), rate),
+            rate_upper=upper if is_rate(problem.objective) else rate,
             losses=dict(zip(problem.loss_names, means.tolist(), strict=True)),
-            multipliers=dict(zip(problem.loss_names, bound.multipliers.tolist(), strict=True)),
+            multipliers=dict(zip(problem.loss_names, point.multipliers.tolist(), strict=True)),
             channel=full,
             letters=letters,
             q=problem.p_x @ full,
-            d_tilted=u - charged,
-            certificate=Certificate(problem.objective, u, bound.multipliers, *arguments),
+            d_tilted=point.u - charged,
+            certificate=Certificate(
+                objective=problem.objective,
+                u=point.u,
+                u_rest=point.rest,
+                multipliers=point.multipliers,
+                letters=letters,
+                channel=full,
+                lower=bound.lower,
+                upper=upper,
+                fingerprint=problem.fingerprint(),
+            ),
             fingerprint=problem.fingerprint(),
             method=self.settings.name,
         )
@@ -274,7 +284,7 @@ class _Run:
         unknown = dict.fromkeys(problem.loss_names, math.nan)
         infeasible = status is Status.INFEASIBLE
         value = math.inf if infeasible else math.nan
-        rate = value if problem.objective == "rate" else math.nan
+        rate = value if is_rate(problem.objective) else math.nan
         return Result(
             status=status,
             proof=Proof.CERTIFIED if infeasible else Proof.NONE,

@@ -1,7 +1,7 @@
-"""The exchange method: problems with label entropies or free letters, over places with any soft decisions.
+"""The exchange method: any problem whose letters come from a letter space.
 
-A restricted problem over listed letters is linear and finite, so the other solvers apply. Its dual prices every pair
-of place and soft decisions; the dearest join the list, idle ones leave it, and the largest price proves the bound.
+A restricted problem over listed letters is linear and finite, so the other solvers apply. Its dual prices every letter
+of the space; the dearest join the list, idle ones leave it, and the largest price proves the bound.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve.letters.letters import Letters, PricedLetters, apart
+from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.exchange.at_rate import AtRate
 from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
-from rdcsolve.solvers.exchange.letters import SplitLetters, distinct, merge
-from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible
-from rdcsolve.solvers.exchange.prices import Priced
+from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible, trivial_dual
 from rdcsolve.solvers.exchange.starting_letters import Opening, starting
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
@@ -34,48 +34,69 @@ _FLOOR = 0.8
 _FALL = (0.03, 0.1)
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
+_ENTROPY_ROUNDING = 1e-15  # nats, of a label's entropy
 _LATE = 1e3  # tolerances: from this gap on the search is thorough
 _KEPT = 0.6  # of the restricted problem's tolerance
 
 
-def solve_split(problem: Problem, settings: Settings, start: Result | None = None, enough: float = -math.inf) -> Result:
-    """Return the solution over symbols with soft decisions, with its bounds.
+def solve_over(
+    space: LetterSpace, settings: Settings, start: Result | None = None, enough: float = -math.inf
+) -> Result:
+    """Return the solution of a letter space's problem, with its bounds.
 
     Parameters
     ----------
-    problem : Problem
-        With label entropies, or free letters.
+    space : LetterSpace
     settings : Settings
         Its solver is that of the restricted problems.
     start : Result, optional
-        With `decisions`: its letters are among the first.
+        Its letters are among the first, if they are of this space's kind.
     enough : float, optional
         An objective at which to stop, whatever the gap.
     """
-    trivial = impossible(problem, settings)
+    trivial = impossible(space, settings)
     if trivial is not None:
         return trivial
-    return _Exchange(problem, settings, enough).run(start)
+    return _Exchange(space, settings, enough).run(start)
 
 
 class _Exchange:
-    def __init__(self, problem: Problem, settings: Settings, enough: float) -> None:
-        self.problem, self.settings, self.enough = problem, settings, enough
-        self.target = None if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
-        self.best: tuple[Result, SplitLetters] | None = None
+    def __init__(self, space: LetterSpace, settings: Settings, enough: float) -> None:
+        self.space, self.problem, self.settings, self.enough = space, space.problem, settings, enough
+        problem = self.problem
+        self.target = problem.goal.target
+        self.best: tuple[Result, Letters] | None = None
         self.dual: PricedDual | None = None
         self.last: PricedDual | None = None
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
         self.at_rate = AtRate(problem)
-        self.opening = Opening(problem, settings)
+        first_label = len(problem.losses) - len(problem.label_entropies)
+        labels = range(first_label, len(problem.losses))
+        self.at_least = [m for m in labels if problem.bounds[m] <= space.least_loss(m) + _ENTROPY_ROUNDING]
+        self.opening = Opening(space, settings)
         self.history: list[StepRecord] = []
 
     def run(self, start: Result | None) -> Result:
-        """Exchange letters until the gap is within the tolerance or a limit is reached."""
+        """Exchange letters until the gap is within the tolerance or a limit is reached.
+
+        An interrupt from the keyboard ends it like any other limit, wherever it comes: what is known is kept.
+        """
+        message = ""
+        try:
+            ended = self._rounds(start)
+            if isinstance(ended, Result):
+                return ended
+            status, message = ended
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        status = self._settled(status)
+        return self._finished(status, message)
+
+    def _rounds(self, start: Result | None) -> tuple[Status, str] | Result:
+        """Return why the exchange ended, or the result that says that no letters will do."""
         letters, warm = self.opening.first(start)
         self.pool = letters
         inner_gap, waited, narrowest = 1e-3, 0, math.inf
-        status, message = Status.STEP_LIMIT, ""
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
             if found.status is Status.INFEASIBLE:
@@ -86,8 +107,7 @@ class _Exchange:
                 self.pool = self.pool.with_more(letters)
                 continue
             if found.certificate is None:
-                status, message = found.status, found.message
-                break
+                return found.status, found.message
             if self.best is None or found.objective_upper < self.best[0].objective_upper:
                 self.best = found, letters
             priced = self._price(found, letters)
@@ -96,25 +116,35 @@ class _Exchange:
             self._record(found, letters)
             ended = self._ended(found)
             if ended is not None:
-                status = ended
-                break
+                return ended, ""
             waited = 0 if gap < 0.9 * narrowest else waited + 1
             narrowest = min(narrowest, gap)
             if waited >= _PATIENCE:
-                status = Status.STALLED
-                break
+                return Status.STALLED, ""
             inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
             letters, warm = self._exchanged(found, letters, priced)
-        if self.hoped is None:
-            self.hoped = self.last
-        if self.hoped is not None and not self.hoped.checked:
-            self._check(self.hoped)
-        return finished(self.problem, self.settings, self.best, self.dual, status, message, tuple(self.history))
+        return Status.STEP_LIMIT, ""
+
+    def _settled(self, status: Status) -> Status:
+        """See that there is a bound to hand out: the best one, proved if it can be, or the one that needs no proof."""
+        try:
+            if self.hoped is None:
+                self.hoped = self.last
+            if self.hoped is not None and not self.hoped.checked and status is not Status.INTERRUPTED:
+                self._check(self.hoped)
+        except KeyboardInterrupt:
+            status = Status.INTERRUPTED
+        if self.dual is None and self.best is not None:
+            self.dual = trivial_dual(self.space)
+        return status
+
+    def _finished(self, status: Status, message: str) -> Result:
+        return finished(self.space, self.settings, self.best, self.dual, status, message, tuple(self.history))
 
     # ------------------------------------------------------------------------- restricted problems
 
-    def _restricted(self, letters: SplitLetters, gap: float, warm: Result | None) -> Result:
-        listed = self.problem.listed(*letters)
+    def _restricted(self, letters: Letters, gap: float, warm: Result | None) -> Result:
+        listed = self._attainable(self.space.listed(letters))
         limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
         solver = self.settings.solver
         if isinstance(solver, InteriorPoint):
@@ -126,31 +156,45 @@ class _Exchange:
             listed = listed.with_limits(rate=None)
         return minimise_rate(listed, settings, warm)
 
-    def _wider(self, letters: SplitLetters) -> SplitLetters | Result:
+    def _attainable(self, listed: Problem) -> Problem:
+        """Return the problem with limits on label entropies raised where rounding alone keeps letters from them.
+
+        An entropy near zero is known to some 1e-16, not to as much of itself: asked for the least one, which letters
+        that tell the symbol have, a list may miss it in the last place.
+        """
+        raised, used = {}, self.problem.p_x > 0
+        for m in self.at_least:
+            loss = listed.linear_losses[m]
+            least = math.fsum(self.problem.p_x[used] * loss.block(np.flatnonzero(used)).min(axis=1))
+            if 0 < least - listed.bounds[m] <= _ENTROPY_ROUNDING:
+                raised[loss.name] = least
+        return listed.with_limits(**raised) if raised else listed
+
+    def _wider(self, letters: Letters) -> Letters | Result:
         """Return more letters, or the result that says that no letters will do."""
         wider = self.opening.wider()
         if wider is not None:
             return letters.with_more(wider)
         if self.target is None or self.best is not None:
-            return finished(self.problem, self.settings, self.best, self.dual, Status.STALLED, "", tuple(self.history))
+            return self._finished(Status.STALLED, "")
         rate = float(self.problem.rate_bound or 0.0)
         others = self.problem.minimising("rate").with_limits(rate=None)
-        least = solve_split(others, self.settings, None, enough=rate * (1 - 1e-9))
+        least = solve_over(self.space.of(others), self.settings, None, enough=rate * (1 - 1e-9))
         if least.rate_lower > rate and least.proof is Proof.CERTIFIED:
             message = f"the other limits alone need a rate of at least {least.rate_lower:.10g} nat, not {rate:.10g}"
-            return infeasible(self.problem, self.settings, {"rate": least.rate_lower}, message)
+            return infeasible(self.problem, self.settings, {"rate": least.rate_lower}, message, least.certificate)
         if not least.rate_upper <= rate:
             known = f"{least.gap:.1g}" if least.proof is Proof.CERTIFIED else "what is proved"
             message = f"no channel found meets the rate limit; it is within {known} of what the other limits need"
-            return finished(self.problem, self.settings, None, None, Status.STALLED, message, tuple(self.history))
-        return letters.with_more(self.opening.letters_of(least))
+            return finished(self.space, self.settings, None, None, Status.STALLED, message, tuple(self.history))
+        return letters.with_more(self.space.letters_of(least))
 
     # ------------------------------------------------------------------------- pricing
 
-    def _price(self, found: Result, letters: SplitLetters) -> Priced:
+    def _price(self, found: Result, letters: Letters) -> PricedLetters:
         """Search for the dearest letters; prove that there are none dearer once the gap depends on it."""
         assert found.certificate is not None
-        dual = PricedDual(self.problem, found.certificate.u, found.certificate.multipliers)
+        dual = PricedDual(self.space, found.certificate.u, found.certificate.multipliers)
         self.last = dual
         thorough = self._gap() <= _LATE * self.settings.tolerance
         maxima = dual.prices.maxima(letters.take(found.letters[found.q > _IDLE * found.q.max()]), thorough)
@@ -160,10 +204,10 @@ class _Exchange:
         if not self.hoped.checked and self._within(self.hoped.lower, self.hoped):
             missed = self._check(self.hoped)
             if missed is not None:
-                maxima = maxima.with_more(missed)
+                maxima = maxima.joined(missed)
         return maxima
 
-    def _check(self, dual: PricedDual) -> Priced | None:
+    def _check(self, dual: PricedDual) -> PricedLetters | None:
         """Bound the price of every letter, and return letters dearer than the search had found, if there are any."""
         estimated = dual.log_largest
         found = dual.check(self.settings.tolerance)
@@ -171,7 +215,7 @@ class _Exchange:
             self.dual = dual
         return None if found is None or found.log_prices.max() <= estimated + 1e-13 else found
 
-    def _exchanged(self, found: Result, letters: SplitLetters, maxima: Priced) -> tuple[SplitLetters, Result]:
+    def _exchanged(self, found: Result, letters: Letters, maxima: PricedLetters) -> tuple[Letters, Result]:
         """Return the next letters, and where to start among them.
 
         Those in use, merged; the dearest found; and of all earlier ones those that are nearly worth their price,
@@ -182,29 +226,31 @@ class _Exchange:
         dear = np.flatnonzero(maxima.log_prices > 0)
         dear = dear[np.argsort(-maxima.log_prices[dear])[:_MOST_CANDIDATES]]
         joint = found.channel * self.problem.p_x[:, None]
-        merged, q = merge(self.problem, letters.take(found.letters), joint, self.last.multipliers)
+        merged, q = self.space.merge(letters.take(found.letters), joint, self.last.multipliers)
         new = maxima.letters.take(dear)
-        new = new.take(distinct(prices.affinity(new)))
+        new = new.take(apart(prices.affinity(new)))
         chosen = merged.with_more(new)
         slid = self._slid(found, maxima)
         if slid is not None:
             chosen = chosen.with_more(slid.letters)
-            dual = PricedDual(self.problem, slid.u, slid.multipliers)
+            dual = PricedDual(self.space, slid.u, slid.multipliers)
             dual.estimate(float(dual.prices.maxima(slid.letters).log_prices.max()))
             if self.hoped is None or dual.lower > self.hoped.lower:
                 self.hoped = dual
         pool = self.pool.take(prices.logs(self.pool) > _WORTH)
-        both, size = chosen.joined(pool), len(chosen.places)
-        apart = distinct(prices.affinity(both), size)
+        both, size = chosen.joined(pool), len(chosen)
+        unlike = apart(prices.affinity(both), size)
         self.pool = self.pool.with_more(new)
-        letters = chosen.with_more(both.take(apart[apart >= size]))
-        return letters, starting(found, q, len(letters.places))
+        letters = chosen.with_more(both.take(unlike[unlike >= size]))
+        return letters, starting(found, q, len(letters))
 
-    def _slid(self, found: Result, maxima: Priced) -> Slid | None:
+    def _slid(self, found: Result, maxima: PricedLetters) -> Slid | None:
         """Return where the letters in use slide to, one for every summit of the price, or None."""
         assert self.last is not None
+        if not self.problem.label_entropies and not self.space.coordinates(self.last.multipliers):
+            return None  # letters stay where they are
         joint = found.channel * self.problem.p_x[:, None]
-        start = gathered(self.problem, self.last.prices, maxima, joint)
+        start = gathered(self.space, self.last.prices, maxima, joint)
         if start is None:
             return None
         bounds = self.problem.bounds.copy()
@@ -212,7 +258,7 @@ class _Exchange:
             bounds[:] = math.inf
         if self.target is not None:
             bounds[self.target] = found.losses[self.problem.minimise]
-        return slide(self.problem, *start, self.last.multipliers, bounds)
+        return slide(self.space, *start, self.last.multipliers, bounds)
 
     # ------------------------------------------------------------------------- progress
 
@@ -237,12 +283,8 @@ class _Exchange:
 
     def _within(self, lower: float, dual: PricedDual) -> bool:
         """Return whether the gap is within the tolerance, by the rule that `solve` documents."""
-        upper, tolerance = self._upper(), self.settings.tolerance
-        gap = upper - lower
-        if self.target is None:
-            return gap <= tolerance
-        price = float(dual.multipliers[self.target])
-        return gap <= tolerance * max(1.0, upper) and gap * min(price, 1 / max(upper, 1e-300)) <= tolerance
+        slope = self.problem.goal.slope(dual.multipliers)
+        return self.problem.goal.within(lower, self._upper(), self.settings.tolerance, slope)
 
     def _ended(self, found: Result) -> Status | None:
         if self.dual is not None and self._within(self.dual.lower, self.dual):
@@ -258,9 +300,9 @@ class _Exchange:
             return Status.TIME_LIMIT
         return None
 
-    def _record(self, found: Result, letters: SplitLetters) -> None:
+    def _record(self, found: Result, letters: Letters) -> None:
         assert self.last is not None
         seconds = time.perf_counter() - self.settings.began
         multipliers = tuple(float(value) for value in self.last.multipliers)
-        step, size = len(self.history) + 1, len(letters.places)
+        step, size = len(self.history) + 1, len(letters)
         self.history.append(StepRecord(step, seconds, self.last.lower, found.objective_upper, multipliers, size))

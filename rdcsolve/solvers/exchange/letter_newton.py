@@ -18,10 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp, softmax
 
-from rdcsolve.problems import Problem
-from rdcsolve.problems.losses import log_loss
-from rdcsolve.solvers.exchange.letters import SplitLetters, posteriors
-from rdcsolve.solvers.exchange.prices import Priced, Prices
+from rdcsolve.letters.letters import Letters, PricedLetters
+from rdcsolve.letters.space import LetterSpace, Prices
 
 _MOST_UNKNOWNS = 400
 _MOST_SUMMITS = 60
@@ -37,14 +35,14 @@ _EMPTY = 1e-300  # decisions below this stay zero
 
 
 def gathered(
-    problem: Problem, prices: Prices, maxima: Priced, joint: np.ndarray
-) -> tuple[SplitLetters, np.ndarray] | None:
+    space: LetterSpace, prices: Prices, maxima: PricedLetters, joint: np.ndarray
+) -> tuple[Letters, np.ndarray] | None:
     """Return one letter for every summit of the price, made of the letters in use that are likest it, and their masses.
 
     Parameters
     ----------
-    problem : Problem
-    prices, maxima : Prices, Priced
+    space : LetterSpace
+    prices, maxima : Prices, PricedLetters
         Of the same dual point.
     joint : numpy.ndarray
         Joint masses of symbols and letters in use, shape (n_x, k).
@@ -55,34 +53,34 @@ def gathered(
         None where there are too many summits: the price is flat, and letters have no places of their own.
     """
     summits = maxima.letters.take(np.flatnonzero(maxima.log_prices > _SUMMIT))
-    if not 0 < len(summits.places) <= _MOST_SUMMITS:
+    if not 0 < len(summits) <= _MOST_SUMMITS:
         return None
     near = prices.likeness(summits, joint)
     chosen = np.zeros(near.shape)
     chosen[near.argmax(axis=0), np.arange(near.shape[1])] = 1.0
-    merged = chosen @ joint.T
-    q = merged.sum(axis=1)
+    merged = joint @ chosen.T
+    q = merged.sum(axis=0)
     held = np.flatnonzero(q > _NOTHING)
-    return posteriors(problem, summits.take(held), merged[held]), q[held] / q[held].sum()
+    return space.posterior(summits.take(held), merged[:, held]), q[held] / q[held].sum()
 
 
 class Slid(NamedTuple):
     """A stationary point: its letters, and the dual point (n_x,), (M,) that it stands for."""
 
-    letters: SplitLetters
+    letters: Letters
     u: np.ndarray
     multipliers: np.ndarray
 
 
 def slide(
-    problem: Problem, letters: SplitLetters, q: np.ndarray, multipliers: np.ndarray, bounds: np.ndarray
+    space: LetterSpace, letters: Letters, q: np.ndarray, multipliers: np.ndarray, bounds: np.ndarray
 ) -> Slid | None:
     """Return the stationary point near the given letters, or None if Newton's method does not get there.
 
     Parameters
     ----------
-    problem : Problem
-    letters : SplitLetters
+    space : LetterSpace
+    letters : Letters
         m of them, one for each that the optimum is thought to have.
     q : numpy.ndarray
         Shape (m,), > 0.
@@ -91,7 +89,7 @@ def slide(
     """
     binding = np.isfinite(bounds) & (multipliers * np.where(np.isfinite(bounds), bounds, 0.0) > _SLACK)
     given = np.where(binding | ~np.isfinite(bounds), multipliers, 0.0)
-    state = _State(problem, letters, np.log(q), given, np.flatnonzero(binding))
+    state = _State(space, letters, np.log(q), given, np.flatnonzero(binding))
     if state.size > _MOST_UNKNOWNS:
         return None
     largest = math.inf
@@ -118,34 +116,34 @@ def slide(
 
 @dataclass
 class _State:
-    problem: Problem
-    start: SplitLetters
+    space: LetterSpace
+    start: Letters
     kappa: np.ndarray
     multipliers: np.ndarray
     active: np.ndarray
 
     def __post_init__(self) -> None:
-        problem = self.problem
+        problem = self.space.problem
         self.used = np.flatnonzero(problem.p_x > 0)
         self.p = problem.p_x[self.used] / problem.p_x[self.used].sum()
         self.first_label = len(problem.losses) - len(problem.label_entropies)
         self.conditionals = [label.conditional[self.used] for label in problem.label_entropies]
-        self.places = self.start.places.astype(float) if problem.free is not None else self.start.places
         self.decisions = [np.where(soft > _EMPTY, soft, 0.0) for soft in self.start.decisions]
         self.slides = [k for k in range(len(self.decisions)) if multipliers_of(self, k) > 0]
-        self.dim = 0 if problem.free is None or not self.multipliers[0] > 0 else problem.free.points.shape[1]
+        self.dim = self.space.coordinates(self.multipliers)
+        self.places = self.start.places.astype(float) if self.dim else self.start.places
         widths = [self.decisions[k].shape[1] for k in self.slides]
         self.width = self.dim + sum(widths)  # unknowns of a letter besides its mass
         self.size = self.kappa.size * (1 + self.width) + self.active.size
 
-    def letters(self) -> SplitLetters:
+    def letters(self) -> Letters:
         """Return the letters as they are now."""
-        return SplitLetters(self.places, tuple(self.decisions))
+        return Letters(self.places, tuple(self.decisions))
 
     def slid(self) -> Slid:
         """Return the letters and u = -log t."""
         exponent = self._exponent(self._losses())
-        u = np.zeros(self.problem.n_x)
+        u = np.zeros(self.space.problem.n_x)
         u[self.used] = -logsumexp(exponent, axis=1)
         return Slid(self.letters(), u, self.multipliers)
 
@@ -156,12 +154,7 @@ class _State:
 
     def _losses(self) -> list[np.ndarray]:
         """Return the losses at the letters, (n, m) each, infinite ones as a number that leaves nothing."""
-        problem, found = self.problem, []
-        if problem.free is not None:
-            found.append(problem.free.matrix(self.places)[self.used])
-        found += [loss.matrix[np.ix_(self.used, self.places)] for loss in problem.linear_losses]
-        found += [log_loss(w, soft) for w, soft in zip(self.conditionals, self.decisions, strict=True)]
-        return [np.minimum(loss, 1e8) for loss in found]
+        return [np.minimum(loss[self.used], 1e8) for loss in self.space.losses(self.letters())]
 
     def derivatives(self, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return gradient and Hessian in the order: kappa; per letter y and theta; the active multipliers."""
@@ -208,14 +201,14 @@ class _State:
         n, m = joint.shape
         slopes = np.zeros((n, m, self.width))
         curvatures, crossed = np.zeros((m, self.width, self.width)), [dict[int, np.ndarray]() for _ in range(m)]
-        free = self.problem.free
-        if self.dim and free is not None:
-            unit = 2 * free.scale * (free.points[self.used][:, None] - self.places)
-            slopes[:, :, : self.dim] = self.multipliers[0] * unit
-            for a in range(m):
-                stiffness = 2 * free.scale * self.multipliers[0] * joint[:, a].sum()
-                curvatures[a, : self.dim, : self.dim] = -stiffness * np.eye(self.dim)
-                crossed[a][0] = self._placed(joint[:, a] @ unit[:, a], 0)
+        if self.dim:
+            for index, (gradient, hessian) in enumerate(self.space.derivatives(self.places)):
+                weight, unit = float(self.multipliers[index]), -gradient[self.used]
+                slopes[:, :, : self.dim] += weight * unit
+                stiffness = np.einsum("ia,iade->ade", joint, hessian[self.used])
+                curvatures[:, : self.dim, : self.dim] -= weight * stiffness
+                for a in range(m):
+                    crossed[a][index] = self._placed(joint[:, a] @ unit[:, a], 0)
         offset = self.dim
         for k in self.slides:
             weight, soft, w = multipliers_of(self, k), self.decisions[k], self.conditionals[k]
@@ -244,7 +237,7 @@ class _State:
         still = self.active[left[self.active] > 0]
         if kept.size == self.kappa.size and still.size == self.active.size:
             return None
-        return _State(self.problem, self.letters().take(kept), self.kappa[kept], left, still)
+        return _State(self.space, self.letters().take(kept), self.kappa[kept], left, still)
 
     def move(self, step: np.ndarray) -> None:
         """Take a step, shortened to a sensible length."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdcsolve.kernels import DenseKernel
+from rdcsolve.kernels import Kernel, make_kernel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
 
@@ -17,8 +17,10 @@ class BestChannel(NamedTuple):
     ----------
     multipliers : numpy.ndarray
         Shape (R,).
-    channel : numpy.ndarray
-        Shape (n, k).
+    kernel : Kernel
+        K at these multipliers.
+    q, t : numpy.ndarray
+        Shapes (k,) and (n,).
     log_v : numpy.ndarray
         Shape (n,): -log t, in the shifted losses' scale.
     means : numpy.ndarray
@@ -28,10 +30,23 @@ class BestChannel(NamedTuple):
     """
 
     multipliers: np.ndarray
-    channel: np.ndarray
+    kernel: Kernel
+    q: np.ndarray
+    t: np.ndarray
     log_v: np.ndarray
     means: np.ndarray
     met: bool
+
+    @property
+    def channel(self) -> np.ndarray:
+        """The channel as an array, shape (n, k)."""
+        channel = self.kernel.columns() * self.q
+        channel /= self.t[:, None]
+        return channel
+
+    def output_masses(self, p: np.ndarray) -> np.ndarray:
+        """Return the masses of the channel's letters, shape (k,)."""
+        return self.q * self.kernel.rmatvec(p / self.t)
 
 
 def best_channel(
@@ -61,8 +76,7 @@ def best_channel(
     max_steps : int, optional
     """
     bounds = task.bounds if bounds is None else bounds
-    losses = task.letters.losses_of(letters)
-    forbidden = task.letters.forbidden_of(letters)
+    losses, forbidden = task.letters.restricted(letters)
     free = np.flatnonzero(task.free)
     multipliers = multipliers.copy()
     now = _evaluate(task, losses, forbidden, q, multipliers, free, bounds)
@@ -77,35 +91,24 @@ def best_channel(
             break
         multipliers, now = moved
     met = bool(np.all(now.means[free] <= bounds[free] * (1 + 2 * accuracy)))
-    return BestChannel(multipliers, now.channel, now.log_v, now.means, met)
+    return BestChannel(multipliers, now.kernel, q, now.t, now.log_v, now.means, met)
 
 
 class _Point(NamedTuple):
     value: float
-    channel: np.ndarray
+    kernel: Kernel
+    t: np.ndarray
     log_v: np.ndarray
     means: np.ndarray
     covariance: np.ndarray
 
 
 def _evaluate(task, losses, forbidden, q, multipliers, free, bounds):  # type: ignore[no-untyped-def]
-    kernel = DenseKernel(losses, multipliers, forbidden)
-    channel = kernel.matrix
-    channel *= q
-    t = channel.sum(axis=1)
-    channel /= t[:, None]
+    kernel = make_kernel(losses, multipliers, forbidden)
+    t, means, covariances = kernel.moments(q, free)
     log_v = -(np.log(t) + kernel.log_scale)
-    # einsum: the products are summed without being stored
-    per_symbol = np.array([np.einsum("ia,ia->i", channel, loss) for loss in losses])
-    means = per_symbol @ task.p
-    covariance = np.empty((free.size, free.size))
-    for row, m in enumerate(free):
-        weighted = channel * losses[m]
-        for column, other in enumerate(free[: row + 1]):
-            raw = np.einsum("ia,ia->i", weighted, losses[other]) - per_symbol[m] * per_symbol[other]
-            covariance[row, column] = covariance[column, row] = task.p @ raw
     value = float(task.p @ log_v) - float(multipliers[free] @ bounds[free])
-    return _Point(value, channel, log_v, means, covariance)
+    return _Point(value, kernel, t, log_v, means @ task.p, covariances @ task.p)
 
 
 def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyped-def]
@@ -119,7 +122,7 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
     return step
 
 
-def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]
+def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Return the next multipliers and point, or None if no length of step raises G_q."""
     old = multipliers[free]
     unit = 1 / bounds[free]  # a multiplier of this size is one nat per bound: the natural first step from zero

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.kernels import DenseKernel, LowRankKernel
+from rdcsolve.kernels import LowRankKernel
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import repair
@@ -66,8 +66,8 @@ class BlahutArimoto:
     def _fixed(
         self, task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray
     ) -> Iterator[Iterate]:
-        kernel: DenseKernel | LowRankKernel = task.letters.kernel(multipliers)
-        if isinstance(kernel, DenseKernel) and self.kernel == "low_rank":
+        kernel = task.letters.kernel(multipliers)
+        if self.kernel == "low_rank":
             kernel = LowRankKernel(kernel)
         t, c = np.empty(task.p.size), np.empty(q.size)
         while True:
@@ -82,8 +82,7 @@ class BlahutArimoto:
         while True:
             for _ in range(self.check_every):
                 tilted = best_channel(task, letters, q, multipliers, accuracy=1e-10)
-                multipliers = tilted.multipliers
-                q = task.p @ tilted.channel
+                multipliers, q = tilted.multipliers, tilted.output_masses(task.p)
             yield self._iterate(task, letters, q / q.sum(), multipliers)
 
     @staticmethod

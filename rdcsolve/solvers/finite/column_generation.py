@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve.solvers.finite.feasibility import margin
+from rdcsolve.solvers.finite.feasibility import least_attained, margin
 from rdcsolve.solvers.finite.newton_system import Point
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import Repair, repair
@@ -26,7 +26,7 @@ class ColumnGeneration:
     Parameters
     ----------
     first_letters : int, optional
-        How many letters to begin with, spread evenly over the alphabet.
+        How many letters to begin with, spread evenly over the alphabet, or over the grid it forms.
     max_inner_steps : int, optional
         Newton steps per round.
     """
@@ -42,7 +42,7 @@ class ColumnGeneration:
     def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield one iterate per round; see `rdcsolve.solvers.loop.Solver`."""
         letters, q, multipliers = self._first(task, start)
-        room = margin(task).attained if task.free.any() else 0.0
+        room = least_attained(task)
         aim = 1e-3
         while True:
             point = self._restricted(task, letters, q, multipliers, aim)
@@ -57,13 +57,13 @@ class ColumnGeneration:
     def _first(self, task: ReducedProblem, start: Start | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         count = task.letters.n_letters
         size = min(self.first_letters, count)
-        spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+        spread = task.letters.spread_evenly(size)
         if task.free.any():
             # The restricted problem needs a channel well inside the limits, wherever the full one has it.
-            wanted = margin(task).attained
+            wanted = least_attained(task)
             while spread.size < count and margin(task, spread).attained > 0.5 * (1 + wanted):
                 size = min(2 * size, count)
-                spread = np.unique(np.linspace(0, count - 1, size).astype(np.intp))
+                spread = task.letters.spread_evenly(size)
         spread = _covering(task, spread)
         if start is None:
             return spread, np.full(spread.size, 1 / spread.size), None

@@ -1,4 +1,4 @@
-"""Can the limits be met, and does one distribution of letters meet them all?"""
+"""Whether the limits can be met, and whether one distribution of letters meets them all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.solvers.finite.reduction import ReducedProblem
+
+_INSIDE = 1e-13  # of its bounds: how far inside a mixture has to be
 
 
 class Margin(NamedTuple):
@@ -48,36 +51,36 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
         Stop once that much is attained.
     """
     free = np.flatnonzero(task.free)
-    losses, forbidden = task.letters.losses, task.letters.forbidden
-    if letters is not None:
-        losses, forbidden = task.letters.losses_of(letters), task.letters.forbidden_of(letters)
-    scaled = [losses[m] / task.bounds[m] for m in free]
     weights = np.full(free.size, 1 / free.size)
     points: list[np.ndarray] = []
     choices: list[np.ndarray] = []
     least, best = -np.inf, weights
-    rows = np.arange(task.p.size)
     for _ in range(100):
-        mixed = sum(w * loss for w, loss in zip(weights, scaled, strict=True))
-        if forbidden is not None:
-            mixed = np.where(forbidden, np.inf, mixed)
-        choice = mixed.argmin(axis=1)
-        bound = float(task.p @ mixed[rows, choice])
+        over_bounds = np.zeros(task.free.size)
+        over_bounds[free] = weights / task.bounds[free]
+        choice, costs = task.letters.cheapest(over_bounds, letters)
+        point = costs[free] @ task.p / task.bounds[free]
+        bound = float(weights @ point)
         if bound > least:
             least, best = bound, weights
         if not np.isfinite(bound):
-            return Margin(np.inf, np.inf, weights, np.empty((0, rows.size), dtype=np.intp), np.empty(0))
+            return Margin(np.inf, np.inf, weights, np.empty((0, task.p.size), dtype=np.intp), np.empty(0))
         choices.append(choice)
-        points.append(np.array([task.p @ loss[rows, choice] for loss in scaled]))
+        points.append(point)
         if free.size == 1:
-            return Margin(float(points[0][0]), bound, weights, np.array(choices), np.ones(1))
-        attained, weights, mixture = _best_mixture(np.array(points))
+            return Margin(float(point[0]), bound, weights, np.array(choices), np.ones(1))
+        attained, weights, mixture = best_mixture(np.array(points))
         if attained <= enough or least > 1 or attained - least <= 1e-12 * (1 + attained):
             break
     return Margin(attained, least, best, np.array(choices), mixture)
 
 
-def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def least_attained(task: ReducedProblem) -> float:
+    """Return what `margin` attains over all letters; zero for one limit: shifted losses have a zero in every row."""
+    return 0.0 if int(task.free.sum()) <= 1 else margin(task).attained
+
+
+def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return min over mixtures of the points of their largest coordinate, its dual weights, and the mixture."""
     from scipy.optimize import linprog
 
@@ -101,16 +104,18 @@ def _best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     return float(answer.fun), weights / weights.sum(), mixture / mixture.sum()
 
 
-def feasible_channel(task: ReducedProblem) -> np.ndarray | None:
-    """Return a channel of shape (n, n_letters) that meets the limits as well as any, or None if none is known to."""
+def feasible_channel(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return letters (k,) and a channel (n, k) that meets the limits as well as any, or None if none is known to."""
     room = margin(task)
     if room.attained > 1:
         return None
-    channel = np.zeros((task.p.size, task.letters.n_letters))
+    letters, places = np.unique(room.choices, return_inverse=True)
+    places = places.reshape(room.choices.shape)
+    channel = np.zeros((task.p.size, letters.size))
     rows = np.arange(task.p.size)
-    for choice, share in zip(room.choices, room.mixture, strict=True):
+    for choice, share in zip(places, room.mixture, strict=True):
         channel[rows, choice] += share
-    return channel
+    return letters, channel
 
 
 def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | None:
@@ -125,9 +130,10 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
         return None
     if not free.size:
         return candidates[:1], np.ones(1)
-    means = np.array([task.p @ letters.losses[m] for m in free])[:, candidates] / task.bounds[free][:, None]
+    means = np.array([letters.structures[m].weighted_sum(task.p) for m in free])[:, candidates]
+    means /= task.bounds[free][:, None]
     single = int(means.max(axis=0).argmin())
-    if means[:, single].max() <= 1:
+    if means[:, single].max() <= 1 and _meets_exactly(task, int(candidates[single])):
         return candidates[[single]], np.ones(1)
     if free.size == 1:
         return None
@@ -148,6 +154,17 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
     masses = np.maximum(answer.x[:count], 0)
     masses /= masses.sum()
     used = np.flatnonzero(masses)
-    if (means @ masses).max() > 1:
+    if (means @ masses).max() > 1 - _INSIDE:
         return None
     return candidates[used], masses[used]
+
+
+def _meets_exactly(task: ReducedProblem, letter: int) -> bool:
+    """Return whether a letter meets every limit, without rounding: one that does not needs a rate, however small."""
+    problem, symbols = task.problem, task.letters.symbols
+    for row in np.flatnonzero(task.free).tolist():
+        m = task.relevant[row]
+        column = problem.linear_losses[m].block(symbols, np.array([letter]))[:, 0]
+        if mean_excess(task.p, column, float(problem.bounds[m])) > 0:
+            return False
+    return True

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.structures import TABLE_BYTES
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.restarts import interior_points
 from rdcsolve.solvers.loop import Iterate, Start
@@ -39,6 +41,12 @@ class InteriorPoint:
     def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield one iterate per Newton step; see `rdcsolve.solvers.loop.Solver`."""
         letters = np.arange(task.letters.n_letters)
+        if not task.letters.is_stored and 8 * letters.size**2 > TABLE_BYTES:
+            raise InvalidInput(
+                f"InteriorPoint takes all {letters.size} letters at once, with a matrix of "
+                f"{8e-6 * letters.size**2:.0f} MB, more than {1e-6 * TABLE_BYTES:.0f} MB; use ColumnGeneration(), "
+                "which needs a few of them"
+            )
         q = np.full(letters.size, 1 / letters.size)
         multipliers = None
         if start is not None:

@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean
 from rdcsolve.solvers.finite.least_rate import infeasible, rate_under
-from rdcsolve.solvers.finite.recovery import Dual, Primal
+from rdcsolve.solvers.finite.recovery import Primal
 from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Limits, Settings
 
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
-_NEGLIGIBLE = 1e-12  # share of the largest loss that is none at all beside it
+_NEGLIGIBLE = 1e-12  # share of the loss's spread that is none at all beside it
 _PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
 
 
@@ -65,6 +66,7 @@ class _Search:
                 {"rate": loosest.rate_lower},
                 f"the other limits alone need a rate of at least {loosest.rate_lower:.10g} nat, "
                 f"the limit is {self.rate:.10g}",
+                loosest.certificate,
             )
         if loosest.rate_upper > self.rate:
             loosest = self._at(math.inf, self.settings.tolerance, loosest)
@@ -73,7 +75,8 @@ class _Search:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
         if self.rate == 0:
             return self._finish(Status.STALLED, loosest)
-        if not np.isfinite(self.problem.bounds).any():
+        # a limit at the least value is a mask of all pairs: only for what is stored
+        if not np.isfinite(self.problem.bounds).any() and self.problem.linear_losses[self.index].is_stored:
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
                 self._record(tightest)
@@ -89,7 +92,7 @@ class _Search:
             self.unlimited = unlimited.lower
         return self.unlimited
 
-    def _record_programme(self, made: Primal, found: Dual, loosest: Result) -> None:
+    def _record_programme(self, made: Primal, found: DualPoint, loosest: Result) -> None:
         """Use what a linear programme proves and attains; whatever its channel misses leaves only the bound."""
         problem = self.problem
         certificate = recovery.certificate(problem, found, made, 0.0, 0.0)
@@ -178,13 +181,12 @@ class _Search:
         that is rounding beside the largest loss meets the second in any case.
         """
         width, tolerance = self.ceiling - self.floor, self.settings.tolerance
-        if not width <= tolerance * max(1.0, self.ceiling):
-            return False
-        matrix = self.problem.linear_losses[self.index].matrix
-        if width <= _NEGLIGIBLE * float(matrix[np.isfinite(matrix)].max(initial=0.0)):
+        if self.problem.goal.within(self.floor, self.ceiling, tolerance, self._slope()):
             return True
-        slope = math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
-        return width * min(slope, 1 / self.ceiling) <= tolerance
+        return width <= tolerance and width <= _NEGLIGIBLE * self.problem.spread(self.index)
+
+    def _slope(self) -> float:
+        return math.inf if self.dual is None else self.dual.multipliers[self.problem.minimise]
 
     def _at(self, bound: float, tolerance: float, start: Result | None) -> Result:
         bounds = self.problem.bounds.copy()
@@ -201,24 +203,16 @@ class _Search:
         name = self.problem.minimise
         if result.certificate is None:
             return
-        slope = result.multipliers[name]
-        if slope > 0:
-            plane = float(self.problem.p_x @ result.certificate.u) - self._charged(result)
-            size = float(np.abs(result.certificate.u).max()) + abs(plane) + self.rate
-            floor = (plane - self.rate - _ROUNDING * size - EXPONENTIALS) / slope
-            floor -= _ROUNDING * abs(floor)
+        point = result.certificate.point
+        if point.multipliers[self.index] > 0:
+            floor = point.bound(self.problem)
+            size = float(np.abs(point.u).max()) + self.rate
+            floor -= (_ROUNDING * size + EXPONENTIALS) / float(point.multipliers[self.index]) + _ROUNDING * abs(floor)
             if floor > self.floor:
                 self.floor, self.dual = floor, result
         value = result.losses[name] * (1 + _ROUNDING)
         if result.rate_upper <= self.rate and value < self.ceiling:
             self.ceiling, self.primal = value, result
-
-    def _charged(self, result: Result) -> float:
-        others = self.problem.bounds.copy()
-        others[self.index] = math.inf
-        limited = np.flatnonzero(np.isfinite(others))
-        names = self.problem.loss_names
-        return float(sum(result.multipliers[names[m]] * others[m] for m in limited))
 
     def _finish(self, status: Status, last: Result) -> Result:
         problem = self.problem
@@ -227,15 +221,15 @@ class _Search:
         upper = self.ceiling
         if self._proved():
             status = Status.OPTIMAL
-        elif status in (Status.STALLED, Status.OPTIMAL):
-            near = upper - self.floor <= math.sqrt(self.settings.tolerance) * max(upper, 1e-300)
-            status = Status.ALMOST_OPTIMAL if near else Status.STALLED
+        else:
+            status = judged(status, problem.goal, self.floor, upper, self.settings.tolerance, self._slope())
         certificate = made.certificate
         if certificate is not None and found.certificate is not None:
             certificate = replace(
                 certificate,
                 objective=problem.minimise,
                 u=found.certificate.u,
+                u_rest=found.certificate.u_rest,
                 multipliers=found.certificate.multipliers,
                 lower=self.floor,
                 upper=upper,

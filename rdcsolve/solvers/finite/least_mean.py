@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
-from rdcsolve.solvers.finite.recovery import Dual, Primal, complete, constant
+from rdcsolve.problems.structures import LossStructure, row_blocks
+from rdcsolve.rounding import EPS
+from rdcsolve.solvers.finite.recovery import Primal, complete, constant
 
 EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
 
@@ -34,7 +38,7 @@ class LeastMean(NamedTuple):
     minima: np.ndarray
     primal: Primal
 
-    def dual(self, rate: float) -> Dual:
+    def dual(self, rate: float) -> DualPoint:
         """Return the same proof as multipliers and u.
 
         With lambda = s w and u_i = s min_a w.L(i, a) every price is at most one, and the bound on the loss, (p.u -
@@ -42,7 +46,7 @@ class LeastMean(NamedTuple):
         """
         size = float(np.abs(self.minima).max(initial=0.0))
         steepness = min(1e13 * max(rate, 1e-3) / size, 1e300) if size else 1.0
-        return Dual(steepness * self.minima, steepness * self.weights, 0.0)
+        return DualPoint.of(steepness * self.minima, steepness * self.weights)
 
 
 def least_mean(problem: Problem, index: int) -> LeastMean:
@@ -54,7 +58,6 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
         Its limits can be met.
     index : int
     """
-    from scipy.optimize import linprog
     from scipy.sparse import coo_array
 
     symbols = np.flatnonzero(problem.p_x > 0)
@@ -64,17 +67,10 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
         allowed &= ~problem.forbidden[symbols]
     rows, columns = np.nonzero(allowed)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
-    means = {m: p[rows] * problem.linear_losses[m].matrix[symbols[rows], columns] for m in (index, *limited)}
+    means = {m: p[rows] * problem.linear_losses[m].block()[symbols[rows], columns] for m in (index, *limited)}
     count = np.arange(rows.size)
-    answer = linprog(
-        means[index],
-        A_ub=np.array([means[m] for m in limited]),
-        b_ub=problem.bounds[limited],
-        A_eq=coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size)),
-        b_eq=np.ones(symbols.size),
-        bounds=(0, None),
-        method="highs",
-    )
+    rows_sum = coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size))
+    answer = _programme(means[index], [means[m] for m in limited], problem.bounds[limited], rows_sum)
     channel = np.zeros(allowed.shape)
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
@@ -86,7 +82,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     channel /= channel.sum(axis=1, keepdims=True)
     mixed = np.zeros(allowed.shape)
     for m in np.flatnonzero(weights):
-        mixed += weights[m] * np.where(allowed, problem.linear_losses[m].matrix[symbols], 0.0)
+        mixed += weights[m] * np.where(allowed, problem.linear_losses[m].block(symbols), 0.0)
     minima = np.zeros(problem.n_x)
     minima[symbols] = np.where(allowed, mixed, np.inf).min(axis=1)
     lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
@@ -94,7 +90,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     return LeastMean(lower, weights, minima, made)
 
 
-def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
+def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint]:
     """Return the channel of rate zero with the least mean of the loss `index`, and the proof that there is no better.
 
     At rate zero the letter ignores the symbol: with r its distribution and M_m(a) = sum_i p_i L_m(i, a), the mean
@@ -109,8 +105,6 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
         Some constant output meets its limits.
     index : int
     """
-    from scipy.optimize import linprog
-
     symbols = np.flatnonzero(problem.p_x > 0)
     p = problem.p_x[symbols]
     usable = np.ones(problem.n_letters, dtype=bool)
@@ -118,16 +112,9 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
         usable &= ~problem.forbidden[symbols].any(axis=0)
     letters = np.flatnonzero(usable)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
-    means = {m: p @ problem.linear_losses[m].matrix[np.ix_(symbols, letters)] for m in (index, *limited)}
-    answer = linprog(
-        means[index],
-        A_ub=np.array([means[m] for m in limited]) if limited else None,
-        b_ub=problem.bounds[limited] if limited else None,
-        A_eq=np.ones((1, letters.size)),
-        b_eq=[1.0],
-        bounds=(0, None),
-        method="highs",
-    )
+    structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
+    means = {m: _weighted_sum(structures[m], p, letters) for m in (index, *limited)}
+    answer = _programme(means[index], [means[m] for m in limited], problem.bounds[limited], np.ones((1, letters.size)))
     if answer.status != 0:
         raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
     masses = np.maximum(answer.x, 0)
@@ -135,16 +122,62 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, Dual]:
     weights[index] = 1.0
     if limited:
         weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
-    mixed = sum(weights[m] * problem.linear_losses[m].matrix[symbols] for m in np.flatnonzero(weights))
-    tangent = mixed[:, letters] @ (masses / masses.sum())
-    spread = float(np.abs(mixed[:, letters] - tangent[:, None]).max(initial=0.0))
-    bounds = []
-    for s in np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0):
+    counted = [(weights[m], structures[m]) for m in np.flatnonzero(weights)]
+    used = masses > 0
+    shares = masses[used] / masses.sum()
+    tangent = sum(weight * structure.block(None, letters[used]) for weight, structure in counted) @ shares
+    spread = max(
+        float(np.abs(mixed[:, letters] - tangent[rows, None]).max(initial=0.0)) for rows, mixed in _blocks(counted)
+    )
+    scales = np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0)
+    prices = np.zeros((scales.size, problem.n_letters))
+    for rows, mixed in _blocks(counted):
+        below = tangent[rows, None] - mixed
+        if problem.forbidden is not None:  # by a loss that may have no weight
+            below = np.where(problem.forbidden[symbols[rows]], -np.inf, below)
         with np.errstate(over="ignore"):  # an infinite price proves nothing, and is not chosen
-            price = float((p @ np.exp(s * (tangent[:, None] - mixed))).max())
+            prices += [p[rows] @ np.exp(s * below) for s in scales]
+    bounds = []
+    for s, price in zip(scales, prices.max(axis=1).tolist(), strict=True):
         bounds.append((float(p @ tangent) - (math.log(price) + EXPONENTIALS) / s, s, price))
     _, s, price = max(bounds)
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - math.log(price)
-    used = masses > 0
-    return constant(problem, letters[used], masses[used] / masses.sum()), Dual(u, s * weights, 0.0)
+    return constant(problem, letters[used], shares), DualPoint.of(u, s * weights)
+
+
+def _weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -> np.ndarray:
+    """Return the means of the loss at single letters; others may be forbidden to some symbol."""
+    if structure.forbids:
+        return p @ structure.block(None, letters)
+    return structure.weighted_sum(p)[letters]
+
+
+def _programme(objective: np.ndarray, limited: list[np.ndarray], bounds: np.ndarray, sums: Any) -> Any:
+    """Return what HiGHS says of: minimise objective.x such that limited.x <= bounds and sums.x = 1, x >= 0.
+
+    A mixture is rounded, and would end above a bound by a digit of its last place as often as below. So bounds are
+    lowered by some such digits first, which a bound at the least value may not leave room for.
+    """
+    from scipy.optimize import linprog
+
+    upper = np.array(limited) if limited else None
+    for lowered in (16 * EPS, 0.0):
+        answer = linprog(
+            objective,
+            A_ub=upper,
+            b_ub=bounds - lowered * np.abs(bounds) if limited else None,
+            A_eq=sums,
+            b_eq=np.ones(sums.shape[0]),
+            bounds=(0, None),
+            method="highs",
+        )
+        if answer.status == 0:
+            break
+    return answer
+
+
+def _blocks(counted: Sequence[tuple[float, LossStructure]]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield a weighted sum of losses, some rows at a time."""
+    for rows in row_blocks(counted[0][1].shape):
+        yield rows, sum(weight * structure.block(rows) for weight, structure in counted)  # type: ignore[misc]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve.certificates import Certificate
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
-from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, least_loss, limited_task
+from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, is_below_least, least_loss, limited_task
 from rdcsolve.solvers.loop import Progress, Settings, Start, run
 
 _BUDGET_ROUNDING = 1e-13  # what a rate may exceed its limit by, relatively
@@ -24,11 +27,13 @@ def minimise_rate(problem: Problem, settings: Settings, start: Result | None) ->
         result = _descend(fixed_task(problem), settings, start)
     else:
         result = rate_under(problem, problem.bounds, settings, start)
-    beyond = beyond_budget(problem, settings, result.rate_lower, result.rate_upper)
+    beyond = beyond_budget(problem, settings, result.rate_lower, result.rate_upper, result.certificate)
     return result if beyond is None else beyond
 
 
-def beyond_budget(problem: Problem, settings: Settings, lower: float, upper: float) -> Result | None:
+def beyond_budget(
+    problem: Problem, settings: Settings, lower: float, upper: float, certificate: Certificate | None = None
+) -> Result | None:
     """Return the result of a limit on the rate beside its minimum that is not known to be met, or None.
 
     Parameters
@@ -38,13 +43,15 @@ def beyond_budget(problem: Problem, settings: Settings, lower: float, upper: flo
     settings : Settings
     lower, upper : float
         The proved lower bound on the least rate, and the rate of the best channel found; nats.
+    certificate : Certificate, optional
+        What proves the lower bound.
     """
     budget = problem.rate_bound
     if budget is None or not upper > budget + _BUDGET_ROUNDING * (1 + budget):
         return None
     if lower > budget:
         message = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {budget:.10g}"
-        return infeasible(problem, settings, {"rate": lower}, message)
+        return infeasible(problem, settings, {"rate": lower}, message, certificate)
     message = (
         f"no channel found meets the rate limit {budget:.10g}, and none is excluded: the least rate is proved to be at "
         f"least {lower:.10g} nat, and {upper:.10g} is attained"
@@ -70,7 +77,10 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
     least = {
         name: least_loss(problem, m) for m, name in enumerate(problem.loss_names) if math.isfinite(problem.bounds[m])
     }
-    broken = [name for m, name in enumerate(problem.loss_names) if name in least and _below(problem, m, least[name])]
+    bounds = problem.bounds.tolist()
+    broken = [
+        name for m, name in enumerate(problem.loss_names) if name in least and is_below_least(problem, m, bounds[m])
+    ]
     if broken:
         name = broken[0]
         bound = problem.bounds[problem.loss_names.index(name)]
@@ -92,11 +102,6 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
                 f"the best channel exceeds some bound by a factor of {room.least:.6g} above the least values",
             )
     return task
-
-
-def _below(problem: Problem, m: int, least: float) -> bool:
-    """Return whether the bound is below the least value by more than the rounding of that value."""
-    return bool(problem.bounds[m] < least - 1e-14 * abs(least))
 
 
 def _start_of(task: ReducedProblem, start: Result | None) -> Start | None:
@@ -131,46 +136,37 @@ def _result(task: ReducedProblem, settings: Settings, progress: Progress, assemb
     if made is None or (progress.dual is None and problem.multipliers is not None):
         return _nothing(problem, settings, progress)
     # u = 0 proves that no rate is negative, where nothing better is known
-    trivial = recovery.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
-    found = trivial if progress.dual is None else recovery.dual(task, progress.dual)
+    found = recovery.nothing(problem) if progress.dual is None else recovery.dual(task, progress.dual)
     if problem.multipliers is None and not found.lower > 0:
-        found = trivial
-    fixed = problem.multipliers is not None
-    value = made.rate + (float(problem.multipliers @ made.means) if problem.multipliers is not None else 0.0)
+        found = recovery.nothing(problem)
+    goal = problem.goal
+    value = goal.value(made.rate, made.means)
     upper = value + 1e-14 * (1 + abs(value))
-    lower = found.lower if fixed else max(found.lower, 0.0)
-    gap = upper - lower
-    status = progress.status
-    message = progress.message
-    if gap <= settings.tolerance:
-        status = Status.OPTIMAL
-    elif gap <= settings.tolerance + recovery.resolution(task, found, value):
-        status = Status.ALMOST_OPTIMAL
+    lower = found.lower if problem.multipliers is not None else max(found.lower, 0.0)
+    status, message = progress.status, progress.message
+    if not goal.within(lower, upper, settings.tolerance) and goal.within(
+        lower, upper, settings.tolerance + recovery.resolution(found, value)
+    ):
         message = "the gap is what rounding costs at this size of the objective or the multipliers; the bounds hold"
-    elif status in (Status.STALLED, Status.NUMERICAL_ERROR, Status.OPTIMAL):
-        if gap <= math.sqrt(settings.tolerance):
-            status = Status.ALMOST_OPTIMAL
-        elif status is Status.OPTIMAL:
-            status = Status.STALLED
     rate_lower = lower
     if problem.multipliers is not None:  # what the plane says about channels with these very losses
         rate_lower = max(lower - float(problem.multipliers @ made.means), 0.0)
     shown = np.where(np.isfinite(problem.bounds), problem.bounds, made.means)
     return Result(
-        status=status,
+        status=judged(status, goal, lower, upper, settings.tolerance),
         proof=Proof.CERTIFIED,
         objective=problem.objective,
         objective_lower=lower,
         objective_upper=upper,
         rate_lower=rate_lower,
-        rate_upper=made.rate if fixed else upper,
+        rate_upper=made.rate if problem.multipliers is not None else upper,
         losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
-        multipliers=dict(zip(problem.loss_names, map(float, found.multipliers), strict=True)),
+        multipliers=dict(zip(problem.loss_names, map(float, found.point.multipliers), strict=True)),
         channel=made.channel,
         letters=made.letters,
         q=made.q,
-        d_tilted=found.u - float(found.multipliers @ shown),
-        certificate=recovery.certificate(problem, found, made, lower, upper),
+        d_tilted=found.point.u - float(found.point.multipliers @ shown),
+        certificate=recovery.certificate(problem, found.point, made, lower, upper),
         fingerprint=problem.fingerprint(),
         method=settings.solver.name,
         steps=len(progress.history),
@@ -182,18 +178,18 @@ def _result(task: ReducedProblem, settings: Settings, progress: Progress, assemb
 
 def _last_resort(task: ReducedProblem) -> recovery.Primal | None:
     """Return a channel that meets the limits where the solver found none: its rate is a bound, if a poor one."""
-    channel = feasible_channel(task) if task.free.any() else None
-    if channel is None:
+    found = feasible_channel(task) if task.free.any() else None
+    if found is None:
         return None
     problem = task.problem
-    made = recovery.complete(problem, np.arange(problem.n_letters), channel, task.letters.symbols)
+    made = recovery.complete(problem, *found, task.letters.symbols)
     return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
 
 
 def zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:
     """Return rate zero: one output distribution meets every limit, and u = 0 proves the rest."""
     made = recovery.constant(problem, letters, masses)
-    found = recovery.Dual(np.zeros(problem.n_x), np.zeros(len(problem.losses)), 0.0)
+    found = recovery.nothing(problem)
     return Result(
         status=Status.OPTIMAL,
         proof=Proof.CERTIFIED,
@@ -208,26 +204,43 @@ def zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses:
         letters=made.letters,
         q=made.q,
         d_tilted=np.zeros(problem.n_x),
-        certificate=recovery.certificate(problem, found, made, 0.0, 0.0),
+        certificate=recovery.certificate(problem, found.point, made, 0.0, 0.0),
         fingerprint=problem.fingerprint(),
         method="constant output",
         seconds=time.perf_counter() - settings.began,
     )
 
 
-def infeasible(problem: Problem, settings: Settings, minimum: dict[str, float], message: str) -> Result:
-    """Return the result of a problem that no channel solves."""
-    return empty(problem, settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, minimum)
+def infeasible(
+    problem: Problem,
+    settings: Settings,
+    minimum: dict[str, float],
+    message: str,
+    certificate: Certificate | None = None,
+) -> Result:
+    """Return the result of a problem that no channel solves; the certificate puts every rate out of reach."""
+    answer = empty(problem, settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, minimum)
+    if certificate is None:
+        return answer
+    return replace(answer, certificate=without_channel(certificate))
+
+
+def without_channel(certificate: Certificate) -> Certificate:
+    """Return what a certificate proves from below alone: that no channel has a smaller rate."""
+    n_x = certificate.u.size
+    nobody, nothing = np.empty(0, dtype=np.intp), np.empty((n_x, 0))
+    return replace(certificate, objective="rate", upper=math.nan, letters=nobody, channel=nothing)
 
 
 def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result:
     lower = progress.lower() if math.isfinite(progress.lower()) else math.nan
-    if problem.objective == "rate":
+    if is_rate(problem.objective):
         lower = max(lower, 0.0) if math.isfinite(lower) else 0.0
     return empty(problem, settings, progress.status, Proof.NONE, progress.message, lower, {}, tuple(progress.history))
 
 
 def empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
+    """Return the result of a solver that found no channel."""
     unknown = dict.fromkeys(problem.loss_names, math.nan)
     upper = lower if math.isinf(lower) else math.nan
     return Result(
@@ -236,8 +249,8 @@ def empty(problem, settings, status, proof, message, lower, minimum, history=())
         objective=problem.objective,
         objective_lower=lower,
         objective_upper=upper,
-        rate_lower=lower if problem.objective == "rate" else math.nan,
-        rate_upper=upper if problem.objective == "rate" else math.nan,
+        rate_lower=lower if is_rate(problem.objective) else math.nan,
+        rate_upper=upper if is_rate(problem.objective) else math.nan,
         losses=unknown,
         multipliers=dict(unknown),
         channel=np.empty((problem.n_x, 0)),

@@ -12,12 +12,13 @@ beside q makes c + z = 1 linear at fixed multipliers, so the dual point soon is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from rdcsolve.kernels import DenseKernel
+from rdcsolve.kernels import Kernel, make_kernel
 from rdcsolve.solvers.loop import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
@@ -37,7 +38,7 @@ class Restricted:
     """
 
     p: np.ndarray
-    losses: tuple[np.ndarray, ...]
+    losses: Sequence[Any]
     forbidden: np.ndarray | None
     free: np.ndarray
     bounds: np.ndarray
@@ -53,7 +54,7 @@ class Point:
     z: np.ndarray
     multipliers: np.ndarray
     slacks: np.ndarray
-    kernel: DenseKernel
+    kernel: Kernel
     lower: float
     value: float
 
@@ -71,7 +72,7 @@ def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: fl
     mu : float, optional
         Complementarity to start from, by default the gap of `q` shared out among the letters.
     """
-    kernel = DenseKernel(data.losses, multipliers, data.forbidden)
+    kernel = make_kernel(data.losses, multipliers, data.forbidden)
     free = np.flatnonzero(data.free)
     v = 1 / kernel.matvec(q)
     c = kernel.rmatvec(data.p * v)
@@ -87,14 +88,14 @@ def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: fl
         q, v, z, multipliers, slacks, changed = system.advance()
         if changed:
             log_v = np.log(v) - kernel.log_scale
-            kernel = DenseKernel(data.losses, multipliers, data.forbidden)
+            kernel = make_kernel(data.losses, multipliers, data.forbidden)
             v = np.exp(np.clip(log_v + kernel.log_scale, -_LARGEST_LOG_V, _LARGEST_LOG_V))
 
 
 def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-untyped-def]
     """Return the limits' own slacks, raised to what centrality asks for where the limit is active."""
     weights = data.p / kernel.matvec(q)
-    means = np.array([weights @ ((kernel.matrix * data.losses[m]) @ q) for m in free])
+    means = np.array([weights @ kernel.loss_matvec(m, q) for m in free])
     room = data.bounds[free] - means
     return np.maximum(
         np.maximum(room, np.minimum(mu / multipliers[free], data.bounds[free])), 1e-12 * data.bounds[free]
@@ -112,9 +113,7 @@ class _System:
         self.c = kernel.rmatvec(data.p * v)
         self.residual_t = 1 - v * self.t
         self.residual_c = 1 - self.c - z
-        # one product per limited loss serves the residuals here and the derivatives later
-        self.weighted = [kernel.matrix * data.losses[m] for m in free]
-        self.loss_t = np.array([matrix @ q for matrix in self.weighted]).reshape(free.size, self.t.size).T
+        self.loss_t = np.array([kernel.loss_matvec(m, q) for m in free]).reshape(free.size, self.t.size).T
         self.complementarity = float(q @ z + self.lam @ slacks)
         if not np.isfinite(self.complementarity + self.t.sum() + self.c.sum()):
             raise NumericalBreakdown("the interior-point iterates are no longer finite")
@@ -155,35 +154,30 @@ class _System:
         p, q, v, t, z = self.data.p, self.q, self.v, self.t, self.z
         weights = p * v / t
         self.active = np.arange(q.size)
-        matrix = self.kernel.matrix
+        self.sub: Kernel | _Columns = self.kernel  # of the active letters
         if q.size > _MANY_LETTERS:
             # H_aa q/z << 1 says that z/q rules the letter's own equation: its dq follows from the others' dv. On
             # large alphabets most letters are such, and the matrix shrinks to those that matter.
             moving = np.flatnonzero(q / z * self.kernel.rmatvec(weights) > _ACTIVE)
             if moving.size < _WORTHWHILE * q.size:
-                self.active, matrix = moving, self.kernel.columns(moving)
-        self.columns = matrix
+                self.active, self.sub = moving, _Columns(self.kernel.columns(moving))
         # (H + Z/Q) is scaled to S H S + I with S = sqrt(q/z): its eigenvalues start at one, so it can be
         # factorised although z/q spans many decades.
         self.scaling = np.sqrt(q[self.active] / z[self.active])
-        root = matrix * np.sqrt(weights)[:, None]
-        root *= self.scaling
-        self.factor = _factorise(root)
+        self.factor = _factorise(self.sub, weights, self.scaling)
         if self.free.size:
             self._couple()
 
     def _couple(self) -> None:
-        """Derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
+        """Set the derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
         p, q, v, t = self.data.p, self.q, self.v, self.t
         pv = p * v
-        weighted = self.weighted
-        self.loss_c = np.stack([pv @ matrix for matrix in weighted], axis=1)
-        raw = [
-            [pv @ (np.einsum("ia,ia,a->i", matrix, self.data.losses[m], q)) for m in self.free] for matrix in weighted
-        ]
+        kernel, free = self.kernel, self.free.tolist()
+        self.loss_c = np.stack([kernel.loss_rmatvec(m, pv) for m in free], axis=1)
+        raw = [[pv @ kernel.second(m, other, q) for other in free] for m in free]
         relative = self.loss_t * (pv / t)[:, None]
         self.residual_loss = self.data.bounds[self.free] - pv @ self.loss_t - self.slacks
-        self.coupling = self.loss_c[self.active] - self.columns.T @ relative
+        self.coupling = self.loss_c[self.active] - np.stack([self.sub.rmatvec(w) for w in relative.T], axis=1)
         curvature = np.array(raw) - relative.T @ self.loss_t
         self.reduced = self._inverse(self.coupling)
         self.schur = curvature + np.diag(self.slacks / self.lam) + self.coupling.T @ self.reduced
@@ -198,7 +192,7 @@ class _System:
         """Return dq, dv, dz, dmultipliers, dslacks for the given right-hand sides."""
         p, q, v, t, z, lam, s = self.data.p, self.q, self.v, self.t, self.z, self.lam, self.slacks
         over_t, on = p * residual_t / t, self.active
-        right = over_t @ self.columns + residual_z[on] / q[on] - self.residual_c[on]
+        right = self.sub.rmatvec(over_t) + residual_z[on] / q[on] - self.residual_c[on]
         dq = self._inverse(right)
         dl = np.zeros(lam.size)
         moved = np.zeros(t.size)
@@ -210,7 +204,7 @@ class _System:
                 raise NumericalBreakdown("the limits' own Newton matrix is singular") from None
             dq = dq - self.reduced @ dl
             moved = self.loss_t @ dl
-        dv = (residual_t - v * (self.columns @ dq - moved)) / t
+        dv = (residual_t - v * (self.sub.matvec(dq) - moved)) / t
         if on.size == q.size:
             dz = (residual_z - z * dq) / q
         else:
@@ -247,17 +241,45 @@ def _reach(values: np.ndarray, step: np.ndarray) -> float:
     return -1 / steepest if steepest < 0 else np.inf
 
 
-def _factorise(root: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the Cholesky factor of root'root + I, through QR where forming the product loses it."""
+class _Columns:
+    """Some columns of a kernel: what the Newton matrix of the active letters asks for."""
+
+    def __init__(self, columns: np.ndarray) -> None:
+        self._columns = columns
+
+    def columns(self) -> np.ndarray:
+        """Return the columns, shape (n, k)."""
+        return self._columns
+
+    def matvec(self, q: np.ndarray) -> np.ndarray:
+        """Return their product with q, shape (n,)."""
+        return self._columns @ q
+
+    def rmatvec(self, weights: np.ndarray) -> np.ndarray:
+        """Return their products with weights, shape (k,)."""
+        return weights @ self._columns
+
+    def gram(self, weights: np.ndarray) -> np.ndarray:
+        """Return columns' diag(weights) columns, shape (k, k)."""
+        root = self._columns * np.sqrt(weights)[:, None]
+        return root.T @ root
+
+
+def _factorise(kernel: Kernel | _Columns, weights: np.ndarray, scaling: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the Cholesky factor of S K' W K S + I, through QR where forming the product loses it."""
     from scipy.linalg import LinAlgError, cho_factor, qr
 
-    matrix = root.T @ root
+    with np.errstate(over="ignore", invalid="ignore"):  # looked for below
+        matrix = kernel.gram(weights)
+        matrix *= scaling[:, None]
+        matrix *= scaling
     matrix.flat[:: matrix.shape[0] + 1] += 1
     if not np.isfinite(np.trace(matrix)):  # squares of every entry: LAPACK would return a factor of NaN, silently
         raise NumericalBreakdown("the Newton matrix is not finite")
     try:
         factor, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError:
+        root = kernel.columns() * np.sqrt(weights)[:, None] * scaling
         stacked = np.vstack([root, np.eye(root.shape[1])])
         return qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
     return factor, lower

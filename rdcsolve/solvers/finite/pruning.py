@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from rdcsolve.information import conditional_entropy
+from rdcsolve.letters.choice import space_of
 from rdcsolve.problems import Problem
+from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.best_channel import best_channel
-from rdcsolve.solvers.finite.recovery import posteriors
 from rdcsolve.solvers.finite.reduction import ReducedProblem, limited_task
 
 _SHARES = tuple(10.0**-k for k in range(2, 13))  # of the largest output mass: the first at which nothing is lost
@@ -38,10 +39,8 @@ def pruned(result: Result, problem: Problem, tolerance: float) -> Result:
     """
     if result.certificate is None or result.letters.size < 2 or not result.q.max() > 0:
         return result
-    listed = problem
-    if not problem.is_finite:
-        places = result.letters if problem.free is None else result.reproduction
-        listed = problem.listed(places, result.decisions)
+    space = space_of(problem)
+    listed = problem if problem.is_finite else space.listed(space.letters_of(result))
     allowance = _SPARED * tolerance
     if result.gap <= tolerance:
         allowance = min(allowance, tolerance - result.gap)
@@ -62,7 +61,12 @@ def pruned(result: Result, problem: Problem, tolerance: float) -> Result:
         last = kept.size
         made = _remade(task, letters[kept], result.q[kept], multipliers)
         if made is not None and (made.means <= allowed).all() and made.rate <= result.rate_upper + allowance:
-            return _with(result, problem, made, kept[np.searchsorted(letters[kept], made.letters)])
+            made_smaller = _with(result, problem, made, kept[np.searchsorted(letters[kept], made.letters)])
+            checked = confirmed(made_smaller, problem, tolerance)
+            if (
+                checked.proof is result.proof
+            ):  # a channel at a limit may miss it by a rounding that the whole one has not
+                return checked
     return result
 
 
@@ -81,13 +85,11 @@ def _remade(
 
 def _with(result: Result, problem: Problem, made: recovery.Primal, kept: np.ndarray) -> Result:
     """Return the result with another channel, into those of its letters that are kept."""
-    channel, losses = made.channel, dict(zip(problem.loss_names, made.means.tolist(), strict=True))
-    joint = (channel * problem.p_x[:, None]).T
-    decisions = tuple(posteriors(joint, label.conditional) for label in problem.label_entropies)
-    letters, reproduction = result.letters[kept], result.reproduction
-    if problem.free is not None:
-        letters, reproduction = np.arange(kept.size), problem.free.means(joint.T)
-        losses[problem.free.name] = float((joint.T * problem.free.matrix(reproduction)).sum())
+    channel = made.channel
+    space = space_of(problem)
+    letters = space.posterior(space.letters_of(result).take(kept), channel * problem.p_x[:, None])
+    shown = space.shown(letters, channel)
+    losses = dict(zip(problem.loss_names, made.means.tolist(), strict=True)) | shown.losses
     losses |= {
         label.name: conditional_entropy(problem.p_x, label.conditional, channel) for label in problem.label_entropies
     }
@@ -96,12 +98,12 @@ def _with(result: Result, problem: Problem, made: recovery.Primal, kept: np.ndar
     return replace(
         result,
         channel=channel,
-        letters=letters,
+        letters=shown.indices,
         q=made.q,
-        decisions=decisions,
-        reproduction=reproduction,
+        decisions=letters.decisions,
+        reproduction=shown.reproduction,
         losses=losses,
         rate_upper=upper,
         objective_upper=upper,
-        certificate=replace(result.certificate, channel=channel, letters=letters, upper=upper),
+        certificate=replace(result.certificate, channel=channel, letters=shown.indices, upper=upper),
     )

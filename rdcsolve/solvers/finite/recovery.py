@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rdcsolve.certificates import Certificate
+from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import mutual_information
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
+from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Iterate, Progress
@@ -19,6 +22,8 @@ _EPS = float(np.finfo(float).eps)
 _SMALLEST_SHARE = 1e-13  # of the largest output mass: letters below it change the rate by less than rounding
 _IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a limit that is not active
 _IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
+_STEEPNESSES = (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 1e3, 1e6)  # of multipliers that stand for a mask
+_WORTH = 1e-13  # nats: what a steeper multiplier has to save
 _INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
 
 
@@ -26,18 +31,18 @@ class Primal(NamedTuple):
     """A channel that meets the limits: letters (k,), channel (n_x, k), output masses (k,), rate, mean losses (M,)."""
 
     letters: np.ndarray
-    channel: np.ndarray
+    channel: Any  # an array, or a Channel where that would be large
     q: np.ndarray
     rate: float
     means: np.ndarray
 
 
 class Dual(NamedTuple):
-    """u (n_x,) with prices at most one, multipliers (M,), and p.u minus what the task's limits charge, nats."""
+    """A dual point with prices at most one, the bound that it proves, and what the rounding of that bound may be."""
 
-    u: np.ndarray
-    multipliers: np.ndarray
+    point: DualPoint
     lower: float
+    rounding: float
 
 
 def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
@@ -49,6 +54,8 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
         if forbidden is not None and forbidden.all(axis=1).any():
             continue
         letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
+        if not task.letters.is_stored and 8 * task.p.size * letters.size > DENSE_CHANNEL_BYTES:
+            return _on_demand(task, letters, q, iterate.multipliers)
         tilted = best_channel(task, letters, q, iterate.multipliers, inside(task))
         if tilted.met:
             order = np.argsort(letters)
@@ -56,12 +63,24 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
     return None
 
 
+def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Primal | None:
+    """Return the best channel with these output masses without ever storing it, or None if it misses a limit."""
+    masses = np.zeros(task.letters.n_letters)
+    masses[letters] = q
+    tilted = best_channel(task, np.arange(masses.size), masses, multipliers, inside(task))
+    if not tilted.met:
+        return None
+    problem, order = task.problem, np.argsort(letters)
+    full = np.zeros(len(problem.losses))
+    full[list(task.relevant)] = tilted.multipliers
+    channel = Channel(problem, letters[order], q[order], full)
+    means = np.array([channel.mean_loss(m) for m in range(len(problem.linear_losses))])
+    return Primal(channel.letters, channel, channel.output_law(), channel.rate(), means)
+
+
 def inside(task: ReducedProblem) -> np.ndarray:
     """Return the shifted bounds, a little less than they are, so that rounding cannot break a channel at them."""
-    offsets = np.array([float(task.p @ np.abs(shift)) for shift in task.letters.shifts])
-    room = np.where(task.free, task.bounds, 0.0)
-    inset = np.minimum(_INSIDE * room + 8 * _EPS * offsets, 0.1 * room)
-    return np.where(task.free, task.bounds - inset, np.inf)
+    return np.where(task.free, task.bounds * (1 - _INSIDE), np.inf)
 
 
 def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
@@ -80,14 +99,36 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
             full = np.where(sums > 0, allowed / np.where(sums > 0, sums, 1.0), full)
         full[symbols] = channel
         channel = full
-    means = np.array([_mean(problem.p_x, channel, loss.matrix[:, letters]) for loss in problem.linear_losses])
+    means = np.array(
+        [
+            mean_loss(problem.p_x, channel, loss.block(None, letters), problem.row_minima(m))
+            for m, loss in enumerate(problem.linear_losses)
+        ]
+    )
     return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
 
 
-def _mean(p_x: np.ndarray, channel: np.ndarray, matrix: np.ndarray) -> float:
-    if np.isinf(matrix).any():
-        matrix = np.where(np.isinf(matrix), 0.0, matrix)  # no mass there: 0 * inf is 0
-    return float(p_x @ np.einsum("ia,ia->i", channel, matrix))
+def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray, lowest: np.ndarray) -> float:
+    """Return the mean loss of a channel, whose rows sum to one: rounded once beside what exceeds the minima.
+
+    So a channel inside a limit by more than the rounding of its own small losses is never told to exceed it, however
+    large a constant part all losses have.
+
+    Parameters
+    ----------
+    p_x : numpy.ndarray
+        Shape (n,).
+    channel, losses : numpy.ndarray
+        Shape (n, k); no mass where a loss is infinite.
+    lowest : numpy.ndarray
+        Shape (n,): what no loss of a symbol of positive mass is below.
+    """
+    above = losses - lowest[:, None] if lowest.any() else losses
+    with np.errstate(invalid="ignore"):
+        excess = np.einsum("ia,ia->i", channel, above)
+    if not np.isfinite(excess).all():  # no mass there: 0 * inf is 0
+        excess = np.einsum("ia,ia->i", channel, np.where(np.isinf(above), 0.0, above))
+    return mean_excess(p_x, lowest, 0.0, excess)
 
 
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
@@ -96,39 +137,40 @@ def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Prima
     return complete(problem, letters, np.tile(masses, (symbols.size, 1)), symbols)
 
 
+def nothing(problem: Problem) -> Dual:
+    """Return what is known without any work: no rate is negative."""
+    return Dual(DualPoint.zero(problem), 0.0, 0.0)
+
+
 def dual(task: ReducedProblem, iterate: Iterate) -> Dual:
     """Return the iterate's dual point in the problem's own terms."""
     problem, space = task.problem, task.letters
     log_v, relative = iterate.log_v, iterate.multipliers
-    lower = iterate.lower
-    masked = [row for row in range(len(task.relevant)) if _is_masked(task, row)]
-    if not masked:
-        relative, lower = _without_idle(task, log_v, relative, lower)
-    charge = task.charge(relative)
-    if masked:
-        space, log_v, relative, lower, charge = _unmask(task, log_v, relative, masked)
     # prices are at most exp(excess): taking it off u makes them at most one
-    excess = float(task.p @ log_v) - charge - lower
-    multipliers = np.zeros(len(problem.losses))
-    multipliers[list(task.relevant)] = relative
-    u = np.zeros(problem.n_x)
-    u[space.symbols] = log_v - excess + relative @ space.shifts
-    charged = [m for row, m in enumerate(task.relevant) if task.free[row] or row in masked]
-    bounds = problem.p_x @ u - sum(multipliers[m] * _bound(task, m) for m in charged)
-    return Dual(u, multipliers, float(bounds) - rounding(u, multipliers, task))
+    excess = float(task.p @ log_v) - task.charge(relative) - iterate.lower
+    masked = [row for row in range(len(task.relevant)) if _is_masked(task, row)]
+    if masked:
+        space, log_v, relative, excess = _unmask(task, log_v, relative, masked)
+    else:
+        relative, excess = _without_idle(task, log_v, relative, excess)
+    multipliers, shifts = np.zeros(len(problem.losses)), np.zeros((len(problem.losses), task.p.size))
+    multipliers[list(task.relevant)], shifts[list(task.relevant)] = relative, space.shifts
+    point = DualPoint.shifted(problem, space.symbols, log_v - excess, multipliers, shifts)
+    error = rounding(log_v, task.charge(relative))
+    return Dual(point, point.bound(problem) - error, error)
 
 
 def _without_idle(
-    task: ReducedProblem, log_v: np.ndarray, multipliers: np.ndarray, lower: float
+    task: ReducedProblem, log_v: np.ndarray, multipliers: np.ndarray, excess: float
 ) -> tuple[np.ndarray, float]:
-    """Return multipliers with zeros at limits that cost nothing, and the bound: interior points leave a trace there."""
+    """Return multipliers with zeros at limits that cost nothing, and log C: interior points leave a trace there."""
     idle = task.free & (multipliers * np.where(task.free, task.bounds, 1.0) < _IDLE)
     if not idle.any() or not (multipliers[idle] > 0).any():
-        return multipliers, lower
+        return multipliers, excess
     without = np.where(idle, 0.0, multipliers)
-    priced = task.letters.price(log_v, without)
-    bound = float(task.p @ log_v) - task.charge(without) - math.log(priced.maximum)
-    return (without, bound) if bound >= lower - _IDLE_COST else (multipliers, lower)
+    largest = math.log(task.letters.price(log_v, without).maximum)
+    saved = task.charge(multipliers) - task.charge(without)
+    return (without, largest) if saved - (largest - excess) >= -_IDLE_COST else (multipliers, excess)
 
 
 def _is_masked(task: ReducedProblem, row: int) -> bool:
@@ -136,55 +178,69 @@ def _is_masked(task: ReducedProblem, row: int) -> bool:
     return task.problem.multipliers is None and limited and not task.free[row]
 
 
-def _bound(task: ReducedProblem, m: int) -> float:
-    row = task.relevant.index(m)
-    offset = float(task.p @ task.letters.shifts[row])
-    return offset + (float(task.bounds[row]) if task.free[row] else 0.0)
-
-
-def _unmask(  # type: ignore[no-untyped-def]
+def _unmask(
     task: ReducedProblem, log_v: np.ndarray, relative: np.ndarray, masked: list[int]
-):
-    """Return letters without the mask, log_v and multipliers that do without it, and the bound they prove.
+) -> tuple[FiniteLetters, np.ndarray, np.ndarray, float]:
+    """Return letters without the mask, log_v and multipliers that do without it, and log C.
 
-    A multiplier so large that exp(-lambda.L) vanishes in rounding at every masked pair stands for the mask.
+    A multiplier so large that exp(-lambda.L) vanishes in rounding at every masked pair stands for the mask. A bound
+    that is above the least value by a rounding charges that multiplier for it: of a few multipliers the best is taken.
     """
     space = FiniteLetters(task.problem, list(task.relevant))
-    relative = relative.copy()
     change = task.letters.shifts - space.shifts  # the mask raised the minima of the other losses
     log_v = log_v + relative @ change
-    for row in masked:
-        above = space.losses[row][space.losses[row] > 1e-15 * max(float(space.losses[row].max()), 1e-300)]
-        if above.size:
-            steepness = (max(float(log_v.max()), 0.0) + 40.0) / float(above.min())
-            # A multiplier beyond this would lose more in the rounding of lambda.b than the mask is worth.
-            relative[row] = min(steepness, 1e7 / float(above.max()))
-    priced = space.price(log_v, relative)
-    charge = task.charge(relative) + float(relative[task.free] @ (change[task.free] @ task.p))
-    return space, log_v, relative, float(task.p @ log_v) - charge - math.log(priced.maximum), charge
+    room = {row: _room(task.problem, space, row, task.relevant[row]) for row in masked}
+    best: tuple[float, np.ndarray, float] | None = None
+    for share in _STEEPNESSES:
+        trial = relative.copy()
+        for row in masked:
+            above = space.losses[row][space.losses[row] > 1e-15 * max(float(space.losses[row].max()), 1e-300)]
+            if above.size:
+                trial[row] = share * (max(float(log_v.max()), 0.0) + 40.0) / float(above.min())
+        dearest = space.price(log_v, trial).maximum
+        if not 0 < dearest < math.inf:
+            continue
+        largest = math.log(dearest)
+        lost = largest + sum(float(trial[row]) * abs(room[row]) for row in masked)
+        if best is None or lost < best[0] - _WORTH:  # the smallest that does: large ones make other prices steep
+            best = lost, trial, largest
+    if best is None:  # no share leaves a price in range: without multipliers the trivial bound follows
+        return space, np.zeros(log_v.shape), np.zeros(relative.shape), 0.0
+    return space, log_v, best[1], best[2]
 
 
-def rounding(u: np.ndarray, multipliers: np.ndarray, task: ReducedProblem) -> float:
-    """Return an allowance for the rounding of p.u - lambda.b - log max c: the claim is lowered by it.
+def _room(problem: Problem, space: FiniteLetters, row: int, m: int) -> float:
+    """Return how far a bound is above the least value of its loss, computed exactly."""
+    return -mean_excess(space.p, space.shifts[row], float(problem.bounds[m]))
 
-    Exponents of terms that matter are below twice the largest |u| plus 50 in size, and each is computed to a few
-    units in the last place; so is the price, a sum of positive terms.
+
+def rounding(log_v: np.ndarray, charged: float) -> float:
+    """Return an allowance for the rounding of p.u - lambda.b - log C, nats: solvers aim that much further.
+
+    Exponents of terms that matter are below twice the largest |log v| plus 50 in size, and each is computed to a few
+    units in the last place; so is the price, a sum of positive terms. What is claimed in the end is the check's word.
     """
-    charged = sum(multipliers[m] * abs(_bound(task, m)) for m in task.relevant if multipliers[m])
-    largest = float(np.abs(u).max(initial=0.0))
-    return _EPS * (8 * largest + 400 + 8 * float(task.problem.p_x @ np.abs(u)) + 8 * float(charged))
+    return _EPS * (16 * float(np.abs(log_v).max(initial=0.0)) + 400 + 8 * abs(charged))
 
 
-def certificate(problem: Problem, found: Dual, made: Primal, lower: float, upper: float) -> Certificate:
-    """Return the certificate of a result with these bounds."""
+def certificate(problem: Problem, point: DualPoint, made: Primal, lower: float, upper: float) -> Certificate:
+    """Return the certificate of a dual point and a channel, with these claims."""
     return Certificate(
-        problem.objective, found.u, found.multipliers, made.letters, made.channel, lower, upper, problem.fingerprint()
+        objective=problem.objective,
+        u=point.u,
+        u_rest=point.rest,
+        multipliers=point.multipliers,
+        letters=made.letters,
+        channel=made.channel,
+        lower=lower,
+        upper=upper,
+        fingerprint=problem.fingerprint(),
     )
 
 
-def resolution(task: ReducedProblem, found: Dual, value: float) -> float:
+def resolution(found: Dual, value: float) -> float:
     """Return what the rounding allowances of both bounds come to: no gap can be shown to be smaller."""
-    return 2 * rounding(found.u, found.multipliers, task) + 64 * _EPS * abs(value)
+    return 2 * found.rounding + 64 * _EPS * abs(value)
 
 
 class Assembler:
@@ -208,12 +264,5 @@ class Assembler:
         if made is None:
             return math.inf
         task, found = self.task, dual(self.task, progress.dual)
-        charged = float(found.multipliers @ made.means) if task.problem.multipliers is not None else 0.0
-        value = made.rate + charged
-        return value - found.lower - resolution(task, found, value)
-
-
-def posteriors(joint: np.ndarray, conditional: np.ndarray) -> np.ndarray:
-    """Return p(s | a) from the joint masses of letters and symbols, (k, n_x), and p(s | x)."""
-    both = joint @ conditional
-    return both / both.sum(axis=1, keepdims=True)
+        value = task.problem.goal.value(made.rate, made.means)
+        return value - found.lower - resolution(found, value)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
+from rdcsolve.problems.exact_sums import mean_excess
+
+_NOTHING = 1e-16  # of a loss's spread
+_STATED = 1e-14  # of the least value: what a bound that somebody has computed at it may be off by
+_SMALL = 1e-12  # of the spread: a distance that changes no rate by more than 1e-10
+_TIE = 1e-15  # of a symbol's least loss: losses closer to it count as equal
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,11 @@ class ReducedProblem:
     def charge(self, multipliers: np.ndarray) -> float:
         """Return lambda.b over the limited losses: what the limits take off the dual bound."""
         return float(multipliers[self.free] @ self.bounds[self.free])
+
+    @cached_property
+    def least_means(self) -> np.ndarray:
+        """Least means of the losses, which the letters' shifts took off; shape (R,)."""
+        return np.array([mean_excess(self.p, shift) for shift in self.letters.shifts])
 
     def first_multipliers(self) -> np.ndarray:
         """Return the given multipliers, and one nat per bound for a limited loss, shape (R,)."""
@@ -82,13 +94,14 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
             if m in masked:
                 continue
             minima = _row_minima(problem, m, mask)
-            room = float(bounds[m]) - float(problem.p_x @ minima)
-            negligible = _negligible(problem, m, float(problem.p_x @ minima))
-            if room < -negligible:
+            if not np.isfinite(minima).all():
                 return None
-            if room <= negligible:
-                matrix = problem.linear_losses[m].matrix
-                above = matrix > minima[:, None] + 1e-15 * np.abs(minima)[:, None]
+            room = -mean_excess(problem.p_x, minima, float(bounds[m]))
+            allowed = negligible(problem, m)
+            if room < -allowed:
+                return None
+            if room <= allowed:
+                above = _above(problem, m, minima)
                 mask = above if mask is None else mask | above
                 masked.add(m)
                 waiting = True
@@ -98,26 +111,43 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     free = np.zeros(len(relevant), dtype=bool)
     for row, m in enumerate(relevant):
         if m in limited and m not in masked:
-            shifted[row] = bounds[m] - float(letters.p @ letters.shifts[row])
+            shifted[row] = -mean_excess(letters.p, letters.shifts[row], float(bounds[m]))
             free[row] = True
     return ReducedProblem(problem, letters, tuple(relevant), free, shifted, np.zeros(len(relevant)))
 
 
 def least_loss(problem: Problem, index: int) -> float:
-    """Return the least mean of a loss over all channels: sum_i p_i min_a L(i, a)."""
-    return float(problem.p_x @ _row_minima(problem, index, None))
+    """Return the least mean of a loss over all channels: sum_i p_i min_a L(i, a), rounded once."""
+    return problem.least_mean(index)
+
+
+def is_below_least(problem: Problem, index: int, bound: float) -> bool:
+    """Return whether a bound on a loss is below its least value, by more than can be told from none."""
+    return mean_excess(problem.p_x, problem.row_minima(index), bound) > negligible(problem, index)
+
+
+def negligible(problem: Problem, index: int) -> float:
+    """Return a distance of a bound from the least value of its loss that cannot be told from none.
+
+    Our own sums are exact, but whoever states a bound at the least value has computed it, and its rounding is relative
+    to the least value itself. As a distance that would be enormous beside a large constant part, so the loss's spread
+    keeps it small: what is added to all losses of a symbol, and to the bound, changes nothing.
+    """
+    least, spread = abs(least_loss(problem, index)), problem.spread(index)
+    if not spread:  # no channel makes any difference
+        return _STATED * least
+    return max(_NOTHING * spread, min(_STATED * least, _SMALL * spread))
 
 
 def _row_minima(problem: Problem, index: int, mask: np.ndarray | None) -> np.ndarray:
-    matrix = problem.linear_losses[index].matrix
-    for forbidden in (problem.forbidden, mask):
-        if forbidden is not None:
-            matrix = np.where(forbidden, np.inf, matrix)
-    return np.where(problem.p_x > 0, matrix.min(axis=1), 0.0)
+    if mask is None:
+        return problem.row_minima(index)
+    forbidden = mask if problem.forbidden is None else mask | problem.forbidden
+    minima = problem.linear_losses[index].row_minima(None, forbidden)
+    return np.where(problem.p_x > 0, minima, 0.0)
 
 
-def _negligible(problem: Problem, index: int, least: float) -> float:
-    """Return what summing the minima can round by: such a distance to the least value cannot be told from none."""
-    matrix = problem.linear_losses[index].matrix
-    top = float(matrix[np.isfinite(matrix)].max(initial=0.0))
-    return 1e-14 * max(least, 1e-2 * top)
+def _above(problem: Problem, index: int, minima: np.ndarray) -> np.ndarray:
+    """Return the mask of pairs whose loss is above the symbol's least, by more than equal losses may be rounded."""
+    ties = np.minimum(_TIE * np.abs(minima), _SMALL * problem.spread(index))
+    return problem.linear_losses[index].block() - minima[:, None] > ties[:, None]

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve.kernels import Kernel
 from rdcsolve.letters import FiniteLetters
 
 _LARGEST_LOG_V = 300.0
-_MANY_CANDIDATES = 128  # beyond these, only letters dearer than their neighbours in the list are considered
+_MANY_CANDIDATES = 128  # beyond these, only letters dearer than their neighbours are considered
 _MOST_CANDIDATES = 800  # the Gram matrix of the candidates is the repair's largest cost
 
 
@@ -57,27 +58,26 @@ def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, pas
             best = bound, v
         if worst <= 1 or index == passes - 1:
             break
-        letters, masses, columns = _pick(kernel, space.p, v, prices)
+        letters, masses = _pick(space, kernel, v, prices)
         if index == 0:
             first_letters, first_masses = letters, masses
-        v = v / (1 + v * (columns @ masses))
+        v = v / (1 + v * (kernel.columns(letters) @ masses))
     assert best is not None
-    shifted = float(space.p @ kernel.log_scale)
-    return Repair(np.log(best[1]) - kernel.log_scale, best[0] - shifted, first_letters, first_masses)
+    mended, bound = np.log(best[1]) - kernel.log_scale, best[0] - float(space.p @ kernel.log_scale)
+    if not math.isfinite(kernel.relative_error):  # such a kernel proves nothing
+        bound = float(space.p @ mended) - math.log(space.price(mended, multipliers).maximum)
+    return Repair(mended, bound, first_letters, first_masses)
 
 
-def _pick(kernel, p, v, prices):  # type: ignore[no-untyped-def]
-    """Return letters, the masses that bring their prices to one, and their kernel columns."""
+def _pick(space: FiniteLetters, kernel: Kernel, v: np.ndarray, prices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return letters, and the masses that bring their prices to one."""
     candidates = np.flatnonzero(prices > 1)
     if candidates.size > _MANY_CANDIDATES:
         dearest = candidates[np.argpartition(-prices[candidates], _MANY_CANDIDATES)[:_MANY_CANDIDATES]]
-        padded = np.r_[-np.inf, prices, -np.inf]
-        peaks = candidates[(prices >= padded[:-2])[candidates] & (prices >= padded[2:])[candidates]]
+        peaks = candidates[space.peaks(prices)[candidates]]
         peaks = peaks[np.argsort(-prices[peaks])[: _MOST_CANDIDATES - _MANY_CANDIDATES]]
         candidates = np.union1d(dearest, peaks)
-    columns = kernel.columns(candidates)
-    scaled = columns * (np.sqrt(p) * v)[:, None]
-    gram = scaled.T @ scaled
+    gram = kernel.gram(space.p * v * v, candidates)
     excess = prices[candidates] - 1
     stop = 1e-3 * excess.max()
     masses = np.zeros(candidates.size)
@@ -89,4 +89,4 @@ def _pick(kernel, p, v, prices):  # type: ignore[no-untyped-def]
         masses[a] += mass
         excess -= mass * gram[a]
     picked = np.flatnonzero(masses)
-    return candidates[picked], masses[picked], columns[:, picked]
+    return candidates[picked], masses[picked]

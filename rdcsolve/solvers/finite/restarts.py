@@ -49,7 +49,8 @@ def interior_points(
         As of `Restricted`.
     """
     space = task.letters
-    data = Restricted(task.p, space.losses_of(letters), space.forbidden_of(letters), task.free, task.bounds, kept)
+    losses, forbidden = space.restricted(letters)
+    data = Restricted(task.p, losses, forbidden, task.free, task.bounds, kept)
     best_gap = math.inf
     steps = warm_up_steps
     for restart in range(restarts + 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rdcsolve.kernels import DenseKernel
+from rdcsolve.kernels import make_kernel
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
@@ -31,14 +31,15 @@ def warm_up(
         multipliers = task.first_multipliers()
     q = (1 - _FLOOR) * q + _FLOOR / q.size
     if not task.free.any():
-        kernel = DenseKernel(task.letters.losses_of(letters), multipliers, task.letters.forbidden_of(letters))
+        losses, forbidden = task.letters.restricted(letters)
+        kernel = make_kernel(losses, multipliers, forbidden)
         for _ in range(steps):
             q = q * kernel.rmatvec(task.p / kernel.matvec(q))
         return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers
     for _ in range(max(steps // 3, 1)):
         tilted = best_channel(task, letters, q, multipliers, accuracy=1e-6, max_steps=30)
         multipliers = tilted.multipliers
-        q = (1 - _FLOOR) * (task.p @ tilted.channel) + _FLOOR / q.size
+        q = (1 - _FLOOR) * tilted.output_masses(task.p) + _FLOOR / q.size
     # An inactive limit keeps a multiplier above zero, as an interior point must: one that costs next to nothing.
     multipliers = np.where(task.free, np.maximum(multipliers, 1e-6 / task.bounds), multipliers)
     return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers

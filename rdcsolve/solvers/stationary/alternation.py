@@ -17,6 +17,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
@@ -151,7 +152,7 @@ class _Search:
         if self.best is None and status is not Status.STATIONARY:
             self._polish(1, 1)  # one exact step turns the best start so far into a channel that can be handed out
         budget = math.inf if self.problem.rate_bound is None else self.problem.rate_bound
-        if self.best is None or (self.problem.objective == "rate" and self.best.rate > budget * (1 + 1e-13)):
+        if self.best is None or (is_rate(self.problem.objective) and self.best.rate > budget * (1 + 1e-13)):
             return self._nothing(Status.STALLED if status is Status.STATIONARY else status)
         if status is Status.STATIONARY and not self.best.settled:
             status = Status.STEP_LIMIT
@@ -223,7 +224,7 @@ class _Search:
         """Return the result where no channel was found: infeasible only if that follows from the other limits."""
         problem, budget = self.problem, self.problem.rate_bound
         proved = self.split is None or self.split.proof is Proof.CERTIFIED
-        if problem.objective == "rate" and budget is not None and proved and self.lower > budget:
+        if is_rate(problem.objective) and budget is not None and proved and self.lower > budget:
             message = f"the limits need a rate of at least {self.lower:.10g} nat, the limit is {budget:.10g}"
             answer = infeasible(problem, self.inner, {"rate": self.lower}, message)
             return replace(answer, method=self.settings.name)
@@ -240,7 +241,7 @@ class _Search:
             proof=Proof.NONE,
             objective_lower=self.lower,
             objective_upper=math.nan,
-            rate_lower=self.lower if problem.objective == "rate" else math.nan,
+            rate_lower=self.lower if is_rate(problem.objective) else math.nan,
             rate_upper=math.nan,
             method=self.settings.name,
             steps=self.steps,
@@ -249,10 +250,10 @@ class _Search:
 
     def _result(self, found: Found, status: Status) -> Result:
         problem, split = self.problem, self.split
-        is_rate = problem.objective == "rate"
+        of_rate = is_rate(problem.objective)
         proof = Proof.NONE if split is None else split.proof
         rate_upper = found.rate + 1e-14 * (1 + found.rate) if found.rate > 0 else 0.0
-        upper = rate_upper if is_rate else found.value + 1e-14 * (1 + abs(found.value))
+        upper = rate_upper if of_rate else found.value + 1e-14 * (1 + abs(found.value))
         listed = found.listed
         certificate = None if split is None else split.certificate
         if certificate is not None:
@@ -265,7 +266,7 @@ class _Search:
             objective=problem.objective,
             objective_lower=self.lower,
             objective_upper=upper,
-            rate_lower=self.lower if is_rate else math.nan,
+            rate_lower=self.lower if of_rate else math.nan,
             rate_upper=rate_upper,
             losses=found.losses,
             multipliers=listed.multipliers,

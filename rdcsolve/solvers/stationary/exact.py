@@ -11,6 +11,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import conditional_entropy, entropy, mutual_information
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Status
 from rdcsolve.solvers.finite.least_loss import minimise_loss
@@ -56,13 +57,13 @@ class Found:
 def _exact(arena: Arena, decisions: np.ndarray, settings: Settings) -> Found | None:
     """Return the best channel for stacked decisions (S, k), or None if they leave none that meets the limits."""
     problem = arena.problem
-    if problem.minimise == "rate" and problem.rate_bound is not None:
+    if problem.goal.budget is not None:
         problem = problem.with_limits(rate=None)  # a budget: looked at in the end
     try:
         listed = problem.listed(np.arange(problem.n_letters), arena.split_by_label(decisions))
     except InvalidInput:  # decisions that exclude classes leave a symbol without a letter
         return None
-    solve = minimise_rate if listed.objective in ("rate", "lagrangian") else minimise_loss
+    solve = minimise_rate if listed.goal.target is None else minimise_loss
     result = solve(listed, settings, None)
     if result.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
@@ -78,16 +79,14 @@ def _attained(problem: Problem, result: Result, narrowed: bool) -> Found | None:
     losses = {loss.name: result.losses[loss.name] for loss in problem.linear_losses}
     for label in problem.label_entropies:
         losses[label.name] = conditional_entropy(problem.p_x, label.conditional, result.channel)
-    value = rate = mutual_information(problem.p_x, result.channel)
+    rate = mutual_information(problem.p_x, result.channel)
     means = np.array(list(losses.values()))
     limited = np.isfinite(problem.bounds)
     bounds = problem.bounds[limited]
     met = bool(np.all(means[limited] <= bounds + 4 * _EPS * (1 + bounds)))
-    if problem.multipliers is not None:
-        value += float(problem.multipliers @ means)
-    elif problem.minimise != "rate":
-        value = losses[problem.minimise]
-        met = met and rate <= (problem.rate_bound or 0.0) * (1 + 4 * _EPS)
+    value = problem.goal.value(rate, means)
+    if problem.goal.target is not None:
+        met = met and rate <= problem.goal.rate * (1 + 4 * _EPS)
     return Found(value, rate, losses, result, narrowed) if met else None
 
 
@@ -167,7 +166,7 @@ def least_losses(problem: Problem) -> dict[str, float]:
 
 def trivial_bound(problem: Problem) -> float:
     """Return a lower bound on the objective that needs no solver."""
-    if problem.objective == "rate":
+    if is_rate(problem.objective):
         return 0.0
     least = least_losses(problem)
     if problem.multipliers is not None:

@@ -94,14 +94,14 @@ class Arena:
         shifts = np.zeros(len(problem.losses))
         self.spread = np.ones(len(problem.losses))
         for m, loss in enumerate(problem.linear_losses):
-            matrix = np.where(forbidden, np.inf, loss.matrix[self.symbols])
+            matrix = np.where(forbidden, np.inf, loss.block(self.symbols))
             least = matrix.min(axis=1, keepdims=True)
             self.losses[m] = np.where(forbidden, 0.0, matrix - least)
             shifts[m] = float(self.p @ least[:, 0])
             self.spread[m] = float(self.losses[m].max()) or 1.0
         self.bounds = problem.bounds - shifts
         self.multipliers = np.zeros(len(problem.losses)) if problem.multipliers is None else problem.multipliers
-        self.index = -1 if problem.minimise == "rate" else problem.loss_names.index(problem.minimise)
+        self.index = -1 if problem.goal.target is None else problem.goal.target
         self.fixed = problem.multipliers is not None
         self.prior = self.p @ self.conditional
 
@@ -233,7 +233,7 @@ class Arena:
         """
         exponent = np.log(self.p)[:, None] + u[:, None] + self.mask[:, letters]
         for multiplier, loss in zip(multipliers, self.problem.linear_losses, strict=False):
-            matrix = loss.matrix[np.ix_(self.symbols, letters)]
+            matrix = loss.block(self.symbols, letters)
             exponent -= multiplier * np.where(np.isinf(matrix), 0.0, matrix)  # the mask has them already
         weights = np.repeat(multipliers[self.n_linear :], np.diff(self.ends))
         decisions = np.vstack([0.99 * self.conditional + 0.01 * self.prior, self.prior])  # (c, S)

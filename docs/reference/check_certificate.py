@@ -1,0 +1,1213 @@
+"""Confirm or refute a saved result of rdcsolve from its files alone: ``check_certificate.py RESULT.npz PROBLEM.npz``.
+
+It follows the page "The certificate file", shares no line with the library, and needs NumPy and python-flint. The
+exit code is 0 if the result is confirmed, 1 if it is refuted, with a sentence for every fault, and 2 if a file cannot
+be read.
+
+How it stays rigorous. Stored doubles are exact. Everything else is a ball of python-flint, which holds the exact
+number, or, where there are very many terms, a double that is an upper bound: IEEE operations (+ - * / and sqrt) are off
+by at most `HALF` of the result, and every allowance below counts them. Powers of a label are rounded down, which only
+raises prices, since no entry of a decision exceeds one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import sys
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import arb, ctx
+
+PRECISION = 128  # bits of the balls
+MOST_BYTES = 2**30  # a file may not unpack to more
+HALF = 2.0**-53  # largest relative error of one operation
+SMALL = 1e-290  # more than all that is lost to underflow, and less than anything that matters
+RAISED = 1e-40  # entries of decisions are raised to this
+SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit is read as the least value
+ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
+STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT STALLED STOPPED_BY_CALLBACK INTERRUPTED"
+DEGREE = 10  # of the polynomials on the line
+
+
+class Unreadable(ValueError):
+    """A file is not what it should be, so nothing can be said."""
+
+
+class Refuted(ValueError):
+    """The result is wrong in a way that ends its examination."""
+
+
+@dataclass
+class Report:
+    """What is proved of the objective (rates in nats), excesses over limits, and why a result is refuted if it is."""
+
+    valid: bool = False
+    lower: float = -math.inf
+    upper: float = math.inf
+    excess: dict[str, float] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"The objective is at least {self.lower!r}.", f"The objective is at most {self.upper!r}."]
+        lines += [f"The excess over the limit on {name} is at most {value:.3g}." for name, value in self.excess.items()]
+        lines += [f"Note: {note}" for note in self.notes] + [f"Fault: {fault}" for fault in self.faults]
+        return "\n".join([*lines, "Confirmed." if self.valid else "Refuted."])
+
+
+# ---------------------------------------------------------------------------------------------------- reading
+
+
+def read(path: Any) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file in its order; no pickles, and nothing is unpacked before its size is known."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MOST_BYTES:
+                raise ValueError(f"it would unpack to more than {MOST_BYTES} bytes")
+            if len({member.filename for member in members}) < len(members):
+                raise ValueError("it holds two arrays of one name")
+            return {member.filename.removesuffix(".npy"): _read_array(archive, member) for member in members}
+    except Exception as error:  # damage makes zipfile, zlib and NumPy raise nearly anything
+        raise Unreadable(f"{path} is no readable npz file ({error or type(error).__name__}).") from error
+
+
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """Return an array whose declared size is not more than what the archive says, which is all that zipfile unpacks."""
+    with archive.open(member) as stream:
+        heads = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = heads[np.lib.format.read_magic(stream)](stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
+        raise ValueError(f"{member.filename} declares {shape} of {dtype}, which it cannot hold")
+    with archive.open(member) as stream:
+        return np.lib.format.read_array(stream, allow_pickle=False)
+
+
+def _array(arrays: dict[str, Any], name: str, ndim: int, error: type[ValueError], rows: int = -1) -> np.ndarray:
+    """Return doubles of these dimensions, or raise the error."""
+    values = np.asarray(arrays.get(name))
+    if values.dtype.kind not in "fiub" or values.dtype.itemsize > 8:
+        raise error(f"{name} is missing, or does not hold doubles.")
+    if values.ndim != ndim or rows not in (-1, *values.shape[:1]):
+        raise error(f"{name} has the wrong shape {values.shape}.")
+    doubles = values.astype(np.float64)
+    if values.dtype.kind in "iu" and (np.abs(doubles) > 2.0**53).any():
+        raise error(f"{name} holds whole numbers that are no doubles.")
+    return doubles
+
+
+def _whole(arrays: dict[str, Any], name: str, ndim: int, least: int, end: int) -> np.ndarray:
+    """Return whole numbers of these dimensions in a range, or refute."""
+    values = _array(arrays, name, ndim, Refuted)
+    if np.asarray(arrays[name]).dtype.kind == "f" or (values < least).any() or (values >= end).any():
+        raise Refuted(f"{name} does not hold whole numbers from {least} to {end - 1}.")
+    return values.astype(np.int64)
+
+
+def _text(arrays: dict[str, Any], name: str, default: str = "") -> str:
+    value = np.asarray(arrays.get(name, default))
+    return str(value) if value.dtype.kind == "U" and value.ndim == 0 else ""
+
+
+def _scalar(arrays: dict[str, Any], name: str) -> float:
+    number = float(_array({name: np.reshape(arrays[name], -1)}, name, 1, Unreadable, 1)[0])
+    if not number >= 0:
+        raise Unreadable(f"{name} is {number}, but has to be a number that is not negative.")
+    return number
+
+
+def _excess(values: np.ndarray) -> float:
+    """Return the exact sum less one, rounded once; so it is zero only if the sum is exactly one."""
+    return math.fsum([*values.tolist(), -1.0])
+
+
+def _is_masses(rows: np.ndarray) -> bool:
+    is_right = bool((np.isfinite(rows) & (rows >= 0)).all())
+    return is_right and all(abs(_excess(row)) <= 1e-9 for row in np.atleast_2d(rows))
+
+
+# ------------------------------------------------------------------------------------------------ the problem
+
+
+class Loss(NamedTuple):
+    """A loss: kind "table" with (n, n_y) losses, "label" with (n, n_s) masses, "points" with (n, dim) places."""
+
+    name: str
+    kind: str
+    data: np.ndarray
+    scale: float = 1.0  # what squared distances are divided by
+
+
+@dataclass
+class Problem:
+    """A problem, reduced to its symbols of positive mass."""
+
+    is_kept: np.ndarray
+    stored: np.ndarray  # masses as stored
+    masses: list[Any]  # balls of the masses divided by their sum
+    losses: list[Loss]
+    bounds: dict[str, float]
+    rate_bound: float | None
+    objective: str
+    multipliers: dict[str, float] | None
+    is_fixed: bool
+
+    @property
+    def forbidden(self) -> np.ndarray:
+        """Pairs that some linear loss forbids."""
+        return np.any([np.isinf(loss.data) for loss in self.losses if loss.kind == "table"], axis=0)
+
+    @cached_property
+    def least(self) -> dict[str, Any]:
+        """Balls of the least means of the losses whose limits are below them by no more than a rounding."""
+        losses = [loss for loss in self.losses if loss.name in self.bounds and loss.kind != "points"]
+        least = {loss.name: least_mean(loss, self) for loss in losses}
+        allowed = {loss.name: self._rounding_of_least(loss, least[loss.name]) for loss in losses}
+        below = {name: value - self.bounds[name] for name, value in least.items()}
+        return {name: value for name, value in least.items() if below[name] > 0 and below[name] <= allowed[name]}
+
+    def _rounding_of_least(self, loss: Loss, least: Any) -> Any:
+        """Return by how much a least mean may be off that is computed in floating point."""
+        if loss.kind == "table":
+            rounding = least * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
+            largest = np.where(self.forbidden, -math.inf, loss.data).max(axis=1)
+            spread = float((largest - np.where(self.forbidden, math.inf, loss.data).min(axis=1)).max())
+            return min(rounding, arb(ROUNDING * spread), key=upper) if spread else rounding
+        return least * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Balls of the limits on losses, as they are read."""
+        return {name: self.least.get(name, arb(bound)) for name, bound in self.bounds.items()}
+
+
+def problem_of(arrays: dict[str, Any]) -> Problem:
+    """Return the problem that arrays state, or raise `Unreadable`."""
+    stored = _array(arrays, "p_x", 1, Unreadable)
+    if not _is_masses(stored):
+        raise Unreadable("p_x is no vector of masses that sum to one.")
+    is_kept = stored > 0
+    losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
+    names = [loss.name for loss in losses]
+    numbers = {key: _scalar(arrays, key) for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))}
+    if not numbers.keys() <= {"rate_bound", *(f"{word}_{name}" for word in ("bound", "multiplier") for name in names)}:
+        raise Unreadable("The problem has a limit or a multiplier on a loss that it does not have.")
+    multipliers = {name: numbers[f"multiplier_{name}"] for name in names if f"multiplier_{name}" in numbers}
+    bounds = {name: numbers[f"bound_{name}"] for name in names if numbers.get(f"bound_{name}", math.inf) < math.inf}
+    minimise, letters = _text(arrays, "minimise", "rate"), _text(arrays, "letters", "split")
+    if minimise not in ("rate", *names) or len(set(names)) < len(names) or letters not in ("split", "fixed"):
+        raise Unreadable("The problem's objective, the names of its losses or its letters are not as they should be.")
+    if minimise != "rate" and ("rate_bound" not in numbers or multipliers):
+        raise Unreadable(f"The problem minimises {minimise} without a limit on the rate, or with multipliers.")
+    problem = Problem(
+        is_kept,
+        stored[is_kept],
+        [mass / _sum(stored) for mass in map(arb, stored[is_kept].tolist())],
+        losses,
+        {} if multipliers else bounds,
+        None if multipliers else numbers.get("rate_bound"),
+        "lagrangian" if multipliers else minimise,
+        {name: multipliers.get(name, 0.0) for name in names} if multipliers else None,
+        letters == "fixed" and any(loss.kind == "label" for loss in losses),
+    )
+    if losses[0].kind == "table" and problem.forbidden.all(axis=1).any():
+        raise Unreadable("Every letter is forbidden to some symbol.")
+    return problem
+
+
+def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
+    """Return the linear losses, or the distortion to letters that are points."""
+    named = {"distortion": "distortion"} | {key.removeprefix("loss_"): key for key in arrays if key.startswith("loss_")}
+    distortion = _text(arrays, "distortion")
+    if distortion:
+        is_known = distortion in ("squared_error", "mean_squared_error") and _text(arrays, "reproduction") == "free"
+        points = _array(arrays, "points", 2, Unreadable, is_kept.size)
+        if not is_known or len(named) > 1 or not points.size or not np.isfinite(points).all():
+            raise Unreadable("The distortion is a name, but letters are not points in a way that is known.")
+        scale = points.shape[1] if distortion == "mean_squared_error" else 1
+        return [Loss("distortion", "points", points[is_kept], float(scale))]
+    tables = [_array(arrays, key, 2, Unreadable, is_kept.size) for key in named.values()]
+    if len({table.shape for table in tables}) > 1 or not all(table.size and (table >= 0).all() for table in tables):
+        raise Unreadable("A loss is negative or no number, or losses have different shapes.")
+    return [Loss(name, "table", table[is_kept]) for name, table in zip(named, tables, strict=True)]
+
+
+def _label_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> Iterable[Loss]:
+    for key in [key for key in arrays if key.startswith("entropy_")]:
+        index = _scalar(arrays, key)
+        label = _array(arrays, f"labels_{index:.0f}", 2, Unreadable, is_kept.size)[is_kept]
+        if index % 1 or not _is_masses(label):
+            raise Unreadable(f"{key} names a label whose rows are no masses that sum to one.")
+        yield Loss(key.removeprefix("entropy_"), "label", label)
+
+
+# ------------------------------------------------------------------------------------------------ balls and bounds
+
+
+def _sum(values: np.ndarray) -> Any:
+    """Return a ball of the sum of numbers that sum to nearly one."""
+    excess = _excess(values)
+    return 1 + arb(excess, abs(excess) * 2 * HALF)
+
+
+def total(balls: Iterable[Any]) -> Any:
+    """Return the sum as a ball."""
+    return sum(balls, arb(0))
+
+
+def x_log_x(x: Any) -> Any:
+    """Return x log x, which is zero at zero."""
+    return x * x.log() if x > 0 else arb(0)
+
+
+def upper(ball: Any) -> float:
+    """Return a double that is no less than the ball; infinite if the ball is no number."""
+    value = float(ball.upper())
+    if math.isnan(value):
+        return math.inf
+    return value if arb(value) >= ball.upper() else math.nextafter(value, math.inf)
+
+
+def lower(ball: Any) -> float:
+    """Return a double that is no more than the ball."""
+    return 0.0 - upper(-ball)
+
+
+with ctx.workprec(PRECISION):
+    STEP = arb.const_log2() / 64
+    STEP_HIGH = math.ldexp(math.floor(float(STEP) * 2**36), -36)  # 30 bits, so that 17 bits times it are exact
+    STEP_LOW = float(STEP - STEP_HIGH)
+    POWERS = np.array([float((j * STEP).exp()) for j in range(64)])
+
+
+def exp_up(x: np.ndarray) -> np.ndarray:
+    """Return upper bounds of exp(x) for x < 700, above it by a relative 2^-49 at most; below -690 those of exp(-690).
+
+    With n the integer next to x / STEP, exp(x) = 2^(n/64) exp(r), |r| < 0.0055. The product of n and the high part is
+    exact, the low one is off by |n| 2^-36 HALF, so r is off by less than 2^-59. The table, the last addition and the
+    polynomial (remainder r^6/720, below 2^-54) are off by less than four times HALF; 2^-50 is eight times that.
+    """
+    x = np.clip(x, -690.0, 700.0)
+    n = np.rint(x * (64 / math.log(2)))
+    r = (x - n * STEP_HIGH) - n * STEP_LOW
+    polynomial = r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120)))))
+    index = n.astype(np.int64)
+    power = POWERS[index & 63]
+    return np.ldexp(power + power * polynomial, (index >> 6).astype(np.int32)) * (1 + 2.0**-50)
+
+
+def expm1_up(x: np.ndarray) -> np.ndarray:
+    """Return upper bounds of exp(x) - 1, sharp for small x too; x may be off by a relative 2^-51."""
+    x = x + 4 * HALF * np.abs(x)
+    series = x * (1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5 * (1 + x / 6)))))  # the next is below HALF |x| / 2
+    return np.where(np.abs(x) < 2.0**-7, series + np.abs(x) * 2.0**-50, exp_up(x) - 1 + 2 * HALF)
+
+
+def tree_sum(x: np.ndarray) -> np.ndarray:
+    """Return sums along the last axis, off by at most `levels` times HALF times the sums of absolute values."""
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        folded = x[..., :half] + x[..., half : 2 * half]
+        if x.shape[-1] % 2:
+            folded[..., 0] += x[..., -1]
+        x = folded
+    return x[..., 0]
+
+
+def levels(x: np.ndarray) -> int:
+    """Return how many additions a term goes through in `tree_sum`: at most two at each halving."""
+    return 2 * x.shape[-1].bit_length()
+
+
+def logs(x: np.ndarray) -> np.ndarray:
+    """Return logarithms, off by less than twice HALF, relatively."""
+    distinct, inverse = np.unique(x, return_inverse=True)
+    return np.array([float(arb(value).log()) for value in distinct.tolist()])[inverse].reshape(x.shape)
+
+
+# ------------------------------------------------------------------------------------------------ the channel
+
+
+class Channel(NamedTuple):
+    """A channel, and balls of the masses of its pairs: for every letter its symbols, as (symbol, mass)."""
+
+    rows: np.ndarray
+    letters: np.ndarray
+    pairs: list[list[tuple[int, Any]]]
+
+
+def channel_of(arrays: dict[str, Any], problem: Problem) -> Channel:
+    """Return the certificate's channel, or refute."""
+    rows = _array(arrays, "certificate_channel", 2, Refuted, problem.is_kept.size)[problem.is_kept]
+    tables = [loss.data for loss in problem.losses if loss.kind == "table"]
+    n_letters = tables[0].shape[1] if tables else rows.shape[1]
+    letters = _whole(arrays, "certificate_letters", 1, 0, n_letters)
+    is_repeated = np.unique(letters).size < letters.size
+    if letters.size != rows.shape[1] or (is_repeated and (problem.is_fixed or not tables)):
+        raise Refuted("The channel's letters are not one for each column, or repeated where they may not be.")
+    if letters.size and not _is_masses(rows):
+        raise Refuted("A row of the channel is negative, not finite, or does not sum to one.")
+    if tables and (problem.forbidden[:, letters] & (rows > 0)).any():
+        raise Refuted("The channel uses a forbidden pair.")
+    pairs: list[list[tuple[int, Any]]] = [[] for _ in letters]
+    for i, (mass, row) in enumerate(zip(problem.masses, rows if letters.size else [], strict=False)):
+        share = mass / _sum(row)
+        for a in np.flatnonzero(row).tolist():
+            pairs[a].append((i, share * float(row[a])))
+    return Channel(rows, letters, pairs)
+
+
+def rate_of(channel: Channel, problem: Problem) -> Any:
+    """Return a ball of I(W): the sum of m log W over pairs with masses m, less that of q log q over letters."""
+    if (channel.rows == channel.rows[0]).all():
+        return arb(0)  # and not nearly zero
+    value = arb(0)
+    for a, letter in enumerate(channel.pairs):
+        for i, mass in letter:
+            entry = float(channel.rows[i, a])  # below 1e-40, 0 > x log x > -1e-37 needs no logarithm
+            value += mass * arb(entry).log() if entry >= RAISED else arb(0, 1e-37)
+        value -= x_log_x(total(mass for _, mass in letter))
+    return value - total(mass * _sum(row).log() for mass, row in zip(problem.masses, channel.rows, strict=True))
+
+
+def mean_of(loss: Loss, channel: Channel) -> Any:
+    """Return a ball of a mean; where it is zero it is exactly zero."""
+    if loss.kind == "table":
+        table = loss.data.tolist()
+        pairs = zip(channel.letters.tolist(), channel.pairs, strict=True)
+        return total(mass * table[i][j] for j, letter in pairs for i, mass in letter)
+    if loss.kind == "label":
+        shares = _shares(loss.data)
+        return total(_entropy_of(letter, shares) for letter in channel.pairs)
+    return total(_scatter_of(letter, loss.data) for letter in channel.pairs) / loss.scale
+
+
+def _shares(label: np.ndarray) -> list[list[tuple[int, Any]]]:
+    """Return for every symbol its classes with their probabilities."""
+    return [[(s, arb(float(row[s])) / _sum(row)) for s in np.flatnonzero(row).tolist()] for row in label]
+
+
+def _entropy_of(letter: list[tuple[int, Any]], shares: list[list[tuple[int, Any]]]) -> Any:
+    masses: dict[int, Any] = {}
+    for i, mass in letter:
+        for s, w in shares[i]:
+            masses[s] = masses.get(s, 0) + mass * w
+    several = masses.values() if len(masses) > 1 else ()
+    return x_log_x(total(several)) - total(map(x_log_x, several))
+
+
+def _scatter_of(letter: list[tuple[int, Any]], points: np.ndarray) -> Any:
+    """Return the sum of m |x - mean|^2, from deviations of one of the points."""
+    value, masses = arb(0), [mass for _, mass in letter]
+    for coordinate in points[[i for i, _ in letter]].T.tolist():
+        if len(set(coordinate)) > 1:
+            deviations = [arb(x) - coordinate[0] for x in coordinate]
+            first = total(mass * x for mass, x in zip(masses, deviations, strict=True))
+            value += total(mass * x * x for mass, x in zip(masses, deviations, strict=True)) - first**2 / total(masses)
+    return value
+
+
+def exact_mean(loss: Loss, channel: Channel, problem: Problem) -> Fraction | None:
+    """Return the mean as a fraction where it is one, for limits that are met without any room."""
+    if loss.kind == "label":
+        return None
+    rows = [list(map(Fraction, row)) for row in channel.rows.tolist()]
+    masses = list(map(Fraction, problem.stored.tolist()))
+    shares = [mass / sum(masses) / sum(row) for mass, row in zip(masses, rows, strict=True)]
+    if loss.kind == "table":
+        used = np.where(channel.rows > 0, loss.data[:, channel.letters], 0.0).tolist()
+        lists = (sum(w * Fraction(x) for w, x in zip(row, xs, strict=True)) for row, xs in zip(rows, used, strict=True))
+        return sum((share * value for share, value in zip(shares, lists, strict=True)), Fraction(0))
+    mean = Fraction(0)
+    for column, coordinate in itertools.product(zip(*rows, strict=True), loss.data.T.tolist()):
+        joint = [(share * w, Fraction(x)) for share, w, x in zip(shares, column, coordinate, strict=True) if w]
+        first, q = sum(m * x for m, x in joint), sum(m for m, _ in joint)
+        mean += sum(m * x * x for m, x in joint) - (first**2 / q if q else 0)
+    return mean / Fraction(loss.scale)
+
+
+def exact_least(loss: Loss, problem: Problem) -> Fraction:
+    """Return the least mean of a linear loss as a fraction."""
+    masses = list(map(Fraction, problem.stored.tolist()))
+    least = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
+    return sum((mass * Fraction(x) for mass, x in zip(masses, least, strict=True)), Fraction(0)) / sum(masses)
+
+
+# ------------------------------------------------------------------------------------------------ the dual bound
+
+
+class Dual(NamedTuple):
+    """The certificate's multipliers, positive ones only, and balls of u."""
+
+    multipliers: dict[str, float]
+    u: list[Any]
+
+
+def dual_of(arrays: dict[str, Any], problem: Problem) -> Dual:
+    """Return the dual point, or refute."""
+    multipliers = _array(arrays, "certificate_multipliers", 1, Refuted, len(problem.losses))
+    stored = {"certificate_u_rest": np.zeros(problem.is_kept.size)} | arrays
+    both = [_array(stored, f"certificate_{name}", 1, Refuted, problem.is_kept.size) for name in ("u", "u_rest")]
+    u, rest = (values[problem.is_kept] for values in both)
+    if not (np.isfinite([u, rest]).all() and np.isfinite(multipliers).all() and (multipliers >= 0).all()):
+        raise Refuted("The certificate's u is not finite, or a multiplier is negative or not finite.")
+    used = zip(problem.losses, multipliers.tolist(), strict=True)
+    return Dual(
+        {loss.name: value for loss, value in used if value > 0}, [arb(a) + b for a, b in zip(u, rest, strict=True)]
+    )
+
+
+def least_mean(loss: Loss, problem: Problem) -> Any:
+    """Return a ball of a number that the mean of no channel is below."""
+    if loss.kind == "table":
+        least = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
+        return total(mass * value for mass, value in zip(problem.masses, least, strict=True))
+    shares = zip(problem.masses, _shares(loss.data) if loss.kind == "label" else [], strict=False)
+    return -total(mass * x_log_x(w) for mass, row in shares if len(row) > 1 for _, w in row)
+
+
+def trivial_bound(problem: Problem) -> Any:
+    """Return the bound that needs no certificate."""
+    charged = problem.multipliers or ({} if problem.objective == "rate" else {problem.objective: 1.0})
+    return total(arb(charged.get(loss.name, 0.0)) * least_mean(loss, problem) for loss in problem.losses)
+
+
+def plane(problem: Problem, dual: Dual, price: Any, losses: dict[str, Any]) -> Any:
+    """Return p.u - log C less multipliers times losses: no channel with these means has a lower rate."""
+    value = total(mass * u for mass, u in zip(problem.masses, dual.u, strict=True)) - price.log()
+    return value - total(arb(dual.multipliers[name]) * loss for name, loss in losses.items())
+
+
+def dual_bound(problem: Problem, dual: Dual, price: Any) -> Any:
+    """Return the bound that a dual point proves given the largest price, or None if its multipliers prove nothing."""
+    if problem.multipliers is not None:
+        is_usable = all(value <= problem.multipliers[name] for name, value in dual.multipliers.items())
+        return plane(problem, dual, price, {}) if is_usable else None
+    names = [name for name in dual.multipliers if name != problem.objective]
+    if not problem.bounds.keys() >= set(names):
+        return None
+    charged = {name: problem.limits[name] for name in names}
+    value = plane(problem, dual, price, charged)
+    if problem.objective == "rate":
+        return value
+    slope = dual.multipliers.get(problem.objective)
+    return (value - problem.rate_bound) / slope if slope else None
+
+
+# ------------------------------------------------------------------------------------------------ the largest price
+
+
+def largest_price(problem: Problem, dual: Dual, proof: dict[str, Any]) -> Any:
+    """Return an exact ball that no letter's price exceeds; None where nothing can be proved."""
+    labels = [loss for loss in problem.losses if loss.kind == "label" and loss.name in dual.multipliers]
+    is_line = problem.losses[0].kind == "points" and problem.losses[0].name in dual.multipliers
+    if is_line and ("line" not in proof or problem.losses[0].data.shape[1] > 1):
+        return None
+    reduced = [reduced_label(label.data, dual.multipliers[label.name]) for label in labels]
+    parts, short = parts_of(reduced, len(problem.masses))
+    largest, totals, known = arb(0), np.zeros(1), {"line"} if is_line else set()
+    factor = total(label.factor for label in reduced)
+    for g, part in enumerate(parts):
+        amounts, columns = amounts_of(problem, dual, part, factor, proof)
+        names = ("places_columns", "places", "splits", "ends")
+        own = {name: proof[f"{g}_{name}"] for name in names if f"{g}_{name}" in proof}
+        bounds, sums = part_bounds(part, amounts, columns, own)
+        highest = arb(float(bounds.max()))
+        if problem.losses[0].kind == "table" and not part.spans:
+            highest = _sharpened(problem, dual, part, factor, bounds, columns)
+        largest, totals = largest.max(highest), totals + sums[columns]
+        known |= {f"{g}_{name}" for name in own}
+    if not proof.keys() <= known:
+        raise Refuted(f"The proof has {min(proof.keys() - known)!r}, which this problem has no use for.")
+    return arb((largest + short * 2 * arb(float(totals.max()))).upper())
+
+
+def _sharpened(problem: Problem, dual: Dual, part: Part, factor: Any, bounds: np.ndarray, columns: np.ndarray) -> Any:
+    """Return a ball that no price of a part without classes exceeds, given bounds: the highest ones as balls."""
+    used = [loss for loss in problem.losses if loss.kind == "table" and loss.name in dual.multipliers]
+    factors, largest = [arb(-dual.multipliers[loss.name]) for loss in used], arb(0)
+    firsts = np.unique(columns, return_index=True)[1]
+    for column in np.argsort(-bounds).tolist():
+        if arb(float(bounds[column])) <= largest:
+            break
+        price, j = arb(0), int(firsts[column])
+        for i in part.rows[~problem.forbidden[part.rows, j]].tolist():
+            costs = (minus * float(loss.data[i, j]) for minus, loss in zip(factors, used, strict=True))
+            price += problem.masses[i] * (dual.u[i] + factor + total(costs)).exp()
+        largest = largest.max(price)
+    return arb(largest.upper()) if largest.is_finite() else arb(float(bounds.max()))
+
+
+class Reduced(NamedTuple):
+    """A label after reduction (a): powers rounded down, where numbers are positive, the factor, the least row sum."""
+
+    powers: np.ndarray
+    positive: np.ndarray
+    factor: Any
+    least: Any
+
+
+def reduced_label(table: np.ndarray, multiplier: float) -> Reduced:
+    """Split off the constant classes E. Rows are divided by their sums here, and what then depends on i is bounded.
+
+    With x the mass of r on E, r = x e there and (1 - x) rho elsewhere, a term is a power of x, one of 1 - x, and powers
+    of e and rho. All bases are at most one, so the least exponents of all rows give a bound; its maximum is `factor`.
+    """
+    excess = np.array([_excess(row) for row in table])
+    present = (table > 0).any(axis=0)
+    constant = present & (table == table[0]).all(axis=0)
+    constant &= (present & ~constant).any()
+    powers = multiplier * table / (1 + excess)[:, None] * (1 - 2.0**-50)  # four roundings, 2^-51 together
+    powers[powers < SMALL] = 0.0
+    powers[:, constant] = 0.0
+    smallest, greatest = (1 + arb(float(end), abs(float(end)) * 2 * HALF) for end in (excess.min(), excess.max()))
+    entries = [arb(value) for value in table[0, constant].tolist()]
+    least = (multiplier * (1 - total(entries) / smallest)).lower() if entries else arb(multiplier)
+    exponents = [multiplier * entry / greatest for entry in entries] + [least if least > 0 else arb(0)]
+    whole = total(exponents)
+    factor = total(exponent * (exponent / whole).log() for exponent in exponents if exponent > 0)
+    return Reduced(powers, (table > 0) & ~constant, factor, exponents[-1])
+
+
+class Part(NamedTuple):
+    """Symbols that are bounded together: powers, which classes are a label's, the largest exponents (rounded up)."""
+
+    rows: np.ndarray
+    spans: list[slice]
+    powers: np.ndarray
+    tops: np.ndarray
+
+    @property
+    def sums(self) -> np.ndarray:
+        """Sums of the powers of rows, each rounded once."""
+        return np.array([math.fsum(row) for row in self.powers.tolist()])
+
+
+def parts_of(labels: list[Reduced], n: int) -> tuple[list[Part], Any]:
+    """Return the parts, and by how much powers at corners fall short of one: r^(1 - d) <= r + d for 0 <= r <= 1."""
+    is_corner = [bool((x.positive.sum(axis=1) == 1).all() and x.least >= 1 - ROUNDING) for x in labels]
+    corners = [label for label, is_one in zip(labels, is_corner, strict=True) if is_one]
+    others = [label for label, is_one in zip(labels, is_corner, strict=True) if not is_one]
+    short = total(1 - label.least for label in corners if label.least < 1)
+    classes = np.array([label.positive.argmax(axis=1) for label in corners]).reshape(-1, n).T
+    distinct, which = np.unique(classes, axis=0, return_inverse=True) if corners else ([0], np.zeros(n))
+    return [_part(others, np.flatnonzero(np.ravel(which) == g)) for g in range(len(distinct))], short
+
+
+def _part(labels: list[Reduced], rows: np.ndarray) -> Part:
+    spans, powers, tops = [], [np.zeros((rows.size, 0))], [np.zeros((rows.size, 0))]
+    for label in labels:
+        classes = np.flatnonzero(label.positive[rows].any(axis=0))
+        if classes.size > 1:
+            start = spans[-1].stop if spans else 0
+            spans.append(slice(start, start + classes.size))
+            powers.append(label.powers[np.ix_(rows, classes)])
+            tops.append(np.array([[_top(row)] for row in powers[-1].tolist()]))
+    return Part(rows, spans, np.hstack(powers), np.hstack(tops))
+
+
+def _top(powers: list[float]) -> float:
+    """Return an upper bound of the largest sum of b log r, which is reached at r proportional to b."""
+    balls = [arb(power) for power in powers if power > 0]
+    whole = total(balls)
+    return min(upper(total(ball * (ball / whole).log() for ball in balls)), 0.0)
+
+
+# ------------------------------------------------------------------------------------------------ columns
+
+
+def amounts_of(problem: Problem, dual: Dual, part: Part, factor: Any, proof: dict[str, Any]) -> tuple[Any, Any]:
+    """Return upper bounds of A, a row for each distinct column of the part, and which row belongs to which column."""
+    used = [loss for loss in problem.losses if loss.kind != "label" and loss.name in dual.multipliers]
+    shared = [dual.u[i] + factor + total(map(arb, part.tops[k].tolist())) for k, i in enumerate(part.rows.tolist())]
+    if problem.losses[0].kind == "points":
+        weights = _line_weights(problem.losses[0], dual, part, proof) if used else np.ones((1, part.rows.size))
+        amounts = weights * _scale(problem, part.rows, shared) * (1 + 4 * HALF) + SMALL
+        return amounts, np.arange(len(amounts))
+    forbidden = problem.forbidden[part.rows]
+    tables = [np.where(forbidden, 0.0, loss.data[part.rows]) for loss in used]
+    numbers: dict[bytes, int] = {}
+    keys = np.ascontiguousarray(np.vstack([forbidden, *tables]).T)
+    columns = np.array([numbers.setdefault(key.tobytes(), len(numbers)) for key in keys])
+    firsts = np.unique(columns, return_index=True)[1]
+    high = low = np.zeros((part.rows.size, firsts.size))
+    for loss, table in zip(used, tables, strict=True):
+        multiplier, least = dual.multipliers[loss.name], np.where(forbidden, np.inf, table).min(axis=1)
+        shared = [ball - arb(multiplier) * x for ball, x in zip(shared, least.tolist(), strict=True)]
+        high, low = _added(high, low, multiplier, table[:, firsts], least[:, None])
+    moved = np.array([[float(ball.mid())] for ball in shared])  # where no letter is the best for all losses, it is huge
+    high, low = _moved(high, low, moved, len(used))
+    scale = _scale(problem, part.rows, [ball - x for ball, x in zip(shared, moved.ravel().tolist(), strict=True)])
+    amounts = exp_up(-high) * (1 - low + low * low) * scale[:, None] * (1 + 8 * HALF) + SMALL
+    amounts = np.where(high > -690, amounts, np.inf)
+    return np.where(forbidden[:, firsts], 0.0, amounts).T, columns
+
+
+def _scale(problem: Problem, rows: np.ndarray, exponents: list[Any]) -> np.ndarray:
+    pairs = zip(rows.tolist(), exponents, strict=True)
+    return np.array([upper(problem.masses[i] * exponent.exp()) for i, exponent in pairs])
+
+
+def _moved(high: np.ndarray, low: np.ndarray, start: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return two doubles whose sum is no more than high + low - start, the second a rounding of the first.
+
+    The second double of `_added` went through 8 roundings for each of `count` losses at most, of numbers below `count`
+    times 2^-50 of the sum: once start is taken off, they are not small beside what is left any more.
+    """
+    first, rest = _two_sum(high, -start)
+    second = low + rest - (count + 1) ** 2 * 2.0**-96 * (high + np.abs(start))
+    first, second = _two_sum(first, second)
+    is_lost = ~(np.isfinite(first) & np.isfinite(second))  # beyond the range of floats the term is zero
+    is_zero = np.isposinf(high) & np.isfinite(start)
+    return np.where(is_lost, np.where(is_zero, np.inf, -np.inf), first), np.where(is_lost, 0.0, second)
+
+
+def _added(high: Any, low: Any, multiplier: float, table: np.ndarray, least: np.ndarray) -> tuple[Any, Any]:
+    """Return high + low + multiplier (table - least) in two doubles, by operations with their errors."""
+    first, rest = _two_sum(table, -least)
+    product, halves = multiplier * first, []
+    for value in (np.float64(multiplier), first):  # Veltkamp's halves, for Dekker's product
+        big = 134217729.0 * value
+        halves.append((big - (big - value), value - (big - (big - value))))
+    (a, b), (c, d) = halves
+    summed, carry = _two_sum(high, product)
+    low = low + (((a * c - product) + a * d + b * c) + b * d) + carry + multiplier * rest
+    is_lost = ~np.isfinite(low)  # by overflow: then the ordinary allowance
+    return np.where(is_lost, summed * (1 - 8 * HALF), summed), np.where(is_lost, 0.0, low)
+
+
+def _two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a sum and its rounding error, which is a double."""
+    summed = a + b
+    moved = summed - a
+    return summed, (a - (summed - moved)) + (b - moved)
+
+
+def _bernstein() -> np.ndarray:
+    """Return coefficient k of t^n on [-1, 1] as entry k, n: t = x - (1 - x), and x + (1 - x) fills up the degree."""
+    table = np.zeros((DEGREE + 1, DEGREE + 1))
+    for k, n in itertools.product(range(DEGREE + 1), repeat=2):
+        terms = (math.comb(n, a) * math.comb(DEGREE - n, k - a) * (-1) ** (n - a) for a in range(min(k, n) + 1))
+        table[k, n] = sum(terms) / math.comb(DEGREE, k)
+    return table
+
+
+def _line_weights(loss: Loss, dual: Dual, part: Part, proof: dict[str, Any]) -> np.ndarray:
+    """Return upper bounds of the weights of the eleven weightings of every cell of the line."""
+    points, cells = loss.data[:, 0], _array(proof, "line", 2, Refuted)
+    if cells.shape[1] != 2 or not cells.size or not np.isfinite(cells).all() or (cells[:, 0] > cells[:, 1]).any():
+        raise Refuted("The cells of the line are no intervals.")
+    if cells[0, 0] > points.min() or cells[-1, 1] < points.max() or (cells[1:, 0] != cells[:-1, 1]).any():
+        raise Refuted("The cells of the line do not cover the points without a gap.")
+    root = math.sqrt(dual.multipliers[loss.name])
+    centres = cells[:, 0] / 2 + cells[:, 1] / 2  # any point will do: the half width is taken from it, rounded up
+    widths = root * np.maximum(cells[:, 1] - centres, centres - cells[:, 0]) * (1 + 8 * HALF)
+    return weightings(root * (points[part.rows] - centres[:, None]), widths).reshape(-1, part.rows.size)
+
+
+def weightings(z: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Return upper bounds of weights, (cell, weighting, symbol), given z (off by a relative 4 HALF) and half widths T.
+
+    With h_n = H_n(z) exp(-z^2/2) / sqrt(2^n n!), at most 1.0866 in size, and s_n = (sqrt(2) T)^n / sqrt(n!), a weight
+    is exp(-z^2/2) (max(0, sum of coefficients s_n h_n) + what is cut off). Errors of h_n are carried along the
+    recursion, where an error of z is one of the products that it occurs in.
+    """
+    half = z * z / 2  # an error of z is 8 HALF of it
+    h = [np.zeros(z.shape), exp_up(-half)]
+    errors = [h[0], h[1] * (2.0**-48 + half * 16 * HALF) + SMALL]
+    for n in range(DEGREE):
+        up, down = z * math.sqrt(2 / (n + 1)) * h[-1], math.sqrt(n / (n + 1)) * h[-2]
+        carried = np.abs(z) * math.sqrt(2.0001 / (n + 1)) * errors[-1] + errors[-2]
+        errors.append(carried + 12 * HALF * (np.abs(up) + np.abs(down)))
+        h.append(up - down)
+    x = math.sqrt(2) * np.minimum(widths, 2.4)
+    scale = np.cumprod([np.ones(x.shape), *(x / math.sqrt(n) for n in range(1, DEGREE + 2))], axis=0).T[:, :, None]
+    scaled, lost = np.stack(h[1:], axis=1) * scale[:, :-1], np.stack(errors[1:], axis=1) * scale[:, :-1]
+    table = _bernstein()
+    lost = (np.abs(table) @ (lost + 100 * HALF * np.abs(scaled))) * 1.001  # a scale has 50 roundings, a sum 12
+    cut = 1.0866 * scale[:, -1:] / (1 - x / math.sqrt(12))[:, None, None] * (1 + 1e-12)
+    cut = np.where((widths < 2.4)[:, None, None], cut, np.inf)
+    return (np.maximum(table @ scaled, 0.0) + lost + cut) * exp_up(-half * (1 - 16 * HALF))[:, None] * (1 + 8 * HALF)
+
+
+# ------------------------------------------------------------------------------------------------ bounds of a part
+
+
+def part_bounds(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dict[str, Any]) -> tuple[Any, Any]:
+    """Return upper bounds of the prices of the distinct columns, and their totals."""
+    totals = tree_sum(amounts) * (1 + (levels(amounts) + 2) * HALF) + SMALL
+    totals = np.where(np.isnan(totals), np.inf, totals)
+    best = totals.copy()
+    for bounds_of, needed in ((_tangents, "places"), (_cells, "splits")):
+        if part.spans and needed in proof:
+            found, bounds = bounds_of(part, amounts, columns, proof)
+            np.minimum.at(best, columns[found], np.where(np.isnan(bounds), np.inf, bounds))
+    return best, totals
+
+
+def _tangents(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the columns that have a place, and the bounds of tangents there.
+
+    With B_i for the sum of row i, sum_s r_s G_s = sum_i g_i B_i, so the bound is sum_i g_i (1 - B_i) + sum_k max_s G_s.
+    Nothing in it is negative, so roundings are relative, and g may be replaced by upper bounds.
+    """
+    found = _whole(proof, "places_columns", 1, 0, columns.size)
+    places, sums = _array(proof, "places", 2, Refuted, found.size), part.sums
+    if places.shape[1] != part.powers.shape[1] or not ((places > 0) & np.isfinite(places)).all():
+        raise Refuted("A place of the proof is no decision of the part's classes.")
+    if sums.max() > 1 + ROUNDING:
+        return found, np.full(found.size, np.inf)
+    lowered = 2 * ROUNDING if sums.max() > 1 else 0.0  # lower powers only raise prices
+    powers, sums, heights = part.powers * (1 - lowered), np.minimum(sums, 1.0) * (1 - 2 * lowered), logs(places)
+    exponents = heights @ powers.T - part.tops.sum(axis=1)
+    allowed = (np.abs(heights) @ powers.T - part.tops.sum(axis=1)) * (powers.shape[1] + 8 + len(part.spans)) * HALF
+    terms = amounts[columns[found]] * exp_up(exponents + allowed)
+    slopes = np.stack([tree_sum(terms * power) for power in powers.T], axis=1) / places
+    bounds = tree_sum(terms * (1 - sums + 4 * HALF)) + sum(slopes[:, span].max(axis=1) for span in part.spans)
+    return found, bounds * (1 + (levels(terms) + 10 + len(part.spans)) * HALF) + SMALL
+
+
+def _cells(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the columns that the tree bounds, and their bounds."""
+    sizes = [span.stop - span.start for span in part.spans]
+    splits = _whole(proof, "splits", 1, -1, sum(size * (size - 1) // 2 for size in sizes))
+    ends = _whole(proof, "ends", 2, 0, max(splits.size, columns.size))
+    if ends.shape[1] != 2:
+        raise Refuted("The ends of the tree are no pairs of node and column.")
+    vertices = replayed(splits, sizes)
+    check_coverage(splits, ends, columns.size)
+    ends = ends[np.argsort(ends[:, 0], kind="stable")]
+    nodes, which = np.unique(ends[:, 0], return_inverse=True)
+    bounds = np.empty(len(ends))
+    size = max(1, 200_000 // (part.rows.size * max(sizes)))
+    for start in range(0, nodes.size, size):
+        cells = Cells(part, [np.maximum(vertex[nodes[start : start + size]], RAISED) for vertex in vertices])
+        low, high = np.searchsorted(which, [start, start + size]).tolist()
+        for rows in range(low, high, 4 * size):
+            some = slice(rows, min(rows + 4 * size, high))
+            bounds[some] = cells.bounds(which[some] - start, amounts[columns[ends[some, 1]]])
+    found, inverse = np.unique(ends[:, 1], return_inverse=True)
+    worst = np.full(found.size, -np.inf)
+    np.maximum.at(worst, inverse, np.where(np.isnan(bounds), np.inf, bounds))
+    return found, worst
+
+
+# ------------------------------------------------------------------------------------------------ trees of cells
+
+
+def replayed(splits: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
+    """Return the vertices of all nodes, an array (nodes, vertices, classes) for each label, or refute the tree."""
+    edges = [(k, a, b) for k, size in enumerate(sizes) for b in range(size) for a in range(b)]
+    parents = np.flatnonzero(splits >= 0)
+    if splits.size != 2 * parents.size + 1 or (parents >= 2 * np.arange(parents.size) + 1).any():
+        raise Refuted("The tree of cells has nodes that are missing, left over, or among their own descendants.")
+    if splits.size * sum(size * size for size in sizes) * 8 > MOST_BYTES:
+        raise Refuted("The tree of cells is too large to be looked at.")
+    vertices = [np.tile(np.eye(size), (splits.size, 1, 1)) for size in sizes]
+    done = 0
+    while done < parents.size:  # parents number `done` and on that are known: nodes up to 2 done
+        level = np.arange(done, np.searchsorted(parents, 2 * done + 1))
+        for vertex in vertices:
+            vertex[2 * level + 1] = vertex[2 * level + 2] = vertex[parents[level]]
+        for edge in np.unique(splits[parents[level]]).tolist():
+            k, a, b = edges[edge]
+            cut = level[splits[parents[level]] == edge]
+            middle = (vertices[k][parents[cut], a] + vertices[k][parents[cut], b]) / 2
+            if (middle * 2.0**52 != np.rint(middle * 2.0**52)).any():
+                raise Refuted("A cell of the tree is finer than doubles can tell.")
+            vertices[k][2 * cut + 1, b] = vertices[k][2 * cut + 2, a] = middle
+        done += level.size
+    return vertices
+
+
+def check_coverage(splits: np.ndarray, ends: np.ndarray, n_columns: int) -> None:
+    """Refute unless every column of `ends` ends on all ways down from the root, and on each of them once."""
+    if (ends >= [splits.size, n_columns]).any():
+        raise Refuted("The ends of the tree name nodes or columns that do not exist.")
+    keys = ends[:, 0] * n_columns + ends[:, 1]
+    number = np.cumsum(splits >= 0) - 1  # which of the parents a node is
+    active, reached = np.unique(ends[:, 1]), 0
+    while active.size:
+        ended = np.isin(active, keys)
+        reached += int(ended.sum())
+        node, column = np.divmod(active[~ended], n_columns)
+        if (splits[node] < 0).any():
+            raise Refuted("A column of the proof is not covered by cells.")
+        first = (2 * number[node] + 1) * n_columns + column
+        active = np.concatenate([first, first + n_columns])
+    if reached != len(ends):
+        raise Refuted("A column of the proof ends on a cell that it does not reach, or twice on one.")
+
+
+class Cells:
+    """Cells of a part with what their bounds need of every row: arrays (cells, rows).
+
+    Exponents are sums of powers times logarithms, all of one sign, less a top: `off` times the sum of sizes covers
+    HALF for every class, the logarithm's 2 HALF, the product, the subtraction, and adding labels up.
+    """
+
+    def __init__(self, part: Part, vertices: list[np.ndarray]) -> None:
+        self.part = part
+        self.degree = max(1.0, float(part.sums.max()) * (1 + 4 * HALF))
+        self.t = [vertex / (vertex.sum(axis=1) / vertex.shape[1])[:, None, :] - 1 for vertex in vertices]
+        self.spread = np.max([np.abs(t).max(axis=(1, 2)) for t in self.t], axis=0)
+        labels = [self._label(k, vertex) for k, vertex in enumerate(vertices)]
+        self.middle, self.error, low, high, self.linear, self.sizes, self.square = map(sum, zip(*labels, strict=True))
+        self._set_chords(low, np.minimum(high, 0.0))
+
+    def _label(self, k: int, vertex: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return what a label adds: exponent at the middle, its error, least and largest one, sizes of forms in t."""
+        powers, top, t = self.part.powers[:, self.part.spans[k]], self.part.tops[:, k], self.t[k]
+        off = (powers.shape[1] + 6 + 2 * len(self.part.spans)) * HALF
+        middle = logs(vertex.sum(axis=1) / vertex.shape[1]) @ powers.T - top
+        ends = logs(vertex) @ powers.T - top
+        error, ends_error = (off * (np.abs(value) - 2 * top) for value in (middle, ends))
+        linear, sizes = t @ powers.T, (np.abs(t) @ powers.T).max(axis=1)
+        whole = powers.sum(axis=1) * (1 + 2 * off)
+        lost = 2 * off * sizes + 4 * HALF * whole  # t is off by HALF (1 + 2 |t|)
+        size, square = np.abs(linear).max(axis=1) + lost, (t * t @ powers.T).max(axis=1) + lost
+        if powers.shape[1] == 2:
+            mode, first = powers[:, 0] / (powers[:, 0] + powers[:, 1]), vertex[:, :, :1]
+            is_inside = (first.min(axis=1) - 1e-15 <= mode) & (mode <= first.max(axis=1) + 1e-15)
+            high = np.where(is_inside, 0.0, (ends + ends_error).max(axis=1))
+        else:  # B log(1 + y / B) <= y (6 B + y) / (6 B + 4 y) for y >= 0, and it grows with B and y
+            y = np.maximum(linear.max(axis=1), 0.0) + lost + SMALL
+            rise = y * (6 * whole + y) / (6 * whole + 4 * y) * (1 + 16 * HALF)
+            high = np.minimum(middle + 2 * error + rise * (1 + 4 * HALF), 0.0)
+        return middle, error, (ends - ends_error).min(axis=1), high, size, sizes, square
+
+    def _set_chords(self, low: np.ndarray, high: np.ndarray) -> None:
+        """Set the line above a term: exp(high) (1 + chord (x - 1)), x = (1 + fall) (1 + sum b t / degree).
+
+        Every slope from zero to the chord's is valid, so chords are rounded down; x is rounded up.
+        """
+        drop = (high - low) * (1 + 4 * HALF)
+        part = drop / self.degree
+        near = self.degree * (1 - drop / 2 * (1 - drop / 3 * (1 - drop / 4))) / (1 - part / 2 * (1 - part / 3))
+        far = (1 - exp_up(-drop)) / (1 - np.where(part < 16, exp_up(-part) * (1 - 2.0**-47), 0.0))
+        chord = np.maximum(np.where(drop < 0.1, near, far) * (1 - 1e-14), 1.0)
+        fall = expm1_up((self.middle + self.error - high) / self.degree)
+        self.top, self.rise, self.slope = exp_up(high), chord * fall, chord * (1 + fall) / self.degree
+
+    def bounds(self, cell: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Return upper bounds of the sums of amounts (rows, n) times terms, each on its cell."""
+        bounds = self._first(cell, amounts)
+        is_small = (self.spread < 0.25) & (self.degree * self.spread**2 < 0.25)
+        is_small &= math.prod(t.shape[1] for t in self.t) <= 64
+        small = np.flatnonzero(is_small[cell])
+        if small.size:
+            bounds[small] = np.fmin(bounds[small], self._second(cell[small], amounts[small]))
+        return bounds
+
+    def _first(self, cell: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Return the bounds by chords of tangents.
+
+        A term has fewer than ten roundings, the sum `levels`, and t two that count as 1 + |t|: all of them are times
+        `sizes`, the sum of the absolute values of everything that is added.
+        """
+        weights = amounts * self.top[cell]
+        slopes = weights * self.slope[cell]
+        gradient = np.stack([tree_sum(slopes * power) for power in self.part.powers.T], axis=1)
+        spans = zip(self.part.spans, self.t, strict=True)
+        linear = sum(np.einsum("rs,rvs->rv", gradient[:, span], t[cell]).max(axis=1) for span, t in spans)
+        sizes = tree_sum(weights * (1 + np.abs(self.rise))[cell] + slopes * (self.sizes + self.degree)[cell])
+        allowed = (levels(amounts) + 20 + gradient.shape[1]) * HALF * sizes
+        return tree_sum(weights * (1 + self.rise)[cell]) + linear + allowed + SMALL
+
+    def _second(self, cell: np.ndarray, amounts: np.ndarray) -> np.ndarray:
+        """Return the bounds by expansions to second order, at pairs of corners; an error of t is 3 HALF at most."""
+        powers, n_classes = self.part.powers, self.part.powers.shape[1]
+        weights = amounts * exp_up((self.middle + self.error)[cell])
+        constant = tree_sum(weights * (1 + self._remainder(cell)))
+        gradient = np.stack([tree_sum(weights * power) for power in powers.T], axis=1)
+        square = np.empty((cell.size, n_classes, n_classes))
+        for s, z in itertools.combinations_with_replacement(range(n_classes), 2):
+            square[:, s, z] = square[:, z, s] = tree_sum(weights * (powers[:, s] * powers[:, z]))
+        diagonal = gradient[:, :, None] * np.eye(n_classes)
+        choices = list(itertools.product(*(range(t.shape[1]) for t in self.t)))  # one vertex of every label
+        chosen = [[choice[k] for choice in choices] for k in range(len(self.t))]
+        corners = np.concatenate([t[cell][:, chosen[k]] for k, t in enumerate(self.t)], axis=2)
+        half = np.einsum("rs,rvs->rv", gradient, corners) / 2
+        forms = corners @ (square - diagonal) @ corners.swapaxes(1, 2) / 2 + half[:, :, None] + half[:, None, :]
+        t = np.abs(corners).max(axis=1)
+        bent = np.einsum("rsz,rz->rs", square + diagonal, t)
+        sizes = constant + np.einsum("rs,rs->r", gradient + bent, t)
+        allowed = (levels(amounts) + 24 + 3 * n_classes) * HALF * sizes + 4 * HALF * (gradient + bent).sum(axis=1)
+        return constant + forms.max(axis=(1, 2)) + allowed + SMALL
+
+    def _remainder(self, cell: np.ndarray) -> np.ndarray:
+        linear, square = self.linear[cell], self.square[cell]
+        spread = self.spread[cell][:, None] * (1 + 8 * HALF) + 2 * HALF
+        near = 1 - spread
+        first, second = linear + square / near, square / near / near
+        third = first * first * first + 3 * first * second + 2 * second * spread / near
+        return exp_up(np.minimum(linear, (self.error - self.middle)[cell])) * third / 6 * (1 + 1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ the verdict
+
+
+def check(result_path: Any, problem_path: Any) -> Report:
+    """Return what is confirmed of a result file; raises `Unreadable` if one of the files is."""
+    return check_arrays(read(result_path), read(problem_path))
+
+
+def check_arrays(result: dict[str, Any], problem: dict[str, Any]) -> Report:
+    """Return what is confirmed of a result, given the arrays of both files by name."""
+    with ctx.workprec(PRECISION), np.errstate(all="ignore"):  # what overflows proves nothing, and does no harm
+        examination = Examination(_header(result), problem_of(problem))
+        # What the result holds is not repeated for its certificate.
+        shared = {f"certificate_{name}": result[name] for name in ("letters", "channel") if name in result}
+        try:
+            examination.run(shared | result)
+        except Refuted as refuted:
+            examination.report.faults.append(str(refuted))
+        examination.report.valid = not examination.report.faults
+        return examination.report
+
+
+def _header(result: dict[str, Any]) -> dict[str, Any]:
+    try:
+        header = json.loads(_text(result, "header"))
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("The result has no header that is JSON.") from error
+    if not isinstance(header, dict) or header.get("format") != "rdcsolve result" or header.get("version") not in (1, 2):
+        raise Unreadable("The file is no result of rdcsolve of version 1 or 2.")
+    return header
+
+
+class Examination:
+    """One result, held against what is proved."""
+
+    def __init__(self, header: dict[str, Any], problem: Problem) -> None:
+        self.header, self.problem, self.report = header, problem, Report()
+        self.is_certified = header.get("proof") == "CERTIFIED"
+        self.is_refutation = header.get("status") == "INFEASIBLE"  # the certificate is about the rate
+
+    def run(self, arrays: dict[str, Any]) -> None:
+        """Examine everything; what is wrong becomes a fault."""
+        self._check_words()
+        bound = trivial_bound(self.problem)
+        self.report.lower = lower(bound)
+        if self.header.get("certificate") is None:
+            self._without_certificate(bound)
+            return
+        channel, dual = channel_of(arrays, self.problem), dual_of(arrays, self.problem)
+        self.report.notes += [
+            f"The limit on {name}, {self.problem.bounds[name]!r}, is below its least value by a rounding: read as that."
+            for name in self.problem.least
+        ]
+        if self.is_refutation:
+            self._check_refutation(channel, dual, arrays)
+            return
+        self._check_multipliers(dual)
+        rate, attained = self._attained(channel)
+        price = self._largest_price(dual, arrays)
+        proved = None if price is None else dual_bound(self.problem, dual, price)
+        if proved is not None and proved.is_finite() and proved.lower() > bound.lower():
+            bound = proved
+        self.report.lower = lower(bound)
+        exact = [loss for loss in self.problem.losses if loss.name == self.problem.objective]
+        self._check_bounds(bound, attained, lambda: exact_mean(exact[0], channel, self.problem) if exact else None)
+        self._check_rates(dual, price, rate)
+
+    def _require(self, is_right: Any, sentence: str) -> None:
+        if not is_right:
+            self.report.faults.append(sentence)
+
+    def _check_words(self) -> None:
+        header, names = self.header, [loss.name for loss in self.problem.losses]
+        certificate = header.get("certificate")
+        self._require(header.get("status") in [*STATUSES.split(), "NUMERICAL_ERROR"], "The status is unknown.")
+        self._require(header.get("proof") in ("CERTIFIED", "UNVERIFIED", "NONE"), "The word for the proof is unknown.")
+        if header.get("unit") not in ("nat", "bit") or not isinstance(certificate, dict | None):
+            raise Refuted("The unit is unknown, or the header's certificate is malformed.")
+        own = "rate" if self.is_refutation else self.problem.objective
+        for given, needed in ((header, self.problem.objective), (certificate or {"objective": own}, own)):
+            if given.get("objective") != needed:
+                raise Refuted(f"The result is about {given.get('objective')!r}, but it has to be about {needed!r}.")
+        for key in ("losses", "multipliers"):
+            values = header.get(key)
+            if not isinstance(values, dict) or list(values) != names or {*map(type, values.values())} != {float}:
+                raise Refuted(f"The header's {key} are no real numbers, one for each of the problem's losses.")
+
+    def _claim(self, key: str, is_certificates: bool = False) -> Any:
+        """Return a number of the header as a ball, rates in nats; the certificate's own are in nats always."""
+        value = (self.header["certificate"] if is_certificates else self.header).get(key)
+        if not isinstance(value, float):
+            raise Refuted(f"The header's {key} is {value!r} and no real number.")
+        is_rate = key.startswith("rate") or self.problem.objective in ("rate", "lagrangian")
+        is_in_bits = self.header["unit"] == "bit" and is_rate and not is_certificates
+        return arb(value) * arb.const_log2() if is_in_bits else arb(value)
+
+    def _check_multipliers(self, dual: Dual) -> None:
+        for name, value in {} if self.problem.is_fixed else self.header["multipliers"].items():
+            own = dual.multipliers.get(name, 0.0)
+            allowed = 0.0 if self.header["unit"] == "nat" else 4 * HALF * own
+            scaled = arb(own) if self.header["unit"] == "nat" else own / arb.const_log2()
+            is_equal = abs(scaled - value) <= arb(allowed)
+            self._require(is_equal, f"The header's multiplier of {name} is not the certificate's.")
+
+    def _attained(self, channel: Channel) -> tuple[Any, Any]:
+        """Check limits and reported means; return balls of the rate and the objective, None without a channel."""
+        if not channel.letters.size:
+            self.report.notes.append("There is no channel, so nothing is attained.")
+            return None, None
+        rate = rate_of(channel, self.problem)
+        means = {loss.name: mean_of(loss, channel) for loss in self.problem.losses}
+        for loss in self.problem.losses:
+            told = self.header["losses"][loss.name]
+            is_told = abs(means[loss.name] - told) <= self._rounding(loss, means[loss.name])
+            self._require(is_told, f"The mean of {loss.name} is {upper(means[loss.name])!r}, not {told!r}.")
+            self._check_limit(
+                loss.name,
+                means[loss.name],
+                self.problem.bounds.get(loss.name),
+                lambda loss=loss: self._exact_excess(loss, channel, means[loss.name]),
+            )
+        self._check_limit("rate", rate, self.problem.rate_bound, lambda: None)
+        charges = (self.problem.multipliers or {}).items()
+        lagrangian = rate + total(arb(value) * means[name] for name, value in charges)
+        attained = {"rate": rate, "lagrangian": lagrangian, **means}[self.problem.objective]
+        self.report.upper = upper(attained)
+        return rate, attained
+
+    def _rounding(self, loss: Loss, mean: Any) -> Any:
+        """Return by how much a mean that was computed in floating point may be off: little, of the loss's spread."""
+        if loss.kind == "table":
+            allowed = loss.data[~self.problem.forbidden]
+            spread = float(np.ptp(allowed))
+        else:
+            spread = (
+                math.log(loss.data.shape[1]) if loss.kind == "label" else float(np.sum(np.ptp(loss.data, axis=0) ** 2))
+            )
+        return arb(ROUNDING * spread + 8 * HALF * abs(upper(mean)))
+
+    def _check_limit(self, name: str, mean: Any, limit: float | None, exact: Callable[[], Fraction | None]) -> None:
+        if limit is not None:
+            excess = mean - self.problem.limits.get(name, arb(limit))
+            self.report.excess[name] = upper(excess)
+            is_met = is_at_most(excess, arb(0), exact)
+            self._require(is_met, f"The channel exceeds the limit on {name}, {limit!r}.")
+            if is_met:
+                self.report.excess[name] = min(upper(excess), 0.0)
+
+    def _exact_excess(self, loss: Loss, channel: Channel, mean: Any) -> Fraction | None:
+        """Return by how much a mean exceeds its limit, as it is read, where that is known exactly."""
+        name = loss.name
+        if loss.kind == "label":
+            is_same = name in self.problem.least and abs(mean - self.problem.least[name]) < SAME
+            return Fraction(0) if is_same else None
+        value = exact_mean(loss, channel, self.problem)
+        limit = exact_least(loss, self.problem) if name in self.problem.least else Fraction(self.problem.bounds[name])
+        return None if value is None else value - limit
+
+    def _largest_price(self, dual: Dual, arrays: dict[str, Any]) -> Any:
+        """Return a bound of all prices, None where there is none; what is wrong with the proof becomes a fault."""
+        prefix = "certificate_proof_"
+        price = None
+        try:
+            proof = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+            price = largest_price(self.problem, dual, proof)
+        except Refuted as refuted:
+            self.report.faults.append(str(refuted))
+        if price is None or not price.is_finite():
+            self.report.notes.append("No bound of the largest price is proved, so only the trivial bound is.")
+            return None
+        return price
+
+    def _check_bounds(self, bound: Any, attained: Any, exact: Callable[[], Fraction | None]) -> None:
+        if not self.is_certified:
+            self.report.notes.append("No lower bound is claimed but the certificate's.")
+        for whose, prefix, is_own in (("certificate", "", True), ("header", "objective_", False)):
+            low, high = self._claim(f"{prefix}lower", is_own), self._claim(f"{prefix}upper", is_own)
+            is_proved = low <= bound or not (is_own or self.is_certified)
+            self._require(is_proved, f"The {whose} claims {upper(low)!r} at least, but {lower(bound)!r} is proved.")
+            is_kept = high == arb(math.inf) if attained is None else is_at_most(attained, high, exact)
+            self._require(is_kept, f"The {whose} claims {upper(high)!r} at most, which the channel does not attain.")
+
+    def _check_rates(self, dual: Dual, price: Any, rate: Any) -> None:
+        """Check what is said of the rate: the channel's is no higher, and with its losses none is lower."""
+        low, high = self._claim("rate_lower"), self._claim("rate_upper")
+        slack = 0.0 if self.problem.objective == "rate" else ROUNDING  # then they are told in floating point
+        is_kept = rate is None or high.is_nan() or is_at_most(rate, high + slack, lambda: None)
+        self._require(is_kept, f"The channel's rate is above what the header says, {upper(high)!r}.")
+        if low > 0 and self.is_certified:
+            told = self.problem.limits if self.problem.objective == "rate" else self.header["losses"]
+            charged = {name: told.get(name, math.inf) for name in dual.multipliers}
+            is_proved = price is not None and low <= plane(self.problem, dual, price, charged) + slack
+            self._require(is_proved, f"The header's lower bound of the rate, {upper(low)!r}, is not proved.")
+
+    def _check_refutation(self, channel: Channel, dual: Dual, arrays: dict[str, Any]) -> None:
+        """Check that the limits on losses need a rate that is beyond H(X), which no rate is, or the limit on it."""
+        self._require(not channel.letters.size, "No channel is said to meet the limits, but there is one.")
+        price = self._largest_price(dual, arrays)
+        loose = replace(self.problem, objective="rate", rate_bound=None)
+        needed = None if price is None else dual_bound(loose, dual, price)
+        needed = needed if needed is not None and needed.is_finite() else arb(0)
+        entropy = -total(map(x_log_x, self.problem.masses))
+        limit = arb(math.inf if self.problem.rate_bound is None else self.problem.rate_bound)
+        largest = limit if limit < entropy else entropy
+        self._require(
+            needed > largest,
+            f"The limits are proved to need a rate of {lower(needed)!r}, which is not beyond {upper(largest)!r}.",
+        )
+        low, high = self._claim("lower", is_certificates=True), self._claim("upper", is_certificates=True)
+        self._require(  # beyond H(X) every bound follows, of the rates of channels that are none
+            low.is_nan() or low <= needed or needed > entropy,
+            f"The certificate claims {upper(low)!r} at least, but {lower(needed)!r} is proved.",
+        )
+        highs = [high, self._claim("objective_upper"), self._claim("rate_upper")]
+        is_silent = all(value.is_nan() or value == arb(math.inf) for value in highs)
+        self._require(is_silent, "An upper bound is claimed, but no channel is said to meet the limits.")
+        if needed > largest:
+            self.report.notes.append(f"No channel meets the limits: they need a rate of {lower(needed)!r} at least.")
+            self.report.lower = math.inf
+
+    def _without_certificate(self, bound: Any) -> None:
+        if self.is_refutation or self.is_certified:
+            for loss in self.problem.losses:
+                if loss.name in self.problem.limits and least_mean(loss, self.problem) > self.problem.limits[loss.name]:
+                    self.report.notes.append(f"No channel meets the limit on {loss.name}.")
+                    self.report.lower = math.inf
+                    return
+            raise Refuted(
+                "There is no certificate of what is claimed, and it does not follow from any limit by itself."
+            )
+        self.report.notes.append("There is no certificate, and nothing is claimed but what is trivial.")
+        low, high = self._claim("objective_lower"), self._claim("objective_upper")
+        self._require(low.is_nan() or low <= bound, "A lower bound is claimed without a certificate.")
+        self._require(high.is_nan() or high == arb(math.inf), "An upper bound is claimed without a certificate.")
+
+
+def is_at_most(ball: Any, bound: Any, exact: Callable[[], Fraction | None]) -> bool:
+    """Say whether a number that a ball holds is at most the bound; balls that straddle it need the exact number."""
+    if ball <= bound:
+        return True
+    value = exact() if ball.overlaps(bound) and bound.rad() == 0 else None
+    return value is not None and value <= Fraction(float(bound))
+
+
+def main(arguments: list[str]) -> int:
+    """Print what is confirmed and return the exit code."""
+    try:
+        if len(arguments) != 2:
+            raise Unreadable("Two files are needed: check_certificate.py RESULT.npz PROBLEM.npz")
+        report = check(*arguments)
+    except Unreadable as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(f"{report}\n")
+    return 0 if report.valid else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,70 @@
+"""The one place where kernels are made, by what is known of the losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.kernels.blocks import BlockKernel, RowsOfKernel
+from rdcsolve.kernels.dense import DenseKernel
+from rdcsolve.kernels.grid import GridKernel
+from rdcsolve.kernels.kernel import Kernel, unwrapped
+from rdcsolve.problems.structures import Adapted, LossStructure, Table
+
+Losses = Sequence[Any]
+"""Loss structures, or plain matrices (n, k)."""
+
+
+def make_kernel(
+    losses: Losses,
+    multipliers: np.ndarray,
+    forbidden: np.ndarray | None = None,
+    letters: np.ndarray | None = None,
+) -> Kernel:
+    """Return the kernel of some losses at given multipliers, by what is known of the losses.
+
+    Stored losses, and any losses at few `letters`, make a dense kernel; losses separable over the axes of one grid a
+    Kronecker product; a structure that has a ``kernel(multiplier)`` of its own makes that, where it is the only loss
+    that counts; everything else is evaluated block by block.
+
+    Parameters
+    ----------
+    losses : sequence of LossStructure or numpy.ndarray
+        M >= 1, of shape (n, k), finite (anything at forbidden pairs).
+    multipliers : numpy.ndarray
+        Shape (M,), >= 0.
+    forbidden : numpy.ndarray, optional
+        Mask, shape (n, k).
+    letters : numpy.ndarray, optional
+        The letters wanted; by default all.
+    """
+    if letters is None and all(isinstance(loss, np.ndarray) for loss in losses):
+        return DenseKernel(losses, multipliers, forbidden)
+    structures = [loss if isinstance(loss, LossStructure) else Table(loss) for loss in losses]
+    if letters is not None:
+        structures = [Table(structure.block(None, letters)) for structure in structures]
+        forbidden = None if forbidden is None else np.take(forbidden, letters, axis=1)
+    if all(isinstance(structure, Table) for structure in structures):
+        return DenseKernel(structures, multipliers, forbidden)
+    active = [structure for structure, multiplier in zip(structures, multipliers, strict=True) if multiplier]
+    if forbidden is None and active:
+        if GridKernel.suits(active):
+            return GridKernel(structures, multipliers)
+        if len(active) == 1 and _makes_kernels(active[0]):
+            return _own_kernel(structures, multipliers, active[0])
+    return BlockKernel(structures, multipliers, forbidden)
+
+
+def _makes_kernels(structure: LossStructure) -> bool:
+    whole = unwrapped(structure)[0]
+    return hasattr(whole.own if isinstance(whole, Adapted) else whole, "kernel")
+
+
+def _own_kernel(structures: list[LossStructure], multipliers: np.ndarray, active: LossStructure) -> Kernel:
+    whole, rows, shifts = unwrapped(active)
+    maker: Any = whole.own if isinstance(whole, Adapted) else whole
+    multiplier = float(multipliers[multipliers > 0][0])
+    own = maker.kernel(multiplier)
+    return RowsOfKernel(own, structures, multipliers, rows, multiplier * shifts)

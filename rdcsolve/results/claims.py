@@ -1,0 +1,119 @@
+"""What a result prints, held against what its certificate proves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.certificates.check import Verification
+from rdcsolve.information import entropy, nats_to_bits
+from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats, is_rate
+
+_UNITS = 4e-16  # relatively: what a conversion of units rounds by
+
+
+def verified(result: Any, problem: Problem, arithmetic: str) -> Verification:
+    """Return what a result's certificate proves, with every claim of the result itself that does not follow.
+
+    Parameters
+    ----------
+    result : Result
+        With a certificate.
+    problem : Problem
+        The problem solved.
+    arithmetic : {"float", "ball"}
+    """
+    if result.status.name == "INFEASIBLE":
+        return _refuting(result, problem, arithmetic)
+    found: Verification = result.certificate.verify(problem, arithmetic)
+    return _with_claims(result, problem, found)
+
+
+def of_the_rate(problem: Problem) -> Problem:
+    """Return the least rate under the problem's limits on losses: what a certificate of infeasibility is about."""
+    return problem.minimising("rate").with_limits(rate=None)
+
+
+def largest_rate(problem: Problem) -> float:
+    """Return what no rate within the limits exceeds, nats: H(X), or the limit on the rate."""
+    largest = entropy(problem.p_x[problem.p_x > 0]) * (1 + 1e-12) + 1e-12
+    return largest if problem.rate_bound is None else min(largest, problem.rate_bound)
+
+
+def _refuting(result: Any, problem: Problem, arithmetic: str) -> Verification:
+    """Return the verification that no channel meets the limits: every rate would be beyond the largest there is."""
+    found: Verification = result.certificate.verify(of_the_rate(problem), arithmetic)
+    largest = largest_rate(problem)
+    if found.proved and found.lower > largest:
+        return found
+    fault = f"the limits are proved to need a rate of {found.lower:.10g} nat, which is not beyond {largest:.10g}"
+    return replace(found, valid=False, messages=(fault, *found.messages))
+
+
+def _with_claims(result: Any, problem: Problem, found: Verification) -> Verification:
+    """Return a verification with the claims of the result that do not follow."""
+    faults = list(_differences(result, problem))
+    if result.objective != problem.objective:
+        faults.append(
+            f"the result is about the objective {result.objective!r}, the problem about {problem.objective!r}"
+        )
+    else:
+        faults += _beyond(result, found)
+    faults += _losses(result, found)
+    if not faults:
+        return found
+    return replace(found, valid=False, messages=(*faults, *found.messages))
+
+
+def _differences(result: Any, problem: Problem) -> list[str]:
+    """Return in what a result differs from its own certificate.
+
+    Where letters are fixed, its multipliers are those at which the channel is stationary, which proves nothing.
+    """
+    certificate, faults = result.certificate, []
+    if result.objective != certificate.objective:
+        faults.append(f"the result names the objective {result.objective!r}, its certificate {certificate.objective!r}")
+    for name in ("letters", "channel"):
+        if not np.array_equal(getattr(result, name), getattr(certificate, name)):
+            faults.append(f"the result's {name} is not that of its certificate")
+    shown = np.array(list(result.multipliers.values()))
+    own = certificate.multipliers if result.unit == "nat" else nats_to_bits(certificate.multipliers)
+    if problem.letters != "fixed" and (shown.shape != own.shape or not np.allclose(shown, own, rtol=_UNITS, atol=0.0)):
+        faults.append("the result's multipliers are not those of its certificate")
+    return faults
+
+
+def _beyond(result: Any, found: Verification) -> list[str]:
+    """Return the bounds that are stronger than what was proved."""
+
+    def shown(value: float, in_nats: bool) -> float:
+        return float(nats_to_bits(value)) if in_nats and result.unit == "bit" else value
+
+    in_nats = is_in_nats(result.objective)
+    lower, upper = shown(found.lower, in_nats), shown(found.upper, in_nats)
+    claims = [("objective_upper", upper, upper - result.objective_upper)]
+    claims.append(("rate_upper", shown(found.rate, True), shown(found.rate, True) - result.rate_upper))
+    if result.proof.name == "CERTIFIED":
+        claims.append(("objective_lower", lower, result.objective_lower - lower))
+        if is_rate(result.objective):
+            claims.append(("rate_lower", lower, result.rate_lower - lower))
+    allowed = 0.0 if result.unit == "nat" else _UNITS
+    return [
+        f"{name} is {getattr(result, name):.17g} but only {value:.17g} follows"
+        for name, value, beyond in claims
+        if math.isfinite(getattr(result, name)) and not beyond <= allowed * (1 + abs(value))
+    ]
+
+
+def _losses(result: Any, found: Verification) -> list[str]:
+    """Return the losses that are said to be smaller than what the channel attains."""
+    faults = []
+    for name, attained in found.losses.items():
+        claimed = result.losses.get(name, math.nan)
+        if not claimed >= attained - found.slack.get(name, 0.0):
+            faults.append(f"{name} is said to be {claimed:.17g} but the channel attains {attained:.17g}")
+    return faults

@@ -1,0 +1,180 @@
+"""Nothing leaves unchecked: every answer's bounds are those that the check of its certificate confirms.
+
+Solvers hand in an answer with its certificate and what they hope that it proves. Here the check is run on it, and
+whatever is not confirmed is reported as the weaker thing that it is, with a sentence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.certificates.check import Verification, examine
+from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.claims import largest_rate, of_the_rate
+from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.rounding import exact_dot
+
+_RESOLVED = 1e-12  # of a loss's spread: a gap on the loss below this is rounding beside its largest values
+
+
+def confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
+    """Return the result with the bounds, losses and status that its own certificate proves.
+
+    Parameters
+    ----------
+    result : Result
+        Of this problem.
+    problem : Problem
+    tolerance : float
+        The gap that was asked for, nats: what OPTIMAL promises.
+    """
+    if result.status is Status.INFEASIBLE:
+        return _infeasible(result, problem)
+    if result.certificate is None:
+        return _weaker(result, "there is no certificate") if result.proof is Proof.CERTIFIED else result
+    found = _examined(result, problem)
+    if not math.isfinite(found.upper):
+        return _without_channel(result, found)
+    return _with_bounds(result, problem, found, tolerance)
+
+
+def _examined(result: Result, problem: Problem) -> Verification:
+    """Return what the certificate proves; over letters of a user's own, what it proves of the channel."""
+    certificate = result.certificate
+    assert certificate is not None
+    if problem.own_letters is None:
+        return examine(certificate, problem)
+    listed = problem.listed(result.reproduction, result.decisions)
+    over_these = replace(certificate, letters=np.arange(result.letters.size), fingerprint=listed.fingerprint())
+    found = examine(over_these, listed)
+    return replace(found, proved=False, lower=certificate.lower if problem.goal.target is not None else 0.0)
+
+
+def combined(first: Result, second: Result, problem: Problem, tolerance: float) -> Result:
+    """Return the best channel of two results with the best bound of both, confirmed."""
+    if second.certificate is None or first.status is Status.INFEASIBLE or second.status is Status.INFEASIBLE:
+        return second if second.proof is Proof.CERTIFIED else first
+    if first.certificate is None:
+        return second
+    made = second if not first.objective_upper < second.objective_upper else first
+    proving = first if first.certificate.lower > second.certificate.lower else second
+    assert made.certificate is not None
+    assert proving.certificate is not None
+    if made is proving:
+        return made
+    certificate = replace(
+        proving.certificate,
+        letters=made.certificate.letters,
+        channel=made.certificate.channel,
+        upper=made.certificate.upper,
+    )
+    whole = replace(made, certificate=certificate, multipliers=proving.multipliers, d_tilted=proving.d_tilted)
+    return confirmed(replace(whole, objective_lower=proving.objective_lower), problem, tolerance)
+
+
+def _with_bounds(result: Result, problem: Problem, found: Verification, tolerance: float) -> Result:
+    """Return the result with the confirmed bounds; a bound that rests on a search stays, and is called UNVERIFIED."""
+    goal, certificate = problem.goal, result.certificate
+    assert certificate is not None
+    proof, lower, notes = result.proof, found.lower, [result.message]
+    if not found.proved and result.objective_lower > found.lower and proof is not Proof.NONE:
+        if proof is Proof.CERTIFIED:
+            notes.append(
+                "the largest price was searched for, not proved; what is proved is the certificate's own bound"
+            )
+        proof, lower = Proof.UNVERIFIED, min(result.objective_lower, found.upper)
+    slope = goal.slope(certificate.multipliers)
+    status = judged(result.status, goal, lower, found.upper, tolerance, slope if slope > 0 else math.inf)
+    if _is_rounding(problem, found.upper - lower, tolerance, found.upper):
+        status = Status.OPTIMAL if status in (Status.ALMOST_OPTIMAL, Status.STALLED) else status
+    if result.status is Status.STATIONARY and proof is not Proof.CERTIFIED:
+        status = Status.STATIONARY
+    if result.status is Status.OPTIMAL and status is not Status.OPTIMAL:
+        notes.append(f"the check confirms a gap of {found.upper - lower:.3g}")
+    losses = {
+        name: min(found.losses[name], bound) if math.isfinite(bound) else found.losses[name]
+        for name, bound in zip(problem.loss_names, problem.bounds.tolist(), strict=True)
+    }
+    changes: dict[str, Any] = {
+        "status": status,
+        "proof": proof,
+        "objective_lower": lower,
+        "objective_upper": found.upper,
+        "rate_lower": _rate_lower(problem, result, found, lower, losses),
+        "rate_upper": found.upper if is_rate(goal.name) else found.rate,
+        "losses": losses,
+        "message": "; ".join(filter(None, notes)),
+        "certificate": replace(certificate, lower=found.lower, upper=found.upper),
+    }
+    return replace(result, **changes)
+
+
+def _rate_lower(problem: Problem, result: Result, found: Verification, lower: float, losses: dict[str, float]) -> float:
+    """Return a lower bound on the rate of every channel with these losses: what the plane says there."""
+    certificate = result.certificate
+    assert certificate is not None
+    if is_rate(problem.objective):
+        return lower
+    if not found.proved:
+        return math.nan
+    means = np.array([losses[name] for name in problem.loss_names])
+    value = exact_dot((-certificate.multipliers, means), plus=(found.plane,))
+    return max(math.nextafter(value, -math.inf), 0.0)
+
+
+def _is_rounding(problem: Problem, gap: float, tolerance: float, upper: float) -> bool:
+    """Return whether a gap on a loss that is minimised is rounding beside the loss's own range."""
+    target = problem.goal.target
+    if target is None or target >= len(problem.linear_losses) or not gap <= tolerance * max(1.0, upper):
+        return False
+    return gap <= _RESOLVED * problem.spread(target)
+
+
+def _without_channel(result: Result, found: Verification) -> Result:
+    """Return the result of a channel that misses a limit, or of none: only the lower bound is left."""
+    certificate = result.certificate
+    assert certificate is not None
+    reason = "; ".join(found.messages) or "there is no channel"
+    lower = found.lower if result.proof is not Proof.UNVERIFIED else result.objective_lower
+    changes: dict[str, Any] = {
+        "status": Status.STALLED if result.status in (Status.OPTIMAL, Status.ALMOST_OPTIMAL) else result.status,
+        "proof": Proof.NONE,
+        "objective_lower": lower,
+        "objective_upper": math.nan,
+        "rate_lower": lower if is_rate(result.objective) else math.nan,
+        "rate_upper": math.nan,
+        "message": "; ".join(filter(None, [result.message, f"the check refuses the channel: {reason}"])),
+        "certificate": replace(certificate, lower=found.lower, upper=math.nan),
+    }
+    return replace(result, **changes)
+
+
+def _infeasible(result: Result, problem: Problem) -> Result:
+    """Return the result if its certificate puts every rate beyond H(X), or beyond the limit on the rate."""
+    if result.certificate is None:
+        return _weaker(result, "that no channel meets the limits is not proved")
+    found, largest = examine(result.certificate, of_the_rate(problem)), largest_rate(problem)
+    if found.proved and found.lower > largest:
+        return replace(result, certificate=replace(result.certificate, lower=found.lower, upper=math.nan))
+    return _weaker(
+        result, f"the limits need a rate of at least {found.lower:.10g} nat, which is not beyond {largest:.10g}"
+    )
+
+
+def _weaker(result: Result, reason: str) -> Result:
+    """Return a result that claims no proof, for this reason."""
+    changes: dict[str, Any] = {
+        "status": Status.STALLED if result.status in (Status.OPTIMAL, Status.INFEASIBLE) else result.status,
+        "proof": Proof.NONE,
+        "message": "; ".join(filter(None, [result.message, reason])),
+    }
+    if result.status is Status.INFEASIBLE:
+        changes |= dict.fromkeys(("objective_lower", "objective_upper", "rate_lower", "rate_upper"), math.nan)
+        changes["minimum"] = {}
+    return replace(result, **changes)

@@ -1,0 +1,124 @@
+"""Certificates that no channel meets the limits: a lower bound on the rate that no rate can reach.
+
+No rate exceeds H(X). If weights w >= 0 make sum_i p_i min_a w.L(i, a) larger than w.b, the multipliers lambda = s w and
+u_i = s min_a w.L(i, a) bound the rate from below by s times the difference (every price is at most one), and s is as
+large as we like. So infeasible limits have a certificate of the same form as every other answer, and the same check.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rdcsolve.certificates import Certificate, PriceProof
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.information import entropy
+from rdcsolve.problems import Problem
+from rdcsolve.rounding import exact_dot
+from rdcsolve.solvers.finite.feasibility import best_mixture
+
+_MOST_CUTS = 200
+_CLEARLY = 3.0  # nats by which the bound is to exceed every rate, so that roundings of large multipliers do not matter
+_RESOLVED = 1e-13  # of the spreads: an excess below this is none
+
+
+class Refutation(NamedTuple):
+    """Weights w (M,), what each symbol's best letter costs beyond the least values (n,), and by how much w.b is missed.
+
+    Attributes
+    ----------
+    weights, costs, excess
+    shifts : numpy.ndarray
+        Shape (M, n): the losses' least values, symbol by symbol.
+    """
+
+    weights: np.ndarray
+    costs: np.ndarray
+    excess: float
+    shifts: np.ndarray
+
+
+def refutation(problem: Problem) -> Certificate | None:
+    """Return a certificate that no channel meets the problem's limits on losses, or None if none was found."""
+    symbols = np.flatnonzero(problem.p_x > 0)
+    found = _of_labels(problem, symbols) or _of_linear_losses(problem, symbols)
+    if found is None:
+        return None
+    size = entropy(problem.p_x[symbols]) + _CLEARLY
+    scale = size / found.excess
+    point = DualPoint.shifted(problem, symbols, scale * found.costs, scale * found.weights, found.shifts)
+    bounding = problem.minimising("rate").with_limits(rate=None)
+    return Certificate(
+        objective="rate",
+        u=point.u,
+        u_rest=point.rest,
+        multipliers=point.multipliers,
+        letters=np.empty(0, dtype=np.intp),
+        channel=np.empty((problem.n_x, 0)),
+        lower=point.bound(bounding),
+        upper=math.nan,
+        fingerprint=problem.fingerprint(),
+        proof=PriceProof(),  # the sum of all terms, none of which exceeds its mass, bounds every price
+    )
+
+
+def _of_labels(problem: Problem, symbols: np.ndarray) -> Refutation | None:
+    """Return what refutes the limit on a single label entropy: it is below H(S | X)."""
+    first = len(problem.losses) - len(problem.label_entropies)
+    for m, label in enumerate(problem.label_entropies, start=first):
+        if math.isinf(problem.bounds[m]):
+            continue
+        rows = label.conditional[symbols]
+        rows = rows / rows.sum(axis=1, keepdims=True)
+        least = -(rows * np.log(np.where(rows > 0, rows, 1.0))).sum(axis=1)
+        excess = exact_dot((problem.p_x[symbols], least), plus=(-float(problem.bounds[m]),))
+        if excess > _RESOLVED * math.log(rows.shape[1]):
+            shifts, weights = np.zeros((len(problem.losses), symbols.size)), np.zeros(len(problem.losses))
+            shifts[m], weights[m] = least, 1.0
+            return Refutation(weights, np.zeros(symbols.size), excess, shifts)
+    return None
+
+
+def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | None:
+    """Return what refutes the limits on linear losses together, by cutting planes.
+
+    Each weighting has a cheapest deterministic channel, a point of (E L_1 - b_1, ...) in units of the spreads. The
+    linear programme over the points seen gives the best mixture, whose largest coordinate is positive if and only if no
+    channel meets the limits, and the next weights.
+    """
+    limited = [m for m in range(len(problem.linear_losses)) if math.isfinite(problem.bounds[m])]
+    if not limited:
+        return None
+    p, rows = problem.p_x[symbols], np.arange(symbols.size)
+    forbidden = None if problem.forbidden is None else problem.forbidden[symbols]
+    shifts, scaled, asked, spreads = np.zeros((len(problem.losses), symbols.size)), [], [], []
+    for m in limited:
+        matrix = problem.linear_losses[m].block(symbols)
+        matrix = matrix if forbidden is None else np.where(forbidden, np.inf, matrix)
+        shifts[m] = matrix.min(axis=1)
+        above = matrix - shifts[m][:, None]
+        spread = float(above[np.isfinite(above)].max(initial=0.0)) or 1.0
+        spreads.append(spread)
+        scaled.append(above / spread)
+        asked.append(exact_dot((-p, shifts[m]), plus=(float(problem.bounds[m]),)) / spread)
+    weights, points = np.full(len(limited), 1 / len(limited)), []
+    best: Refutation | None = None
+    for _ in range(_MOST_CUTS):
+        mixed = np.tensordot(weights, np.where(np.isfinite(scaled), scaled, 0.0), axes=1)
+        mixed = mixed if forbidden is None else np.where(forbidden, np.inf, mixed)
+        choice = mixed.argmin(axis=1)
+        costs = mixed[rows, choice]
+        excess = float(p @ costs) - float(weights @ asked)
+        if excess > _RESOLVED and (best is None or excess > best.excess):
+            whole = np.zeros(len(problem.losses))
+            whole[limited] = weights / spreads
+            best = Refutation(whole, costs, excess, shifts)
+        points.append([float(p @ loss[rows, choice]) - b for loss, b in zip(scaled, asked, strict=True)])
+        if len(limited) == 1:
+            break
+        attained, weights, _ = best_mixture(np.array(points))
+        if attained <= 0 or attained - excess <= 1e-3 * attained:
+            break
+    return best

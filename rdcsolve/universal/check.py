@@ -1,0 +1,315 @@
+"""Checking a universal encoder against the problem and its targets, without the solver.
+
+What is proved follows from the problem, the encoder, the decoders and the certificates alone. `universal_rate` reports
+no more than that: `confirmed` is the last that it does, and `verify` lets anybody repeat it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from rdcsolve.certificates import Verification
+from rdcsolve.errors import InvalidInput
+from rdcsolve.information import mutual_information
+from rdcsolve.problems import Problem
+from rdcsolve.results import Proof, Status
+from rdcsolve.universal.answer import Answer
+from rdcsolve.universal.attained import decoder_fault, losses_of
+from rdcsolve.universal.encoder import channel_of
+from rdcsolve.universal.penalty import Bounds, Penalty, penalty_between
+from rdcsolve.universal.reduction import CornerReduction, TupleReduction, implies_all, reductions_of
+from rdcsolve.universal.slack import limit_slack
+from rdcsolve.universal.targets import rows_of, with_bounds
+from rdcsolve.universal.verification import UniversalVerification
+
+Claimed = TypeVar("Claimed", bound=Answer)
+
+_ROUNDING = 1e-14  # of the rate of an encoder
+_CLAIM_ALLOWANCE = 1e-12  # by which two computations of one bound may differ
+_TUPLE_ROUNDING = 1e-12  # nats: of a bound over tuples, whose prices are matrix products
+_SHOWN = 1e-14  # relatively: by which two sums of a whole loss may differ
+_MASS_ALLOWANCE = 1e-12  # by which a message's mass may differ from what the encoder sends
+
+
+@dataclass(eq=False)
+class _Evidence:
+    """What follows from an answer, and what is wrong with it.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Proved bounds on R(Theta); inf above where there is no encoder, or a decoder misses its target.
+    alone : list of Verification or None
+        None where a target has no certificate.
+    is_one : bool
+        Whether one target implies all others.
+    excess : list of dict of str to float
+    faults : list of str
+        Of the encoder and its decoders: with any, there is no upper bound.
+    claims : list of str
+        What is claimed of single decoders, messages and targets beyond what follows.
+    notes : list of str
+    """
+
+    is_one: bool
+    lower: float = 0.0
+    upper: float = math.inf
+    alone: list[Verification | None] = field(default_factory=list)
+    excess: list[dict[str, float]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    claims: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def penalty(self) -> Penalty:
+        """Return the bounds on the penalty that are proved."""
+        alone = [
+            Bounds(0.0, 0.0, math.inf) if one is None else Bounds(one.lower, one.lower, one.upper) for one in self.alone
+        ]
+        return penalty_between(Bounds(self.lower, self.lower, self.upper), alone, 0.0, is_one=self.is_one)
+
+
+def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
+    """Recompute what a universal encoder claims from the problem; see `Universal.verify`."""
+    if not universal.decoders or any(one.certificate is None for one in (*universal.results, universal.result)):
+        raise InvalidInput(
+            f"the universal encoder has no decoders or no certificates ({universal.status.name}); there is nothing to "
+            "verify"
+        )
+    evidence = _evidence(universal, problem, arithmetic)
+    low, high, _ = evidence.penalty()
+    claims = [("an upper bound", universal.rate_upper, evidence.upper, evidence.upper - universal.rate_upper)]
+    if universal.proof is Proof.CERTIFIED:
+        claims += [("a lower bound", universal.rate_lower, evidence.lower, universal.rate_lower - evidence.lower)]
+    if universal.penalty_proof is Proof.CERTIFIED:
+        claims += [("a penalty of at most", universal.penalty_upper, high, high - universal.penalty_upper)]
+        claims += [("a penalty of at least", universal.penalty_lower, low, universal.penalty_lower - low)]
+    notes = list(evidence.notes)
+    if not universal.proof is universal.penalty_proof is Proof.CERTIFIED:
+        notes.append("what is said of the rate or the penalty beyond these bounds is not proved, and not compared")
+    faults = evidence.claims + evidence.faults
+    faults += [
+        f"{name} of {claimed:.17g} is claimed but only {found:.17g} follows"
+        for name, claimed, found, beyond in claims
+        if not math.isnan(claimed) and not beyond <= _CLAIM_ALLOWANCE * (1 + abs(claimed))
+    ]
+    return UniversalVerification(
+        arithmetic=arithmetic,
+        lower=evidence.lower,
+        upper=evidence.upper,
+        penalty_lower=low,
+        penalty_upper=high,
+        alone=tuple(one for one in evidence.alone if one is not None),
+        excess=tuple(evidence.excess),
+        valid=not faults,
+        messages=(*faults, *notes),
+    )
+
+
+def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed:
+    """Return the answer with the bounds, the status and the proofs that its own check confirms.
+
+    Parameters
+    ----------
+    universal : Universal
+        Of this problem, with the bounds that the solver of the equivalent problem claims.
+    problem : Problem
+        The one that `universal_rate` was given.
+    tolerance : float
+        The gap that was asked for, nats: what OPTIMAL promises.
+    """
+    if any(one.status is Status.INFEASIBLE for one in universal.results):
+        return universal
+    evidence = _evidence(universal, problem, "float")
+    notes = [universal.message, *evidence.claims]
+    if universal.status is Status.INFEASIBLE:
+        notes.append("that no encoder serves all targets is not proved")
+    if not math.isfinite(evidence.upper):
+        return _without_encoder(universal, evidence, notes)
+    searched = universal.result.rate_lower if universal.result.proof is Proof.UNVERIFIED else 0.0
+    lower, proof = min(evidence.lower, evidence.upper), Proof.CERTIFIED
+    if searched > lower and evidence.upper - lower > tolerance:
+        lower, proof = min(searched, evidence.upper), Proof.UNVERIFIED
+        notes.append(f"the lower bound rests on a search; {evidence.lower:.10g} nat is proved")
+    gap = evidence.upper - lower
+    status = _judged(universal.status, proof, gap, tolerance)
+    if universal.status is Status.OPTIMAL and status is not Status.OPTIMAL:
+        notes.append(f"the check confirms a gap of {gap:.3g}")
+    alone = [_bounds_alone(one.rate_lower, found) for one, found in zip(universal.results, evidence.alone, strict=True)]
+    together = Bounds(min(evidence.lower, evidence.upper), lower, evidence.upper)
+    penalty = penalty_between(together, alone, tolerance, is_one=evidence.is_one)
+    return replace(
+        universal,
+        status=status,
+        proof=proof,
+        rate_lower=lower,
+        rate_upper=evidence.upper,
+        penalty_lower=penalty.lower,
+        penalty_upper=penalty.upper,
+        penalty_proof=penalty.proof,
+        message="; ".join(filter(None, notes)),
+    )
+
+
+def _without_encoder(universal: Claimed, evidence: _Evidence, notes: list[str]) -> Claimed:
+    """Return the answer without an upper bound: there is no encoder, or its decoders miss a target."""
+    ended = universal.status in (Status.STEP_LIMIT, Status.TIME_LIMIT, Status.NUMERICAL_ERROR)
+    notes += [f"there is no upper bound: {fault}" for fault in evidence.faults]
+    if evidence.lower > 0:
+        notes.append(f"every encoder needs at least {evidence.lower:.10g} nat")
+    return replace(
+        universal,
+        status=universal.status if ended else Status.STALLED,
+        proof=Proof.NONE,
+        rate_lower=evidence.lower,
+        rate_upper=math.nan,
+        penalty_lower=math.nan,
+        penalty_upper=math.nan,
+        penalty_proof=Proof.NONE,
+        message="; ".join(filter(None, notes)),
+    )
+
+
+def _judged(status: Status, proof: Proof, gap: float, tolerance: float) -> Status:
+    """Return what to call a search that ended with `status` and bounds so far apart."""
+    if gap <= tolerance and (status is not Status.STATIONARY or proof is Proof.CERTIFIED):
+        return Status.OPTIMAL
+    if status not in (Status.OPTIMAL, Status.ALMOST_OPTIMAL, Status.STALLED):
+        return status
+    return Status.ALMOST_OPTIMAL if gap <= math.sqrt(tolerance) else Status.STALLED
+
+
+def _bounds_alone(claimed: float, found: Verification | None) -> Bounds:
+    if found is None:
+        return Bounds(0.0, 0.0, math.inf)
+    return Bounds(found.lower, found.lower if math.isnan(claimed) else max(claimed, found.lower), found.upper)
+
+
+# ------------------------------------------------------------------------------------- what follows
+
+
+def _evidence(universal: Answer, problem: Problem, arithmetic: str) -> _Evidence:
+    """Return what follows from the problem, the encoder, the decoders and the certificates."""
+    bounds = rows_of(problem, universal.targets)
+    evidence = _Evidence(is_one=implies_all(bounds))
+    _add_targets(evidence, universal, problem, bounds, arithmetic)
+    together, notes = _together(universal, problem, bounds, arithmetic)
+    evidence.notes += notes
+    evidence.lower = max([together, *(one.lower for one in evidence.alone if one is not None)])
+    _add_encoder(evidence, universal, problem, bounds)
+    return evidence
+
+
+def _add_targets(evidence: _Evidence, universal: Answer, problem: Problem, bounds: np.ndarray, arithmetic: str) -> None:
+    """Check every target on its own; equal ones share a result, and are checked once."""
+    checked: dict[tuple[int, bytes], Verification] = {}
+    for j, (result, row) in enumerate(zip(universal.results, bounds, strict=True)):
+        if result.certificate is None:
+            evidence.alone.append(None)
+            continue
+        key = id(result), row.tobytes()
+        if key not in checked:
+            checked[key] = result.certificate.verify(with_bounds(problem, row), arithmetic)
+        found = checked[key]
+        evidence.alone.append(found)
+        faults = [] if found.valid else list(found.messages)
+        shown = [("an upper bound", result.rate_upper, found.upper, found.upper - result.rate_upper)]
+        if result.proof is Proof.CERTIFIED:
+            shown += [("a lower bound", result.rate_lower, found.lower, result.rate_lower - found.lower)]
+        faults += [
+            f"{name} of {claimed:.17g} is reported but only {value:.17g} follows"
+            for name, claimed, value, beyond in shown
+            if found.valid and beyond > _CLAIM_ALLOWANCE * (1 + abs(claimed))
+        ]
+        evidence.claims += [f"target {j} alone: {fault}" for fault in faults]
+
+
+def _add_encoder(evidence: _Evidence, universal: Answer, problem: Problem, bounds: np.ndarray) -> None:
+    """Check that the encoder is one, that its decoders are, and that each meets its target."""
+    nothing = [dict.fromkeys(target, math.nan) for target in universal.targets]
+    if not universal.decoders:
+        evidence.excess = nothing
+        return
+    try:
+        channel = channel_of(universal, problem.n_x)
+    except InvalidInput as error:
+        evidence.faults.append(str(error))
+        evidence.excess = nothing
+        return
+    if len(universal.decoders) != len(bounds):
+        evidence.faults.append(f"there are {len(universal.decoders)} decoders for {len(bounds)} targets")
+        evidence.excess = nothing
+        return
+    joint = channel * problem.p_x[:, None]
+    masses = joint.sum(axis=0)
+    if universal.q.shape != masses.shape or not (np.abs(universal.q - masses) <= _MASS_ALLOWANCE).all():
+        evidence.claims.append("q does not hold the masses of the messages")
+    slack = limit_slack(problem)
+    for j, row in enumerate(bounds):
+        evidence.excess.append(_excess(evidence, universal, problem, j, joint, row, slack))
+    if not evidence.faults:
+        rate = mutual_information(problem.p_x, channel)
+        evidence.upper = rate + _ROUNDING * (1 + rate) if rate > 0 else 0.0
+
+
+def _excess(
+    evidence: _Evidence,
+    universal: Answer,
+    problem: Problem,
+    j: int,
+    joint: np.ndarray,
+    row: np.ndarray,
+    slack: dict[str, float],
+) -> dict[str, float]:
+    """Return by how much decoder j exceeds the limits of its target, and note where that is too much."""
+    decoder = universal.decoders[j]
+    fault = decoder_fault(problem, decoder, joint)
+    if fault:
+        evidence.faults.append(f"decoder {j} {fault}")
+        return dict.fromkeys(universal.targets[j], math.nan)
+    excess = {}
+    attained = losses_of(problem, decoder, joint)
+    for name, bound in zip(problem.loss_names, row.tolist(), strict=True):
+        if bound < math.inf:
+            excess[name] = attained[name].beyond(bound)
+            if not excess[name] <= slack[name]:
+                evidence.faults.append(f"decoder {j} exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
+        claimed, value = decoder.losses.get(name, math.nan), attained[name].value
+        if value - claimed > slack[name] + _SHOWN * abs(value):
+            evidence.claims.append(f"decoder {j} is said to attain {name} {claimed:.17g} but attains {value:.17g}")
+    return excess
+
+
+def _together(universal: Answer, problem: Problem, bounds: np.ndarray, arithmetic: str) -> tuple[float, list[str]]:
+    """Return what the certificate of the equivalent problem proves, that problem being made anew, and notes."""
+    certificate = universal.result.certificate
+    if certificate is None:
+        return 0.0, []
+    for reduction in reductions_of(problem, bounds):
+        if isinstance(reduction, CornerReduction):
+            if certificate.fingerprint == reduction.problem.fingerprint():
+                return certificate.verify(reduction.apply(), arithmetic).lower, []
+        elif list(universal.result.multipliers) == reduction.tuples.loss_names:
+            return _over_tuples(universal, reduction, arithmetic)
+    if certificate.fingerprint == problem.fingerprint():
+        return 0.0, ["the corner law does not hold for these targets: only the bounds of the targets alone are left"]
+    raise InvalidInput(
+        f"the certificate is about the losses {', '.join(universal.result.multipliers)}, which are not those of these "
+        "targets; pass the problem that was solved"
+    )
+
+
+def _over_tuples(universal: Answer, reduction: TupleReduction, arithmetic: str) -> tuple[float, list[str]]:
+    """Return what a certificate proves about the rate over all tuples, whether they are listed or not."""
+    certificate, tuples = universal.result.certificate, reduction.tuples
+    assert certificate is not None
+    if universal.problem.n_letters == tuples.count:
+        return certificate.verify(reduction.apply(), arithmetic).lower, []
+    note = [] if arithmetic == "float" else ["all tuples were priced in floating point"]
+    log_largest = tuples.price(certificate.u, certificate.multipliers).largest(0.0).log_upper
+    limited = reduction.apply(np.zeros((1, len(tuples.sizes)), dtype=np.intp))  # whose limits are those of all tuples
+    lower = certificate.point.bound(limited, log_largest) - _TUPLE_ROUNDING
+    return max(lower, 0.0) if math.isfinite(lower) else 0.0, note

@@ -1,0 +1,123 @@
+"""The exchange between rounds: starts, interrupts, limits on the time."""
+
+import math
+
+import numpy as np
+import pytest
+
+import rdcsolve as rdc
+from rdcsolve.letters.choice import space_of
+from rdcsolve.letters.points import PointPrices
+from rdcsolve.letters.split import SplitPrices
+from rdcsolve.results import Proof, Status
+from rdcsolve.solvers import InteriorPoint
+from rdcsolve.solvers.exchange.starting_letters import Opening
+from rdcsolve.solvers.loop import Limits, Settings
+
+
+def split():
+    rng = np.random.default_rng(1)
+    p, label = rng.dirichlet(np.ones(20)), rng.dirichlet(np.ones(3), 20)
+    return rdc.Problem.from_arrays(p, rng.random((20, 6)), label, D=0.25, C=0.9)
+
+
+def points():
+    rng = np.random.default_rng(2)
+    source = rdc.Source(rng.normal(size=20), np.full(20, 0.05), labels=[rng.dirichlet(np.ones(2), 20)])
+    return rdc.Problem(source, "free", limits=[rdc.DistortionLimit(0.3), rdc.LabelEntropyLimit(0.62)])
+
+
+KINDS = {"split": (split, SplitPrices), "points": (points, PointPrices)}
+
+
+def interrupting(method, count):
+    """Return the method, interrupted from the keyboard at its count-th call and at all that follow."""
+    calls = iter(range(1, 10**6))
+
+    def interrupted(*args, **keywords):
+        if next(calls) >= count:
+            raise KeyboardInterrupt
+        return method(*args, **keywords)
+
+    return interrupted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("where", ["maxima", "largest"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_an_interrupt_while_letters_are_priced_leaves_valid_bounds(kind, where, count, monkeypatch):
+    make, prices = KINDS[kind]
+    problem = make()
+    whole = rdc.solve(problem)
+    monkeypatch.setattr(prices, where, interrupting(getattr(prices, where), count))
+    result = rdc.solve(problem)
+    if where == "maxima" or count == 1:
+        assert result.status is Status.INTERRUPTED
+    monkeypatch.undo()
+    assert result.rate_lower <= whole.rate_upper
+    if math.isfinite(result.rate_upper):
+        assert result.rate_upper >= whole.rate_lower
+        assert result.proof is Proof.CERTIFIED
+        assert result.certificate.verify(problem).valid
+        assert result.distortion <= problem.bounds[0] * (1 + 1e-9)
+
+
+def test_an_interrupt_before_anything_is_known_says_so(monkeypatch):
+    problem = split()
+    monkeypatch.setattr(Opening, "first", interrupting(Opening.first, 1))
+    result = rdc.solve(problem)
+    assert (result.status, result.proof) == (Status.INTERRUPTED, Proof.NONE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_limit_on_the_time_ends_the_round(kind):
+    make, _ = KINDS[kind]
+    problem = make()
+    result = rdc.solve(problem, time_limit=1e-6)
+    assert result.status is Status.TIME_LIMIT
+    assert result.steps <= 1
+    whole = rdc.solve(problem)
+    if math.isfinite(result.rate_upper):
+        assert whole.rate_lower <= result.rate_upper
+        assert result.rate_lower <= whole.rate_upper
+
+
+def test_a_start_with_equal_letters_gives_them_one_mass():
+    problem = split()
+    result = rdc.solve(problem)
+    twice = np.r_[np.arange(result.letters.size), np.arange(result.letters.size)]
+    doubled = rdc.results.Result(
+        **{
+            **result.__dict__,
+            "letters": result.letters[twice],
+            "q": result.q[twice] / 2,
+            "channel": result.channel[:, twice] / 2,
+            "decisions": tuple(soft[twice] for soft in result.decisions),
+        }
+    )
+    settings = Settings(InteriorPoint(), 1e-9, Limits(10), 0.0)
+    letters, warm = Opening(space_of(problem), settings).first(doubled)
+    assert warm is not None
+    assert warm.q.size == len(letters) == len(letters.distinct())
+    again = rdc.solve(problem, start=doubled)
+    assert again.status is Status.OPTIMAL
+    assert again.rate_lower <= result.rate_upper
+
+
+@pytest.mark.parametrize("places", ["split", "free"])
+@pytest.mark.parametrize("blur", [1e-4, 1e-8, 1e-12, 7.53e-13, 1e-15])
+def test_the_least_entropy_of_a_nearly_certain_label_can_be_asked_for(places, blur):
+    """Known to some 1e-16 nat only, it is attained by the letters that tell the symbol."""
+    rng = np.random.default_rng(4)
+    for n in (4, 9):
+        label = np.full((n, 2), blur)
+        label[np.arange(n), rng.integers(0, 2, n)] = 1 - blur
+        p = rng.dirichlet(np.ones(n))
+        p[n // 2], p[0] = 0.0, p[0] + p[n // 2]
+        least = float(p @ -(label * np.log(label)).sum(axis=1))
+        source = rdc.Source(rng.normal(size=n), p, labels=[label])
+        problem = rdc.Problem(source, "free" if places == "free" else None, limits=[rdc.LabelEntropyLimit(least)])
+        result = rdc.solve(problem, tolerance=1e-7)
+        if result.status is not Status.INFEASIBLE:  # by some units in the last place
+            assert result.status is Status.OPTIMAL
+            assert result.label_entropy <= least + 1e-14
