@@ -1,4 +1,4 @@
-"""What every test runs under: one BLAS thread, no display, Hypothesis profiles.
+"""What every test runs under: one BLAS thread, no display, Hypothesis profiles; and the marker of slow tests.
 
 HYPOTHESIS_PROFILE chooses a profile: `ci` (the default: the same examples every time), `quick` for a first
 look, `thorough` for a long random search.
@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
 
+import slow_tests  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
 # The first example of a test may compile a kernel, which says nothing about the test: no deadlines.
@@ -23,3 +24,16 @@ settings.register_profile("ci", max_examples=30, derandomize=True, **_COMMON)
 settings.register_profile("quick", max_examples=5, derandomize=True, **_COMMON)
 settings.register_profile("thorough", max_examples=500, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--measure", action="store_true", help="write the list of slow tests anew, see slow_tests.py")
+
+
+def pytest_configure(config):
+    if config.option.measure:
+        config.pluginmanager.register(slow_tests.Measure())
+
+
+def pytest_collection_modifyitems(items):
+    slow_tests.mark(items)

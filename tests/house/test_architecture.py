@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from import_graph import circles, import_graph, reached
+from import_graph import circles, import_graph, reached, syntax_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "rdcsolve"
@@ -77,7 +77,7 @@ def modules_that_call(method):
     for path in PACKAGE.rglob("*.py"):
         names = [
             node.func.attr
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(syntax_of(path))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         ]
         if method in names:
@@ -104,7 +104,7 @@ OTHERS_WITH_A_MATRIX = ("self", "kernel", "exact")  # kernels, and pricing on th
 
 def reads_of_tables(path):
     """Yield (line, source) for each table of a loss that is read."""
-    tree = ast.parse(path.read_text())
+    tree = syntax_of(path)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         is_read = isinstance(node, ast.Attribute) and node.attr == "matrix" and id(node) not in called
