@@ -4,7 +4,10 @@ HYPOTHESIS_PROFILE chooses a profile: `ci` (the default: the same examples every
 look, `thorough` for a long random search.
 """
 
+import importlib.util
 import os
+
+import pytest
 
 # Read by the BLAS and by matplotlib when they load, so set before anything imports them. Several tests run at
 # once: more than one thread each would only make them wait for one another. Warnings are errors, which
@@ -16,6 +19,8 @@ os.environ["MPLBACKEND"] = "Agg"
 
 import slow_tests  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+
+from rdcsolve.errors import MissingExtra  # noqa: E402
 
 # The first example of a test may compile a kernel, which says nothing about the test: no deadlines.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
@@ -37,3 +42,15 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     slow_tests.mark(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Skip what needs an extra that is not installed, as the error says, and only then."""
+    try:
+        return (yield)
+    except MissingExtra as error:
+        missing = getattr(error.__cause__, "name", None)
+        if not missing or importlib.util.find_spec(missing) is not None:
+            raise
+        pytest.skip(str(error))
