@@ -37,6 +37,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.option.measure:
+        if config.args_source is not config.ArgsSource.TESTPATHS or config.option.keyword or config.option.markexpr:
+            raise pytest.UsageError("--measure writes the list anew, from all tests: leave out paths, -k and -m")
         config.pluginmanager.register(slow_tests.Measure())
 
 

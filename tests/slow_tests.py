@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 FILE = Path(__file__).with_name("slow.txt")
-CASE = 0.25  # seconds that make a case, or a fixture, slow
-FUNCTION = 0.5  # seconds of all cases of a function together, but for those that are slow one by one
+CASE = 0.2  # seconds that make a case, or a fixture, slow
+FUNCTION = 0.4  # seconds of all cases of a function together, but for those that are slow one by one
 _HEADER = "# Tests that take long, by CPU time: written by `make slow-tests`. A function stands for all its cases.\n"
 
 
