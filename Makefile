@@ -12,7 +12,7 @@ CHECKED := rdcsolve tests examples benchmarks docs/conf.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types docs bench wheel-check clean distclean
+.PHONY: help demo quick test lint types docs slow-tests bench wheel-check clean distclean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -20,6 +20,10 @@ help: ## show this list
 demo: $(DONE)/package ## set everything up and run the main job on real handwritten digits
 	@echo "== demo: certified rate-distortion-classification surface of handwritten digits"
 	$(BIN)/rdcsolve demo
+
+quick: lint types $(DONE)/test ## style, types and the quick tests: under a minute of CPU, for every commit
+	@echo "== quick: pytest without the slow tests"
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -m "not slow"
 
 test: $(DONE)/test ## set everything up and pass the tests
 	@echo "== test: pytest on $(WORKERS) processes"
@@ -38,6 +42,10 @@ docs: $(DONE)/docs ## build the site in docs/_build/html, warnings as errors
 	@echo "== docs: sphinx"
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
 	@echo "== docs: open docs/_build/html/index.html"
+
+slow-tests: $(DONE)/test ## measure all tests in one process and write tests/slow.txt anew
+	@echo "== slow-tests: pytest --measure"
+	$(BIN)/python -m pytest -q --measure
 
 bench: $(DONE)/bench ## time the methods against the peers
 	@echo "== bench"

@@ -1,7 +1,14 @@
 """Which module imports which, wherever the import stands: in a function, or under TYPE_CHECKING."""
 
 import ast
+import functools
 from pathlib import Path
+
+
+@functools.cache
+def syntax_of(path):
+    """Return the syntax tree of a module."""
+    return ast.parse(path.read_text(), str(path))
 
 
 def import_graph(folder, *, package=""):
@@ -53,7 +60,7 @@ def _dotted(path, folder, package):
 def _imported(path, name):
     """Yield the dotted names that a module imports, relative ones resolved."""
     here = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node in ast.walk(syntax_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

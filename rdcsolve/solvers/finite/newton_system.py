@@ -185,6 +185,8 @@ class _System:
     def _inverse(self, right: np.ndarray) -> np.ndarray:
         from scipy.linalg import cho_solve
 
+        if not right.size:  # which SciPy solves from 1.14 on
+            return np.zeros(right.shape)
         scaling = self.scaling if right.ndim == 1 else self.scaling[:, None]
         return scaling * cho_solve(self.factor, scaling * right, check_finite=False)
 
