@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.certificates.elementary import Elementary
+from rdcsolve.certificates.elementary import HIGHEST, LOWEST, Elementary
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.errors import MissingExtra
 from rdcsolve.rounding import units
@@ -24,7 +24,7 @@ from rdcsolve.rounding import units
 try:
     from flint import arb, ctx
 
-    from rdcsolve.certificates.exponential import HIGHEST, LOWEST, PROVED, exp_upper, float_above
+    from rdcsolve.certificates.exponential import PROVED, exp_upper, float_above
 except ImportError as error:
     raise MissingExtra.of("ball", "verification in ball arithmetic") from error
 

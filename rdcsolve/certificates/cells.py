@@ -174,7 +174,7 @@ class CellBounds:
             log = self.elementary.log(1 + y[far])
             series[far] = log + caution * (LOG_ERROR * (np.abs(log) + 0.125) + units(2))
         value = at_centre + whole * series
-        return np.minimum(value + caution * units(4) * (np.abs(at_centre) + whole * np.abs(series)), 0.0)
+        return np.asarray(np.minimum(value + caution * units(4) * (np.abs(at_centre) + whole * np.abs(series)), 0.0))
 
     def _first(self, seen: Cells, which: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the bounds by a chord above every term and a tangent above its root, pairs in the order of `which`.
@@ -245,7 +245,7 @@ class CellBounds:
         price, form = self._form(seen.ratios, which, terms)
         steep = (part.degree * seen.spread)[which]
         sizes = 8 * self.sum_error * (price + rest) * (1 + steep + steep**2)
-        return price + rest + 0.5 * form + sizes + TINY
+        return np.asarray(price + rest + 0.5 * form + sizes + TINY)
 
     def _form(self, ratios: np.ndarray, which: np.ndarray, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the sums of terms, and the largest value over pairs of corners of the second-order form."""
@@ -262,7 +262,7 @@ class CellBounds:
 
 def _times(vertices: np.ndarray, powers: np.ndarray) -> np.ndarray:
     """Return vertices (C, V, S) times powers (S, G), shape (C, V, G): one product of matrices, not C of them."""
-    return (vertices.reshape(-1, vertices.shape[2]) @ powers).reshape(*vertices.shape[:2], -1)
+    return np.asarray((vertices.reshape(-1, vertices.shape[2]) @ powers).reshape(*vertices.shape[:2], -1))
 
 
 def _corners(ratios: np.ndarray, labels: list[tuple[int, int]]) -> np.ndarray:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates.floating import LIMIT_TOLERANCE, FloatNumbers, RowsOnDemand
+from rdcsolve.certificates.floating import LIMIT_TOLERANCE, FloatNumbers
+from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput

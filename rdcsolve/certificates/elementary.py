@@ -48,11 +48,11 @@ class FloatElementary:
 
     def exp_upper(self, x: np.ndarray) -> np.ndarray:
         """See `Elementary`: more than four units are added, so that the proved pair of ball arithmetic is not above."""
-        return np.exp(x) * (1.0 + 2.0**-47)
+        return np.asarray(np.exp(x) * (1.0 + 2.0**-47))
 
     def log(self, x: np.ndarray) -> np.ndarray:
         """See `Elementary`."""
-        return np.log(x)
+        return np.asarray(np.log(x))
 
 
 FLOAT = FloatElementary()

@@ -100,7 +100,7 @@ class ProvedElementary:
             series = 1.0 / degree - r * series
         first, rest, logs = _log_tables()
         table = logs[nearest.astype(np.intp) - _LEAST]
-        return exponent * first + (table + (exponent * rest + r * series))
+        return np.asarray(exponent * first + (table + (exponent * rest + r * series)))
 
 
 _PER_ONE = 128

@@ -187,7 +187,7 @@ class FloatNumbers:
     def entropy_rounding(self, m: int) -> float:
         """Return what H(S | X) of a label, at most log n_s, errs by when it is computed in floats."""
         n_classes = self.labels[m - self.first_label].shape[1]
-        return _ROUNDED + UNIT * (self.n_rows + n_classes + 8) * math.log(n_classes)
+        return float(_ROUNDED + UNIT * (self.n_rows + n_classes + 8) * math.log(n_classes))
 
     def counts_as_least(self, m: int, bound: float) -> bool:
         """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.

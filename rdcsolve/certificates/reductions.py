@@ -51,7 +51,7 @@ class Part:
     @property
     def n_classes(self) -> int:
         """Number N of classes."""
-        return self.powers.shape[0]
+        return int(self.powers.shape[0])
 
     @property
     def labels(self) -> list[tuple[int, int]]:
@@ -61,7 +61,7 @@ class Part:
     @cached_property
     def top(self) -> np.ndarray:
         """The largest exponents of all labels together, shape (n_groups,)."""
-        return self.tops.sum(axis=0)
+        return np.asarray(self.tops.sum(axis=0))
 
     @property
     def gain(self) -> np.ndarray:
@@ -81,7 +81,7 @@ class Part:
     @cached_property
     def sizes(self) -> np.ndarray:
         """What exponents' errors are relative to, besides the exponents: shape (n_groups,)."""
-        return 2 * np.abs(self.tops).sum(axis=0) + self.row_powers
+        return np.asarray(2 * np.abs(self.tops).sum(axis=0) + self.row_powers)
 
     def added(self, weights: np.ndarray) -> np.ndarray:
         """Return the weights of groups, shape (n_groups, J), from those of the part's symbols, rounded up."""
@@ -186,7 +186,7 @@ def _largest_exponent(powers: np.ndarray, elementary: Elementary) -> np.ndarray:
     value = row_sums(powers * logs) - whole * log_whole
     size = row_sums(powers * np.abs(logs)) + whole * (np.abs(log_whole) + 1.0)
     allowance = elementary.caution * (2 * LOG_ERROR + units(2 * sum_units(powers.shape[1]) + 8))
-    return np.minimum(value + allowance * size, 0.0)
+    return np.asarray(np.minimum(value + allowance * size, 0.0))
 
 
 def _corners(convex: list[_Label], n_rows: int) -> list[np.ndarray]:

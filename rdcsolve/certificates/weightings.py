@@ -82,7 +82,7 @@ class Base(NamedTuple):
         weights = exp_upper(elementary, exponents) * self.masses[rows, None]
         if columns.factors is not None:
             weights *= columns.factors[rows]
-        return weights * (1 + units(4))
+        return np.asarray(weights * (1 + units(4)))
 
 
 def base_of(numbers: FloatNumbers, gain: np.ndarray) -> Base:
@@ -134,7 +134,7 @@ def listed_columns(numbers: FloatNumbers, base: Base) -> Iterator[Columns]:
 
 def _forbidden(numbers: FloatNumbers, letters: slice) -> np.ndarray:
     """Return the mask of forbidden pairs."""
-    return np.logical_or.reduce([np.isinf(numbers.block(m, letters)) for m in range(len(numbers.linear))])
+    return np.asarray(np.logical_or.reduce([np.isinf(numbers.block(m, letters)) for m in range(len(numbers.linear))]))
 
 
 def _is_new(known: set[bytes], tables: list[np.ndarray], j: int) -> bool:

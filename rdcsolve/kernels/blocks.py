@@ -58,7 +58,7 @@ class BlockKernel:
     def _largest_exponents(self) -> np.ndarray:
         active = np.flatnonzero(self.multipliers)
         if active.size == 1 and self.forbidden is None:
-            return 0.0 - self.multipliers[active[0]] * self.losses[active[0]].row_minima()
+            return np.asarray(0.0 - self.multipliers[active[0]] * self.losses[active[0]].row_minima())
         top = np.zeros(self.shape[0])
         for rows in row_blocks(self.shape):
             largest = self._exponents(rows).max(axis=1)
@@ -81,7 +81,7 @@ class BlockKernel:
         """Return some of the entries, in the kernel's row scale."""
         exponent = self._exponents(rows, letters)
         exponent -= self.log_scale[slice(None) if rows is None else rows][:, None]
-        return np.exp(exponent, out=exponent)
+        return np.asarray(np.exp(exponent, out=exponent))
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield all entries as (rows, block)."""
@@ -185,12 +185,12 @@ class RowsOfKernel(BlockKernel):
     def matvec(self, q: np.ndarray) -> np.ndarray:
         """Return K q, shape (n,)."""
         product = self.own.matvec(q)
-        return product if self.rows is None else product[self.rows]
+        return np.asarray(product if self.rows is None else product[self.rows])
 
     def rmatvec(self, weights: np.ndarray) -> np.ndarray:
         """Return K' weights, shape (k,)."""
         if self.rows is None:
-            return self.own.rmatvec(weights)
+            return np.asarray(self.own.rmatvec(weights))
         everywhere = np.zeros(self.own.shape[0])
         everywhere[self.rows] = weights
-        return self.own.rmatvec(everywhere)
+        return np.asarray(self.own.rmatvec(everywhere))

@@ -53,15 +53,16 @@ class DenseKernel:
     @property
     def shape(self) -> tuple[int, int]:
         """(n, k): symbols and letters."""
-        return self.matrix.shape  # type: ignore[return-value]
+        n, k = self.matrix.shape
+        return int(n), int(k)
 
     def matvec(self, q: np.ndarray) -> np.ndarray:
         """Return K q, shape (n,)."""
-        return self.matrix @ q
+        return np.asarray(self.matrix @ q)
 
     def rmatvec(self, weights: np.ndarray) -> np.ndarray:
         """Return K' weights, shape (k,)."""
-        return weights @ self.matrix
+        return np.asarray(weights @ self.matrix)
 
     def columns(self, letters: np.ndarray | None = None) -> np.ndarray:
         """Return the columns of the letters, a contiguous copy of shape (n, len(letters)); by default the matrix."""
@@ -72,19 +73,19 @@ class DenseKernel:
         scale = np.sqrt(weights)[:, None]
         root = self.columns(letters)
         root = root * scale if letters is None else np.multiply(root, scale, out=root)
-        return root.T @ root
+        return np.asarray(root.T @ root)
 
     def loss_matvec(self, m: int, q: np.ndarray) -> np.ndarray:
         """Return (K o L_m) q, shape (n,)."""
-        return self._with_loss(m) @ q
+        return np.asarray(self._with_loss(m) @ q)
 
     def loss_rmatvec(self, m: int, weights: np.ndarray) -> np.ndarray:
         """Return (K o L_m)' weights, shape (k,)."""
-        return weights @ self._with_loss(m)
+        return np.asarray(weights @ self._with_loss(m))
 
     def second(self, m: int, other: int, q: np.ndarray) -> np.ndarray:
         """Return (K o L_m o L_other) q, shape (n,)."""
-        return np.einsum("ia,ia,a->i", self._with_loss(m), self.losses[other], q)
+        return np.asarray(np.einsum("ia,ia,a->i", self._with_loss(m), self.losses[other], q))
 
     def _with_loss(self, m: int) -> np.ndarray:
         """Return K o L_m: a Newton step asks for products with it four times."""

@@ -67,25 +67,25 @@ class LowRankKernel:
     @property
     def rank(self) -> int:
         """Number of columns of the left factor."""
-        return self.left.shape[1]
+        return int(self.left.shape[1])
 
     def matvec(self, q: np.ndarray) -> np.ndarray:
         """Return K q, shape (n,)."""
-        return self.left @ (self.right @ q)
+        return np.asarray(self.left @ (self.right @ q))
 
     def rmatvec(self, weights: np.ndarray) -> np.ndarray:
         """Return K' weights, shape (k,)."""
-        return (weights @ self.left) @ self.right
+        return np.asarray((weights @ self.left) @ self.right)
 
     def columns(self, letters: np.ndarray | None = None) -> np.ndarray:
         """Return the columns of the letters, shape (n, len(letters)); all by default."""
-        return self.left @ (self.right if letters is None else self.right[:, letters])
+        return np.asarray(self.left @ (self.right if letters is None else self.right[:, letters]))
 
     def gram(self, weights: np.ndarray, letters: np.ndarray | None = None) -> np.ndarray:
         """Return K' diag(weights) K on some letters, shape (m, m)."""
         right = self.right if letters is None else self.right[:, letters]
         root = (self.left * np.sqrt(weights)[:, None]) @ right
-        return root.T @ root
+        return np.asarray(root.T @ root)
 
     def loss_matvec(self, m: int, q: np.ndarray) -> np.ndarray:
         """Return (K o L_m) q of the exact kernel, shape (n,)."""

@@ -11,7 +11,8 @@ from rdcsolve.problems import Problem
 def space_of(problem: Problem) -> LetterSpace:
     """Return the space of a problem's letters: the only place where one is chosen."""
     if problem.own_letters is not None:
-        return problem.own_letters.of(problem)
+        own: LetterSpace = problem.own_letters.of(problem)
+        return own
     if problem.free is not None:
         return PointSpace(problem)
     return SplitSpace(problem)

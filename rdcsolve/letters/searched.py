@@ -102,7 +102,7 @@ class SearchedSpace(LetterSpace):
 
         def value(at: np.ndarray) -> np.ndarray:
             loss = np.asarray(self.place_losses(at)[index])
-            return -np.multiply(joint, loss, out=np.zeros(loss.shape), where=joint > 0).sum(axis=0)
+            return np.asarray(-np.multiply(joint, loss, out=np.zeros(loss.shape), where=joint > 0).sum(axis=0))
 
         return climbed(value, places, self.moved, self.step)
 
@@ -223,7 +223,7 @@ def _top(here: np.ndarray, above: np.ndarray, below: np.ndarray) -> np.ndarray:
         bend = 2 * here - above - below
         slope = 0.5 * (above - below)
     usable = np.isfinite(slope) & np.isfinite(bend) & (bend > 0)
-    return np.clip(np.divide(slope, bend, out=np.zeros(here.shape), where=usable), -1.0, 1.0)
+    return np.asarray(np.clip(np.divide(slope, bend, out=np.zeros(here.shape), where=usable), -1.0, 1.0))
 
 
 def _means(loss: np.ndarray, joint: np.ndarray) -> np.ndarray:
@@ -231,4 +231,4 @@ def _means(loss: np.ndarray, joint: np.ndarray) -> np.ndarray:
     infinite = np.isinf(loss)
     sums = np.where(infinite, 0.0, loss).T @ joint
     sums[infinite.T.astype(float) @ (joint > 0) > 0] = np.inf
-    return sums
+    return np.asarray(sums)

@@ -110,23 +110,23 @@ class Prices(ABC):
         """Return the logarithms of the letters' prices, shape (k,), nats."""
         from scipy.special import logsumexp
 
-        return logsumexp(self.terms(letters), axis=0)
+        return np.asarray(logsumexp(self.terms(letters), axis=0))
 
     def affinity(self, letters: Letters) -> np.ndarray:
         """Return the Bhattacharyya coefficients of the symbols' shares in the letters' prices, shape (k, k)."""
         root = self._roots(letters)
-        return root.T @ root
+        return np.asarray(root.T @ root)
 
     def likeness(self, letters: Letters, joint: np.ndarray) -> np.ndarray:
         """Return the Bhattacharyya coefficients of the letters' shares and those of joint masses (n_x, m): (k, m)."""
         rows = self.weights.rows(joint)
-        return self._roots(letters).T @ np.sqrt(rows / rows.sum(axis=0))
+        return np.asarray(self._roots(letters).T @ np.sqrt(rows / rows.sum(axis=0)))
 
     def _roots(self, letters: Letters) -> np.ndarray:
         from scipy.special import logsumexp
 
         exponent = self.terms(letters)
-        return np.exp(0.5 * (exponent - logsumexp(exponent, axis=0)))
+        return np.asarray(np.exp(0.5 * (exponent - logsumexp(exponent, axis=0))))
 
 
 class LetterSpace(ABC):

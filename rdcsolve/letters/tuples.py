@@ -91,7 +91,7 @@ class TupleSpace(LetterSpace):
 
     def symbols(self, tuples: np.ndarray, j: int) -> np.ndarray:
         """Return the symbols that decoder j shows for tuples of shape (T, J), shape (T,)."""
-        return self.columns[j][tuples[:, j]]
+        return np.asarray(self.columns[j][tuples[:, j]])
 
     def places(self, letters: np.ndarray, j: int) -> np.ndarray:
         """Return where in `columns` the symbols with the losses of these ones are, for target j."""

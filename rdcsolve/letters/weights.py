@@ -42,12 +42,12 @@ class SymbolWeights:
     @property
     def log(self) -> np.ndarray:
         """The logarithms log p_i + u_i, shape (n,), nats."""
-        return self.log_p + self.u
+        return np.asarray(self.log_p + self.u)
 
     @property
     def log_error(self) -> np.ndarray:
         """Bound of the absolute error of every entry of `log`, shape (n,)."""
-        return 2.0**-50 * (np.abs(self.log_p) + np.abs(self.u))
+        return np.asarray(2.0**-50 * (np.abs(self.log_p) + np.abs(self.u)))
 
     def rows(self, matrix: np.ndarray) -> np.ndarray:
         """Return the rows of an array over all symbols that are those of positive mass."""
@@ -100,7 +100,7 @@ def log_weights(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> np.ndar
     """
     exponent = _exponents(weights, losses, slice(None))
     size = 2 * (np.abs(weights.log_p) + np.abs(weights.u))[:, None] + np.abs(np.maximum(exponent, _NEGLIGIBLE_LOG))
-    return exponent + 2.0**-50 * (len(losses) + 3) * size
+    return np.asarray(exponent + 2.0**-50 * (len(losses) + 3) * size)
 
 
 def log_largest_listed(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> float:

@@ -104,7 +104,7 @@ class Search:
         if self.above is None:
             return active
         self.above[dear] = True
-        return active[~self.above[active]]
+        return np.asarray(active[~self.above[active]])
 
     def _concave(self, part: Part, active: np.ndarray) -> np.ndarray:
         """Bound prices by tangents; return the columns whose bound could be improved upon.
@@ -226,7 +226,7 @@ def _tangent(part: Part, columns: np.ndarray, r: np.ndarray) -> np.ndarray:
         total = moments[:, a:b].sum(axis=1)
         bounds += steepest - total
         sizes += steepest + total
-    return bounds + 2 * part.rounding * sizes
+    return np.asarray(bounds + 2 * part.rounding * sizes)
 
 
 def _hoelder(part: Part, columns: np.ndarray) -> np.ndarray | None:
@@ -240,4 +240,4 @@ def _hoelder(part: Part, columns: np.ndarray) -> np.ndarray | None:
     logs = np.log(np.maximum(sums, 1e-300)) / (1 - part.multipliers[0])
     logs -= logs.max(axis=1, keepdims=True)
     r = np.exp(np.maximum(logs, math.log(_INTERIOR)))
-    return r / r.sum(axis=1, keepdims=True)
+    return np.asarray(r / r.sum(axis=1, keepdims=True))

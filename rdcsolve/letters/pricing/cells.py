@@ -118,7 +118,7 @@ def _longest_edge(vertices, offsets, multipliers):  # type: ignore[no-untyped-de
 
 
 @compiled
-def refine(
+def refine(  # type: ignore[no-untyped-def]
     weights,
     powers,
     shifts,
@@ -139,7 +139,7 @@ def refine(
     seen_at,
     splits,
     ended,
-):  # type: ignore[no-untyped-def]
+):
     """Bound prices over cells, and halve the cells of those above the threshold.
 
     cells (m, N, MOST_CLASSES) holds vertices, columns[begins[c]:begins[c + 1]] the symbols in question on cell c.

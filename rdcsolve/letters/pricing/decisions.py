@@ -245,7 +245,7 @@ def prices_above(
 
 def _most_cells(log_weights: np.ndarray) -> int:
     """Return how many cells may be bounded: the work for one grows with the number of rows."""
-    return min(max(_PAIRS // log_weights.shape[0], 200_000), 4_000_000)
+    return int(min(max(_PAIRS // log_weights.shape[0], 200_000), 4_000_000))
 
 
 def is_provable(labels: list[np.ndarray], multipliers: np.ndarray) -> bool:

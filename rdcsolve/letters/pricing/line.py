@@ -168,7 +168,7 @@ class _Line:
         for part in record.values():
             part.leave_out(np.repeat(by_cell, _DEGREE + 1))
         self.records.append((cells, ~by_cell, record))
-        return by_cell
+        return np.asarray(by_cell)
 
     def _look(self, cells: np.ndarray) -> bool:
         """Climb from the cells that may hold a dearer letter than the best; return whether one was found."""

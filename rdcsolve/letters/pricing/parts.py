@@ -67,7 +67,7 @@ class Part:
     @property
     def n_classes(self) -> int:
         """Number N of classes of the remaining labels."""
-        return self.powers.shape[0]
+        return int(self.powers.shape[0])
 
     @property
     def dimension(self) -> int:
@@ -77,7 +77,7 @@ class Part:
     @cached_property
     def total_shift(self) -> np.ndarray:
         """The largest value of every exponent, shape (n,)."""
-        return self.shifts.sum(axis=0)
+        return np.asarray(self.shifts.sum(axis=0))
 
     @cached_property
     def degree(self) -> float:
@@ -104,7 +104,7 @@ class Part:
     def terms(self, columns: np.ndarray, decisions: np.ndarray) -> np.ndarray:
         """Return the terms of the prices of letters, shape (m, n), for decisions of shape (m, N)."""
         exponents = np.log(np.maximum(decisions, 1e-300)) @ self.powers - self.total_shift
-        return self.weights[columns] * np.exp(np.minimum(exponents, 0.0))
+        return np.asarray(self.weights[columns] * np.exp(np.minimum(exponents, 0.0)))
 
 
 def parts_of(
@@ -169,7 +169,7 @@ def _largest_exponents(label: np.ndarray) -> np.ndarray:
     """Return max over r of sum_s w_s log r_s, shape (n,): at r = w / sum(w), whether or not rows sum to one exactly."""
     sums = label.sum(axis=1)
     parts = label * np.log(np.where(label > 0, label, 1.0))
-    return parts.sum(axis=1) - sums * np.log(np.where(sums > 0, sums, 1.0))
+    return np.asarray(parts.sum(axis=1) - sums * np.log(np.where(sums > 0, sums, 1.0)))
 
 
 def corners(

@@ -116,7 +116,7 @@ class Ascent:
         """Return the means of all products of features, shape (m, q, q)."""
         size = features.shape[1]
         pairs = features[:, :, None] * features[:, None, :]
-        return (shares @ pairs.reshape(-1, size * size)).reshape(-1, size, size)
+        return np.asarray((shares @ pairs.reshape(-1, size * size)).reshape(-1, size, size))
 
     def _newton(
         self, y: np.ndarray, r: np.ndarray, shares: np.ndarray, mean_y: np.ndarray, mean_r: np.ndarray

@@ -37,4 +37,4 @@ class FreeTerms:
             return np.repeat(self.log_weights[:, None], places.shape[0], axis=1)
         from scipy.spatial.distance import cdist
 
-        return self.log_weights[:, None] - self.multiplier * cdist(self.points, places, "sqeuclidean")
+        return np.asarray(self.log_weights[:, None] - self.multiplier * cdist(self.points, places, "sqeuclidean"))
