@@ -8,15 +8,17 @@ import zipfile
 import zlib
 
 import numpy as np
-import proof_maker
 import pytest
-from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from proof_maker import checker
 
 import rdcsolve as rdc
 from rdcsolve.problems.storage import arrays_of
+
+pytest.importorskip("flint")
+import proof_maker  # noqa: E402
+from flint import arb, ctx  # noqa: E402
+from proof_maker import checker  # noqa: E402
 
 BALLS = 200  # bits, where a test checks a checker's balls
 
