@@ -129,6 +129,7 @@ class _System:
         value += float(self.lam @ np.abs(means - self.data.bounds[self.free]))
         return Point(self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a step beyond the range of floats is told from what it returns
     def advance(self):  # type: ignore[no-untyped-def]
         """Return the next q, v, z, multipliers, slacks, and whether the multipliers changed."""
         self._factorise()
