@@ -12,7 +12,7 @@ from rdcsolve.solvers.finite.newton_system import Point
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import Repair, repair
 from rdcsolve.solvers.finite.restarts import interior_points
-from rdcsolve.solvers.loop import Iterate, Start
+from rdcsolve.solvers.loop import Iterate, NumericalBreakdown, Start
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,16 @@ class ColumnGeneration:
         # One restart: a round that ends early costs less than another long warm-up, and the next round goes on.
         points = interior_points(task, letters, q, multipliers, 5, 1e-3 / letters.size, restarts=1)
         best = None
-        for step, point in enumerate(points):
-            gap = point.value - point.lower
-            if best is None or gap < best.value - best.lower:
-                best = point
-            if gap <= aim or step == self.max_inner_steps:
-                break
+        try:
+            for step, point in enumerate(points):
+                gap = point.value - point.lower
+                if best is None or gap < best.value - best.lower:
+                    best = point
+                if gap <= aim or step == self.max_inner_steps:
+                    break
+        except NumericalBreakdown:
+            if best is None:
+                raise
         assert best is not None
         return best
 
