@@ -32,6 +32,7 @@ HALF = 2.0**-53  # largest relative error of one operation
 SMALL = 1e-290  # more than all that is lost to underflow, and less than anything that matters
 RAISED = 1e-40  # entries of decisions are raised to this
 SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit is read as the least value
+NEARLY_ONE = 1 - 2.0**-40  # multipliers and sums of powers from here on, or to as much above one, count as one
 ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
 STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT STALLED STOPPED_BY_CALLBACK INTERRUPTED"
 DEGREE = 10  # of the polynomials on the line
@@ -311,6 +312,18 @@ def expm1_up(x: np.ndarray) -> np.ndarray:
     return np.where(np.abs(x) < 2.0**-7, series + np.abs(x) * 2.0**-50, exp_up(x) - 1 + 2 * HALF)
 
 
+def log1p_up(x: np.ndarray) -> np.ndarray:
+    """Return upper bounds of log(1 + x) for x >= 0, sharp for small x too.
+
+    A fraction with the first three derivatives, which lies above; or, whatever g is, g + (1 + x) exp(-g) - 1, as log t
+    is at most t - 1.
+    """
+    g = np.log1p(x)
+    near = x * (6 + x) / (6 + 4 * x) * (1 + 8 * HALF)
+    far = g + ((1 + x) * exp_up(-g) - 1) + 8 * HALF * (1 + g)
+    return np.fmin(near, far)
+
+
 def tree_sum(x: np.ndarray) -> np.ndarray:
     """Return sums along the last axis, off by at most `levels` times HALF times the sums of absolute values."""
     while x.shape[-1] > 1:
@@ -410,8 +423,9 @@ def _scatter_of(letter: list[tuple[int, Any]], points: np.ndarray) -> Any:
     for coordinate in points[[i for i, _ in letter]].T.tolist():
         if len(set(coordinate)) > 1:
             deviations = [arb(x) - coordinate[0] for x in coordinate]
-            first = total(mass * x for mass, x in zip(masses, deviations, strict=True))
-            value += total(mass * x * x for mass, x in zip(masses, deviations, strict=True)) - first**2 / total(masses)
+            pairs = list(zip(masses, deviations, strict=True))
+            first = total(mass * x for mass, x in pairs)  # times itself: the power of a ball around zero is no number
+            value += total(mass * x * x for mass, x in pairs) - first * first / total(masses)
     return value
 
 
@@ -547,12 +561,16 @@ def _sharpened(problem: Problem, dual: Dual, part: Part, factor: Any, bounds: np
 
 
 class Reduced(NamedTuple):
-    """A label after reduction (a): powers rounded down, where numbers are positive, the factor, the least row sum."""
+    """A label after (a): powers rounded down, where numbers are positive, the factor, the least lambda' of all rows.
+
+    `is_large` says whether lambda' counts as one or more.
+    """
 
     powers: np.ndarray
     positive: np.ndarray
     factor: Any
     least: Any
+    is_large: bool
 
 
 def reduced_label(table: np.ndarray, multiplier: float) -> Reduced:
@@ -562,9 +580,10 @@ def reduced_label(table: np.ndarray, multiplier: float) -> Reduced:
     of e and rho. All bases are at most one, so the least exponents of all rows give a bound; its maximum is `factor`.
     """
     excess = np.array([_excess(row) for row in table])
-    present = (table > 0).any(axis=0)
-    constant = present & (table == table[0]).all(axis=0)
-    constant &= (present & ~constant).any()
+    constant = (table == table[0]).all(axis=0) & (table[0] > 0)
+    rest = math.fsum([1.0, *(-table[0, constant]).tolist()])
+    if not (table[:, ~constant] > 0).any(axis=1).all() or rest <= 0:
+        constant[:], rest = False, 1.0
     powers = multiplier * table / (1 + excess)[:, None] * (1 - 2.0**-50)  # four roundings, 2^-51 together
     powers[powers < SMALL] = 0.0
     powers[:, constant] = 0.0
@@ -574,7 +593,7 @@ def reduced_label(table: np.ndarray, multiplier: float) -> Reduced:
     exponents = [multiplier * entry / greatest for entry in entries] + [least if least > 0 else arb(0)]
     whole = total(exponents)
     factor = total(exponent * (exponent / whole).log() for exponent in exponents if exponent > 0)
-    return Reduced(powers, (table > 0) & ~constant, factor, exponents[-1])
+    return Reduced(powers, (table > 0) & ~constant, factor, exponents[-1], multiplier * rest >= NEARLY_ONE)
 
 
 class Part(NamedTuple):
@@ -593,7 +612,7 @@ class Part(NamedTuple):
 
 def parts_of(labels: list[Reduced], n: int) -> tuple[list[Part], Any]:
     """Return the parts, and by how much powers at corners fall short of one: r^(1 - d) <= r + d for 0 <= r <= 1."""
-    is_corner = [bool((x.positive.sum(axis=1) == 1).all() and x.least >= 1 - ROUNDING) for x in labels]
+    is_corner = [bool((x.positive.sum(axis=1) == 1).all() and x.is_large) for x in labels]
     corners = [label for label, is_one in zip(labels, is_corner, strict=True) if is_one]
     others = [label for label, is_one in zip(labels, is_corner, strict=True) if not is_one]
     short = total(1 - label.least for label in corners if label.least < 1)
@@ -763,9 +782,9 @@ def _tangents(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dict[
     places, sums = _array(proof, "places", 2, Refuted, found.size), part.sums
     if places.shape[1] != part.powers.shape[1] or not ((places > 0) & np.isfinite(places)).all():
         raise Refuted("A place of the proof is no decision of the part's classes.")
-    if sums.max() > 1 + ROUNDING:
+    if sums.max() > 2 - NEARLY_ONE:
         return found, np.full(found.size, np.inf)
-    lowered = 2 * ROUNDING if sums.max() > 1 else 0.0  # lower powers only raise prices
+    lowered = float(sums.max()) - 1 + 8 * HALF if sums.max() > 1 else 0.0  # lower powers only raise prices
     powers, sums, heights = part.powers * (1 - lowered), np.minimum(sums, 1.0) * (1 - 2 * lowered), logs(places)
     exponents = heights @ powers.T - part.tops.sum(axis=1)
     allowed = (np.abs(heights) @ powers.T - part.tops.sum(axis=1)) * (powers.shape[1] + 8 + len(part.spans)) * HALF
@@ -878,10 +897,10 @@ class Cells:
             mode, first = powers[:, 0] / (powers[:, 0] + powers[:, 1]), vertex[:, :, :1]
             is_inside = (first.min(axis=1) - 1e-15 <= mode) & (mode <= first.max(axis=1) + 1e-15)
             high = np.where(is_inside, 0.0, (ends + ends_error).max(axis=1))
-        else:  # B log(1 + y / B) <= y (6 B + y) / (6 B + 4 y) for y >= 0, and it grows with B and y
+        else:  # B log(1 + y / B) grows with B and y
             y = np.maximum(linear.max(axis=1), 0.0) + lost + SMALL
-            rise = y * (6 * whole + y) / (6 * whole + 4 * y) * (1 + 16 * HALF)
-            high = np.minimum(middle + 2 * error + rise * (1 + 4 * HALF), 0.0)
+            rise = whole * log1p_up(y / whole * (1 + 2 * HALF)) * (1 + 4 * HALF)
+            high = np.minimum(middle + 2 * error + rise, 0.0)
         return middle, error, (ends - ends_error).min(axis=1), high, size, sizes, square
 
     def _set_chords(self, low: np.ndarray, high: np.ndarray) -> None:
@@ -890,10 +909,8 @@ class Cells:
         Every slope from zero to the chord's is valid, so chords are rounded down; x is rounded up.
         """
         drop = (high - low) * (1 + 4 * HALF)
-        part = drop / self.degree
-        near = self.degree * (1 - drop / 2 * (1 - drop / 3 * (1 - drop / 4))) / (1 - part / 2 * (1 - part / 3))
-        far = (1 - exp_up(-drop)) / (1 - np.where(part < 16, exp_up(-part) * (1 - 2.0**-47), 0.0))
-        chord = np.maximum(np.where(drop < 0.1, near, far) * (1 - 1e-14), 1.0)
+        grown = expm1_up(drop / self.degree * (1 + 2 * HALF))  # 1 - exp(-x) = (exp(x) - 1) / exp(x), which grows
+        chord = np.fmax(-expm1_up(-drop) / (grown / (1 + grown)) * (1 - 16 * HALF), 1.0)
         fall = expm1_up((self.middle + self.error - high) / self.degree)
         self.top, self.rise, self.slope = exp_up(high), chord * fall, chord * (1 + fall) / self.degree
 

@@ -110,11 +110,18 @@ class Reduced:
 
 @dataclass(frozen=True, eq=False)
 class _Label:
-    """A label's powers (n, N), which of its classes are left, and the class that decides, if one does."""
+    """A label's powers (n, N), where its stored numbers are positive (n, N), and whether single classes decide.
+
+    Powers that are too small for floats are zero. What the parts are must not depend on that.
+    """
 
     powers: np.ndarray
+    is_positive: np.ndarray
     is_convex: bool
-    decided: np.ndarray
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the powers of some rows, of the classes that are left in them."""
+        return self.powers[rows][:, self.is_positive[rows].any(axis=0)]
 
 
 def reduced(labels: list[np.ndarray], multipliers: list[float], n_rows: int, elementary: Elementary) -> Reduced:
@@ -144,7 +151,7 @@ def reduced(labels: list[np.ndarray], multipliers: list[float], n_rows: int, ele
         # r^b <= r + 1 - b for b < 1
         lacking = max(0.0, 1.0 - float(row_sums(one.powers).min()) * (1 - units(sum_units(one.powers.shape[1]) + 2)))
         short = (1 + short) * (1 + lacking) * (1 + units(4)) - 1 if lacking or short else 0.0
-    parts = [_part(rows, [one.powers[rows] for one in soft], short, elementary) for rows in _corners(convex, n_rows)]
+    parts = [_part(rows, [one.of(rows) for one in soft], short, elementary) for rows in _corners(convex, n_rows)]
     return Reduced(parts, factor)
 
 
@@ -167,15 +174,14 @@ def _without_constants(label: np.ndarray, multiplier: float, elementary: Element
     constant = (label == label[0]).all(axis=0) & (label[0] > 0)
     others = ~(label == label[0]).all(axis=0)
     left = math.fsum([1.0, *(-label[0, constant]).tolist()])
-    gained, kept = 0.0, powers
+    gained, kept, is_positive = 0.0, powers, label > 0
     if constant.any() and left > 0 and label[:, others].any(axis=1).all():
-        kept = powers[:, others]
+        kept, is_positive = powers[:, others], is_positive[:, others]
         least = np.r_[powers[:, constant].min(axis=0), row_sums(kept).min() * (1 - units(sum_units(kept.shape[1])))]
         gained = float(_largest_exponent(least[None], elementary)[0])
         multiplier = multiplier * left
-    decided = kept > 0
-    is_function = bool((np.count_nonzero(decided, axis=1) == 1).all())
-    return _Label(kept, is_function and multiplier >= 1 - ALMOST, decided.argmax(axis=1)), gained
+    is_function = bool((np.count_nonzero(is_positive, axis=1) == 1).all())
+    return _Label(kept, is_positive, is_function and multiplier >= 1 - ALMOST), gained
 
 
 def _largest_exponent(powers: np.ndarray, elementary: Elementary) -> np.ndarray:
@@ -193,15 +199,15 @@ def _corners(convex: list[_Label], n_rows: int) -> list[np.ndarray]:
     """Return the rows of every combination of classes that some row has, in lexicographical order."""
     if not convex:
         return [np.arange(n_rows)]
-    _, which = np.unique(np.stack([one.decided for one in convex], axis=1), axis=0, return_inverse=True)
+    classes = np.stack([one.is_positive.argmax(axis=1) for one in convex], axis=1)
+    _, which = np.unique(classes, axis=0, return_inverse=True)
     which = which.ravel()
     order = np.argsort(which, kind="stable")
     return np.split(order, np.flatnonzero(np.diff(which[order])) + 1)
 
 
 def _part(rows: np.ndarray, powers: list[np.ndarray], short: float, elementary: Elementary) -> Part:
-    kept = [table[:, table.any(axis=0)] for table in powers]
-    kept = [table for table in kept if table.shape[1] > 1]
+    kept = [table for table in powers if table.shape[1] > 1]
     offsets = tuple(int(end) for end in np.cumsum([0, *(table.shape[1] for table in kept)]))
     if not kept:
         return Part(rows, np.zeros(rows.size, dtype=int), np.zeros((0, 1)), np.zeros((0, 1)), offsets, short)

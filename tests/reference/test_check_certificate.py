@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
+from rdcsolve.certificates.elementary import FLOAT
+from rdcsolve.certificates.reductions import reduced
 from rdcsolve.problems.storage import arrays_of
 
 pytest.importorskip("flint")
@@ -610,6 +612,16 @@ def test_exponentials_are_bounds():
     assert checker.exp_up(np.array([-np.inf, -1e9])).max() < checker.SMALL
 
 
+def test_logarithms_are_bounds():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([[0.0], 2.0 ** -np.arange(60), 10.0 ** np.arange(0, 12), rng.uniform(0, 10, 3000)])
+    with ctx.workprec(BALLS):
+        exact = [arb(value).log1p() for value in x.tolist()]
+        over = np.array([float(b - e) for b, e in zip(checker.log1p_up(x).tolist(), exact, strict=True)])
+    assert (over >= 0).all()
+    assert (over <= np.minimum(4e-15 * (1 + np.log1p(x)), x * (2e-15 + x**3 / 36))).all()
+
+
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=70))
 def test_sums_are_within_their_allowance(values):
     x = np.array(values) / 128
@@ -694,8 +706,8 @@ def test_exponents_that_overflow():
 def a_part(rng, sizes, powers, n=7):
     labels = [power * rng.dirichlet(np.full(size, 0.5), n) for size, power in zip(sizes, powers, strict=True)]
     with ctx.workprec(checker.PRECISION):
-        reduced = [checker.Reduced(label, label > 0, arb(0), arb(0)) for label in labels]
-        return checker._part(reduced, np.arange(n))
+        taken_apart = [checker.Reduced(label, label > 0, arb(0), arb(0), False) for label in labels]
+        return checker._part(taken_apart, np.arange(n))
 
 
 def value_at(part, amounts, decision):
@@ -746,6 +758,19 @@ def test_cells_are_bounded(sizes, powers, width):
         assert bound <= highest * (1 + 2e-14 + 4 * cells.degree * spread)
 
 
+@given(st.lists(st.floats(0, 2.0**-10), min_size=1, max_size=8), st.floats(1e-300, 1e-3))
+def test_scatter_of_symmetric_points(places, tiny):
+    """Their first moment is zero but for the radius of a ball, and the mean of squares a number."""
+    points = np.array([[0.0], *([sign * x] for x in places for sign in (1, -1))])
+    with ctx.workprec(checker.PRECISION):
+        masses = [arb(1) / 3 if i % 2 else arb(tiny) / 7 for i in range(len(places))]
+        letter = list(enumerate([arb(tiny), *(mass for mass in masses for _ in range(2))]))
+        value = checker._scatter_of(letter, points)
+        exact = sum((2 * m * x * x for m, x in zip(masses, map(arb, places), strict=True)), arb(0))
+        assert value.overlaps(exact)
+        assert value.rad() < 1e-30
+
+
 @given(st.floats(1e-9, 1), st.floats(1e-3, 30))
 def test_largest_exponents_of_cells(share, total):
     """A row with a single class has its largest exponent where that class is largest: there the bound is sharp."""
@@ -754,6 +779,59 @@ def test_largest_exponents_of_cells(share, total):
     highest = checker.Cells(part, [vertices[None]])._label(0, vertices[None])[3].item()
     exact = total * math.log(vertices.max())
     assert exact - 1e-15 <= highest <= exact + total * (share**3 + 2e-14)
+
+
+def first_bound(powers, tops, amounts, vertices):
+    """A ball of the first bound of one label on a cell, by the formulas of the page."""
+    n, degree = len(powers[0]), max(1, *(sum(map(arb, row), arb(0)) for row in powers))
+    middle = [sum(map(arb, column), arb(0)) / n for column in zip(*vertices, strict=True)]
+    t = [[arb(x) / m - 1 for x, m in zip(vertex, middle, strict=True)] for vertex in vertices]
+    constant, linear = arb(0), [arb(0)] * n
+    for row, top, amount in zip(powers, tops, amounts, strict=True):
+        whole = sum(map(arb, row), arb(0))
+        ends = [
+            sum((arb(b) * arb(x).log() for b, x in zip(row, vertex, strict=True)), -arb(top)) for vertex in vertices
+        ]
+        slopes = [sum((b * x for b, x in zip(row, one, strict=True)), arb(0)) for one in t]
+        at_middle = sum((arb(b) * m.log() for b, m in zip(row, middle, strict=True)), -arb(top))
+        low, steepest = min(ends, key=lambda x: x.mid()), max(slopes, key=lambda x: x.mid())
+        if n == 2:
+            mode, first = arb(row[0]) / whole, [arb(vertex[0]) for vertex in vertices]
+            high = arb(0) if min(first) <= mode <= max(first) else max(ends, key=lambda x: x.mid())
+        else:
+            high = min(arb(0), at_middle + whole * (1 + steepest / whole).log(), key=lambda x: x.mid())
+        drop = high - low
+        chord = (1 - (-drop).exp()) / (1 - (-drop / degree).exp()) if drop > 0 else degree
+        fall = ((at_middle - high) / degree).exp() - 1
+        constant += amount * high.exp() * (1 + chord * fall)
+        steep = amount * high.exp() * chord * (1 + fall) / degree
+        linear = [x + steep * slope for x, slope in zip(linear, slopes, strict=True)]
+    return constant + max(linear, key=lambda x: x.mid())
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([2, 3, 4]),
+    st.sampled_from([0.7, 1.0, 1.00002, 1.5, 30.0, 1000.0]),
+    st.floats(0, 30),
+)
+@settings(max_examples=60, deadline=None)
+def test_cells_are_bounded_as_sharply_as_the_page_says(seed, size, power, halvings):
+    """On wide cells and small ones, for powers of all sizes: whoever counts on the formulas' last digits is right."""
+    rng, share = np.random.default_rng(seed), 2.0**-halvings
+    part = a_part(rng, [size], [power], 5)
+    centre = rng.dirichlet(np.full(size, 0.7))
+    if rng.random() < 0.5:
+        centre = part.powers[0] / part.powers[0].sum()
+    vertices = np.maximum((1 - share) * centre + share * rng.dirichlet(np.ones(size), size), checker.RAISED)
+    amounts = rng.random(5)
+    cells = checker.Cells(part, [vertices[None]])
+    with ctx.workprec(BALLS):
+        exact = first_bound(part.powers.tolist(), part.tops.ravel().tolist(), amounts.tolist(), vertices.tolist())
+        bound = arb(cells._first(np.zeros(1, dtype=int), amounts[None]).item())
+        sizes = float((part.powers * -np.log(vertices.min(axis=0))).sum(axis=1).max()) + power
+        assert bound >= exact
+        assert bound <= exact * (1 + 2e-14 * (1 + sizes)) + 1e-280
 
 
 def test_parts_of_labels():
@@ -783,6 +861,33 @@ def test_parts_of_labels():
         assert 4e-13 < short < 6e-13
         factor = checker.reduced_label(erased, 2.0).factor
         assert abs(factor - 2 * (0.3 * math.log(0.3) + 0.7 * math.log(0.7))) < 1e-14
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["noisy", "function", "hardly"]), st.booleans(), st.integers(-12, 12))
+@settings(max_examples=150, deadline=None)
+def test_the_library_takes_labels_apart_in_the_same_way(seed, kind, has_constant, moved):
+    """A proof is about parts and classes, so what these are may not depend on who rounds."""
+    rng = np.random.default_rng(seed)
+    n, n_s = rng.integers(1, 6), rng.integers(1, 4)
+    rows = rng.dirichlet(np.full(n_s, 0.3), n)
+    if kind != "noisy":
+        rows = np.eye(n_s)[rng.integers(n_s, size=n)] + (5e-324 if kind == "hardly" else 0.0)
+    label, rest = rows, 1.0
+    if has_constant:
+        constant = rng.choice([0.0, 0.1, 0.3, 1.0, 1 - 1e-10], size=rng.integers(1, 3)) * rng.choice([1.0, 0.5])
+        rest = max(1.0 - constant.sum(), 0.0)
+        label = np.column_stack([rest * rows, np.tile(constant, (n, 1))])
+    label = label * (1 + rng.choice([0.0, 5e-10]) * rng.uniform(-1, 1, (n, 1)))
+    if has_constant and rng.random() < 0.8:
+        label[:, n_s:] = constant
+    if abs(label.sum(axis=1) - 1).max() > 1e-9:
+        return
+    multiplier = float(rng.choice([0.5, (1 + moved * 1e-13) / max(rest, 1e-3), 3.0, 1e-300]))
+    with ctx.workprec(checker.PRECISION):
+        parts, _ = checker.parts_of([checker.reduced_label(label, multiplier)], len(label))
+    own = reduced([label], [multiplier], len(label), FLOAT).parts
+    assert [part.rows.tolist() for part in parts] == [part.rows.tolist() for part in own]
+    assert [[span.stop for span in part.spans] for part in parts] == [list(part.offsets[1:]) for part in own]
 
 
 def test_powers_a_little_below_one():
