@@ -121,7 +121,7 @@ class _Label:
 
     def of(self, rows: np.ndarray) -> np.ndarray:
         """Return the powers of some rows, of the classes that are left in them."""
-        return self.powers[rows][:, self.is_positive[rows].any(axis=0)]
+        return np.asarray(self.powers[rows][:, self.is_positive[rows].any(axis=0)])
 
 
 def reduced(labels: list[np.ndarray], multipliers: list[float], n_rows: int, elementary: Elementary) -> Reduced:
