@@ -1,4 +1,4 @@
-"""Entropy, divergence and mutual information in nats, with exact zeros.
+"""Entropy, divergence and mutual information, in nats or to another base, with exact zeros; nats and bits.
 
 Zero masses contribute exactly nothing: no offset is added inside a logarithm. Results that rounding could
 push below zero are returned as zero. Definitions follow T. M. Cover and J. A. Thomas, *Elements of
@@ -17,62 +17,71 @@ from rdcsolve.errors import InvalidInput
 
 _SUM_TOLERANCE = 1e-6
 
+UNITS = ("nat", "bit")
+"""The units in which information can enter and leave."""
 
-def entropy(p: ArrayLike) -> float:
+
+def entropy(p: ArrayLike, *, base: float = math.e) -> float:
     """Return the entropy -sum p log p.
 
     Parameters
     ----------
     p : array_like
         Masses of a distribution; a joint distribution may have any shape.
+    base : float, optional
+        Of the logarithm, > 1: e for nats, 2 for bits.
 
     Returns
     -------
     float
-        Nats, >= 0.
+        Nats, or units of log `base`, >= 0.
 
     Raises
     ------
     InvalidInput
-        If a mass is negative or not finite, or the masses do not sum to one within 1e-6.
+        If a mass is negative or not finite, the masses do not sum to one within 1e-6, or the base is not above 1.
 
     Examples
     --------
     >>> entropy([0.5, 0.5, 0.0]) == math.log(2)
     True
+    >>> entropy([0.5, 0.5, 0.0], base=2)
+    1.0
     """
     from scipy.special import entr
 
-    return max(0.0, float(entr(_distribution(p, "p")).sum()))
+    return _to_base(max(0.0, float(entr(_distribution(p, "p")).sum())), base)
 
 
-def relative_entropy(p: ArrayLike, q: ArrayLike) -> float:
+def relative_entropy(p: ArrayLike, q: ArrayLike, *, base: float = math.e) -> float:
     """Return the relative entropy D(p || q) = sum p log(p / q).
 
     Parameters
     ----------
     p, q : array_like
         Masses of two distributions of one shape.
+    base : float, optional
+        As of `entropy`.
 
     Returns
     -------
     float
-        Nats, >= 0; inf if some p > 0 where q = 0.
+        Nats, or units of log `base`, >= 0; inf if some p > 0 where q = 0.
 
     Raises
     ------
     InvalidInput
-        If shapes differ or either is not a distribution.
+        If shapes differ, either is not a distribution, or the base is not above 1.
     """
     from scipy.special import rel_entr
 
     masses, others = _distribution(p, "p"), _distribution(q, "q")
     if masses.shape != others.shape:
         raise InvalidInput(f"p has shape {masses.shape} but q has {others.shape}; give both on one alphabet")
-    return max(0.0, float(rel_entr(masses, others).sum()))
+    return _to_base(max(0.0, float(rel_entr(masses, others).sum())), base)
 
 
-def mutual_information(p_x: ArrayLike, channel: ArrayLike) -> float:
+def mutual_information(p_x: ArrayLike, channel: ArrayLike, *, base: float = math.e) -> float:
     """Return I(X; A) of an input distribution and a channel.
 
     Parameters
@@ -81,16 +90,18 @@ def mutual_information(p_x: ArrayLike, channel: ArrayLike) -> float:
         Masses, shape (n_x,).
     channel : array_like
         W(a | x), shape (n_x, k); rows of zero mass are not looked at.
+    base : float, optional
+        As of `entropy`.
 
     Returns
     -------
     float
-        Nats, >= 0.
+        Nats, or units of log `base`, >= 0.
 
     Raises
     ------
     InvalidInput
-        If shapes disagree, or masses or a row of positive mass are not a distribution.
+        If shapes disagree, masses or a row of positive mass are not a distribution, or the base is not above 1.
 
     Examples
     --------
@@ -101,10 +112,10 @@ def mutual_information(p_x: ArrayLike, channel: ArrayLike) -> float:
     joint = masses[:, None] * rows
     # sum p W (log W - log q); a joint mass that underflows to zero contributes nothing
     terms = joint * (_log(rows, joint) - _log(joint.sum(axis=0), joint))
-    return max(0.0, float(terms.sum()))
+    return _to_base(max(0.0, float(terms.sum())), base)
 
 
-def conditional_entropy(p_x: ArrayLike, p_s_given_x: ArrayLike, channel: ArrayLike) -> float:
+def conditional_entropy(p_x: ArrayLike, p_s_given_x: ArrayLike, channel: ArrayLike, *, base: float = math.e) -> float:
     """Return H(S | A) for S - X - A: what the letter leaves unknown about the label.
 
     Parameters
@@ -115,22 +126,24 @@ def conditional_entropy(p_x: ArrayLike, p_s_given_x: ArrayLike, channel: ArrayLi
         Conditionals of the label, shape (n_x, n_s).
     channel : array_like
         W(a | x), shape (n_x, k).
+    base : float, optional
+        As of `entropy`.
 
     Returns
     -------
     float
-        Nats, >= 0.
+        Nats, or units of log `base`, >= 0.
 
     Raises
     ------
     InvalidInput
-        If shapes disagree, or masses or a row of positive mass are not a distribution.
+        If shapes disagree, masses or a row of positive mass are not a distribution, or the base is not above 1.
     """
     masses, rows = _channel(p_x, channel, "channel")
     _, label_rows = _channel(p_x, p_s_given_x, "p_s_given_x")
     joint = (masses[:, None] * label_rows).T @ rows  # (n_s, k): p(s, a)
     terms = joint * (_log(joint.sum(axis=0), joint) - _log(joint, joint))
-    return max(0.0, float(terms.sum()))
+    return _to_base(max(0.0, float(terms.sum())), base)
 
 
 @overload
@@ -206,6 +219,35 @@ def nats_to_bits(x: np.ndarray) -> np.ndarray: ...
 def nats_to_bits(x: Any) -> Any:
     """Return an amount of information in bits instead of nats: `x` / log 2."""
     return _like_input(np.asarray(x, dtype=float) / math.log(2))
+
+
+@overload
+def bits_to_nats(x: float) -> float: ...
+@overload
+def bits_to_nats(x: np.ndarray) -> np.ndarray: ...
+def bits_to_nats(x: Any) -> Any:
+    """Return an amount of information in nats instead of bits: `x` log 2."""
+    return _like_input(np.asarray(x, dtype=float) * math.log(2))
+
+
+def bound_in_nats(bound: float, unit: str) -> float:
+    """Return a bound on an amount of information in nats: what keeps it keeps the bound in its own unit, in floats.
+
+    The product with log 2 is rounded, and so is the quotient of what is attained by log 2; rounded down far enough, the
+    first makes the second no larger than `bound`.
+    """
+    if unit == "nat" or not 0 < bound < math.inf:
+        return bound
+    nats = bits_to_nats(bound)
+    while nats_to_bits(nats) > bound:
+        nats = math.nextafter(nats, 0.0)
+    return nats
+
+
+def _to_base(nats: float, base: float) -> float:
+    if not base > 1:
+        raise InvalidInput(f"base is {base!r}; give a number above 1: 2 for bits, math.e for nats")
+    return nats if base == math.e else nats / math.log(base)
 
 
 def _like_input(values: Any) -> Any:

@@ -20,6 +20,7 @@ from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_in_nats
 
 ROW_TOLERANCE = 1e-9
 """How far from one a row of the channel may sum; below it, the row is rescaled before anything else."""
@@ -146,9 +147,10 @@ class Verification:
 
     def __str__(self) -> str:
         verdict = "valid" if self.valid else "NOT valid"
+        unit = " nat" if is_in_nats(self.objective) else ""
         rows = [
             f"{verdict} in {self.arithmetic} arithmetic: {self.objective} in "
-            f"[{self.lower:.12f}, {self.upper:.12f}], gap {self.gap:.1e}"
+            f"[{self.lower:.12f}, {self.upper:.12f}]{unit}, gap {self.gap:.1e}"
         ]
         rows += [f"  limit on {name} exceeded by {value:.1e}" for name, value in self.excess.items() if value]
         return "\n".join(rows + [f"  {message}" for message in self.messages])

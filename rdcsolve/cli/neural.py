@@ -98,7 +98,7 @@ def limit(
     curve = limit_curve(folder, data, n_points=points, progress=progress)
     standings(folder, data, progress=progress)
     _show_standings(folder)
-    report(curve, folder / CURVE, None, bits=False)
+    report(curve, folder / CURVE, None)
 
 
 @neural.command()

@@ -11,7 +11,7 @@ import typer
 from rdcsolve.cli.outcomes import NOT_CERTIFIED
 from rdcsolve.cli.screen import console, table
 from rdcsolve.errors import InvalidInput, SaveFailed
-from rdcsolve.problems.objective import is_in_nats, is_rate
+from rdcsolve.problems.objective import is_rate
 
 if TYPE_CHECKING:
     import xarray
@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 _LONGEST_TABLE = 100
 
 PlotFile = Annotated[Path | None, typer.Option(help="Draw the points (png, pdf, svg).", show_default=False)]
-Bits = Annotated[bool, typer.Option("--bits", help="Print and draw rates in bits.")]
 ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a bar on stderr.")]
 
 
-def report(data: xarray.Dataset, save: Path, plot: Path | None, bits: bool) -> None:
+def report(data: xarray.Dataset, save: Path, plot: Path | None) -> None:
     """Print the points, draw them if asked to, and say which are not certified.
 
     Raises
@@ -31,10 +30,10 @@ def report(data: xarray.Dataset, save: Path, plot: Path | None, bits: bool) -> N
     typer.Exit
         With the code for an answer that is not certified, unless every point is certified or proved impossible.
     """
-    _show(data, bits)
+    _show(data)
     typer.echo(f"saved {save}")
     if plot is not None:
-        _draw(data, plot, bits)
+        _draw(data, plot)
         typer.echo(f"saved {plot}")
     reasons = _reasons(data)
     for words, count in reasons.items():
@@ -57,7 +56,7 @@ def _reasons(data: xarray.Dataset) -> dict[str, int]:
     return {words: int(which.sum()) for words, which in counted.items() if which.any()}
 
 
-def _show(data: xarray.Dataset, bits: bool) -> None:
+def _show(data: xarray.Dataset) -> None:
     screen = console()
     dims = [str(name) for name in data["status"].dims]
     objective = data.attrs["objective"]
@@ -65,11 +64,12 @@ def _show(data: xarray.Dataset, bits: bool) -> None:
     if status.size > _LONGEST_TABLE:
         typer.echo(", ".join(f"{np.count_nonzero(status == name)} {name}" for name in np.unique(status.astype(str))))
         return
-    rate_like = is_in_nats(objective)
-    scale = 1 / np.log(2) if bits and rate_like else 1.0
+    from rdcsolve.explore.units import information_losses, unit_of
+    from rdcsolve.results.units import is_information
+
     prefix = "rate" if is_rate(objective) else "objective"
-    in_nats = rate_like or objective in data.attrs.get("label_entropies", "").split()
-    unit = f" [{'bit' if bits and rate_like else 'nat'}]" if in_nats else ""
+    known = information_losses(data)
+    unit = f" [{unit_of(data)}]" if is_information(objective, known) else ""
     losses = data["loss"].values.tolist()
     words = ["status"] if (data["proof"] == "CERTIFIED").all() else ["status", "proof"]
     shown = table(
@@ -79,20 +79,20 @@ def _show(data: xarray.Dataset, bits: bool) -> None:
         "lower bound",
         "upper bound",
         "gap",
-        *(f"E {loss}" for loss in losses),
+        *(f"E {loss} [{unit_of(data)}]" if loss in known else f"E {loss}" for loss in losses),
         *words,
     )
     for point in np.ndindex(data["status"].shape):
         here = data.isel(dict(zip(dims, point, strict=True)))
-        bounds = [f"{float(here[f'{prefix}_{end}']) * scale:.9f}" for end in ("lower", "upper")]
+        bounds = [f"{float(here[f'{prefix}_{end}']):.9f}" for end in ("lower", "upper")]
         numbers = [f"{value:.6g}" for value in here["losses"].values]
         place = [f"{float(here[name]):.6g}" for name in dims]
         told = [str(here[word].item()) for word in words]
-        shown.add_row(*place, *bounds, f"{float(here['gap']) * scale:.1e}", *numbers, *told)
+        shown.add_row(*place, *bounds, f"{float(here['gap']):.1e}", *numbers, *told)
     screen.print(shown)
 
 
-def _draw(data: xarray.Dataset, path: Path, bits: bool) -> None:
+def _draw(data: xarray.Dataset, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -105,7 +105,7 @@ def _draw(data: xarray.Dataset, path: Path, bits: bool) -> None:
         raise InvalidInput(f"the sweep has {n_axes} axes; a picture shows one or two")
     at_rate = "rate" in data.attrs and data.attrs["objective"] != "rate"
     curve = plot.tradeoff if at_rate else plot.curve
-    drawn: Any = curve(data, bits=bits) if n_axes == 1 else plot.surface(data, bits=bits)
+    drawn: Any = curve(data) if n_axes == 1 else plot.surface(data)
     if n_axes == 1 and drawn.get_legend_handles_labels()[1]:
         drawn.legend(frameon=False)
     try:

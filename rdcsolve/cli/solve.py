@@ -34,7 +34,7 @@ class SolverName(StrEnum):
 
 
 SolverOption = Annotated[SolverName | None, typer.Option(help="By default chosen by structure.", show_default=False)]
-Tolerance = Annotated[float, typer.Option(help="Gap to reach, nats.")]
+Tolerance = Annotated[float, typer.Option(help="Gap to reach, in the unit (nats).")]
 
 
 def solver_of(name: SolverName | None) -> Any:
@@ -55,7 +55,6 @@ def solve(
     tolerance: Tolerance = 1e-9,
     max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.", show_default=False)] = None,
     time_limit: Annotated[float, typer.Option(help="Stop after so many seconds.", show_default=False)] = math.inf,
-    bits: Annotated[bool, typer.Option("--bits", help="Print rates in bits.")] = False,
     save: Annotated[Path | None, typer.Option(help="Save the result (npz).", show_default=False)] = None,
     save_problem: Annotated[
         Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
@@ -81,7 +80,7 @@ def solve(
         time_limit=time_limit,
         callback=_show_step if progress else None,
     )
-    typer.echo(str(result.in_bits() if bits else result))
+    typer.echo(str(result))
     if save is not None:
         result.save(save)
         typer.echo(f"saved {save}")

@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
@@ -20,6 +21,13 @@ from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.storage import problem_of
 
 _PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
+
+
+class UnitName(StrEnum):
+    """The units of information."""
+
+    nat = "nat"
+    bit = "bit"
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Statement:
     limit_d: Annotated[float | None, typer.Option("--D", help="Limit on the distortion.", **_PANEL)] = None
     limit_c: Annotated[
         list[float] | None,
-        typer.Option("--C", help="Limit on the label's entropy given the letter, nats; once per label.", **_PANEL),
+        typer.Option("--C", help="Limit on the label's entropy given the letter; once per label.", **_PANEL),
     ] = None
     letters: Annotated[
         str | None,
@@ -56,7 +64,7 @@ class Statement:
     limit: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Limit on a loss; may be repeated.", **_PANEL)
     ] = None
-    rate: Annotated[float | None, typer.Option(help="Limit on the rate, nats.", **_PANEL)] = None
+    rate: Annotated[float | None, typer.Option(help="Limit on the rate (see --unit).", **_PANEL)] = None
     minimise: Annotated[
         str | None, typer.Option(help="rate (the default), or the name of a loss, with --rate.", **_PANEL)
     ] = None
@@ -84,6 +92,15 @@ class Statement:
     classifier_loss: Annotated[str, typer.Option(help="cross_entropy (the default) or error_rate.", **_PANEL)] = (
         "cross_entropy"
     )
+    unit: Annotated[
+        UnitName | None,
+        typer.Option(
+            help="Of rates, label entropies and cross-entropies, typed and told: nat (the default, unless the file "
+            "says otherwise) or bit.",
+            **_PANEL,
+        ),
+    ] = None
+    bits: Annotated[bool, typer.Option("--bits", help="Short for --unit bit.", **_PANEL)] = False
     seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
 
     def problem(self, path: Path, axes: tuple[str, ...] = ()) -> Problem:
@@ -97,12 +114,14 @@ class Statement:
         bounds = _named(self.limit, "--limit")
         multipliers = _named(self.multiplier, "--multiplier")
         named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
+        unit = self._unit()
         problem = self._losses(path, any(name == "C" or name.startswith("label_entropy") for name in named))
         if "C" in named and not problem.label_entropies:
             raise InvalidInput(
                 f"C limits a label's entropy but {path} has no label; name its column with --label, or save p(s | x) "
                 "in the npz file as labels_0"
             )
+        problem = problem if unit is None else problem.in_unit(unit)
         if self.limit_d is not None:
             if {"D", "distortion"} & set(bounds):
                 raise InvalidInput("the distortion is limited by --D and by --limit; give one of them")
@@ -121,6 +140,11 @@ class Statement:
         if bounds:
             problem = problem.with_limits(**bounds)
         return problem if self.minimise is None else problem.minimising(self.minimise)
+
+    def _unit(self) -> str | None:
+        if self.bits and self.unit is UnitName.nat:
+            raise InvalidInput("--bits is short for --unit bit, and --unit says nat; give one of them")
+        return "bit" if self.bits else self.unit and self.unit.value
 
     def _losses(self, path: Path, with_entropies: bool) -> Problem:
         """Return the problem with the limits that the file itself states, and the entropies of its labels if asked."""

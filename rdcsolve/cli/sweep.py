@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import Bits, PlotFile, ProgressBar, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem
 from rdcsolve.errors import InvalidInput
@@ -34,7 +34,6 @@ def sweep(
     plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
-    bits: Bits = False,
     progress: ProgressBar = False,
 ) -> None:
     """Solve a problem for many limits, save the numbers, and draw them.
@@ -47,7 +46,7 @@ def sweep(
     from rdcsolve.explore import sweep as swept
 
     data = swept(problem, progress=progress, save=save, tolerance=tolerance, solver=solver_of(solver), **axes)
-    report(data, save, plot, bits)
+    report(data, save, plot)
 
 
 def _axes(texts: list[str]) -> dict[str, np.ndarray]:

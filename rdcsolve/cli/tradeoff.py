@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import Bits, PlotFile, ProgressBar, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem
 from rdcsolve.errors import InvalidInput
@@ -33,7 +33,6 @@ def tradeoff(
     plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
-    bits: Bits = False,
     progress: ProgressBar = False,
 ) -> None:
     """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
@@ -43,7 +42,7 @@ def tradeoff(
     certified or proved impossible, 1 if not, 2 on bad input.
     """
     if statement.rate is None:
-        raise InvalidInput("a trade-off is at a fixed rate; state it with --rate, in nats")
+        raise InvalidInput("a trade-off is at a fixed rate; state it with --rate, in nats unless --unit says bit")
     if statement.multiplier:
         raise InvalidInput("a trade-off is under limits, so --multiplier has no use; leave it out")
     minimised = statement.minimise or "D"
@@ -65,4 +64,4 @@ def tradeoff(
         tolerance=tolerance,
         solver=solver_of(solver),
     )
-    report(data, save, plot, bits)
+    report(data, save, plot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,14 +30,13 @@ def universal(
             "target.",
         ),
     ],
-    tolerance: Annotated[float, typer.Option(help="Gap to reach, nats.")] = 1e-6,
+    tolerance: Annotated[float, typer.Option(help="Gap to reach, in the unit (nats).")] = 1e-6,
     save: Annotated[
         Path | None, typer.Option(help="Save the encoder, its decoders and certificates (npz).", show_default=False)
     ] = None,
     save_problem: Annotated[
         Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
     ] = None,
-    bits: Annotated[bool, typer.Option("--bits", help="Print rates in bits.")] = False,
 ) -> None:
     """Compute the least rate of one encoder that serves every target with a decoder of its own.
 
@@ -56,7 +54,7 @@ def universal(
     if save_problem is not None:
         write_problem(problem, save_problem)
     found = universal_rate(problem, targets, tolerance=tolerance)
-    _show(found, bits)
+    _show(found)
     if save is not None:
         found.save(save)
         typer.echo(f"saved {save}")
@@ -81,16 +79,15 @@ def _target(text: str) -> dict[str, Any]:
     return bounds
 
 
-def _show(found: Any, bits: bool) -> None:
-    screen, scale = console(), 1 / math.log(2) if bits else 1.0
-    unit = "bit" if bits else "nat"
-    shown = table(screen, f"rate [{unit}]", "target", "lower bound", "upper bound", "status", "proof", text=1)
+def _show(found: Any) -> None:
+    screen = console()
+    shown = table(screen, f"rate [{found.unit}]", "target", "lower bound", "upper bound", "status", "proof", text=1)
     for limits, alone in zip(found.targets, found.results, strict=True):
         words = ", ".join(f"{name} <= {bound:.6g}" for name, bound in limits.items())
-        ends = [f"{value * scale:.9f}" for value in (alone.rate_lower, alone.rate_upper)]
+        ends = [f"{value:.9f}" for value in (alone.rate_lower, alone.rate_upper)]
         shown.add_row(words, *ends, alone.status.name, alone.proof.name)
-    ends = [f"{value * scale:.9f}" for value in (found.rate_lower, found.rate_upper)]
+    ends = [f"{value:.9f}" for value in (found.rate_lower, found.rate_upper)]
     shown.add_row(f"all, by one encoder ({found.law})", *ends, found.status.name, found.proof.name)
-    ends = [f"{value * scale:.9f}" for value in (found.penalty_lower, found.penalty_upper)]
+    ends = [f"{value:.9f}" for value in (found.penalty_lower, found.penalty_upper)]
     shown.add_row("rate penalty", *ends, "", found.penalty_proof.name)
     screen.print(shown)

@@ -2,5 +2,6 @@
 
 from rdcsolve.explore.sweep import sweep
 from rdcsolve.explore.tradeoff import tradeoff
+from rdcsolve.explore.units import in_unit
 
-__all__ = ["sweep", "tradeoff"]
+__all__ = ["in_unit", "sweep", "tradeoff"]

@@ -81,6 +81,7 @@ class Envelope:
         self.lower, self.upper = lower[proved], upper[proved]
         self.is_least = (status[proved] == "OPTIMAL") | self.is_convex
         self.open_points, self.open_upper = places[known], upper[known]
+        self._unknown = places[~proved & ~known & (status != "INFEASIBLE") & np.isfinite(places).all(axis=-1)]
         self._prices = _slopes(data["multipliers"].values, column, target)[proved]
 
     def is_slack(self, axis: int) -> np.ndarray:
@@ -104,6 +105,26 @@ class Envelope:
             np.minimum(best, np.where((where >= point).all(axis=-1), upper, np.inf), out=best)
         best = np.where(np.isinf(best), np.nan, best)
         return np.fmin(best, self._between(where)) if self.is_convex else best
+
+    def painted(self, where: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a picture shows at limits of shape (..., number of axes), and where that is not proved.
+
+        The best plane below the surface, except nearest to a point that is not proved: there the value attained at that
+        point, and NaN if nothing is known of it. What is proved elsewhere says next to nothing about such a point.
+        """
+        from scipy.spatial import cKDTree
+
+        where = np.asarray(where, dtype=float)
+        values = np.where(np.isfinite(self.upper_at(where)), self.lower_at(where), np.nan)
+        others = np.r_[self.open_points, self._unknown]
+        if not others.size:
+            return values, np.zeros(values.shape, dtype=bool)
+        places = np.r_[self.points, others]
+        scale = np.where(np.ptp(places, axis=0) > 0, np.ptp(places, axis=0), 1.0)
+        nearest = cKDTree(places / scale).query(where / scale)[1] - len(self.points)
+        own = np.r_[self.open_upper, np.full(len(self._unknown), np.nan)]
+        is_open = nearest >= 0
+        return np.where(is_open, own[np.maximum(nearest, 0)], values), is_open
 
     def _between(self, where: np.ndarray) -> np.ndarray:
         """Return what mixtures of the channels of neighbouring points attain, NaN outside the points."""

@@ -14,6 +14,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import float_array
+from rdcsolve.results.units import InBits
 
 Index = tuple[int, ...]
 
@@ -64,7 +65,11 @@ class Grid:
         """Return the problem with the limits, or at the multipliers, of `point`."""
         if self.problem.multipliers is None:
             return self.problem.with_limits(**point)
-        fixed = dict(zip(self.problem.loss_names, self.problem.multipliers.tolist(), strict=True))
+        names, unit = self.problem.loss_names, self.problem.unit
+        prices = tuple(self.problem.multipliers.tolist())
+        if unit == "bit":
+            prices = InBits("rate", names, self.problem.information_losses).multipliers(prices)
+        fixed = dict(zip(names, prices, strict=True))
         return self.problem.at_multipliers(**fixed | {self.loss_of(name): value for name, value in point.items()})
 
     def loss_of(self, name: str) -> str:
@@ -77,7 +82,7 @@ class Grid:
         return has_fixed_letters(self.problem)
 
     def statement(self) -> str:
-        """Return, as JSON, what decides the answers besides the axes: losses, objective and what stays fixed."""
+        """Return, as JSON, what decides the answers besides the axes: losses, objective, what stays fixed, the unit."""
         problem = self.problem
         free = {self.loss_of(name) for name in self.names}
         numbers = problem.bounds if problem.multipliers is None else problem.multipliers
@@ -91,6 +96,8 @@ class Grid:
         stated = {"fingerprint": problem.fingerprint(), "objective": problem.objective, "fixed": fixed}
         if self.has_fixed_letters:
             stated["letters"] = problem.letters
+        if problem.unit != "nat":
+            stated["unit"] = problem.unit
         return json.dumps(stated, sort_keys=True)
 
 

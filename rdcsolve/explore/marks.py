@@ -18,16 +18,16 @@ IMPOSSIBLE = "limits cannot be met"
 """What the legend says."""
 
 
-def mark_solved(ax: Axes, envelope: Envelope, scales: np.ndarray) -> None:
+def mark_solved(ax: Axes, envelope: Envelope) -> None:
     """Draw the points of a surface, bars through those with a slack limit, and a legend if some are not proved."""
-    place = envelope.points * scales
+    place = envelope.points
     look: Any = {"markersize": 4, "markeredgewidth": 0.6, "clip_on": False, "zorder": 3, "linestyle": "none"}
     least = place[envelope.is_least]
     ax.plot(*least.T, marker="o", markerfacecolor="white", markeredgecolor="black", **look)
     for k, bar in enumerate("_|"):
         slack = place[envelope.is_slack(k)]
         ax.plot(*slack.T, bar, color="black", markersize=8, markeredgewidth=0.8, clip_on=False, zorder=3)
-    others = {STATIONARY: ("o", place[~envelope.is_least]), OPEN: ("s", envelope.open_points * scales)}
+    others = {STATIONARY: ("o", place[~envelope.is_least]), OPEN: ("s", envelope.open_points)}
     for words, (marker, where) in others.items():
         if where.size:
             look |= {"markerfacecolor": "0.6", "markeredgecolor": "0.2"}
@@ -35,7 +35,12 @@ def mark_solved(ax: Axes, envelope: Envelope, scales: np.ndarray) -> None:
             ax.legend(loc="upper right", fontsize="small")
 
 
-def mark_open(ax: Axes, envelope: Envelope, scales: tuple[float, float], color: Any) -> None:
+def hatch_open(ax: Axes, x: np.ndarray, y: np.ndarray, is_open: np.ndarray) -> None:
+    """Hatch where a surface shows values that are attained, not proved near the least."""
+    ax.contourf(x, y, is_open.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
+
+
+def mark_open(ax: Axes, envelope: Envelope, color: Any) -> None:
     """Draw the points of a curve whose value is attained but not proved near the least."""
     stationary = ~envelope.is_least
     others = {
@@ -45,15 +50,15 @@ def mark_open(ax: Axes, envelope: Envelope, scales: tuple[float, float], color: 
     for words, (marker, where, value) in others.items():
         if value.size:
             look: Any = {"markerfacecolor": "white", "markeredgecolor": color, "markersize": 4.5, "linestyle": "none"}
-            ax.plot(where[:, 0] * scales[0], value * scales[1], marker=marker, label=_once(ax, words), **look)
+            ax.plot(where[:, 0], value, marker=marker, label=_once(ax, words), **look)
 
 
-def mark_impossible(ax: Axes, data: xarray.Dataset, scales: Any) -> None:
+def mark_impossible(ax: Axes, data: xarray.Dataset) -> None:
     """Draw crosses where the limits cannot be met: at the foot of a curve, in the plane of a surface."""
     if data.attrs["axes"] != "limits":
         return
     at = np.nonzero(data["status"].values == "INFEASIBLE")
-    crosses = [data[name].values[i] * scale for name, i, scale in zip(data["status"].dims, at, scales, strict=True)]
+    crosses = [data[name].values[i] for name, i in zip(data["status"].dims, at, strict=True)]
     if not crosses[0].size:
         return
     if len(crosses) == 1:

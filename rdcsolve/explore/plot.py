@@ -16,9 +16,9 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
-from rdcsolve.explore.marks import mark_impossible, mark_open, mark_solved
+from rdcsolve.explore.marks import hatch_open, mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.regions import region
-from rdcsolve.information import nats_to_bits
+from rdcsolve.explore.units import checked_units, in_unit, information_losses, unit_of
 from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.results import Result
 
@@ -50,7 +50,7 @@ def curve(
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     bits : bool, optional
-        Rates in bits.
+        Draw all information in bits, whatever the unit of the data, in which it is drawn otherwise.
     label : str, optional
         For the legend.
     color : optional
@@ -68,25 +68,25 @@ def curve(
     attained, perhaps not the least. A hollow square is attained where the lower bound is not proved. Both have
     entries in the legend.
     """
+    data = in_unit(data, "bit") if bits else data
     ax, envelope = _axes(ax), _envelope(data, 1)
     known = np.sort(np.r_[envelope.points, envelope.open_points][:, 0])
     where = np.union1d(np.linspace(known[0], known[-1], _FINE), known)
-    x_scale, y_scale = _scale(envelope.axes[0], bits), _scale(_objective(data), bits)
     lower, upper = envelope.lower_at(where[:, None]), envelope.upper_at(where[:, None])
     if not envelope.points.size:
         lower = np.full(where.size, np.nan)
-    (line,) = ax.plot(where * x_scale, lower * y_scale, color=color, linewidth=0.8)
+    (line,) = ax.plot(where, lower, color=color, linewidth=0.8)
     paint = line.get_color()
     if envelope.is_convex:
-        ax.fill_between(where * x_scale, lower * y_scale, upper * y_scale, alpha=0.3, color=paint, linewidth=0)
-    mark_impossible(ax, data, (x_scale,))
-    mark_open(ax, envelope, (x_scale, y_scale), paint)
+        ax.fill_between(where, lower, upper, alpha=0.3, color=paint, linewidth=0)
+    mark_impossible(ax, data)
+    mark_open(ax, envelope, paint)
     least = envelope.is_least
-    solved = (envelope.points[least, 0] * x_scale, envelope.upper[least] * y_scale)
+    solved = (envelope.points[least, 0], envelope.upper[least])
     face = paint if least.any() else "white"  # what the legend shows
     ax.plot(*solved, "o", color=paint, markerfacecolor=face, markersize=3.5, label=label)
-    ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
-    ax.set_ylabel(_value_label(data, envelope, bits, units))
+    ax.set_xlabel(_label(envelope.axes[0], data, units))
+    ax.set_ylabel(_value_label(data, envelope, units))
     return ax
 
 
@@ -111,10 +111,10 @@ def tradeoff(
     -------
     matplotlib.axes.Axes
     """
+    data = in_unit(data, "bit") if bits else data
     rate = float(data.attrs.get("rate", math.nan))
-    unit = "bit" if bits else "nat"
-    label = None if math.isnan(rate) else f"$R = {rate * _scale('rate', bits):.3g}$ {unit}"
-    return curve(data, ax, bits=bits, label=label, color=color, units=units)
+    label = None if math.isnan(rate) else f"$R = {rate:.3g}$ {unit_of(data)}"
+    return curve(data, ax, label=label, color=color, units=units)
 
 
 def surface(
@@ -136,7 +136,7 @@ def surface(
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
     bits : bool, optional
-        Rates in bits.
+        Draw all information in bits, whatever the unit of the data, in which it is drawn otherwise.
     levels : int or sequence of float, optional
         Of the contours.
     cmap : optional
@@ -153,28 +153,26 @@ def surface(
     Notes
     -----
     The colours show the certified lower bound, which touches the surface (to within the gap) at every solved point.
+    Around a point that is attained, but not proved to be near the least, they show its own value, hatched.
     Circles are points that meet both limits with equality; a bar through a circle means that the limit along
     that direction is slack, so its multiplier is zero. Crosses cannot be attained. Grey circles are stationary points
     of a problem with fixed letters, above the surface that is drawn; grey squares are attained, their bound not proved.
     """
+    data = in_unit(data, "bit") if bits else data
     ax, envelope = _axes(ax), _envelope(data, 2)
-    scales = np.array([_scale(name, bits) for name in envelope.axes])
-    spans = [_finer(data, envelope, k) for k in (0, 1)]
-    x, y = np.meshgrid(*spans, indexing="ij")
-    where = np.stack([x, y], axis=-1)
-    values = np.where(np.isfinite(envelope.upper_at(where)), envelope.lower_at(where), np.nan)
-    values = values * _scale(_objective(data), bits)
+    x, y = np.meshgrid(*(_finer(data, envelope, k) for k in (0, 1)), indexing="ij")
+    values, is_open = envelope.painted(np.stack([x, y], axis=-1))
     if np.isfinite(values).any():
-        filled = ax.contourf(x * scales[0], y * scales[1], values, levels=levels, cmap=cmap)
-        ax.contour(
-            x * scales[0], y * scales[1], values, levels=filled.levels, colors="white", linewidths=0.4, alpha=0.6
-        )
+        filled = ax.contourf(x, y, values, levels=levels, cmap=cmap)
+        ax.contour(x, y, values, levels=filled.levels, colors="white", linewidths=0.4, alpha=0.6)
+        if is_open.any():
+            hatch_open(ax, x, y, is_open)
         if colorbar:
-            ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_value_label(data, envelope, bits, units))
-    mark_solved(ax, envelope, scales)
-    mark_impossible(ax, data, scales)
-    ax.set_xlabel(_label(envelope.axes[0], data, bits, units))
-    ax.set_ylabel(_label(envelope.axes[1], data, bits, units))
+            ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_value_label(data, envelope, units))
+    mark_solved(ax, envelope)
+    mark_impossible(ax, data)
+    ax.set_xlabel(_label(envelope.axes[0], data, units))
+    ax.set_ylabel(_label(envelope.axes[1], data, units))
     return ax
 
 
@@ -234,22 +232,18 @@ def _objective(data: xarray.Dataset) -> str:
     return "rate" if is_in_nats(objective) else objective
 
 
-def _scale(name: str, bits: bool) -> float:
-    return float(nats_to_bits(1.0)) if bits and name == "rate" else 1.0
-
-
-def _value_label(data: xarray.Dataset, envelope: Envelope, bits: bool, units: Mapping[str, str] | None) -> str:
+def _value_label(data: xarray.Dataset, envelope: Envelope, units: Mapping[str, str] | None) -> str:
     """Return a label such as "rate + priced distortion [nat]"."""
-    label = _label(_objective(data), data, bits, units)
+    label = _label(_objective(data), data, units)
     priced = "".join(f" + priced {name.replace('_', ' ')}" for name in envelope.priced)
     return label.replace("rate", "rate" + priced, 1)
 
 
-def _label(name: str, data: xarray.Dataset, bits: bool, units: Mapping[str, str] | None) -> str:
+def _label(name: str, data: xarray.Dataset, units: Mapping[str, str] | None) -> str:
     """Return a label such as "classifier loss limit [nat]"."""
     labels = data.attrs.get("label_entropies", "").split()
     loss = loss_of(name, labels)
-    known = dict.fromkeys(labels, "nat") | {"rate": "bit" if bits else "nat"} | dict(units or {})
+    known = dict.fromkeys(("rate", *information_losses(data)), unit_of(data)) | checked_units(data, units)
     words, unit = loss.replace("_", " "), known.get(loss)
     is_limited = data.attrs["axes"] == "limits" and name in data["status"].dims
     return words + (" limit" if is_limited else "") + (f" [{unit}]" if unit else "")
@@ -261,4 +255,5 @@ def _finer(data: xarray.Dataset, envelope: Envelope, axis: int) -> np.ndarray:
     places = np.r_[envelope.points, envelope.open_points]
     values = data[envelope.axes[axis]].values if over_limits else places[:, axis]
     known = np.unique(values)
-    return np.interp(np.linspace(0, known.size - 1, _SURFACE_FINE), np.arange(known.size), known)
+    places = np.union1d(np.linspace(0, known.size - 1, _SURFACE_FINE), np.arange(known.size))
+    return np.interp(places, np.arange(known.size), known)

@@ -11,8 +11,9 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
 from rdcsolve.explore.grid import Grid, Index, label_names
-from rdcsolve.problems.objective import is_in_nats, is_rate
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.results import Result, Status
+from rdcsolve.results.units import InBits, in_unit_of, is_information
 
 if TYPE_CHECKING:
     import xarray
@@ -31,7 +32,7 @@ _NUMBERS = {
 _WORDS = {"status": "why the solver stopped", "proof": "what the numbers prove"}
 _VECTORS = {
     "losses": "mean of each loss under the channel",
-    "multipliers": "price of each loss, nats per unit of loss",
+    "multipliers": "price of each loss, information per unit of loss",
     "minimum": "least attainable value, where the limits cannot be met",
 }
 _BESIDE_STATIONARY = {"certificate_multipliers": "multipliers that prove the lower bound"}
@@ -48,6 +49,8 @@ def outcome_of(result: Result, names: tuple[str, ...]) -> Outcome:
         outcome[vector] = [float(held.get(name, math.nan)) for name in names]
     certificate = result.certificate
     proving = [math.nan] * len(names) if certificate is None else certificate.multipliers.tolist()
+    if result.unit == "bit":
+        proving = list(InBits(result.objective, names, result.information_losses).multipliers(proving))
     outcome["certificate_multipliers"] = proving
     outcome["minimum"] = [float(result.minimum.get(name, math.nan)) for name in (*names, "rate")]
     return outcome
@@ -97,10 +100,10 @@ class Record:
         import xarray
 
         grid, names = self.grid, self.grid.problem.loss_names
-        dims, in_nats = grid.names, {"rate", *label_names(grid.problem)}
+        dims, known = grid.names, grid.problem.information_losses
         data: dict[str, Any] = {}
         for name, meaning in (_NUMBERS | _WORDS).items():
-            unit = {"unit": _unit(name, grid.problem.objective, in_nats)} if name in _NUMBERS else {}
+            unit = {"units": self._unit(name)} if name in _NUMBERS else {}
             data[name] = (dims, self.arrays[name].copy(), {"long_name": meaning, **unit})
         data["steps"] = (dims, self.arrays["steps"].copy(), {"long_name": "steps of the solver"})
         for name, meaning in self._vectors().items():
@@ -112,8 +115,9 @@ class Record:
         kind = "limit on the" if over_limits else "multiplier of the"
         coords: dict[str, Any] = {}
         for name, values in zip(dims, grid.values, strict=True):
-            unit = {"unit": "nat"} if over_limits and grid.loss_of(name) in in_nats else {}
-            coords[name] = (name, values, {"long_name": f"{kind} {grid.loss_of(name).replace('_', ' ')}"} | unit)
+            loss = grid.loss_of(name)
+            unit = {"units": grid.problem.unit} if over_limits and is_information(loss, known) else {}
+            coords[name] = (name, values, {"long_name": f"{kind} {loss.replace('_', ' ')}"} | unit)
         coords |= {"loss": list(names), "limit": [*names, "rate"]}
         return xarray.Dataset(data, coords, self._attributes())
 
@@ -123,8 +127,10 @@ class Record:
         if problem.label_entropies:
             more = {"label_entropies": " ".join(label_names(problem)), "letters": problem.letters}
         if problem.rate_bound is not None and "rate" not in self.grid.names:
-            more["rate"] = problem.rate_bound
+            more["rate"] = in_unit_of(problem, "rate", problem.rate_bound)
         return more | {
+            "unit": problem.unit,
+            "information_losses": " ".join(problem.information_losses),
             "title": problem.source.name or "rdcsolve sweep",
             "objective": problem.objective,
             "axes": "limits" if problem.multipliers is None else "multipliers",
@@ -132,6 +138,13 @@ class Record:
             "statement": self.grid.statement(),
             "tolerance": self.tolerance,
         }
+
+    def _unit(self, name: str) -> str:
+        problem = self.grid.problem
+        if name == "seconds":
+            return "s"
+        counts = name.startswith("rate") or is_information(problem.objective, problem.information_losses)
+        return problem.unit if counts else f"unit of {problem.objective}"
 
     def save(self, path: Path) -> None:
         """Write the arrays to a netCDF file, whole or not at all."""
@@ -163,13 +176,6 @@ class Record:
         self.finished = ~np.isin(status.astype(str), ["", *_UNFINISHED])
         if held.attrs["tolerance"] > self.tolerance:
             self.finished &= status == Status.INFEASIBLE.name
-
-
-def _unit(name: str, objective: str, in_nats: set[str]) -> str:
-    if name == "seconds":
-        return "s"
-    counts_nats = objective in in_nats or is_in_nats(objective) or name.startswith("rate")
-    return "nat" if counts_nats else f"unit of {objective}"
 
 
 def write_dataset(data: xarray.Dataset, path: Path) -> None:

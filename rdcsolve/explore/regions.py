@@ -11,6 +11,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_open
+from rdcsolve.explore.units import in_unit
 from rdcsolve.universal import Region
 
 if TYPE_CHECKING:
@@ -65,8 +66,15 @@ def region(
                 f"region {label!r} is about {' and '.join(one.losses)}, the first about {' and '.join(names)}; draw "
                 "them apart"
             )
+    first = next(iter(listed.values()))
+    apart = {one.unit for one in listed.values()} - {first.unit}
+    if apart:
+        raise InvalidInput(
+            f"the regions are in {first.unit} and in {apart.pop()}; compute them with problems of one unit"
+        )
     envelope = None
     if boundary is not None:
+        boundary = in_unit(boundary, first.unit)
         names, envelope = _read(boundary, names)
     if ax is None:
         import matplotlib.pyplot as plt
@@ -94,15 +102,10 @@ def region(
             ax.plot(*_line(outers[label], "staircase", top).T, ":", color=paint, linewidth=1.2)
     ax.set_xlim(low[0] - room[0], top[0])
     ax.set_ylim(low[1] - room[1], top[1])
-    known = _in_nats(boundary) | dict(units or {})
+    known = dict.fromkeys(first.information_losses, first.unit) | dict(units or {})
     for set_label, name in ((ax.set_xlabel, names[0]), (ax.set_ylabel, names[1])):
         set_label(name.replace("_", " ") + (f" [{known[name]}]" if name in known else ""))
     return ax
-
-
-def _in_nats(boundary: xarray.Dataset | None) -> dict[str, str]:
-    labels = "" if boundary is None else boundary.attrs.get("label_entropies", "")
-    return dict.fromkeys(["label_entropy", *labels.split()], "nat")
 
 
 def _read(boundary: xarray.Dataset, names: tuple[str, str]) -> tuple[tuple[str, str], Envelope]:
@@ -129,7 +132,7 @@ def _draw_boundary(ax: Axes, envelope: Envelope) -> None:
                 where[:, 0], envelope.lower_at(where), envelope.upper_at(where), color="0.6", alpha=0.6, linewidth=0
             )
         ax.plot(envelope.points[least, 0], envelope.upper[least], "o", color="black", markersize=2.5)
-    mark_open(ax, envelope, (1.0, 1.0), "black")
+    mark_open(ax, envelope, "black")
 
 
 def _turned(vertices: np.ndarray, one: Region, names: tuple[str, str]) -> np.ndarray:

@@ -65,7 +65,8 @@ def sweep(
         Dimensions named as the axes. Variables `rate_lower`, `rate_upper`, `gap`, `status`, `proof`, `seconds`,
         `steps` (and `objective_lower`, `objective_upper` where the objective is not the rate); `losses` and
         `multipliers` with one more dimension ``loss``; `minimum`, with one more dimension ``limit``, the
-        least attainable values where the limits cannot be met. Nats; NaN where there is no number. What `status` and
+        least attainable values where the limits cannot be met. Information in the problem's unit, which the attribute
+        ``unit`` and those of the variables name; NaN where there is no number. What `status` and
         `proof` say are names of `Status` and `Proof`: a lower bound is proved where the proof is ``CERTIFIED``. With
         fixed letters upper bounds are those of stationary points, and `certificate_multipliers` go with the lower ones.
 

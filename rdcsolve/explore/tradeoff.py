@@ -17,6 +17,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results import Result, Status
+from rdcsolve.results.units import in_unit_of
 from rdcsolve.solvers import solve
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     problem : Problem
         With at least two losses. Its limits on other losses stay.
     rate : float
-        R, nats.
+        R, in the problem's unit: nats, if not said otherwise.
     loss : str, optional
         The loss that is limited, point by point (``D`` and ``C`` as in `sweep`); by default the only one besides
         `minimise`.
@@ -146,7 +147,7 @@ def _free_value(problem: Problem, loss: str, best: Result) -> float:
     is_infinite = np.isinf(second.block())
     means = joint.T @ np.where(is_infinite, 0.0, second.block())
     means[(joint > 0).T.astype(float) @ is_infinite > 0] = np.inf
-    return min(float(means.min(axis=1).sum()), best.losses[loss])
+    return min(in_unit_of(problem, loss, float(means.min(axis=1).sum())), best.losses[loss])
 
 
 def _second_loss(problem: Problem, loss: str | None, minimise: str) -> str:
@@ -181,7 +182,9 @@ def _solved(problem: Problem, tolerance: float, solver: Any, start: Result | Non
         raise KeyboardInterrupt
     if result.status is Status.INFEASIBLE:
         least = ", ".join(f"{name} >= {value:.6g}" for name, value in result.minimum.items())
-        raise InvalidInput(f"no channel meets the limits at rate {problem.rate_bound} ({least}); relax a limit")
+        assert problem.rate_bound is not None
+        rate = f"{in_unit_of(problem, 'rate', problem.rate_bound):.10g} {problem.unit}"
+        raise InvalidInput(f"no channel meets the limits at rate {rate} ({least}); relax a limit")
     if not np.isfinite(result.objective_upper):
         raise SolverFailed(f"{problem.minimise} was not minimised: {result.status.value}", result)
     return result

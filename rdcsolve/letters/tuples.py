@@ -151,7 +151,8 @@ class TupleSpace(LetterSpace):
         nothing, *losses = self.place_losses(tuples)
         bounds = [float(self.bounds[j, m]) for j, m in self.pairs()]
         limits: list[LossLimit | LabelEntropyLimit] = [
-            LossLimit(bound, loss, name) for bound, loss, name in zip(bounds, losses, self._pair_names(), strict=True)
+            LossLimit(bound, loss, name, self.base.linear_losses[m].is_information)
+            for bound, loss, name, (_, m) in zip(bounds, losses, self._pair_names(), self.pairs(), strict=True)
         ]
         least = self.bounds.min(axis=0)
         for m, label in enumerate(base.label_entropies, start=len(base.linear_losses)):

@@ -104,8 +104,8 @@ class ClassifierLossLimit:
     Parameters
     ----------
     bound : float
-        In nats for the cross-entropy, a probability for the error rate; inf declares the loss without
-        limiting it.
+        Nats for the cross-entropy (or bits, in a problem whose `unit` is the bit), a probability for the error rate;
+        inf declares the loss without limiting it.
     classifier : array_like or callable
         The soft decisions c(s | letter), shape (n_y, n_s) with rows summing to one; a function is called as
         ``classifier(reproduction)`` and returns them.
@@ -128,6 +128,11 @@ class ClassifierLossLimit:
     loss: str = "cross_entropy"
     label: int = 0
     name: str = "classifier_loss"
+
+    @property
+    def is_information(self) -> bool:
+        """Whether the loss is an amount of information, in nats."""
+        return self.loss == "cross_entropy"
 
     def __post_init__(self) -> None:
         _set_bound(self)
@@ -195,7 +200,8 @@ class LabelEntropyLimit:
     Parameters
     ----------
     bound : float
-        In [0, inf], nats; inf declares the label's entropy without limiting it.
+        In [0, inf], in the problem's `unit`: nats, if not said otherwise; inf declares the label's entropy without
+        limiting it.
     label : int, optional
         Which of the source's labels.
     name : str, optional
@@ -232,11 +238,14 @@ class LossLimit:
         The matrix L of shape (n_x, n_y), or anything else that `distortion_matrix` or `Loss` accepts.
     name : str
         Name of the loss.
+    is_information : bool, optional
+        Whether L is in nats, as a log-loss is. Its bound and its mean are then in the problem's `unit`.
     """
 
     bound: float
     loss: np.ndarray | str | Callable[..., Any] | LossStructure
     name: str
+    is_information: bool = False
 
     def __post_init__(self) -> None:
         _set_bound(self)
@@ -254,12 +263,12 @@ class LossLimit:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """I(X; A) <= bound, in nats: what makes minimising a loss a question.
+    """I(X; A) <= bound: what makes minimising a loss a question.
 
     Parameters
     ----------
     bound : float
-        In [0, inf), nats.
+        In [0, inf), in the problem's `unit`: nats, if not said otherwise.
     """
 
     bound: float

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class Loss:
         Shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair. Kept read-only. Or an object that knows the
         losses without storing them all: `rdcsolve.problems.SeparableLoss`, `rdcsolve.problems.BlockLoss`, or one of
         your own, with ``shape`` and ``block(rows, letters)``.
+    is_information : bool, optional
+        Whether the losses are nats, as a cross-entropy is: where a problem's `unit` is the bit, so is that of the mean.
 
     Examples
     --------
@@ -45,20 +47,23 @@ class Loss:
     [[0.0, 1.0]]
     """
 
-    __slots__ = ("name", "structure")
+    __slots__ = ("is_information", "name", "structure")
 
     name: str
     structure: LossStructure
+    is_information: bool
 
-    def __init__(self, name: str, matrix: Any) -> None:
+    def __init__(self, name: str, matrix: Any, is_information: bool = False) -> None:
         object.__setattr__(self, "name", loss_name(name))
+        object.__setattr__(self, "is_information", bool(is_information))
         object.__setattr__(self, "structure", structure_of(matrix, f"loss '{name}'"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"a loss cannot be changed: {name} stays as it is; make another Loss")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Loss, (self.name, self.structure.matrix if isinstance(self.structure, Table) else self.structure)
+        losses = self.structure.matrix if isinstance(self.structure, Table) else self.structure
+        return Loss, (self.name, losses, self.is_information)
 
     @property
     def matrix(self) -> Any:
@@ -144,6 +149,8 @@ class LabelEntropy:
     conditional: np.ndarray
     label: int = 0
 
+    is_information: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         loss_name(self.name)
 
@@ -175,6 +182,8 @@ class FreeDistortion:
     name: str
     points: np.ndarray
     scale: float = 1.0
+
+    is_information: ClassVar[bool] = False
 
     def matrix(self, letters: np.ndarray) -> np.ndarray:
         """Return the squared errors to letters at points of shape (k, dim), shape (n_x, k)."""
@@ -211,6 +220,8 @@ class PlaceLoss:
     """
 
     name: str
+
+    is_information: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         loss_name(self.name)

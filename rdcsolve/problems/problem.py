@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.information import UNITS, bits_to_nats, bound_in_nats, nats_to_bits
 from rdcsolve.problems.limits import Limit
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable, PlaceLoss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
@@ -43,6 +44,10 @@ class Problem:
     letters : {"split", "fixed"}, optional
         What a letter is where a label's entropy counts: a reproduction symbol with any number of soft decisions
         beside it, so that H(S | A) is a convex matter and the answer certified, or the symbol alone.
+    unit : {"nat", "bit"}, optional
+        Of all information that enters with this problem and leaves with its answers: limits on the rate, on label
+        entropies and on cross-entropies, multipliers (per unit of a loss), axes of sweeps, targets, and every number
+        of a result, a sweep or a region that is a rate or such a loss. Other losses keep their own unit.
 
     Attributes
     ----------
@@ -51,7 +56,8 @@ class Problem:
     distortion : str
         Name of the problem's distortion, ``"custom"`` for a matrix or a function.
     bounds : numpy.ndarray
-        Shape (M,), aligned with `losses`; inf where a loss is not limited. Label entropies come last.
+        Shape (M,), aligned with `losses`; inf where a loss is not limited. Label entropies come last. Information in
+        nats whatever the unit, as in `rate_bound` and `multipliers`: `with_limits` and `at_multipliers` convert.
     rate_bound : float or None
         In nats.
     minimise : str
@@ -86,9 +92,10 @@ class Problem:
     minimise: str
     multipliers: np.ndarray | None
     letters: str
+    unit: str
     _table: LossTable
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be stated
         self,
         source: Source,
         reproduction: Any = None,
@@ -96,18 +103,23 @@ class Problem:
         limits: Sequence[Limit] = (),
         minimise: str = "rate",
         letters: str = "split",
+        unit: str = "nat",
     ) -> None:
         if not isinstance(source, Source):
             raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
+        one_of(unit, UNITS, "unit")
         reproduction, table, bounds, rate = resolve(source, reproduction, distortion, limits)
+        pairs = zip((*table.of_places, *table.losses, *table.labels), bounds, strict=True)
+        bounds = freeze(np.array([bound_in_nats(b, unit) if loss.is_information else b for loss, b in pairs]))
         self._set(
             source=source,
             reproduction=reproduction,
             distortion=distortion if isinstance(distortion, str) else "custom",
             bounds=bounds,
-            rate_bound=rate,
+            rate_bound=None if rate is None else bound_in_nats(rate, unit),
             minimise=spelled_out(minimise),
             multipliers=None,
+            unit=unit,
             letters=one_of(letters, ("split", "fixed"), "kind of letters"),
             _table=table,
         )
@@ -169,6 +181,11 @@ class Problem:
         return tuple(label.name for label in self._table.labels)
 
     @property
+    def information_losses(self) -> tuple[str, ...]:
+        """Names of the losses that are amounts of information: label entropies, cross-entropies of classifiers."""
+        return tuple(loss.name for loss in self.losses if loss.is_information)
+
+    @property
     def loss_names(self) -> tuple[str, ...]:
         """Names of the losses, in order."""
         return self._table.names
@@ -225,7 +242,7 @@ class Problem:
         ----------
         **bounds : float or None
             By name of the loss (``D`` is ``distortion``, ``C`` the label's entropy, or a list where there are several),
-            and ``rate``; None lifts a limit.
+            and ``rate``, rates and entropies in the problem's unit; None lifts a limit.
 
         Returns
         -------
@@ -235,10 +252,11 @@ class Problem:
         new_bounds, new_rate = self.bounds.copy(), self.rate_bound
         for name, bound in named_bounds(bounds.items(), self._label_names).items():
             if name == "rate":
-                new_rate = None if bound is None else rate_bound(bound)
+                new_rate = None if bound is None else bound_in_nats(rate_bound(bound), self.unit)
             else:
                 value = math.inf if bound is None else upper_bound(bound, f"the bound on {name}")
-                new_bounds[self._table.index(name)] = value
+                index = self._table.index(name)
+                new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
         return self._variant(bounds=freeze(new_bounds), rate_bound=new_rate, multipliers=None)
 
     def at_multipliers(self, **multipliers: float) -> Problem:
@@ -247,7 +265,8 @@ class Problem:
         Parameters
         ----------
         **multipliers : float
-            Finite and >= 0, by name of the loss; losses not mentioned have multiplier zero.
+            Finite and >= 0, by name of the loss, in the problem's unit (nats) per unit of loss: a plain number where
+            the loss is an entropy. Losses not mentioned have multiplier zero.
 
         Returns
         -------
@@ -261,7 +280,9 @@ class Problem:
             value = real_number(multiplier, f"the multiplier of {name}")
             if not 0 <= value < math.inf:
                 raise InvalidInput(f"the multiplier of {name} is {value:.6g}; it must be finite and >= 0")
-            values[self._table.index(name)] = value
+            index = self._table.index(name)
+            in_bits = self.unit == "bit" and not self.losses[index].is_information
+            values[index] = bits_to_nats(value) if in_bits else value
         unlimited = freeze(np.full(values.size, math.inf))
         return self._variant(bounds=unlimited, rate_bound=None, minimise="rate", multipliers=freeze(values))
 
@@ -273,7 +294,7 @@ class Problem:
         name : str
             ``"rate"`` or the name of a loss, whose own limit is then dropped.
         rate : float, optional
-            A new rate limit, nats; by default the problem's own.
+            A new rate limit, in the problem's unit; by default the problem's own.
 
         Returns
         -------
@@ -285,8 +306,18 @@ class Problem:
         if name != "rate":
             bounds = bounds.copy()
             bounds[self._table.index(name)] = math.inf
-        new_rate = self.rate_bound if rate is None else rate_bound(rate)
+        new_rate = self.rate_bound if rate is None else bound_in_nats(rate_bound(rate), self.unit)
         return self._variant(bounds=freeze(bounds), rate_bound=new_rate, minimise=name, multipliers=None)
+
+    def in_unit(self, unit: str) -> Problem:
+        """Return the same problem, limits and all, with another unit of information.
+
+        Parameters
+        ----------
+        unit : {"nat", "bit"}
+            What is stated from now on, and what answers say.
+        """
+        return self if unit == self.unit else self._variant(unit=one_of(unit, UNITS, "unit"))
 
     def listed(self, letters: Any, decisions: Sequence[np.ndarray]) -> Problem:
         """Return the problem whose letters are these pairs of symbol and soft decisions, and no others.
@@ -311,9 +342,9 @@ class Problem:
         else:
             letters = np.asarray(letters, dtype=np.intp)
             points = None if self.reproduction is None else self.reproduction[letters]
-            losses = [Loss(loss.name, loss.block(None, letters)) for loss in self._table.losses]
+            losses = [Loss(loss.name, loss.block(None, letters), loss.is_information) for loss in self._table.losses]
         pairs = zip(self._table.labels, decisions, strict=True)
-        losses += [Loss(label.name, label.log_loss(soft)) for label, soft in pairs]
+        losses += [Loss(label.name, label.log_loss(soft), is_information=True) for label, soft in pairs]
         return self._variant(_table=LossTable(self.p_x, losses), reproduction=points)
 
     def _variant(self, **changes: Any) -> Problem:
@@ -330,14 +361,19 @@ class Problem:
         letters = "letters free" if self.free is not None else f"n_letters={self.n_letters}"
         if self.own_letters is not None:
             letters = f"letters of {type(self.own_letters).__name__}"
+        scale = 1.0 if self.unit == "nat" else nats_to_bits(1.0)
         parts = [f"n_x={self.n_x}", letters, f"minimise={self.objective!r}"]
+        parts += [] if self.unit == "nat" else [f"unit={self.unit!r}"]
         if self.multipliers is not None:
-            pairs = zip(self.multipliers, self.loss_names, strict=True)
-            parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in pairs))
+            pairs = zip(self.multipliers, self.losses, strict=True)
+            shown = [(value if loss.is_information else value * scale, loss.name) for value, loss in pairs]
+            parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in shown))
             return f"Problem({', '.join(parts)})"
-        for name, bound in zip(self.loss_names, self.bounds, strict=True):
-            if name != self.minimise:
-                parts.append(f"{name} <= {bound:.6g}" if bound < math.inf else f"{name} not limited")
+        for loss, bound in zip(self.losses, self.bounds, strict=True):
+            shown_bound = bound * scale if loss.is_information else bound
+            if loss.name != self.minimise:
+                is_limited = bound < math.inf
+                parts.append(f"{loss.name} <= {shown_bound:.6g}" if is_limited else f"{loss.name} not limited")
         if self.rate_bound is not None:
-            parts.append(f"rate <= {self.rate_bound:.6g}")
+            parts.append(f"rate <= {self.rate_bound * scale:.6g}")
         return f"Problem({', '.join(parts)})"

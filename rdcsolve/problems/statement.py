@@ -160,7 +160,7 @@ def _losses_and_bounds(
             continue
         matrix = limit.matrix(source, points)
         if matrix is not None:
-            losses.append(Loss(limit.name, matrix))
+            losses.append(Loss(limit.name, matrix, getattr(limit, "is_information", False)))
             bounds.append(limit.bound)
         elif is_limited:
             raise InvalidInput("the distortion is limited twice; keep one DistortionLimit without distortion=")
@@ -205,7 +205,7 @@ def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, r
     if minimise == "rate":
         return
     if rate is None:
-        raise InvalidInput(f"minimise={minimise!r} needs a limit on the rate; add RateLimit(...), in nats")
+        raise InvalidInput(f"minimise={minimise!r} needs a limit on the rate; add RateLimit(...)")
     bound = bounds[names.index(minimise)]
     if bound < math.inf:
         raise InvalidInput(
@@ -227,6 +227,7 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     minimise: str = "rate",
     letters: str = "split",
     normalise: bool = False,
+    unit: str = "nat",
 ) -> Any:
     """Return the problem stated by matrices alone.
 
@@ -241,19 +242,21 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     D : float, optional
         Limit on the distortion.
     C : float or sequence of float, optional
-        Limit on the entropy H(S | A) of the label, or of each label, nats; inf declares it without limiting it.
+        Limit on the entropy H(S | A) of the label, or of each label, in `unit`; inf declares it without limiting it.
     losses : mapping of str to array_like, optional
         Further losses by name, shape (n_x, n_y).
     limits : mapping of str to float, optional
         Bounds on the losses by name; a loss without one is not limited.
     rate : float, optional
-        Limit on the rate, nats.
+        Limit on the rate, in `unit`.
     minimise : str, optional
         ``"rate"`` or the name of a loss.
     letters : {"split", "fixed"}, optional
         See `Problem`.
     normalise : bool, optional
         Rescale `p_x` and the rows of `p_s_given_x` to sum to one.
+    unit : {"nat", "bit"}, optional
+        Of rates and entropies, here and in every answer; see `Problem`.
 
     Returns
     -------
@@ -269,7 +272,7 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     extra: list[Limit] = [LossLimit(math.inf, matrix, name) for name, matrix in (losses or {}).items()]
     if C is not None:
         extra += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
-    problem = cls(source, distortion=d, limits=extra, letters=letters)
+    problem = cls(source, distortion=d, limits=extra, letters=letters, unit=unit)
     stated = [*(limits or {}).items(), ("D", D), ("C", None if C == math.inf else C), ("rate", rate)]
     label_names = tuple(label.name for label in problem.label_entropies)
     bounds = named_bounds(((name, bound) for name, bound in stated if bound is not None), label_names)

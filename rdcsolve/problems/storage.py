@@ -22,7 +22,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
         `p_x` (n_x,) and `distortion` (n_x, n_y), or its name where `reproduction` is the text ``"free"``; optionally
         `loss_NAME` (n_x, n_y), `points`, `reproduction`,
         `labels_0`, ..., the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's
-        entropy has that name) and the texts `minimise` and `letters`.
+        entropy has that name), the texts `minimise` and `letters`, the names `information` of losses that are
+        cross-entropies, and the text `unit` of answers: the numbers here are in nats.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -39,7 +40,11 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     source = Source(arrays.get("points"), arrays["p_x"], labels=labels, name=name)
     losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
     bounds = _numbers(arrays, "bound_")
-    limits: list[Any] = [LossLimit(bounds.pop(loss, math.inf), matrix, loss) for loss, matrix in losses.items()]
+    nats = {str(one) for one in np.atleast_1d(arrays.get("information", np.array([], dtype=str)))}
+    limits: list[Any] = [
+        LossLimit(bounds.pop(loss, math.inf), matrix, loss, is_information=loss in nats)
+        for loss, matrix in losses.items()
+    ]
     limits.append(DistortionLimit(bounds.pop("distortion", math.inf)))
     entropies = _numbers(arrays, "entropy_")
     stated = [LabelEntropyLimit(math.inf, _index(k, label), label) for label, k in entropies.items()]
@@ -55,7 +60,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     reproduction, distortion = (_text_or_array(arrays.get(key)) for key in ("reproduction", "distortion"))
     problem = Problem(source, reproduction, distortion, limits, minimise, letters)
     multipliers = _numbers(arrays, "multiplier_")
-    return problem.at_multipliers(**multipliers) if multipliers else problem
+    problem = problem.at_multipliers(**multipliers) if multipliers else problem
+    return problem.in_unit(str(arrays.get("unit", "nat")))
 
 
 def arrays_of(problem: Problem) -> dict[str, Any]:
@@ -66,6 +72,9 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
     else:
         distortion, *others = problem.linear_losses
         arrays |= {"distortion": distortion.matrix} | {f"loss_{loss.name}": loss.matrix for loss in others}
+        nats = [loss.name for loss in others if loss.is_information]
+        arrays |= {"information": np.array(nats)} if nats else {}
+    arrays |= {} if problem.unit == "nat" else {"unit": problem.unit}
     arrays |= {f"entropy_{label.name}": label.label for label in problem.label_entropies}
     arrays |= {"letters": problem.letters} if problem.label_entropies else {}
     bounds = zip(problem.loss_names, problem.bounds, strict=True)

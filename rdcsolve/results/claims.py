@@ -11,7 +11,8 @@ import numpy as np
 from rdcsolve.certificates.check import Verification
 from rdcsolve.information import entropy, nats_to_bits
 from rdcsolve.problems import Problem
-from rdcsolve.problems.objective import is_in_nats, is_rate
+from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.units import is_information
 
 _UNITS = 4e-16  # relatively: what a conversion of units rounds by
 
@@ -81,22 +82,27 @@ def _differences(result: Any, problem: Problem) -> list[str]:
         if not np.array_equal(getattr(result, name), getattr(certificate, name)):
             faults.append(f"the result's {name} is not that of its certificate")
     shown = np.array(list(result.multipliers.values()))
-    own = certificate.multipliers if result.unit == "nat" else nats_to_bits(certificate.multipliers)
+    nats = np.array([name not in result.information_losses for name in result.multipliers], dtype=bool)
+    own = np.array(certificate.multipliers)
+    if result.unit == "bit" and nats.shape == own.shape:
+        own[nats] = nats_to_bits(own[nats])
     if problem.letters != "fixed" and (shown.shape != own.shape or not np.allclose(shown, own, rtol=_UNITS, atol=0.0)):
         faults.append("the result's multipliers are not those of its certificate")
     return faults
 
 
+def _shown(result: Any, value: float, name: str) -> float:
+    """Return the value of the quantity of this name, in nats if it is information, in the unit of the result."""
+    converts = result.unit == "bit" and is_information(name, result.information_losses)
+    return float(nats_to_bits(value)) if converts else value
+
+
 def _beyond(result: Any, found: Verification) -> list[str]:
     """Return the bounds that are stronger than what was proved."""
-
-    def shown(value: float, in_nats: bool) -> float:
-        return float(nats_to_bits(value)) if in_nats and result.unit == "bit" else value
-
-    in_nats = is_in_nats(result.objective)
-    lower, upper = shown(found.lower, in_nats), shown(found.upper, in_nats)
+    lower, upper = (_shown(result, value, result.objective) for value in (found.lower, found.upper))
+    rate = _shown(result, found.rate, "rate")
     claims = [("objective_upper", upper, upper - result.objective_upper)]
-    claims.append(("rate_upper", shown(found.rate, True), shown(found.rate, True) - result.rate_upper))
+    claims.append(("rate_upper", rate, rate - result.rate_upper))
     if result.proof.name == "CERTIFIED":
         claims.append(("objective_lower", lower, result.objective_lower - lower))
         if is_rate(result.objective):
@@ -112,8 +118,9 @@ def _beyond(result: Any, found: Verification) -> list[str]:
 def _losses(result: Any, found: Verification) -> list[str]:
     """Return the losses that are said to be smaller than what the channel attains."""
     faults = []
-    for name, attained in found.losses.items():
-        claimed = result.losses.get(name, math.nan)
-        if not claimed >= attained - found.slack.get(name, 0.0):
+    for name, in_nats in found.losses.items():
+        claimed, attained = result.losses.get(name, math.nan), _shown(result, in_nats, name)
+        rounding = _UNITS * abs(attained) if attained != in_nats else 0.0
+        if not claimed >= attained - _shown(result, found.slack.get(name, 0.0), name) - rounding:
             faults.append(f"{name} is said to be {claimed:.17g} but the channel attains {attained:.17g}")
     return faults

@@ -71,6 +71,7 @@ def _described(result: Any) -> dict[str, Any]:
     header |= {name: float(getattr(result, name)) for name in REALS}
     for name in MAPPINGS:
         header[name] = {key: float(value) for key, value in getattr(result, name).items()}
+    header["information_losses"] = list(result.information_losses)
     header |= {"status": result.status.name, "proof": result.proof.name, "steps": int(result.steps)}
     header["history"] = [
         [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from rdcsolve.certificates import Certificate, Verification
 from rdcsolve.errors import InvalidInput
-from rdcsolve.information import nats_to_bits
 from rdcsolve.problems import Problem
-from rdcsolve.problems.objective import is_in_nats, is_rate
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.packing import save
 from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.units import InBits, is_information
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class StepRecord:
     lower : float
         The best lower bound on the objective proved so far.
     value : float
-        The Lagrangian value of the step's output masses, an upper bound at its multipliers.
+        The objective at the step's channel or, where the rate is minimised under limits, the Lagrangian at the step's
+        output masses and multipliers.
     multipliers : tuple of float
     n_letters : int
         Letters under consideration.
@@ -46,7 +47,7 @@ class StepRecord:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A solution with its bounds and their proof. Rates are in nats; unknown numbers are NaN.
+    """A solution with its bounds and their proof, information in the unit of its problem; unknown numbers are NaN.
 
     Attributes
     ----------
@@ -64,7 +65,7 @@ class Result:
     losses : dict of str to float
         Mean of every loss of the problem under the channel.
     multipliers : dict of str to float
-        One per loss, >= 0: minus the slope of the least rate in that loss's bound, nats per unit of loss.
+        One per loss, >= 0: minus the slope of the least rate in that loss's bound, nats (or bits) per unit of loss.
     channel : numpy.ndarray or Channel
         Shape (n_x, k). Where losses are not stored and the array would be larger than 67 MB (2^26 bytes), a `Channel`,
         which makes rows on demand.
@@ -78,7 +79,7 @@ class Result:
     q : numpy.ndarray
         Shape (k,): output masses of the channel.
     d_tilted : numpy.ndarray
-        Shape (n_x,), nats: u - lambda.b with b the losses of the channel; its mean is the rate
+        Shape (n_x,), nats (or bits): u - lambda.b with b the losses of the channel; its mean is the rate
         (Kostina and Verdu 2012).
     certificate : Certificate or None
     minimum : dict of str to float
@@ -90,6 +91,10 @@ class Result:
     fingerprint : str
     message : str
         More about the status, where there is more to say.
+    unit : {"nat", "bit"}
+        Of all information in this result but the certificate, which stays in nats.
+    information_losses : tuple of str
+        Names of the losses that are in that unit; the others have their own.
     """
 
     status: Status
@@ -114,6 +119,7 @@ class Result:
     history: tuple[StepRecord, ...] = ()
     message: str = ""
     unit: str = "nat"
+    information_losses: tuple[str, ...] = ()
     decisions: tuple[np.ndarray, ...] = ()
     reproduction: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
@@ -129,26 +135,18 @@ class Result:
 
     @property
     def label_entropy(self) -> float:
-        """H(S | A) of the source's first label under the channel, nats; NaN if the problem does not mention it."""
+        """H(S | A) of the source's first label under the channel; NaN if the problem does not mention it."""
         return self.losses.get("label_entropy", math.nan)
 
     def in_bits(self) -> Result:
-        """Return the result with rates, and multipliers per unit of loss, in bits; the certificate stays in nats.
+        """Return the result with all information in bits; the certificate stays in nats.
 
-        The Lagrangian is a rate too. Losses, and bounds on a loss that is minimised, keep their unit.
+        Rates, Lagrangians, label entropies and cross-entropies, bounds on them, least values, d-tilted information, the
+        history, and multipliers per unit of another loss. A multiplier of a label's entropy is a plain number.
         """
         if self.unit == "bit":
             return self
-        changes = {
-            "rate_lower": float(nats_to_bits(self.rate_lower)),
-            "rate_upper": float(nats_to_bits(self.rate_upper)),
-            "multipliers": {name: float(nats_to_bits(value)) for name, value in self.multipliers.items()},
-            "d_tilted": nats_to_bits(self.d_tilted),
-        }
-        if is_in_nats(self.objective):
-            changes["objective_lower"] = float(nats_to_bits(self.objective_lower))
-            changes["objective_upper"] = float(nats_to_bits(self.objective_upper))
-        return replace(self, unit="bit", **changes)  # type: ignore[arg-type]
+        return InBits(self.objective, tuple(self.losses), self.information_losses).result(self)
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
         """Check everything that this result prints: its certificate, and its own numbers against the certificate.
@@ -197,16 +195,21 @@ class Result:
         name = {"rate": "rate", "lagrangian": "Lagrangian"}.get(self.objective, self.objective)
         rows = [f"{self.status.name}, {self.proof.name}: {self.message or self.status.value}"]
         if self.status is Status.INFEASIBLE:
-            rows += [f"  least {key}: {value:.10g}" for key, value in self.minimum.items()]
+            rows += [f"  least {key}: {value:.10g}{self._unit_of(key)}" for key, value in self.minimum.items()]
             return "\n".join(rows)
-        unit = f" {self.unit}" if is_in_nats(self.objective) else ""
+        unit = self._unit_of(self.objective)
         rows.append(f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}")
         if not is_rate(self.objective):
             rows.append(f"  rate of the channel {self.rate_upper:.10f} {self.unit}")
         for key, value in self.losses.items():
-            rows.append(f"  {key} {value:.10g}, multiplier {self.multipliers[key]:.6g} {self.unit}/unit")
+            price = f"{self.multipliers[key]:.6g}" + ("" if self._unit_of(key) else f" {self.unit}/unit")
+            rows.append(f"  {key} {value:.10g}{self._unit_of(key)}, multiplier {price}")
         rows.append(f"  {self.letters.size} letters, {self.method}, {self.steps} steps, {self.seconds:.3g} s")
         return "\n".join(rows)
+
+    def _unit_of(self, name: str) -> str:
+        """Return the unit of a quantity as it is printed after a number; nothing where the loss has its own."""
+        return f" {self.unit}" if is_information(name, self.information_losses) else ""
 
     def __repr__(self) -> str:
         return f"<Result {self.status.name}, {self.proof.name}: {self.objective} in [{self.objective_lower:.10g}, " + (

@@ -92,6 +92,7 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
         n_losses = len(fields["losses"])
         check(certificate.multipliers.size == n_losses, f"the certificate is not for {n_losses} losses")
     return Result(
+        information_losses=_names(header.get("information_losses", [])),
         status=Status[status],
         proof=Proof[proof],
         steps=field(header, "steps", count),
@@ -100,6 +101,10 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
         decisions=decisions,
         **fields,
     )
+
+
+def _names(listing: Any) -> tuple[str, ...]:
+    return tuple(text(name) for name in listed(listing))
 
 
 def _certificate(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Certificate | None:

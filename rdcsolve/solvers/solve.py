@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
 from rdcsolve.results.confirmation import combined, confirmed
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Status
+from rdcsolve.results.units import InBits, is_information
 from rdcsolve.solvers.choose import MOST_LETTERS, choose
 from rdcsolve.solvers.conic.solver import Conic
 from rdcsolve.solvers.finite.column_generation import ColumnGeneration
@@ -52,9 +54,9 @@ def solve(
         By default what `choose` returns. Where a label's entropy counts, or letters are free, it solves the restricted
         problems; fixed letters take `Alternation`, which stops by its own number of steps and uses no `start`.
     tolerance : float, optional
-        The gap asked for, in nats, beyond what rounding costs (1e-13 for everyday problems). Where a loss is
-        minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which is in
-        nats, or its share of the loss is at most the tolerance.
+        The gap asked for, in the problem's unit (nats), beyond what rounding costs (1e-13 for everyday problems). Where
+        a loss is minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which
+        is in nats, or its share of the loss is at most the tolerance.
     max_steps : int, optional
         By default 200 for the fast solvers and 2000 for Blahut-Arimoto. `Conic` stops by its own rules: it ignores
         this and the next two options, and `start`.
@@ -87,13 +89,26 @@ def solve(
     0.28578133
     """
     _check(problem, tolerance, max_steps, time_limit, threads, start)
+    stated, problem = problem, problem.in_unit("nat")
+    shown = InBits(problem.objective, problem.loss_names, problem.information_losses)
+    if stated.unit == "bit":
+        if is_information(problem.objective, problem.information_losses):
+            tolerance = bits_to_nats(tolerance)
+        callback = callback and _in_bits(callback, shown)
+    if start is not None and start.unit == "bit":
+        start = shown.start(start)
     call = _Call(problem, tolerance, max_steps, time_limit, callback, start, time.perf_counter())
     with one_thread_each(threads):
         chosen = _fitting(problem, solver)
         result = call.answered_by(chosen)
         if solver is None:
             result = call.tried_otherwise(chosen, result)
-    return result
+    result = replace(result, information_losses=problem.information_losses)
+    return shown.result(result) if stated.unit == "bit" else result
+
+
+def _in_bits(callback: Callable[[StepRecord], object], shown: InBits) -> Callable[[StepRecord], object]:
+    return lambda record: callback(shown.record(record))
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,3 +31,10 @@ class Answer:
     result: Result
     problem: Problem
     message: str = ""
+    unit: str = "nat"
+    in_nats: Answer | None = None
+
+    @property
+    def information_losses(self) -> tuple[str, ...]:
+        """Names of the losses of the targets that are amounts of information."""
+        return self.results[0].information_losses

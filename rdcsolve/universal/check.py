@@ -24,6 +24,7 @@ from rdcsolve.universal.penalty import Bounds, Penalty, penalty_between
 from rdcsolve.universal.reduction import CornerReduction, TupleReduction, implies_all, reductions_of
 from rdcsolve.universal.slack import limit_slack
 from rdcsolve.universal.targets import rows_of, with_bounds
+from rdcsolve.universal.units import unlike_nats
 from rdcsolve.universal.verification import UniversalVerification
 
 Claimed = TypeVar("Claimed", bound=Answer)
@@ -74,6 +75,11 @@ class _Evidence:
 
 def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
     """Recompute what a universal encoder claims from the problem; see `Universal.verify`."""
+    problem = problem.in_unit("nat")
+    if universal.in_nats is not None:
+        found = verify(universal.in_nats, problem, arithmetic)
+        fault = unlike_nats(universal)
+        return found if fault is None else replace(found, valid=False, messages=(fault, *found.messages))
     if not universal.decoders or any(one.certificate is None for one in (*universal.results, universal.result)):
         raise InvalidInput(
             f"the universal encoder has no decoders or no certificates ({universal.status.name}); there is nothing to "

@@ -20,8 +20,12 @@ PROBLEM = "problem_"
 
 
 def save(universal: Answer, path: str | os.PathLike[str]) -> None:
-    """Write a universal encoder with all that proves it as one npz file; see `Universal.save`."""
-    header: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    """Write a universal encoder with all that proves it as one npz file; see `Universal.save`.
+
+    Its numbers are in nats whatever the unit in which it is shown, which the header names.
+    """
+    header: dict[str, Any] = {"format": FORMAT, "version": VERSION, "unit": universal.unit}
+    universal = universal if universal.in_nats is None else universal.in_nats
     header |= {name: getattr(universal, name) for name in TEXTS}
     header |= {name: float(getattr(universal, name)) for name in REALS}
     header |= {name: getattr(universal, name).name for name in ("status", "proof", "penalty_proof")}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results import Proof, Result, Status
@@ -45,7 +46,7 @@ def universal_rate(
         labels; the other loss of a problem with two), mappings of losses to bounds, or a dataset of `tradeoff`,
         whose points become targets: Theta = Omega(R), sampled.
     tolerance : float, optional
-        The gap asked for, nats, of R(Theta) and of every target.
+        The gap asked for, in the problem's unit (nats), of R(Theta) and of every target.
     method : {"automatic", "corner", "tuples"}, optional
         ``"corner"`` insists on the corner law, ``"tuples"`` on one symbol per target, none of them left out.
     max_tuples : int, optional
@@ -85,6 +86,8 @@ def universal_rate(
     ('OPTIMAL', 'corner', True)
     """
     bounds = bounds_of(problem, targets)
+    stated, problem = problem, problem.in_unit("nat")
+    tolerance = tolerance if stated.unit == "nat" else bits_to_nats(tolerance)
     one_of(method, ("automatic", "corner", "tuples"), "method")
     if isinstance(max_tuples, bool) or not isinstance(max_tuples, (int, np.integer)) or max_tuples < 1:
         raise InvalidInput(f"max_tuples is {max_tuples!r}; give an integer >= 1")
@@ -94,7 +97,8 @@ def universal_rate(
     alone = solved_alone(problem, bounds, tolerance)
     served = _served(problem, reduction, alone, tolerance)
     results = tuple(alone[row.tobytes()] for row in bounds)
-    return confirmed(_claimed(problem, bounds, results, served), problem, tolerance)
+    answer = confirmed(_claimed(problem, bounds, results, served), problem, tolerance)
+    return answer if stated.unit == "nat" else answer.in_bits()
 
 
 def _check_size(reduction: TupleReduction, max_tuples: int) -> None:

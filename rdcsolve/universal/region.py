@@ -14,6 +14,7 @@ from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
+from rdcsolve.results.units import in_unit_of
 from rdcsolve.universal.boundary import Boundary, boundary_of
 from rdcsolve.universal.encoder import Encoder, channel_of
 from rdcsolve.universal.slack import limit_slack
@@ -40,13 +41,17 @@ class Region:
     letters : numpy.ndarray
         Shape (v, k): the symbol per message with which a vertex is attained; empty for free letters.
     rate : float
-        I(X; Z), nats.
+        I(X; Z), in `unit`.
     q : numpy.ndarray
         Masses of the messages, shape (k,), those without mass left out.
     intervals : tuple of pairs of float
         For each loss a bootstrap interval of the least value that can be decoded; empty unless asked for.
     slack : tuple of float
         What `contains` allows for rounding: 1e-12 of what each loss can range over.
+    unit : {"nat", "bit"}
+        Of the rate, and of the losses in `information_losses`: that of the problem.
+    information_losses : tuple of str
+        Which of the two losses are amounts of information; another has its own unit.
     """
 
     losses: tuple[str, str]
@@ -58,6 +63,8 @@ class Region:
     q: np.ndarray
     intervals: tuple[tuple[float, float], ...] = ()
     slack: tuple[float, float] = (0.0, 0.0)
+    unit: str = "nat"
+    information_losses: tuple[str, ...] = ()
 
     @property
     def is_exact(self) -> bool:
@@ -157,6 +164,7 @@ def achievable_region(
     """
     if not isinstance(problem, Problem):
         raise InvalidInput(f"problem is {problem!r}; pass a Problem")
+    stated, problem = problem, problem.in_unit("nat")
     names = _two_losses(problem, losses)
     channel = channel_of(encoder, problem.n_x)
     joint = channel * problem.p_x[:, None]
@@ -166,16 +174,19 @@ def achievable_region(
     intervals: tuple[tuple[float, float], ...] = ()
     if n_bootstrap:
         intervals = _intervals(encoder, problem, joint, names, found, n_bootstrap, level, rng)
+    one = np.array([in_unit_of(stated, name, 1.0) for name in names])  # what a nat is in the unit asked for
     return Region(
         losses=names,
         kind=found.kind,
-        vertices=freeze(found.vertices),
-        outer=freeze(found.outer),
+        vertices=freeze(found.vertices * one),
+        outer=freeze(found.outer * one),
         letters=found.letters,
-        rate=mutual_information(problem.p_x, channel),
+        rate=in_unit_of(stated, "rate", mutual_information(problem.p_x, channel)),
         q=freeze(joint.sum(axis=0)),
-        intervals=intervals,
-        slack=(slack[names[0]], slack[names[1]]),
+        intervals=tuple((low * by, high * by) for (low, high), by in zip(intervals, one.tolist(), strict=False)),
+        slack=(slack[names[0]] * float(one[0]), slack[names[1]] * float(one[1])),
+        unit=stated.unit,
+        information_losses=tuple(name for name in names if name in problem.information_losses),
     )
 
 

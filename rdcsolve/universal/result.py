@@ -10,6 +10,7 @@ from rdcsolve.results import Status
 from rdcsolve.universal.answer import Answer
 from rdcsolve.universal.check import verify
 from rdcsolve.universal.packing import save
+from rdcsolve.universal.units import in_bits
 from rdcsolve.universal.verification import UniversalVerification
 
 
@@ -17,7 +18,7 @@ from rdcsolve.universal.verification import UniversalVerification
 class Universal(Answer):
     """One encoder for many targets: its least rate between bounds, and what it costs above the dearest target.
 
-    Everything is in nats; unknown numbers are NaN.
+    Information is in the unit of the problem; unknown numbers are NaN.
 
     Attributes
     ----------
@@ -52,12 +53,20 @@ class Universal(Answer):
         The equivalent problem, which the certificate of `result` is about.
     message : str
         More about the status, where there is more to say.
+    unit : {"nat", "bit"}
+        Of all information but what certificates hold, which is in nats.
+    in_nats : Universal or None
+        Where the unit is another, the same answer in nats: what is checked, and saved.
     """
 
     @property
     def gap(self) -> float:
         """Upper minus lower bound on R(Theta)."""
         return self.rate_upper - self.rate_lower
+
+    def in_bits(self) -> Universal:
+        """Return the answer with all information in bits."""
+        return in_bits(self)
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> UniversalVerification:
         """Recompute bounds and losses from the problem, the encoder, the decoders and the certificates.
@@ -104,13 +113,12 @@ class Universal(Answer):
         rows = [f"{self.status.name}, {self.proof.name}: {self.message or self.status.value}"]
         if self.status is Status.INFEASIBLE:
             return "\n".join(rows)
-        rows.append(f"  R(Theta) in [{self.rate_lower:.10f}, {self.rate_upper:.10f}] nat, gap {self.gap:.1e}")
-        rows.append(
-            f"  rate penalty in [{self.penalty_lower:.3e}, {self.penalty_upper:.3e}] nat, {self.penalty_proof.name}"
-        )
+        rows.append(f"  R(Theta) in [{self.rate_lower:.10f}, {self.rate_upper:.10f}] {self.unit}, gap {self.gap:.1e}")
+        penalty = f"[{self.penalty_lower:.3e}, {self.penalty_upper:.3e}] {self.unit}"
+        rows.append(f"  rate penalty in {penalty}, {self.penalty_proof.name}")
         for target, alone in zip(self.targets, self.results, strict=True):
             limits = ", ".join(f"{name} <= {bound:.6g}" for name, bound in target.items())
-            rows.append(f"  {limits}: alone in [{alone.rate_lower:.10f}, {alone.rate_upper:.10f}] nat")
+            rows.append(f"  {limits}: alone in [{alone.rate_lower:.10f}, {alone.rate_upper:.10f}] {self.unit}")
         rows.append(f"  {self.q.size} messages, {self.law}")
         return "\n".join(rows)
 

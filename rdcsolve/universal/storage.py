@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text
+from rdcsolve.information import UNITS
 from rdcsolve.problems.storage import problem_of
 from rdcsolve.results import Proof, Result, Status, storage
 from rdcsolve.universal.decoding import Decoder
@@ -40,7 +41,10 @@ def load(path: str | os.PathLike[str]) -> Result | Universal:
     try:
         version = header.get("version")
         check(version == VERSION, f"version {version!r} is not known to this rdcsolve; upgrade it")
-        return _restored(header, arrays)
+        unit = header.get("unit", "nat")
+        check(unit in UNITS, f"unit {unit!r} is unknown")
+        universal = _restored(header, arrays)
+        return universal if unit == "nat" else universal.in_bits()
     except InvalidInput as error:  # also where the arrays state no problem
         raise UnreadableFile(f"{path} cannot be loaded: {error}") from error
 

@@ -25,6 +25,7 @@ def bounds_of(problem: Problem, targets: Any) -> np.ndarray:
     check_problem(problem)
     if hasattr(targets, "attrs") and hasattr(targets, "dims"):
         listed: Any = _points_of(problem, targets)
+        problem = problem.in_unit(str(targets.attrs.get("unit", "nat")))
     elif isinstance(targets, (Sequence, np.ndarray)) and not isinstance(targets, str):
         listed = targets
     else:
@@ -82,7 +83,7 @@ def with_split_letters(problem: Problem) -> Problem:
     if problem.letters == "split":
         return problem
     first, *others = problem.linear_losses
-    limits: list[Any] = [LossLimit(math.inf, loss.block(), loss.name) for loss in others]
+    limits: list[Any] = [LossLimit(math.inf, loss.block(), loss.name, loss.is_information) for loss in others]
     limits += [LabelEntropyLimit(math.inf, label.label, label.name) for label in problem.label_entropies]
     split = Problem(problem.source, problem.reproduction, first.block(), limits)
     return with_bounds(split, problem.bounds)

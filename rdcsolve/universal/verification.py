@@ -43,10 +43,10 @@ class UniversalVerification:
     def __str__(self) -> str:
         verdict = "valid" if self.valid else "NOT valid"
         rows = [
-            f"{verdict} in {self.arithmetic} arithmetic: R(Theta) in [{self.lower:.12f}, {self.upper:.12f}], "
+            f"{verdict} in {self.arithmetic} arithmetic: R(Theta) in [{self.lower:.12f}, {self.upper:.12f}] nat, "
             f"gap {self.upper - self.lower:.1e}",
             f"  rate penalty in [{self.penalty_lower:.3e}, {self.penalty_upper:.3e}] nat",
         ]
         for j, one in enumerate(self.alone):
-            rows.append(f"  target {j} alone: rate in [{one.lower:.12f}, {one.upper:.12f}]")
+            rows.append(f"  target {j} alone: rate in [{one.lower:.12f}, {one.upper:.12f}] nat")
         return "\n".join(rows + [f"  {message}" for message in self.messages])

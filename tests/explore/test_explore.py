@@ -72,7 +72,7 @@ def test_curve_of_a_coin():
     np.testing.assert_allclose(curve["multipliers"].sel(loss="distortion"), slopes, rtol=1e-4)
     assert curve.attrs["fingerprint"] == COIN.fingerprint()
     assert "objective_lower" not in curve
-    assert curve["rate_upper"].attrs["unit"] == "nat"
+    assert curve["rate_upper"].attrs["units"] == "nat"
 
 
 def test_surface_agrees_with_single_solutions_in_the_order_given():

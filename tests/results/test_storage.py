@@ -86,7 +86,7 @@ def test_round_trip(tmp_path, status, proof):
 
 def test_every_field_is_stored():
     names = {field.name for field in dataclasses.fields(Result)}
-    others = {"status", "proof", "steps", "history", "certificate", "decisions"}
+    others = {"status", "proof", "steps", "history", "certificate", "decisions", "information_losses"}
     assert names == {*packing.TEXTS, *packing.REALS, *packing.MAPPINGS, *packing.ARRAYS, *others}
     names = {field.name for field in dataclasses.fields(Certificate)}
     assert names == {*packing.CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint", "u_rest", "proof"}

@@ -109,7 +109,7 @@ def tradeoffs(
     lined_up = [whole.swap_dims({CROSS_ENTROPY: "point"}) for whole in boundaries]
     together = xarray.concat(lined_up, "rate", data_vars="all", coords="all", combine_attrs="drop_conflicts")
     together = together.assign_coords({name: lined_up[0][name] for name in ("loss", "limit")})
-    return together.assign_coords(rate=("rate", list(sizes.rates), {"unit": "nat", "long_name": "limit on the rate"}))
+    return together.assign_coords(rate=("rate", list(sizes.rates), {"units": "nat", "long_name": "limit on the rate"}))
 
 
 def _bounds(problem: Problem, rate: float, n_points: int, tolerance: float) -> np.ndarray:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.problems import Problem
-from rdcsolve.results.result import Result
+from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean
@@ -51,6 +51,7 @@ class _Search:
     unlimited: float | None = None  # the least loss at any rate, once it was asked for
     solves: int = 0
     steps: int = 0
+    history: list[StepRecord] = field(default_factory=list)
 
     def run(self, start: Result | None) -> Result:
         """Bracket the answer and shrink the bracket."""
@@ -192,11 +193,22 @@ class _Search:
         bounds = self.problem.bounds.copy()
         bounds[self.index] = bound
         limits: Limits = self.settings.limits
+        if limits.callback is not None:
+            limits = replace(limits, callback=self._told)
         settings = replace(self.settings, tolerance=tolerance, limits=limits)
         self.solves += 1
         result = rate_under(self.problem, bounds, settings, start)
         self.steps += result.steps
         return result
+
+    def _told(self, record: StepRecord) -> object:
+        """Tell the caller of a step at a given bound, whose own numbers are rates, what is known of the loss."""
+        assert self.settings.limits.callback is not None
+        return self.settings.limits.callback(self._in_terms_of_the_loss(record))
+
+    def _in_terms_of_the_loss(self, record: StepRecord) -> StepRecord:
+        value = self.ceiling if math.isfinite(self.ceiling) else math.nan
+        return replace(record, lower=self.floor, value=value)
 
     def _record(self, result: Result) -> None:
         """Read both bounds on the loss off a result of the rate."""
@@ -213,6 +225,10 @@ class _Search:
         value = result.losses[name] * (1 + _ROUNDING)
         if result.rate_upper <= self.rate and value < self.ceiling:
             self.ceiling, self.primal = value, result
+        seconds = time.perf_counter() - self.settings.began
+        multipliers = tuple(float(one) for one in point.multipliers)
+        record = StepRecord(len(self.history) + 1, seconds, 0.0, 0.0, multipliers, result.letters.size)
+        self.history.append(self._in_terms_of_the_loss(record))
 
     def _finish(self, status: Status, last: Result) -> Result:
         problem = self.problem
@@ -248,6 +264,7 @@ class _Search:
             d_tilted=found.d_tilted,
             certificate=certificate,
             steps=self.steps,
+            history=tuple(self.history),
             seconds=time.perf_counter() - self.settings.began,
             message="" if status is Status.OPTIMAL else made.message,
         )

@@ -1,0 +1,82 @@
+"""Numbers of results in bits: what is an amount of information, and what a multiplier of which loss is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rdcsolve.information import nats_to_bits
+from rdcsolve.problems.objective import is_in_nats
+
+if TYPE_CHECKING:
+    from rdcsolve.problems import Problem
+
+
+def is_information(name: str, information_losses: Iterable[str]) -> bool:
+    """Return whether the quantity of this name, a loss, the rate or a Lagrangian, is an amount of information."""
+    return is_in_nats(name) or name in information_losses
+
+
+def in_unit_of(problem: Problem, name: str, nats: float) -> float:
+    """Return the value of the quantity of this name, nats if it is information, in the unit of a problem."""
+    if problem.unit == "nat":
+        return nats
+    return InBits(problem.objective, problem.loss_names, problem.information_losses).value(name, nats)
+
+
+@dataclass(frozen=True)
+class InBits:
+    """What the numbers of one objective over these losses are in bits instead of nats.
+
+    Parameters
+    ----------
+    objective : str
+    loss_names : tuple of str
+        All of the problem's losses, in order.
+    information_losses : tuple of str
+        Those that are amounts of information.
+    """
+
+    objective: str
+    loss_names: tuple[str, ...]
+    information_losses: tuple[str, ...]
+
+    def value(self, name: str, nats: float) -> float:
+        """Return the value of the quantity of this name."""
+        return nats_to_bits(nats) if is_information(name, self.information_losses) else nats
+
+    def multipliers(self, nats: Iterable[float]) -> tuple[float, ...]:
+        """Return multipliers, one per loss in order, in bits per unit of loss: of an entropy, the same plain number."""
+        return tuple(
+            value if name in self.information_losses else nats_to_bits(value)
+            for name, value in zip(self.loss_names, nats, strict=False)  # some steps know no multipliers
+        )
+
+    def record(self, record: Any) -> Any:
+        """Return a line of a history."""
+        return replace(
+            record,
+            lower=self.value(self.objective, record.lower),
+            value=self.value(self.objective, record.value),
+            multipliers=self.multipliers(record.multipliers),
+        )
+
+    def start(self, result: Any) -> Any:
+        """Return a result in bits as solvers begin near it: its multipliers in nats again."""
+        ones = self.multipliers([1.0] * len(self.loss_names))
+        ones = self.multipliers([1.0] * len(self.loss_names))
+        prices = [value / one for value, one in zip(result.multipliers.values(), ones, strict=True)]
+        return replace(result, multipliers=dict(zip(result.multipliers, prices, strict=True)))
+
+    def result(self, result: Any) -> Any:
+        """Return a result, whose certificate stays in nats."""
+        changes: dict[str, Any] = {
+            name: self.value(self.objective, getattr(result, name)) for name in ("objective_lower", "objective_upper")
+        }
+        changes |= {name: nats_to_bits(getattr(result, name)) for name in ("rate_lower", "rate_upper", "d_tilted")}
+        for name in ("losses", "minimum"):
+            changes[name] = {key: self.value(key, value) for key, value in getattr(result, name).items()}
+        changes["multipliers"] = dict(zip(self.loss_names, self.multipliers(result.multipliers.values()), strict=True))
+        changes["history"] = tuple(self.record(record) for record in result.history)
+        return replace(result, unit="bit", **changes)
