@@ -1047,6 +1047,9 @@ class Examination:
         self._require(header.get("proof") in ("CERTIFIED", "UNVERIFIED", "NONE"), "The word for the proof is unknown.")
         if header.get("unit") not in ("nat", "bit") or not isinstance(certificate, dict | None):
             raise Refuted("The unit is unknown, or the header's certificate is malformed.")
+        information = header.get("information_losses", [])
+        if not isinstance(information, list) or not set(map(str, information)) <= set(names):
+            raise Refuted("The header's information_losses are not names of the problem's losses.")
         own = "rate" if self.is_refutation else self.problem.objective
         for given, needed in ((header, self.problem.objective), (certificate or {"objective": own}, own)):
             if given.get("objective") != needed:
@@ -1061,15 +1064,24 @@ class Examination:
         value = (self.header["certificate"] if is_certificates else self.header).get(key)
         if not isinstance(value, float):
             raise Refuted(f"The header's {key} is {value!r} and no real number.")
-        is_rate = key.startswith("rate") or self.problem.objective in ("rate", "lagrangian")
-        is_in_bits = self.header["unit"] == "bit" and is_rate and not is_certificates
+        is_rate = key.startswith("rate") and not is_certificates
+        is_in_bits = is_rate or (not is_certificates and self._is_information(self.problem.objective))
+        return self._in_nats(value, is_in_bits)
+
+    def _is_information(self, name: str) -> bool:
+        return name in ("rate", "lagrangian", *self.header.get("information_losses", []))
+
+    def _in_nats(self, value: float, is_information: bool) -> Any:
+        """Return a number of the header as a ball, in nats where it is an amount of information."""
+        is_in_bits = self.header["unit"] == "bit" and is_information
         return arb(value) * arb.const_log2() if is_in_bits else arb(value)
 
     def _check_multipliers(self, dual: Dual) -> None:
         for name, value in {} if self.problem.is_fixed else self.header["multipliers"].items():
             own = dual.multipliers.get(name, 0.0)
-            allowed = 0.0 if self.header["unit"] == "nat" else 4 * HALF * own
-            scaled = arb(own) if self.header["unit"] == "nat" else own / arb.const_log2()
+            is_plain = self.header["unit"] == "nat" or self._is_information(name)  # a bit per bit is a nat per nat
+            allowed = 0.0 if is_plain else 4 * HALF * own
+            scaled = arb(own) if is_plain else own / arb.const_log2()
             is_equal = abs(scaled - value) <= arb(allowed)
             self._require(is_equal, f"The header's multiplier of {name} is not the certificate's.")
 
@@ -1082,7 +1094,8 @@ class Examination:
         means = {loss.name: mean_of(loss, channel) for loss in self.problem.losses}
         for loss in self.problem.losses:
             told = self.header["losses"][loss.name]
-            is_told = abs(means[loss.name] - told) <= self._rounding(loss, means[loss.name])
+            shown = self._in_nats(told, self._is_information(loss.name))
+            is_told = abs(means[loss.name] - shown) <= self._rounding(loss, means[loss.name])
             self._require(is_told, f"The mean of {loss.name} is {upper(means[loss.name])!r}, not {told!r}.")
             self._check_limit(
                 loss.name,
@@ -1158,7 +1171,10 @@ class Examination:
         is_kept = rate is None or high.is_nan() or is_at_most(rate, high + slack, lambda: None)
         self._require(is_kept, f"The channel's rate is above what the header says, {upper(high)!r}.")
         if low > 0 and self.is_certified:
-            told = self.problem.limits if self.problem.objective == "rate" else self.header["losses"]
+            told = self.problem.limits
+            if self.problem.objective != "rate":
+                means = self.header["losses"].items()
+                told = {name: self._in_nats(value, self._is_information(name)) for name, value in means}
             charged = {name: told.get(name, math.inf) for name in dual.multipliers}
             is_proved = price is not None and low <= plane(self.problem, dual, price, charged) + slack
             self._require(is_proved, f"The header's lower bound of the rate, {upper(low)!r}, is not proved.")
