@@ -146,7 +146,8 @@ class Result:
         """
         if self.unit == "bit":
             return self
-        return InBits(self.objective, tuple(self.losses), self.information_losses).result(self)
+        shown: Result = InBits(self.objective, tuple(self.losses), self.information_losses).result(self)
+        return shown
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
         """Check everything that this result prints: its certificate, and its own numbers against the certificate.
