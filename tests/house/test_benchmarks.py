@@ -1,4 +1,4 @@
-"""The benchmarks of universal representations run, at their smallest, and print what the documentation quotes."""
+"""Benchmarks run, at their smallest, and print what the documentation quotes."""
 
 import json
 import os
@@ -41,3 +41,8 @@ def test_theorems(tmp_path):
     free = next(row for row in json.loads(path.read_text())["rows"] if row["part"] == "free")
     assert free["fails"]["(12) decoded"] == free["fails"]["(12) law_of_source"] == free["fails"]["sharper"] == 0
     assert told.endswith(run("theorems.py", "--show", str(path)))
+
+
+def test_wide_grids(tmp_path):
+    told = run("wide_grids.py", "--quick", "--solver", "ColumnGeneration", "--save", str(tmp_path / "figures.json"))
+    assert "11 of 11 within 1e-08" in told

@@ -14,6 +14,10 @@ from rdcsolve.solvers.finite.repair import Repair, repair
 from rdcsolve.solvers.finite.restarts import interior_points
 from rdcsolve.solvers.loop import Iterate, NumericalBreakdown, Start
 
+_IDLE = 1e-3  # q / z below which a letter is on its way out
+_LEAST_SHARE = 1e-6  # of a symbol's output: what a letter may take with it when it leaves
+_AT_A_TIME = 256  # letters whose columns are looked at together
+
 
 @dataclass(frozen=True)
 class ColumnGeneration:
@@ -21,7 +25,7 @@ class ColumnGeneration:
 
     Solutions often use few letters: 50 of 2000 on a discretised Gaussian. Each round solves the problem
     restricted to the letters in hand, prices all letters with its dual, repairs the bound, and adds the
-    letters that the repair gave mass to. Letters without use are dropped.
+    letters that the repair gave mass to. Letters leave that have no mass and that no symbol depends on.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ class ColumnGeneration:
         task: ReducedProblem, point: Point, letters: np.ndarray, mended: Repair, room: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the letters still of use with those added, and output masses to start from."""
-        useful = point.q > 1e-3 * point.z
+        useful = _needed(point)
         if task.free.any() and margin(task, letters[useful]).attained > 0.5 * (1 + room):
             useful[:] = True  # dropping letters must not leave the limits out of reach
         kept, q = letters[useful], point.q[useful]
@@ -107,6 +111,22 @@ class ColumnGeneration:
         return kept, q / q.sum()
 
 
+def _needed(point: Point) -> np.ndarray:
+    """Return a mask of the letters that have to stay: those in use, and those that hold up the dual of some symbol.
+
+    A letter's mass alone does not tell. In the tail of a density no letter has much, yet a few carry all of t = K q
+    there; without them v = 1 / t, and with it the prices of the letters that left, would rise by as many decades as the
+    masses of the tail have, they would come back one by one, and push out others. So a letter goes only if every symbol
+    gets so small a share q_a K_ia / t_i of its output from it that v hardly moves.
+    """
+    needed = point.q > _IDLE * point.z
+    t = point.kernel.matvec(point.q)
+    for some in np.array_split(np.flatnonzero(~needed), max(int((~needed).sum()) // _AT_A_TIME, 1)):
+        shares = (point.kernel.columns(some) / t[:, None]).max(axis=0) * point.q[some]
+        needed[some] = shares > _LEAST_SHARE
+    return needed
+
+
 def _covering(task: ReducedProblem, letters: np.ndarray) -> np.ndarray:
     """Return the letters with as many more as it takes to leave every symbol one it may use."""
     forbidden = task.letters.forbidden
@@ -114,8 +134,11 @@ def _covering(task: ReducedProblem, letters: np.ndarray) -> np.ndarray:
         return letters
     stranded = forbidden[:, letters].all(axis=1)
     chosen = list(letters)
+    served = (~forbidden[stranded]).sum(axis=0)  # how many stranded symbols each letter would help
     while stranded.any():
-        best = int((~forbidden[stranded]).sum(axis=0).argmax())
+        best = int(served.argmax())
         chosen.append(best)
-        stranded &= forbidden[:, best]
+        helped = stranded & ~forbidden[:, best]
+        served -= (~forbidden[helped]).sum(axis=0)
+        stranded &= ~helped
     return np.unique(np.array(chosen, dtype=np.intp))

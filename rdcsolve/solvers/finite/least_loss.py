@@ -16,7 +16,7 @@ from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean
 from rdcsolve.solvers.finite.least_rate import infeasible, rate_under
 from rdcsolve.solvers.finite.recovery import Primal
-from rdcsolve.solvers.finite.reduction import least_loss
+from rdcsolve.solvers.finite.reduction import least_loss, least_pairs
 from rdcsolve.solvers.loop import Limits, Settings
 
 _MOST_SOLVES = 60
@@ -36,6 +36,25 @@ def minimise_loss(problem: Problem, settings: Settings, start: Result | None) ->
     assert rate is not None
     search = _Search(problem, settings, problem.loss_names.index(problem.minimise), rate)
     return search.run(start)
+
+
+def rate_at_least(problem: Problem, index: int) -> float:
+    """Return a lower bound on the rate that the least value of a stored loss takes, nats: no solving, one pass.
+
+    Let S_i be the letters that are cheapest for symbol i, and m(a) the mass of the symbols with a in S_i. A channel at
+    the least value stays within the S_i, and u_i = -log max_{a in S_i} m(a) has prices sum_{i: a in S_i} p_i exp(u_i)
+    of at most sum_{i: a in S_i} p_i / m(a) = 1. So the rate is at least p.u; it is p.u where every S_i is one letter.
+
+    Parameters
+    ----------
+    problem : Problem
+    index : int
+        Of a linear loss.
+    """
+    used = problem.p_x > 0
+    p, cheapest = problem.p_x[used], least_pairs(problem, index)[used]
+    crowd = np.where(cheapest, p @ cheapest, 0.0).max(axis=1)
+    return float(-(p @ np.log(np.minimum(crowd, 1.0))))
 
 
 @dataclass
@@ -76,14 +95,21 @@ class _Search:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
         if self.rate == 0:
             return self._finish(Status.STALLED, loosest)
-        # a limit at the least value is a mask of all pairs: only for what is stored
-        if not np.isfinite(self.problem.bounds).any() and self.problem.linear_losses[self.index].is_stored:
+        if self._may_be_least():
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
             if tightest.status is not Status.INFEASIBLE and tightest.rate_upper <= self.rate:
                 self._record(tightest)
         if self._proved():
             return self._finish(Status.OPTIMAL, self.primal or loosest)
         return self._shrink(least, loosest if start is None else start)
+
+    def _may_be_least(self) -> bool:
+        """Return whether the least value of the loss may be within the rate limit, and can be solved for at all."""
+        problem = self.problem
+        # a limit at the least value is a mask of all pairs: only for what is stored
+        if np.isfinite(problem.bounds).any() or not problem.linear_losses[self.index].is_stored:
+            return False
+        return rate_at_least(problem, self.index) <= self.rate * (1 + _ROUNDING) + _ROUNDING
 
     def _at_any_rate(self, result: Result) -> float:
         """Use the least loss at any rate: it matters, and is worth its time, only where the rate limit is slack."""

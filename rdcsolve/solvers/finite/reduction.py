@@ -121,6 +121,11 @@ def least_loss(problem: Problem, index: int) -> float:
     return problem.least_mean(index)
 
 
+def least_pairs(problem: Problem, index: int) -> np.ndarray:
+    """Return the mask, shape (n_x, n_letters), of pairs at the symbol's least value of a stored loss."""
+    return ~_above(problem, index, _row_minima(problem, index, None))
+
+
 def is_below_least(problem: Problem, index: int, bound: float) -> bool:
     """Return whether a bound on a loss is below its least value, by more than can be told from none."""
     return mean_excess(problem.p_x, problem.row_minima(index), bound) > negligible(problem, index)
