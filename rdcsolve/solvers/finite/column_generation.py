@@ -15,7 +15,7 @@ from rdcsolve.solvers.finite.restarts import interior_points
 from rdcsolve.solvers.loop import Iterate, NumericalBreakdown, Start
 
 _IDLE = 1e-3  # q / z below which a letter is on its way out
-_LEAST_SHARE = 1e-6  # of a symbol's output: what a letter may take with it when it leaves
+_LEAST_SHARE = 1e-4  # of a symbol's output: what a letter may take with it when it leaves
 _AT_A_TIME = 256  # letters whose columns are looked at together
 
 
