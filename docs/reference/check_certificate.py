@@ -160,6 +160,7 @@ class Problem:
     objective: str
     multipliers: dict[str, float] | None
     is_fixed: bool
+    information: list[str]  # losses that are amounts of information, in order
 
     @property
     def forbidden(self) -> np.ndarray:
@@ -218,10 +219,18 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
         "lagrangian" if multipliers else minimise,
         {name: multipliers.get(name, 0.0) for name in names} if multipliers else None,
         letters == "fixed" and any(loss.kind == "label" for loss in losses),
+        [loss.name for loss in losses if loss.kind == "label" or loss.name in _names(arrays, "information")],
     )
     if losses[0].kind == "table" and problem.forbidden.all(axis=1).any():
         raise Unreadable("Every letter is forbidden to some symbol.")
     return problem
+
+
+def _names(arrays: dict[str, Any], key: str) -> list[str]:
+    names = np.atleast_1d(arrays.get(key, np.array([], dtype=str)))
+    if names.ndim > 1 or names.dtype.kind != "U":
+        raise Unreadable(f"{key} is no list of names.")
+    return list(map(str, names))
 
 
 def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
@@ -1047,9 +1056,8 @@ class Examination:
         self._require(header.get("proof") in ("CERTIFIED", "UNVERIFIED", "NONE"), "The word for the proof is unknown.")
         if header.get("unit") not in ("nat", "bit") or not isinstance(certificate, dict | None):
             raise Refuted("The unit is unknown, or the header's certificate is malformed.")
-        information = header.get("information_losses", [])
-        if not isinstance(information, list) or not set(map(str, information)) <= set(names):
-            raise Refuted("The header's information_losses are not names of the problem's losses.")
+        if header["unit"] == "bit" and header.get("information_losses", []) != self.problem.information:
+            raise Refuted("The losses said to be in bits are not those of the problem that are information.")
         own = "rate" if self.is_refutation else self.problem.objective
         for given, needed in ((header, self.problem.objective), (certificate or {"objective": own}, own)):
             if given.get("objective") != needed:
@@ -1069,7 +1077,7 @@ class Examination:
         return self._in_nats(value, is_in_bits)
 
     def _is_information(self, name: str) -> bool:
-        return name in ("rate", "lagrangian", *self.header.get("information_losses", []))
+        return name in ("rate", "lagrangian", *self.problem.information)
 
     def _in_nats(self, value: float, is_information: bool) -> Any:
         """Return a number of the header as a ball, in nats where it is an amount of information."""

@@ -18,7 +18,7 @@ from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import hatch_open, mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.regions import region
-from rdcsolve.explore.units import checked_units, in_unit, information_losses, unit_of
+from rdcsolve.explore.units import in_unit, information_losses, unit_of, units_of
 from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.results import Result
 
@@ -243,7 +243,7 @@ def _label(name: str, data: xarray.Dataset, units: Mapping[str, str] | None) -> 
     """Return a label such as "classifier loss limit [nat]"."""
     labels = data.attrs.get("label_entropies", "").split()
     loss = loss_of(name, labels)
-    known = dict.fromkeys(("rate", *information_losses(data)), unit_of(data)) | checked_units(data, units)
+    known = units_of(unit_of(data), information_losses(data), units)
     words, unit = loss.replace("_", " "), known.get(loss)
     is_limited = data.attrs["axes"] == "limits" and name in data["status"].dims
     return words + (" limit" if is_limited else "") + (f" [{unit}]" if unit else "")

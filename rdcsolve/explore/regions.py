@@ -11,7 +11,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_open
-from rdcsolve.explore.units import in_unit
+from rdcsolve.explore.units import in_unit, units_of
 from rdcsolve.universal import Region
 
 if TYPE_CHECKING:
@@ -59,14 +59,15 @@ def region(
     listed = {"": regions} if isinstance(regions, Region) else dict(regions)
     if not listed or not all(isinstance(one, Region) for one in listed.values()):
         raise InvalidInput(f"regions is {regions!r}; pass a Region of achievable_region, or a mapping of names to them")
-    names = next(iter(listed.values())).losses
+    first = next(iter(listed.values()))
+    names = first.losses
+    known = units_of(first.unit, first.information_losses, units)
     for label, one in listed.items():
         if set(one.losses) != set(names):
             raise InvalidInput(
                 f"region {label!r} is about {' and '.join(one.losses)}, the first about {' and '.join(names)}; draw "
                 "them apart"
             )
-    first = next(iter(listed.values()))
     apart = {one.unit for one in listed.values()} - {first.unit}
     if apart:
         raise InvalidInput(
@@ -102,7 +103,6 @@ def region(
             ax.plot(*_line(outers[label], "staircase", top).T, ":", color=paint, linewidth=1.2)
     ax.set_xlim(low[0] - room[0], top[0])
     ax.set_ylim(low[1] - room[1], top[1])
-    known = dict.fromkeys(first.information_losses, first.unit) | dict(units or {})
     for set_label, name in ((ax.set_xlabel, names[0]), (ax.set_ylabel, names[1])):
         set_label(name.replace("_", " ") + (f" [{known[name]}]" if name in known else ""))
     return ax

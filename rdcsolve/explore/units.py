@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,16 +33,30 @@ def information_losses(data: xarray.Dataset) -> tuple[str, ...]:
     return tuple(str(names).split())
 
 
-def checked_units(data: xarray.Dataset, units: Mapping[str, str] | None) -> dict[str, str]:
-    """Return the units that a user names for losses, unless they relabel information that is in another unit."""
-    named = dict(units or {})
-    for name in ("rate", *information_losses(data)):
-        if named.get(name, unit_of(data)) in UNITS and named.get(name, unit_of(data)) != unit_of(data):
+def units_of(unit: str, known: Iterable[str], named: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the units that pictures write, by name: of the rate, of losses that are information, and a user's own.
+
+    Parameters
+    ----------
+    unit : {"nat", "bit"}
+        Of all information shown.
+    known : iterable of str
+        Names of the losses that are information.
+    named : mapping of str to str, optional
+
+    Raises
+    ------
+    InvalidInput
+        If the user's names would relabel information that is in the other unit.
+    """
+    own = dict.fromkeys(("rate", *known), unit)
+    for name, other in (named or {}).items():
+        if name in own and other in UNITS and other != unit:
             raise InvalidInput(
-                f"units says {named[name]} for {name} but the data are in {unit_of(data)}; leave it out, or convert "
-                f"the data first with in_unit(data, {named[name]!r})"
+                f"units says {other} for {name} but the data are in {unit}; leave it out, or convert first, "
+                f"with in_unit(data, {other!r}) or a problem in that unit"
             )
-    return named
+    return own | dict(named or {})
 
 
 def in_unit(data: xarray.Dataset, unit: str) -> xarray.Dataset:

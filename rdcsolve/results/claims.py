@@ -76,6 +76,9 @@ def _differences(result: Any, problem: Problem) -> list[str]:
     Where letters are fixed, its multipliers are those at which the channel is stationary, which proves nothing.
     """
     certificate, faults = result.certificate, []
+    if result.unit == "bit" and result.information_losses != problem.information_losses:  # who names them says in what
+        names = ", ".join(problem.information_losses) or "none"
+        faults.append(f"the losses said to be in bits are not those of the problem that are information ({names})")
     if result.objective != certificate.objective:
         faults.append(f"the result names the objective {result.objective!r}, its certificate {certificate.objective!r}")
     for name in ("letters", "channel"):

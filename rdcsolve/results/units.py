@@ -65,7 +65,6 @@ class InBits:
     def start(self, result: Any) -> Any:
         """Return a result in bits as solvers begin near it: its multipliers in nats again."""
         ones = self.multipliers([1.0] * len(self.loss_names))
-        ones = self.multipliers([1.0] * len(self.loss_names))
         prices = [value / one for value, one in zip(result.multipliers.values(), ones, strict=True)]
         return replace(result, multipliers=dict(zip(result.multipliers, prices, strict=True)))
 

@@ -1145,3 +1145,31 @@ def test_reports_are_not_shared(tmp_path):
     first, second = checker.Report(), checker.Report()
     first.faults.append("One.")
     assert copy.deepcopy(second).faults == []
+
+
+@pytest.mark.parametrize("goal", ["rate", "entropy", "loss", "cross-entropy"])
+def test_entropies_in_bits_are_read_as_such(goal, tmp_path):
+    soft = [[0.8, 0.2], [0.3, 0.7]]
+    limits = [rdc.LabelEntropyLimit(math.inf), rdc.ClassifierLossLimit(math.inf, soft)]
+    source = rdc.Source(None, [0.6, 0.4], labels=[[[0.9, 0.1], [0.2, 0.8]]])
+    problem = rdc.Problem(source, distortion=np.array([[0.0, 1.0], [1.0, 0.0]]), limits=limits, unit="bit")
+    problem = {
+        "rate": lambda: problem.with_limits(D=0.2, C=0.85),
+        "entropy": lambda: problem.minimising("C", rate=0.3),
+        "loss": lambda: problem.with_limits(C=0.85).minimising("D", rate=0.4),
+        "cross-entropy": lambda: problem.with_limits(D=0.3).minimising("classifier_loss", rate=0.4),
+    }[goal]()
+    result = rdc.solve(problem)
+    assert result.proof.name == "CERTIFIED"
+    result.save(tmp_path / "result.npz")
+    np.savez(tmp_path / "problem.npz", **arrays_of(problem))
+    held, stated = checker.read(tmp_path / "result.npz"), checker.read(tmp_path / "problem.npz")
+    report = checker.check_arrays(held, stated)
+    assert report.valid, report
+    assert result.verify(problem, "ball").valid
+    for lie in (["distortion", "classifier_loss", "label_entropy"], ["label_entropy"], [], "distortion"):
+        told = checker.check_arrays(changed(held, "information_losses", lie), stated)
+        assert not told.valid
+        assert any("said to be in bits" in fault for fault in told.faults)
+    relabelled = checker.check_arrays(changed(held, "unit", "nat"), stated)
+    assert not relabelled.valid

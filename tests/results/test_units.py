@@ -189,3 +189,20 @@ def test_unknown_units():
         Problem.from_arrays(P_X, D, unit="dit")
     with pytest.raises(rdc.InvalidInput, match="unit"):
         NATS.in_unit("bits")
+
+
+def test_a_result_cannot_choose_which_of_its_losses_are_in_bits():
+    problem = BITS.with_limits(D=0.2, C=0.9)
+    result = rdc.solve(problem)
+    smaller = {**result.losses, "distortion": nats_to_bits(result.losses["distortion"])}
+    every = ("distortion", "label_entropy")
+    for changes in ({"information_losses": every, "losses": smaller}, {"information_losses": ()}):
+        found = dataclasses.replace(result, **changes).verify(problem)
+        assert not found.valid
+        assert "said to be in bits" in str(found)
+
+
+def test_regions_are_not_relabelled():
+    region = rdc.achievable_region(np.eye(3), BITS)
+    with pytest.raises(rdc.InvalidInput, match="units says nat for label_entropy"):
+        rdc.plot.region(region, units={"label_entropy": "nat"})

@@ -718,8 +718,16 @@ def test_the_command_prints_rates_and_the_penalty(tmp_path, monkeypatch):
     arrays = {"p_x": [0.6, 0.4], "distortion": [[0, 1], [1, 0]], "labels_0": [[0.9, 0.1], [0.2, 0.8]]}
     np.savez("coin.npz", **arrays)
     stated = ("universal", "coin.npz", "--target", "D=0.1,C=0.6", "--target", "D=0.3,C=0.5")
-    done = run(*stated, "--save", "encoder.npz", "--bits")
+    in_nats = run(*stated)
+    assert in_nats.exit_code == 0, in_nats.output
+    bits = [f"D={distortion},C={entropy / math.log(2)!r}" for distortion, entropy in ((0.1, 0.6), (0.3, 0.5))]
+    done = run("universal", "coin.npz", "--target", bits[0], "--target", bits[1], "--save", "encoder.npz", "--bits")
     assert done.exit_code == 0, done.output
+    upper = [
+        float(next(row for row in one.stdout.splitlines() if "by one encoder" in row).split("|")[3])
+        for one in (in_nats, done)
+    ]
+    assert abs(upper[1] - upper[0] / math.log(2)) < 3e-6
     assert "rate penalty" in done.stdout
     assert "rate [bit]" in done.stdout
     held = np.load("encoder.npz")
