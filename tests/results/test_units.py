@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
@@ -27,6 +27,7 @@ def near(a, b, tolerance=1e-7):
     assert abs(a - b) <= tolerance * max(1.0, abs(b)), (a, b)
 
 
+@example(0.8076925557406269)  # one in eleven comes back a last place too large from the rounded product
 @given(st.floats(1e-300, 1e300) | st.floats(1e-3, 10))
 def test_a_bound_kept_in_nats_is_kept_in_bits_in_floats(bound):
     nats = bound_in_nats(bound, "bit")
@@ -95,6 +96,8 @@ def test_a_callback_is_told_in_bits():
     told = []
     result = rdc.solve(BITS.with_limits(D=0.2), callback=lambda record: told.append(record))
     assert told
+    near(told[-1].value, result.rate_upper, 1e-3)
+    assert told[-1].lower <= result.rate_upper
     assert told == list(result.history[: len(told)])
 
 
