@@ -52,9 +52,11 @@ class Theorem4:
     label_entropy_of_estimate : float
         H(S|Xtilde), at least H(S|Z).
     label_entropy_of_source : float
-        H(S|X), the minimum of (11), which knows neither a rate nor Z.
+        H(S|X), the minimum of (11) over all joint laws of X and Xhat, which know neither a rate nor Z.
+    least_label_entropy : float
+        The minimum of (11): H(S|X) as it is printed, H(S|Z) where `theorem_4` was given the law of a decoder's output.
     transport : float
-        W_2^2(p_Xtilde, p_Xhat) with the Xhat of (11), by default X itself.
+        W_2^2(p_Xtilde, p_Xhat) with the Xhat of (11): X itself as it is printed, or the law that was given.
     any_coupling : Reading
         If H(S|Xhat) is minimised over all joint laws of X and Xhat, as in (11).
     optimal_coupling : Reading
@@ -68,6 +70,7 @@ class Theorem4:
     label_entropy: float
     label_entropy_of_estimate: float
     label_entropy_of_source: float
+    least_label_entropy: float
     transport: float
     any_coupling: Reading
     optimal_coupling: Reading
@@ -84,8 +87,8 @@ class Theorem4:
 
     @property
     def printed_b(self) -> tuple[float, float]:
-        """(D^(b), C^(b)) as printed, which Omega(p_{Z|X}) need not contain."""
-        return self.mmse + self.transport, self.label_entropy_of_source
+        """(D^(b), C^(b)) under the reading of (11) that was asked for; as printed Omega(p_{Z|X}) need not contain it."""
+        return self.mmse + self.transport, self.least_label_entropy
 
     @property
     def a_is_extreme(self) -> bool:
@@ -94,8 +97,11 @@ class Theorem4:
 
     @property
     def b_is_in_region(self) -> bool:
-        """Whether the closure of Omega(p_{Z|X}) contains the printed (D^(b), C^(b)): Z tells of S all that X does."""
-        return self.label_entropy_of_source >= self.label_entropy - _SAME
+        """Whether the closure of Omega(p_{Z|X}) contains (D^(b), C^(b)).
+
+        Always for a decoder's output. As (11) is printed, only if Z tells of S all that X does.
+        """
+        return self.least_label_entropy >= self.label_entropy - _SAME
 
 
 class DistortionTerms(NamedTuple):
@@ -126,8 +132,10 @@ def theorem_4(
     label : int, optional
         Which label of the source is S.
     reproduction, masses : array_like, optional
-        The law of Xhat^Cmin in (11): points (m, dim) and masses (m,). Minimisers are not unique, as every one-to-one
-        map of X is one; X itself is taken by default, as the proof of Theorem 5 does.
+        The law of Xhat^Cmin, points (m, dim) and masses (m,), if (11) is read as a minimum over decoders of Z: it is
+        H(S|Z), and any decoder that tells the messages apart attains it, so that minimisers are many and their laws
+        have to be given. Without them (11) is a minimum over all joint laws of X and Xhat, as it is printed: H(S|X),
+        attained by X itself, as in the proof of Theorem 5.
 
     Returns
     -------
@@ -153,6 +161,11 @@ def theorem_4(
     [0.36, 0.3251, 0.4, 0.0]
     >>> found.b_is_in_region
     False
+    >>> decoded = theorem_4(
+    ...     [[0.9, 0.1], [0.1, 0.9]], source, reproduction=found.estimates, masses=found.estimate_masses
+    ... )
+    >>> [round(number, 4) for number in decoded.printed_b], decoded.b_is_in_region
+    ([0.36, 0.3251], True)
     """
     source, points, conditionals = parts_of(source, label)
     rows = mass_rows(encoder, "encoder", source.n_x)
@@ -175,6 +188,7 @@ def theorem_4(
         label_entropy=label_entropy,
         label_entropy_of_estimate=of_estimate,
         label_entropy_of_source=of_source,
+        least_label_entropy=of_source if reproduction is None else label_entropy,
         transport=squared_wasserstein(values, value_masses, *target),
         # A law next to p_Xtilde may be joined to X so as to tell X: infimum 0 for C >= H(S|X), none below.
         any_coupling=_reading((mmse, of_source), exact),

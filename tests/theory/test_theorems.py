@@ -226,6 +226,32 @@ def test_theorem_4_takes_a_problem_a_label_and_a_law():
     assert found.transport == pytest.approx(2.0)
 
 
+@given(seeds)
+def test_point_b_of_a_decoder_is_in_the_closure(seed):
+    """(11) over decoders of Z: its minimum is H(S|Z), and the point is no better than the corner, whatever the law."""
+    rng = np.random.default_rng(seed)
+    source = random_source(rng)
+    encoder = rng.dirichlet(np.full(3, 0.3), source.n_x)
+    places = rng.normal(size=(3, source.points.shape[1]))  # a decoder that tells the messages apart
+    found = theorem_4(encoder, source, reproduction=places, masses=source.p_x @ encoder)
+    assert found.printed_b[1] == pytest.approx(conditional_entropy(source.p_x, source.labels[0], encoder), abs=1e-12)
+    assert found.printed_b[0] >= found.mmse
+    assert found.b_is_in_region
+    terms = general.distortion_terms(encoder, np.eye(3), places, source)  # attains the label entropy, no less than W_2
+    assert found.printed_b[0] == pytest.approx(terms.mmse + terms.transport)
+    again = theorem_4(encoder, source, reproduction=found.estimates, masses=found.estimate_masses)
+    assert again.printed_b == pytest.approx(again.corner, abs=1e-9)
+
+
+def test_the_printed_point_a_is_not_what_listed_letters_attain():
+    """Letters +-1.9 for a fair bit: D1 = 0.81, and E|X - E[X|Xhat_1]|^2 = 0."""
+    source = rdc.Source([-1.0, 1.0], [0.5, 0.5], labels=[np.eye(2)])
+    points = [[-1.9], [1.9]]
+    found = theorem_5(source, np.eye(2), np.eye(2), first_points=points, third_points=points)
+    assert found.D1 == found.D_b["decoded"] == pytest.approx(0.81)
+    assert theorem_4(np.eye(2), source).printed_a == (0.0, 0.0)
+
+
 def test_the_region_of_fixed_letters_need_not_be_convex():
     """Z = X = +-1, letters 0 and 2.5: half-way between its extreme points the least label entropy is too large."""
     shares = np.linspace(0.0, 1.0, 201)
@@ -270,6 +296,26 @@ def test_theorem_5_with_free_reproductions(seed):
     for reading in ("decoded", "law_of_source"):
         assert found.holds_12(1e-5)[reading]
         assert found.holds_13(1e-5)[reading]
+
+
+@pytest.mark.parametrize(("density", "constant"), [(24, 24), (30, 16)])
+def test_14_fails_for_a_density_on_the_line(density, constant):
+    """The label varies with X on [0, 1] and is a fair coin on [1, 2], where no rate goes: C6 (ii), on a grid."""
+    points = np.concatenate([(np.arange(density) + 0.5) / density, 1 + (np.arange(constant) + 0.5) / constant])
+    masses = np.concatenate([np.full(density, 0.5 / density), np.full(constant, 0.5 / constant)])
+    first_class = np.where(points < 1, 0.1 + 0.8 * points, 0.5)
+    source = rdc.Source(points, masses, labels=[np.column_stack([first_class, 1 - first_class])])
+    problem = rdc.Problem(source, "free", limits=[rdc.LabelEntropyLimit(INF)])
+    rate = 2.0
+    first = rdc.solve(problem.minimising("distortion", rate=rate), tolerance=1e-6)
+    least = rdc.solve(problem.minimising("label_entropy", rate=rate), tolerance=1e-7).objective_upper
+    limited = problem.with_limits(label_entropy=least * (1 + 1e-9))
+    third = rdc.solve(limited.minimising("distortion", rate=rate * (1 + 1e-9)), tolerance=1e-6)
+    assert first.proof == third.proof == rdc.Proof.CERTIFIED
+    variance = masses @ points**2 - (masses @ points) ** 2
+    assert first.objective_upper < 0.03 * variance
+    assert third.objective_lower > 0.5 * (1 - 1 / constant**2) / 12  # P(B) var(X | B)
+    assert third.objective_lower - first.objective_upper > 5 * first.objective_upper
 
 
 def test_12_fails_if_the_law_of_the_third_reproduction_is_meant():
