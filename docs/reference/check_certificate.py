@@ -173,8 +173,15 @@ class Problem:
         losses = [loss for loss in self.losses if loss.name in self.bounds and loss.kind != "points"]
         least = {loss.name: least_mean(loss, self) for loss in losses}
         allowed = {loss.name: self._rounding_of_least(loss, least[loss.name]) for loss in losses}
-        below = {name: value - self.bounds[name] for name, value in least.items()}
-        return {name: value for name, value in least.items() if below[name] > 0 and below[name] <= allowed[name]}
+        below = {loss.name: least[loss.name] - self.bounds[loss.name] for loss in losses if self._is_below(loss, least)}
+        return {name: least[name] for name, value in below.items() if value <= allowed[name]}
+
+    def _is_below(self, loss: Loss, least: dict[str, Any]) -> bool:
+        """Say whether a limit is below the least mean, if only by what a symbol of the mass 1e-200 contributes."""
+        value = least[loss.name] - self.bounds[loss.name]
+        if loss.kind == "table" and value.contains(0):
+            return exact_least(loss, self) > Fraction(self.bounds[loss.name])
+        return bool(value > 0)
 
     def _rounding_of_least(self, loss: Loss, least: Any) -> Any:
         """Return by how much a least mean may be off that is computed in floating point."""

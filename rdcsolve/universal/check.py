@@ -49,6 +49,9 @@ class _Evidence:
     is_one : bool
         Whether one target implies all others.
     excess : list of dict of str to float
+    losses : list of dict of str to float
+        What every decoder attains. A mean that is computed in floats can end a rounding above the bound that it meets;
+        then it is the bound.
     faults : list of str
         Of the encoder and its decoders: with any, there is no upper bound.
     claims : list of str
@@ -61,6 +64,7 @@ class _Evidence:
     upper: float = math.inf
     alone: list[Verification | None] = field(default_factory=list)
     excess: list[dict[str, float]] = field(default_factory=list)
+    losses: list[dict[str, float]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -147,10 +151,12 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
     alone = [_bounds_alone(one.rate_lower, found) for one, found in zip(universal.results, evidence.alone, strict=True)]
     together = Bounds(min(evidence.lower, evidence.upper), lower, evidence.upper)
     penalty = penalty_between(together, alone, tolerance, is_one=evidence.is_one)
+    decoders = tuple(replace(one, losses=own) for one, own in zip(universal.decoders, evidence.losses, strict=True))
     return replace(
         universal,
         status=status,
         proof=proof,
+        decoders=decoders,
         rate_lower=lower,
         rate_upper=evidence.upper,
         penalty_lower=penalty.lower,
@@ -276,9 +282,10 @@ def _excess(
     if fault:
         evidence.faults.append(f"decoder {j} {fault}")
         return dict.fromkeys(universal.targets[j], math.nan)
-    excess = {}
+    excess, losses = {}, {}
     attained = losses_of(problem, decoder, joint)
     for name, bound in zip(problem.loss_names, row.tolist(), strict=True):
+        losses[name] = min(attained[name].value, bound)
         if bound < math.inf:
             excess[name] = attained[name].beyond(bound)
             if not excess[name] <= slack[name]:
@@ -286,6 +293,7 @@ def _excess(
         claimed, value = decoder.losses.get(name, math.nan), attained[name].value
         if value - claimed > slack[name] + _SHOWN * abs(value):
             evidence.claims.append(f"decoder {j} is said to attain {name} {claimed:.17g} but attains {value:.17g}")
+    evidence.losses.append(losses)
     return excess
 
 

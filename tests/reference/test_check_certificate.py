@@ -446,6 +446,18 @@ def test_a_limit_that_is_the_least_value_but_for_a_rounding():
         assert not checker.check_arrays(result | {"certificate_channel": spoiled}, problem).valid
 
 
+@pytest.mark.parametrize("tiny", [1e-200, 1e-300])
+def test_a_limit_that_is_the_least_value_but_for_what_a_tiny_mass_contributes(tiny):
+    """No ball of a few hundred bits tells that bound from the least mean; fractions do."""
+    limits = {"p_x": np.array([1.0, tiny]), "distortion": np.array([[0.3, 0.9], [0.8, 0.7]])}
+    problem = limits | {"bound_distortion": np.array(0.3)}
+    result = a_result(np.eye(2), losses={"distortion": 0.3}, upper=1e-20)
+    report = checker.check_arrays(result, problem)
+    assert report.valid, report
+    assert any("read as that" in note for note in report.notes)
+    assert not checker.check_arrays(result | {"certificate_channel": np.array([[1.0, 0.0], [1.0, 0.0]])}, problem).valid
+
+
 def test_a_limit_that_is_the_least_entropy_but_for_a_rounding():
     label = np.array([[0.5, 0.5], [0.9, 0.1], [0.25, 0.75]])
     problem = {"p_x": LEAST_MASSES, "distortion": LEAST_LOSS, "labels_0": label, "entropy_told": np.array(0)}

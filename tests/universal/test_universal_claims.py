@@ -143,6 +143,26 @@ def test_every_decoder_meets_every_limit_with_fixed_letters(drawn):
         check_claims(problem, universal, 1e-4)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_decoder_says_that_it_is_above_a_bound_that_it_meets(seed):
+    """Bounds at the least values, and one float below: what is added up in floats ends above them as often as not."""
+    rng = np.random.default_rng(seed)
+    n_x = int(rng.integers(2, 6))
+    p, d, label = rng.dirichlet(np.ones(n_x)), rng.random((n_x, 3)), rng.dirichlet(np.full(2, 0.3), size=n_x)
+    problem = rdc.Problem.from_arrays(p, d, label, C=INF)
+    entropy, low = float(p @ -(label * np.log(label)).sum(axis=1)), float(p @ d.min(axis=1))
+    targets = [
+        {"distortion": low, "label_entropy": math.nextafter(entropy, 0)},
+        {"distortion": 1.5 * low, "label_entropy": entropy},
+        {"distortion": math.nextafter(low, 0)},
+    ]
+    universal = rdc.universal_rate(problem, targets)
+    assert universal.status is Status.OPTIMAL
+    for target, decoder in zip(targets, universal.decoders, strict=True):
+        assert all(decoder.losses[name] <= bound for name, bound in target.items())
+        assert decoder.losses["distortion"] >= math.nextafter(low, 0)  # and says no less than can be
+
+
 # ------------------------------------------------------------------------------------- targets that others imply
 
 
