@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import SaveFailed, UnreadableFile
 
 MOST_BYTES = 1 << 30
@@ -43,7 +44,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
         If the file cannot be written; an existing file is left as it was, and nothing half-written stays.
     """
     described = json.dumps(header, ensure_ascii=True)
-    with whole_file(Path(path)) as stream:
+    with whole_file(options.path(path)) as stream:
         np.savez(stream, header=np.array(described), **arrays)  # type: ignore[arg-type]
 
 
@@ -55,7 +56,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
     UnreadableFile
         If the file is missing, damaged, pickled, packed again, or has no header.
     """
-    path = Path(path)
+    path = options.path(path)
     arrays = read_arrays(path, packed=False)
     if "header" not in arrays or arrays["header"].dtype.kind != "U" or arrays["header"].ndim:
         raise UnreadableFile(f"{path} is an npz archive but not a saved result; write it with Result.save")

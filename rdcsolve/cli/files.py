@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from rdcsolve.errors import UnreadableFile
-from rdcsolve.files import read_arrays as arrays_of_archive
 from rdcsolve.problems import Problem
 from rdcsolve.problems.storage import arrays_of
-
-_KEYS = re.compile(
-    r"p_x|points|reproduction|distortion|labels_\d+|rate_bound|minimise|letters|(loss|bound|multiplier|entropy)_\w+"
-)
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz archive that a problem may consist of, by name.
-
-    Raises
-    ------
-    UnreadableFile
-        If the file is missing, corrupt, pickled or not an archive.
-    """
-    return arrays_of_archive(path, _KEYS.fullmatch)
 
 
 def read_table(path: Path) -> np.ndarray:

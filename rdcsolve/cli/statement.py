@@ -14,11 +14,12 @@ from typing import Annotated, Any, get_type_hints
 import numpy as np
 import typer
 
-from rdcsolve.cli.files import read_arrays, read_table
+from rdcsolve.cli.files import read_table
 from rdcsolve.errors import InvalidInput
+from rdcsolve.files import read_arrays
 from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, Problem, Source
 from rdcsolve.problems.statement import spelled_out
-from rdcsolve.problems.storage import problem_of
+from rdcsolve.problems.storage import check_names, problem_of
 
 _PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
 
@@ -156,6 +157,7 @@ class Statement:
                 if self.letters is not None:
                     arrays["letters"] = np.array(self.letters)
                 return problem_of(arrays, path.name, with_entropies=with_entropies)
+            _refuse_limits(arrays, path.name)
             from rdcsolve.data import from_npz
 
             source = from_npz(path)
@@ -187,6 +189,17 @@ class Statement:
         from rdcsolve.data import kmeans_codebook
 
         return kmeans_codebook(source, int(self.reproduction), self.seed)
+
+
+def _refuse_limits(arrays: dict[str, Any], name: str) -> None:
+    """Raise if the arrays of a source hold anything else: limits, most likely, which need losses."""
+    check_names(arrays, name)
+    others = [key for key in arrays if key not in ("p_x", "points") and not key.startswith("labels_")]
+    if others:
+        raise InvalidInput(
+            f"{name} holds {others[0]} but no distortion; add the matrix distortion, or leave {others[0]} out and "
+            "state the problem by options"
+        )
 
 
 def _named(pairs: list[str] | None, option: str) -> dict[str, float]:

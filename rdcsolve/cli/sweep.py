@@ -14,6 +14,8 @@ from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem
 from rdcsolve.errors import InvalidInput
 
+_MOST_POINTS = 100_000  # along one axis: more than anybody waits for
+
 
 @told_plainly
 @takes_a_problem
@@ -57,6 +59,8 @@ def _axes(texts: list[str]) -> dict[str, np.ndarray]:
             raise InvalidInput(f"--axis {name!r} is given twice; put its values into one list")
         try:
             axes[name] = _values(values)
+        except InvalidInput:
+            raise
         except ValueError:
             raise InvalidInput(
                 f"--axis {text!r} is not understood; write for instance D=0.1,0.2 or D=0.1:0.5:9"
@@ -70,5 +74,10 @@ def _values(text: str) -> np.ndarray:
     start, stop, number, *spacing = text.split(":")
     if spacing not in ([], ["log"]):
         raise ValueError(text)
+    if not number.strip().isdigit() or not 1 <= int(number) <= _MOST_POINTS:
+        raise InvalidInput(f"--axis asks for {number} points; ask for 1 to {_MOST_POINTS}")
+    first, last = float(start), float(stop)
+    if not np.isfinite([first, last]).all() or (spacing and min(first, last) <= 0):
+        raise InvalidInput(f"--axis {text!r} has ends that no grid lies between; give finite ends, > 0 with :log")
     space = np.geomspace if spacing else np.linspace
-    return space(float(start), float(stop), int(number))
+    return space(first, last, int(number))

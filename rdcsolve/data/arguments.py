@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from rdcsolve.errors import InvalidInput
+from rdcsolve.options import whole as count
 from rdcsolve.problems.validation import real_number
+
+__all__ = ["count", "positive", "probability"]
 
 
 def positive(value: Any, name: str) -> float:
@@ -25,10 +26,3 @@ def probability(value: Any, name: str) -> float:
     if not 0 <= number <= 1:
         raise InvalidInput(f"{name} is {number:.6g}; a probability must lie in [0, 1]")
     return number
-
-
-def count(value: Any, name: str, least: int = 1) -> int:
-    """Return an integer >= `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InvalidInput(f"{name} is {value!r}; it must be an integer >= {least}")
-    return int(value)

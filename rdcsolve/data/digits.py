@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import one_of
 
@@ -40,7 +41,7 @@ def digits(part: str = "all", rng: Any = 0) -> Source:
     if part == "all":
         chosen = np.arange(n)
     else:
-        shuffled = np.random.default_rng(rng).permutation(n)
+        shuffled = options.generator(rng).permutation(n)
         chosen = np.sort(shuffled[: n // 2] if part == "train" else shuffled[n // 2 :])
     name = "digits" if part == "all" else f"digits {part}"
     p_x = np.full(chosen.size, 1.0 / chosen.size)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.problems import Source
+from rdcsolve.problems.storage import check_names
 
 _MASKED_AS_NUMBER = ("", "na", "n/a", "null", "none")
 
@@ -57,7 +59,7 @@ def from_csv(
     InvalidInput
         If a named column does not exist.
     """
-    path = Path(path)
+    path = options.path(path)
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         raise InvalidInput(f"delimiter is {delimiter!r}; give one character")
     header, lines, rows = _table(path, delimiter)
@@ -153,7 +155,8 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
     ----------
     path : path-like
         An archive with `p_x` (n_x,), and optionally `points` (n_x, dim) and `labels_0`, `labels_1`, ...
-        (n_x, n_s). Other arrays are not looked at. Pickled objects are refused.
+        (n_x, n_s). Other arrays are not looked at, unless their names are nearly known ones.
+        Pickled objects are refused.
     name : str, optional
         Shown in summaries and plots; by default the file's name.
 
@@ -166,9 +169,9 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
     UnreadableFile
         If the file is missing, corrupt, pickled, or lacks `p_x` or a label in the middle.
     InvalidInput
-        If the arrays do not form a source.
+        If the arrays do not form a source, or one has a misspelt name.
     """
-    path = Path(path)
+    path = options.path(path)
     try:
         held, arrays = _arrays_of_a_source(path)
     except UnreadableFile:
@@ -179,6 +182,7 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
         raise UnreadableFile(
             f"{path} is corrupt, pickled, or not an npz archive ({error}); write it with numpy.savez"
         ) from error
+    check_names(held, str(path), strange=False)
     if "p_x" not in arrays:
         raise UnreadableFile(f"{path} holds {', '.join(held) or 'nothing'} but no p_x; save the masses as p_x")
     n_labels = len(arrays) - 1 - ("points" in arrays)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
@@ -52,7 +53,7 @@ def kmeans_codebook(source: Any, size: int, rng: Any = 0) -> np.ndarray:
     n_distinct = np.unique(points, axis=0).shape[0]
     if size > n_distinct:
         raise InvalidInput(f"size is {size} but there are {n_distinct} distinct points; ask for at most {n_distinct}")
-    seed = int(np.random.default_rng(rng).integers(2**31))
+    seed = int(options.generator(rng).integers(2**31))
     clusters = KMeans(n_clusters=size, n_init=4, random_state=seed).fit(points, sample_weight=masses * masses.size)
     centres = clusters.cluster_centers_.astype(float)
     return freeze(centres[np.lexsort(centres.T[::-1])])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.data.arguments import count
 from rdcsolve.data.idx import image_arrays
 from rdcsolve.errors import InvalidInput
@@ -69,7 +70,7 @@ def mnist(
     if n is not None:
         if n > classes.size:
             raise InvalidInput(f"n is {n} but there are {classes.size} images; ask for at most {classes.size}")
-        chosen = np.sort(np.random.default_rng(rng).choice(classes.size, size=n, replace=False))
+        chosen = np.sort(options.generator(rng).choice(classes.size, size=n, replace=False))
         images, classes = images[chosen], classes[chosen]
     points = freeze(images.reshape(classes.size, -1) / 255.0)  # 0.4 GB for 60 000: frozen, Source makes no copy
     p_x = np.full(classes.size, 1.0 / classes.size)

@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rdcsolve.errors import SolverFailed
+from rdcsolve import options
+from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.grid import Grid, Index, make_grid
 from rdcsolve.explore.record import Outcome, Record, outcome_of
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
 from rdcsolve.solvers import solve
+from rdcsolve.solvers.solve import fitting
 
 if TYPE_CHECKING:
     import xarray
@@ -86,9 +87,10 @@ def sweep(
     >>> curve.rate_upper.values.round(4).tolist()
     [0.4946, 0.3681]
     """
+    check_options(problem, progress, save, tolerance, solver, executor)
     grid = make_grid(problem, axes)
-    record = Record(grid, tolerance)
-    path = None if save is None else Path(save)
+    record = Record(grid, float(tolerance))
+    path = None if save is None else options.path(save, "save")
     if path is not None:
         if path.exists():
             record.take_over(path)
@@ -115,6 +117,23 @@ def sweep(
             if path is not None:
                 record.save(path)
     return record.dataset()
+
+
+def check_options(problem: Any, progress: Any, save: Any, tolerance: Any, solver: Any, executor: Any) -> None:
+    """Raise `InvalidInput` unless a sweep of the problem can take these options."""
+    options.instance(problem, Problem, "problem", "pass a Problem")
+    options.tolerance(tolerance)
+    if solver is not None:
+        fitting(problem, solver)
+    if save is not None:
+        options.path(save, "save")
+    if not callable(progress):
+        options.switch(progress, "progress")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise InvalidInput(
+            f"executor is {options.shown(executor)}; give an executor such as "
+            "concurrent.futures.ProcessPoolExecutor(2), or leave it out"
+        )
 
 
 def _in_order(grid: Grid, rows: list[list[Index]], solver: Any, tolerance: float) -> Iterator[tuple[Index, Outcome]]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
-from rdcsolve.explore.sweep import Report, sweep
+from rdcsolve.explore.sweep import Report, check_options, sweep
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
@@ -82,6 +83,8 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     >>> bool((boundary.gap < 1e-8).all()), boundary.sizes["miss"]
     (True, 3)
     """
+    check_options(problem, progress, save, tolerance, solver, executor)
+    n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = _question(problem, rate, loss, minimise)
     if bounds is None:
         bounds = _earlier_bounds(save, loss, n_points)
@@ -117,8 +120,8 @@ def tradeoff_bounds(
     InvalidInput
         As of `tradeoff`.
     """
-    if isinstance(n_points, bool) or not isinstance(n_points, (int, np.integer)) or n_points < 2:
-        raise InvalidInput(f"n_points is {n_points!r}; it must be an integer >= 2")
+    check_options(problem, False, None, tolerance, solver, None)
+    n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = _question(problem, rate, loss, minimise)
     best = _solved(at_rate, tolerance, solver)
     least = _solved(at_rate.minimising(loss), tolerance, solver, start=best)

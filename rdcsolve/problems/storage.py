@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +14,10 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.limits import DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.source import Source
+
+_NAMES = ("p_x", "points", "reproduction", "distortion", "rate_bound", "minimise", "letters", "information", "unit")
+_PREFIXES = ("loss", "bound", "multiplier", "entropy")
+_KNOWN = re.compile(rf"{'|'.join(_NAMES)}|labels_\d+|({'|'.join(_PREFIXES)})_\w+")
 
 
 def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool = False) -> Problem:
@@ -32,8 +39,9 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     Raises
     ------
     InvalidInput
-        If something is missing or does not form a problem.
+        If something is missing, has a name that is not one of these, or does not form a problem.
     """
+    check_names(arrays, name)
     if "p_x" not in arrays:
         raise InvalidInput(f"{name} holds {', '.join(arrays) or 'nothing known'} but no p_x; save the masses as p_x")
     labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
@@ -62,6 +70,33 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     multipliers = _numbers(arrays, "multiplier_")
     problem = problem.at_multipliers(**multipliers) if multipliers else problem
     return problem.in_unit(str(arrays.get("unit", "nat")))
+
+
+def check_names(names: Iterable[str], what: str, strange: bool = True) -> None:
+    """Raise if an array has none of the names that state a problem: it may be a misspelt limit.
+
+    Parameters
+    ----------
+    names : iterable of str
+    what : str
+        What holds them, for the message.
+    strange : bool, optional
+        Whether a name that resembles none is refused too.
+
+    Raises
+    ------
+    InvalidInput
+        With the name that may have been meant.
+    """
+    for name in names:
+        if _KNOWN.fullmatch(name):
+            continue
+        ending = name.partition("_")[2]
+        known = [*_NAMES, "labels_0", *(f"{prefix}_{ending}" for prefix in _PREFIXES if ending)]
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        if close or strange:
+            cure = f"did you mean {close[0]}?" if close else "leave it out"
+            raise InvalidInput(f"{what} holds the array {name}, which is no part of a problem; {cure}")
 
 
 def arrays_of(problem: Problem) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.finite.column_generation import ColumnGeneration
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
@@ -43,6 +44,7 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     >>> choose(Problem(sources.gaussian(n_x=500)))
     ColumnGeneration(first_letters=100, max_inner_steps=50)
     """
+    options.instance(problem, Problem, "problem", "pass a Problem")
     if problem.label_entropies and problem.letters == "fixed":
         return Alternation()
     if not problem.is_finite or problem.n_letters <= _SMALL:

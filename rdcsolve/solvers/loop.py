@@ -208,7 +208,7 @@ def run(
                 break
     except KeyboardInterrupt:
         progress.status = Status.INTERRUPTED
-    except NumericalBreakdown as breakdown:
+    except (ArithmeticError, np.linalg.LinAlgError) as breakdown:
         progress.status = Status.NUMERICAL_ERROR
         progress.message = str(breakdown)
     return progress

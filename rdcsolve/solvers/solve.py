@@ -8,8 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
@@ -88,7 +87,14 @@ def solve(
     >>> round(result.rate_upper, 8)
     0.28578133
     """
-    _check(problem, tolerance, max_steps, time_limit, threads, start)
+    began = time.perf_counter()
+    options.instance(problem, Problem, "problem", "pass a Problem, or use Problem.from_arrays")
+    tolerance, time_limit = options.tolerance(tolerance), options.seconds(time_limit)
+    max_steps = None if max_steps is None else options.whole(max_steps, "max_steps")
+    threads = options.whole(threads, "threads")
+    options.function_or_none(callback, "callback", "one StepRecord")
+    _check_start(problem, start)
+    chosen = fitting(problem, solver)
     stated, problem = problem, problem.in_unit("nat")
     shown = InBits(problem.objective, problem.loss_names, problem.information_losses)
     if stated.unit == "bit":
@@ -97,9 +103,8 @@ def solve(
         callback = callback and _in_bits(callback, shown)
     if start is not None and start.unit == "bit":
         start = shown.start(start)
-    call = _Call(problem, tolerance, max_steps, time_limit, callback, start, time.perf_counter())
+    call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began)
     with one_thread_each(threads):
-        chosen = _fitting(problem, solver)
         result = call.answered_by(chosen)
         if solver is None:
             result = call.tried_otherwise(chosen, result)
@@ -171,10 +176,12 @@ class _Call:
         return solve_fixed(self.problem, alternation, tolerance, self.time_limit, self.callback, split)
 
 
-def _fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:
+def fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:
     """Return the solver, by default the one that `choose` names, if it is one for this kind of problem."""
     if solver is None:
         return choose(problem)
+    if isinstance(solver, type):
+        raise InvalidInput(f"solver is the class {solver.__name__}; pass settings made of it, {solver.__name__}()")
     is_fixed = bool(problem.label_entropies) and problem.letters == "fixed"
     if isinstance(solver, Conic):
         if not problem.is_finite:
@@ -183,13 +190,15 @@ def _fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:
                 "are free"
             )
         return solver
+    if not isinstance(solver, Alternation) and not callable(getattr(solver, "iterates", None)):
+        raise InvalidInput(
+            f"solver is {options.shown(solver)}; pass settings such as InteriorPoint() or BlahutArimoto()"
+        )
     if isinstance(solver, Alternation) != is_fixed:
         raise InvalidInput(
             f"solver is {solver!r} but the problem's letters are "
             + ("fixed; pass Alternation(), or leave solver out" if is_fixed else "not fixed; see letters= of Problem")
         )
-    if not isinstance(solver, Alternation) and not hasattr(solver, "iterates"):
-        raise InvalidInput(f"solver is {solver!r}; pass settings such as InteriorPoint() or BlahutArimoto()")
     return solver
 
 
@@ -202,20 +211,12 @@ def _other(problem: Problem, method: Solver | Alternation | Conic) -> Solver | N
     return ColumnGeneration() if isinstance(method, InteriorPoint) else None
 
 
-def _check(
-    problem: Any, tolerance: float, max_steps: int | None, time_limit: float, threads: int, start: Result | None
-) -> None:
-    if not isinstance(problem, Problem):
-        raise InvalidInput(f"problem is {problem!r}; pass a Problem, or use Problem.from_arrays")
-    if not 0 < tolerance < math.inf:
-        raise InvalidInput(f"tolerance is {tolerance!r}; give a gap in nats, such as 1e-9")
-    if max_steps is not None and max_steps < 1:
-        raise InvalidInput(f"max_steps is {max_steps!r}; it must be at least 1")
-    if np.isnan(time_limit) or time_limit <= 0:
-        raise InvalidInput(f"time_limit is {time_limit!r}; give seconds > 0, or inf")
-    if threads < 1:
-        raise InvalidInput(f"threads is {threads!r}; it must be at least 1")
-    if start is not None and start.fingerprint != problem.fingerprint():
+def _check_start(problem: Problem, start: Any) -> None:
+    """Raise unless it is a result of the same losses, or None."""
+    if start is None:
+        return
+    options.instance(start, Result, "start", "pass a Result of solve, or leave it out")
+    if start.fingerprint != problem.fingerprint():
         raise InvalidInput(
             f"start belongs to the losses {start.fingerprint}, this problem has {problem.fingerprint()}; "
             "start from a result of a problem with the same source and losses, or leave start out"

@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput, MissingExtra
 from rdcsolve.problems.validation import mass_vector, point_array
 
@@ -91,9 +91,8 @@ def sliced_squared_wasserstein(points: ArrayLike, others: ArrayLike, *, n_projec
     x, y = point_array(points, "points"), point_array(others, "others")
     if x.shape[1] != y.shape[1]:
         raise InvalidInput(f"points have dimension {x.shape[1]} and others {y.shape[1]}; make them agree")
-    if isinstance(n_projections, bool) or not isinstance(n_projections, (int, np.integer)) or n_projections < 1:
-        raise InvalidInput(f"n_projections is {n_projections!r}; it must be an integer >= 1")
-    seed = int(np.random.default_rng(rng).integers(2**31))
+    n_projections = options.whole(n_projections, "n_projections")
+    seed = int(options.generator(rng).integers(2**31))
     distance = _pot().sliced_wasserstein_distance(x, y, n_projections=n_projections, seed=seed, p=2)
     return float(distance) ** 2
 

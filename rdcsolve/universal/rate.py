@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
@@ -89,8 +90,7 @@ def universal_rate(
     stated, problem = problem, problem.in_unit("nat")
     tolerance = tolerance if stated.unit == "nat" else bits_to_nats(tolerance)
     one_of(method, ("automatic", "corner", "tuples"), "method")
-    if isinstance(max_tuples, bool) or not isinstance(max_tuples, (int, np.integer)) or max_tuples < 1:
-        raise InvalidInput(f"max_tuples is {max_tuples!r}; give an integer >= 1")
+    max_tuples, tolerance = options.whole(max_tuples, "max_tuples"), options.tolerance(tolerance)
     reduction = reduction_of(problem, bounds, method)
     if isinstance(reduction, TupleReduction):
         _check_size(reduction, max_tuples)  # before any work

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
@@ -18,6 +19,8 @@ from rdcsolve.results.units import in_unit_of
 from rdcsolve.universal.boundary import Boundary, boundary_of
 from rdcsolve.universal.encoder import Encoder, channel_of
 from rdcsolve.universal.slack import limit_slack
+
+_LEVEL = "give a number between 0 and 1, such as 0.95"
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,8 +165,8 @@ def achievable_region(
     >>> achievable_region([[0.9, 0.1], [0.2, 0.8]], problem).vertices.round(6).tolist()
     [[0.15, 0.1], [0.5, 0.0]]
     """
-    if not isinstance(problem, Problem):
-        raise InvalidInput(f"problem is {problem!r}; pass a Problem")
+    options.instance(problem, Problem, "problem", "pass a Problem")
+    n_bootstrap = options.whole(n_bootstrap, "n_bootstrap", 0)
     stated, problem = problem, problem.in_unit("nat")
     names = _two_losses(problem, losses)
     channel = channel_of(encoder, problem.n_x)
@@ -206,11 +209,10 @@ def _intervals(
             f"n_bootstrap is {count} but the encoder is a {type(encoder).__name__}, known exactly; intervals are for "
             "encoder_from_samples"
         )
-    if isinstance(count, bool) or not isinstance(count, (int, np.integer)) or count < 2:
-        raise InvalidInput(f"n_bootstrap is {count!r}; give an integer >= 2, such as 200")
-    if not 0 < level < 1:
-        raise InvalidInput(f"level is {level!r}; give a number between 0 and 1, such as 0.95")
-    random = np.random.default_rng(rng)
+    count = options.whole(count, "n_bootstrap", 2)
+    if options.positive(level, "level", _LEVEL) >= 1:
+        raise InvalidInput(f"level is {level!r}; {_LEVEL}")
+    random = options.generator(rng)
     cells = np.flatnonzero(joint)
     masses = joint.ravel()[cells]
     least = []
@@ -233,8 +235,9 @@ def _two_losses(problem: Problem, losses: Sequence[str] | None) -> tuple[str, st
             cure = "declare the label with LabelEntropyLimit(inf)" if len(have) == 1 else "pass losses="
             raise InvalidInput(f"a region is about two losses, this problem has {', '.join(have)}; {cure}")
         return have[0], have[1]
-    if isinstance(losses, str) or len(losses) != 2 or losses[0] == losses[1]:
-        raise InvalidInput(f"losses is {losses!r}; name two losses, such as ({have[0]!r}, {have[-1]!r})")
+    is_pair = isinstance(losses, Sequence) and not isinstance(losses, str) and len(losses) == 2
+    if not is_pair or not all(isinstance(name, str) for name in losses) or losses[0] == losses[1]:
+        raise InvalidInput(f"losses is {options.shown(losses)}; name two losses, such as ({have[0]!r}, {have[-1]!r})")
     full = [labels[0] if name == "C" and len(labels) == 1 else spelled_out(name) for name in losses]
     return one_of(full[0], have, "loss"), one_of(full[1], have, "loss")
 

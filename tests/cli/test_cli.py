@@ -15,9 +15,10 @@ import rdcsolve as rdc
 from rdcsolve.cli import app
 from rdcsolve.cli.demo.command import run as run_demo
 from rdcsolve.cli.demo.digits import Sizes
-from rdcsolve.cli.files import read_arrays, write_problem
+from rdcsolve.cli.files import write_problem
 from rdcsolve.cli.screen import console, table
 from rdcsolve.explore.record import read_dataset
+from rdcsolve.files import read_arrays
 from rdcsolve.problems.storage import problem_of
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +167,15 @@ BAD = {
     "axis": (("sweep", "coin.npz", "--axis", "D=a,b"), "--axis 'D=a,b' is not understood"),
     "axis twice": (("sweep", "coin.npz", "--axis", "D=1", "--axis", "D=2"), "--axis 'D' is given twice"),
     "axis spacing": (("sweep", "coin.npz", "--axis", "D=0.1:1:3:cubic"), "is not understood"),
+    "axis of too many": (
+        ("sweep", "coin.npz", "--axis", "D=0.1:0.2:100000000000"),
+        "asks for 100000000000 points",
+    ),
+    "axis of none": (("sweep", "coin.npz", "--axis", "D=0.1:0.2:0"), "asks for 0 points; ask for 1 to"),
+    "axis without end": (("sweep", "coin.npz", "--axis", "D=0.1:inf:3"), "ends that no grid lies between"),
+    "axis from zero": (("sweep", "coin.npz", "--axis", "D=0:1:3:log"), "ends that no grid lies between"),
+    "misspelt limit": (("solve", "slip.npz", "--D", "0.2"), "did you mean bound_distortion?"),
+    "limit of a source": (("solve", "source.npz", "--D", "0.2"), "bound_distortion but no distortion; add the matrix"),
     "axis loss": (("sweep", "coin.npz", "--axis", "hit=1"), "unknown loss 'hit'"),
     "folder": (("sweep", "coin.npz", "--axis", "D=0.1", "--save", "none/a.nc"), "cannot be written"),
     "save": (("solve", "coin.npz", "--D", 0.1, "--save", "none/r.npz"), "none/r.npz"),
@@ -180,6 +190,8 @@ def test_bad_input_is_one_line_and_exit_code_2(case):
     Path("corrupt.npz").write_bytes(b"PK\x03\x04 not really")
     with open("one.npz", "wb") as stream:
         np.save(stream, np.zeros(3))
+    np.savez("slip.npz", **COIN, bond_distortion=0.01)
+    np.savez("source.npz", p_x=[0.5, 0.5], points=[0.0, 1.0], bound_distortion=0.1)
     samples()
     arguments, message = BAD[case]
     before = set(Path().iterdir())
@@ -216,6 +228,18 @@ def test_a_problem_survives_its_archive(vary):
     np.testing.assert_array_equal(again.source.labels[1], source.labels[1])
     if problem.multipliers is not None:
         assert again.multipliers.tolist() == problem.multipliers.tolist()
+
+
+def test_unit_and_cross_entropies_survive_their_archive():
+    labels = [np.array([[0.9, 0.1], [0.2, 0.8]])]
+    source = rdc.Source([0.0, 1.0], [0.5, 0.5], labels=labels)
+    limit = rdc.ClassifierLossLimit(0.8, [[0.7, 0.3], [0.3, 0.7]])
+    problem = rdc.Problem(source, distortion="hamming", limits=[limit], unit="bit")
+    write_problem(problem, Path("problem.npz"))
+    again = problem_of(read_arrays(Path("problem.npz")), "again")
+    assert again.unit == "bit"
+    assert again.information_losses == problem.information_losses == ("classifier_loss",)
+    assert again.bounds.tolist() == problem.bounds.tolist()
 
 
 def test_faulty_archives():

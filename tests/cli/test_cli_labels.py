@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 import rdcsolve as rdc
 from rdcsolve.cli import app
-from rdcsolve.cli.files import read_arrays, write_problem
+from rdcsolve.cli.files import write_problem
 from rdcsolve.explore.record import read_dataset
+from rdcsolve.files import read_arrays
 from rdcsolve.problems.storage import problem_of
 
 RUNNER = CliRunner()

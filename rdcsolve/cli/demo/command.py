@@ -110,8 +110,9 @@ def _compute(
 
 def _verified(out: Path, digits: Digits, sizes: Sizes, screen: Console) -> bool:
     """Solve one problem, save it, load it, and check it as anybody could; return whether it holds."""
-    from rdcsolve.cli.files import read_arrays, write_problem
+    from rdcsolve.cli.files import write_problem
     from rdcsolve.errors import MissingExtra
+    from rdcsolve.files import read_arrays
     from rdcsolve.problems.storage import problem_of
     from rdcsolve.results import load
     from rdcsolve.solvers import solve

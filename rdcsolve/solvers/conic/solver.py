@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.certificates import Certificate
-from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
@@ -52,6 +52,9 @@ class Conic:
 
     solver: str = "CLARABEL"
 
+    def __post_init__(self) -> None:
+        options.text(self.solver, "solver")
+
     @property
     def name(self) -> str:
         """Name for tables and results."""
@@ -71,8 +74,8 @@ class Conic:
         -------
         Result
         """
-        if not 0 < tolerance < math.inf:
-            raise InvalidInput(f"tolerance is {tolerance!r}; give a gap in nats, such as 1e-9")
+        options.instance(problem, Problem, "problem", "pass a Problem, or use Problem.from_arrays")
+        tolerance = options.tolerance(tolerance)
         began = time.perf_counter()
         program.cvxpy_with(self.solver)
         result = _Run(problem, self, tolerance).result()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.kernels import LowRankKernel
 from rdcsolve.solvers.finite.best_channel import best_channel
@@ -38,8 +39,7 @@ class BlahutArimoto:
     def __post_init__(self) -> None:
         if self.kernel not in ("dense", "low_rank"):
             raise InvalidInput(f"kernel is {self.kernel!r}; use 'dense' or 'low_rank'")
-        if self.check_every < 1:
-            raise InvalidInput(f"check_every is {self.check_every}; use at least 1")
+        options.whole(self.check_every, "check_every")
 
     @property
     def name(self) -> str:

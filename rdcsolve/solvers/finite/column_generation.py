@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.solvers.finite.feasibility import least_attained, margin
 from rdcsolve.solvers.finite.newton_system import Point
 from rdcsolve.solvers.finite.reduction import ReducedProblem
@@ -37,6 +38,10 @@ class ColumnGeneration:
 
     first_letters: int = 100
     max_inner_steps: int = 50
+
+    def __post_init__(self) -> None:
+        options.whole(self.first_letters, "first_letters")
+        options.whole(self.max_inner_steps, "max_inner_steps")
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.structures import TABLE_BYTES
 from rdcsolve.solvers.finite.reduction import ReducedProblem
@@ -32,6 +33,9 @@ class InteriorPoint:
 
     warm_up_steps: int = 10
     kept: float = field(default=0.0, repr=False)
+
+    def __post_init__(self) -> None:
+        options.whole(self.warm_up_steps, "warm_up_steps", 0)
 
     @property
     def name(self) -> str:

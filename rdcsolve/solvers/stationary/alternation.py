@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
@@ -64,8 +65,10 @@ class Alternation:
     def __post_init__(self) -> None:
         least = {"starts": 0, "max_steps": 1, "polish": 1, "polish_steps": 1}
         for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise InvalidInput(f"{name} is {getattr(self, name)!r}; it must be at least {smallest}")
+            options.whole(getattr(self, name), name, smallest)
+        for name in ("anneal", "informed"):
+            options.switch(getattr(self, name), name)
+        options.generator(self.rng)
         if not (self.starts or self.anneal or self.informed):
             raise InvalidInput("starts is 0 without annealing or informed starts; allow at least one start")
 
