@@ -87,7 +87,7 @@ class Theorem4:
 
     @property
     def printed_b(self) -> tuple[float, float]:
-        """(D^(b), C^(b)) under the reading of (11) that was asked for; as printed Omega(p_{Z|X}) need not contain it."""
+        """(D^(b), C^(b)) under the reading of (11) asked for; as printed Omega(p_{Z|X}) need not contain it."""
         return self.mmse + self.transport, self.least_label_entropy
 
     @property
