@@ -20,7 +20,9 @@ from rdcsolve.information import (
     mutual_information,
 )
 from rdcsolve.letters.pricing import line
+from rdcsolve.letters.pricing.decisions import Decisions, log_price_bounded
 from rdcsolve.letters.pricing.line import largest_free_price
+from rdcsolve.letters.pricing.parts import EPS
 from rdcsolve.letters.pricing.points import FreeLetters, FreePrice
 from rdcsolve.results import Proof, Status
 from rdcsolve.testing import labels, pmfs
@@ -242,6 +244,49 @@ def test_a_letter_that_the_search_missed_is_found_by_the_cells():
     found = largest_free_price(price, found=worst)
     assert found.log_best == pytest.approx(full.log_best, abs=1e-10)
     assert found.log_best <= found.log_upper <= found.log_best + 2e-10
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("multiplier", [4.0, 1e4])
+@pytest.mark.parametrize("power", [1e5, 1e6, 1e8])
+def test_cells_are_not_halved_below_what_roundings_allow(power, multiplier, classes):
+    """Exponents of 1e8 err by 1e-8: what no bound can come below is no reason to halve cells."""
+    price = price_of(5, n=4, classes=classes, multiplier=multiplier, power=power)
+    found = largest_free_price(price)
+    assert found.proved
+    assert found.log_best <= found.log_upper <= found.log_best + 32 * EPS * power
+    assert found.n_cells <= 1 + math.ceil(np.ptp(price.points) * math.sqrt(multiplier) / 0.25)
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+@pytest.mark.parametrize("place", [0.0, 3314.2555994792956, -1e10])
+def test_a_cell_that_floats_cannot_halve_is_final(monkeypatch, place, classes):
+    """Between a place and the next float there is none: halving in vain would double the cells for ever."""
+    one = price_of(6, n=2, classes=classes, multiplier=5e7, power=1e8)
+    other = FreePrice(
+        one.log_weights, np.array([[place], [np.nextafter(place, 1e20)]]), 5e7, one.labels, one.multipliers
+    )
+    monkeypatch.setattr(line._Line, "_floor", lambda self: -math.inf)
+    monkeypatch.setattr(line, "_MOST_HALVINGS", 12)
+    found = largest_free_price(other, rtol=0.0)
+    assert found.proved
+    assert found.n_cells <= 24
+    assert found.log_best <= found.log_upper <= found.log_best + 1e-5
+
+
+def test_a_letter_without_mass_on_a_part_has_no_price_there():
+    """The label decided first leaves class 0, or classes 1 and 2, of the second one: no letter is on both."""
+    first, second = np.eye(2)[[0, 1, 1]], np.array([[1.0, 0, 0], [0, 0.7, 0.3], [0, 0.4, 0.6]])
+    price = [np.zeros((3, 1)), [first, second], np.array([2.0, 3.0])]
+    bounded = [
+        log_price_bounded(
+            *price, Decisions(np.zeros(1, dtype=int), (np.array([[1 - d, d]]), np.array([r])), np.zeros(1))
+        )
+        for d, r in [(0.0, [1.0, 0, 0]), (1.0, [1.0, 0, 0]), (1.0, [0, 0.5, 0.5])]
+    ]
+    assert bounded[0] == pytest.approx(0.0, abs=1e-13)  # one row, of weight one
+    assert bounded[1] == -math.inf
+    assert bounded[2] == pytest.approx(math.log(2 * 0.5**3), abs=1e-12)
 
 
 def test_bernstein_coefficients_are_those_of_the_powers():

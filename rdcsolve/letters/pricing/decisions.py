@@ -243,6 +243,30 @@ def prices_above(
     return above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)), search.record
 
 
+def log_price_bounded(
+    log_weights: np.ndarray,
+    labels: list[np.ndarray],
+    multipliers: np.ndarray,
+    letters: Decisions,
+    log_error: float | np.ndarray = 0.0,
+) -> float:
+    """Return the logarithm of the dearest letter's price with all that bounds allow for: none can be below it.
+
+    Parameters
+    ----------
+    log_weights, labels, multipliers, log_error
+        As in `largest_price`.
+    letters : Decisions
+    """
+    left = separated(log_weights, labels, multipliers)
+    parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
+    reduced = replace(letters, decisions=left.reduced(letters.decisions))
+    # with a multiplier of 1e8, decisions that are moved by 1e-15 cost more than all roundings
+    prices = [float(_of_part(part, reduced, mixed=0.0, least=0.0)[2].max(initial=0.0)) for part in parts]
+    largest = max(prices, default=0.0)
+    return log_scale + math.log(largest) if largest > 0 else -math.inf
+
+
 def _most_cells(log_weights: np.ndarray) -> int:
     """Return how many cells may be bounded: the work for one grows with the number of rows."""
     return int(min(max(_PAIRS // log_weights.shape[0], 200_000), 4_000_000))
@@ -270,14 +294,21 @@ def _maxima(part: Part, given: Decisions | None, thorough: bool = True) -> tuple
     return climb(part, columns, decisions)
 
 
-def _of_part(part: Part, given: Decisions, mixed: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return those of the given letters that a part has, with a share `mixed` of the centre."""
+def _of_part(
+    part: Part, given: Decisions, mixed: float, least: float = 1e-15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return those of the given letters that a part has, raised by `least`, with a share `mixed` of the centre.
+
+    A letter that gives nothing to the part's classes has no price there: unless it is raised, it is left out.
+    """
     chosen = np.ones(given.columns.size, dtype=bool)
     for k, only in part.decided:
         chosen &= given.decisions[k].argmax(axis=1) == only
+    for k, classes in part.remaining:
+        chosen &= given.decisions[k][:, classes].sum(axis=1) + least > 0
     which = np.flatnonzero(chosen)
-    soft = [given.decisions[k][np.ix_(which, classes)] + 1e-15 for k, classes in part.remaining]
-    table = np.hstack([one / one.sum(axis=1, keepdims=True) for one in soft]) if soft else np.empty((which.size, 0))
+    soft = [given.decisions[k][np.ix_(which, classes)] + least for k, classes in part.remaining]
+    table = np.hstack([np.empty((which.size, 0)), *(one / one.sum(axis=1, keepdims=True) for one in soft)])
     if mixed and soft:
         table = (1 - mixed) * table + mixed * part.centre()
     columns = given.columns[which]

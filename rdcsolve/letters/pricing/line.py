@@ -16,7 +16,13 @@ from fractions import Fraction
 import numpy as np
 
 from rdcsolve.certificates.proof import PriceProof
-from rdcsolve.letters.pricing.decisions import is_provable, largest_price, prices_above
+from rdcsolve.letters.pricing.decisions import (
+    Decisions,
+    is_provable,
+    largest_price,
+    log_price_bounded,
+    prices_above,
+)
 from rdcsolve.letters.pricing.parts import EPS
 from rdcsolve.letters.pricing.points import FreeLetters, FreePrice
 from rdcsolve.letters.pricing.record import Record, proof_of
@@ -26,6 +32,7 @@ _FIRST = 0.125  # half the width of the first cells, in units of the kernel's 1 
 _MOST_HALVINGS = 20
 _MOST_CELLS = 200_000
 _ENTRIES = 1 << 21  # weights held at a time
+_NEAR, _MOST_NEAR = 1e-3, 256  # nats, letters: those whose own bounds are looked at
 _CRAMER = 1.0866  # |H_n(z)| exp(-z^2 / 2) <= 1.0865 sqrt(2^n n!) for all n and z (Indritz 1961)
 _ROUNDINGS = 400 * EPS  # of a Hermite function, times sqrt(2^n n!) exp(-z^2 / 2), and of the sum over n
 
@@ -110,6 +117,7 @@ class _Line:
         self.log_upper = -math.inf
         self.n_cells = 0
         self.matrix = _bernstein()
+        self.floor = self._floor()
         self.records: list[tuple[np.ndarray, np.ndarray, Record]] = []  # cells, those that are final, notes
 
     @property
@@ -129,6 +137,11 @@ class _Line:
             self.n_cells += len(cells)
             left = cells[np.concatenate(above)]
             middle = 0.5 * left.sum(axis=1)
+            is_whole = (left[:, 0] < middle) & (middle < left[:, 1])
+            if not is_whole.all():  # beyond what floats tell apart
+                for block in self._blocks(left[~is_whole]):
+                    self._above(block, True)
+                left, middle = left[is_whole], middle[is_whole]
             cells = np.concatenate([np.stack([left[:, 0], middle], axis=1), np.stack([middle, left[:, 1]], axis=1)])
         upper = max(self.log_upper, self.log_best)
         return LargestFreePrice(upper, self.log_best, self.best, True, self.n_cells, self._proof())
@@ -156,7 +169,7 @@ class _Line:
         """Return which cells may hold a price above the threshold; bound the others, or all if it is the last time."""
         log_weights = self._weightings(cells)
         while True:
-            log_enough = max(self.log_best + max(0.5 * self.rtol, 64 * EPS), self.enough)
+            log_enough = max(max(self.log_best, self.floor) + max(0.5 * self.rtol, 64 * EPS), self.enough)
             log_enough = math.inf if is_last else log_enough
             above, log_upper, record = prices_above(
                 log_weights, self.price.labels, self.price.multipliers, log_enough, log_error=self.log_error
@@ -183,7 +196,24 @@ class _Line:
         self.best = FreeLetters(
             np.vstack([found.places, self.best.places]), decisions, np.r_[found.log_prices, self.best.log_prices]
         )
+        self.floor = self._floor()
         return True
+
+    def _floor(self) -> float:
+        """Return the logarithm of the largest price found, each letter's as its own cell is bounded.
+
+        No bound can go below it. With large multipliers, what exponents may err by is far above the tolerance, and more
+        for some letters than for others; cells would be halved in vain.
+        """
+        near = np.flatnonzero(self.best.log_prices > self.log_best - _NEAR)[:_MOST_NEAR]
+        if not near.size:
+            return -math.inf
+        columns = self._weightings(np.repeat(self.best.places[near], 2, axis=1))[:, :: _DEGREE + 1]
+        letters = Decisions(
+            np.arange(near.size), tuple(soft[near] for soft in self.best.decisions), np.zeros(near.size)
+        )
+        price = self.price
+        return log_price_bounded(columns, price.labels, price.multipliers, letters, self.log_error)
 
     def _weightings(self, cells: np.ndarray) -> np.ndarray:
         """Return logarithms of every cell's Bernstein coefficients, rounded up, shape (n, cells * (degree + 1)).
