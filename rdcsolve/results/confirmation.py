@@ -40,7 +40,7 @@ def confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
         return _weaker(result, "there is no certificate") if result.proof is Proof.CERTIFIED else result
     found = _examined(result, problem)
     if not math.isfinite(found.upper):
-        return _without_channel(result, found)
+        return _without_channel(result, problem, found)
     return _with_bounds(result, problem, found, tolerance)
 
 
@@ -136,12 +136,16 @@ def _is_rounding(problem: Problem, gap: float, tolerance: float, upper: float) -
     return gap <= _RESOLVED * problem.spread(target)
 
 
-def _without_channel(result: Result, found: Verification) -> Result:
-    """Return the result of a channel that misses a limit, or of none: only the lower bound is left."""
+def _without_channel(result: Result, problem: Problem, found: Verification) -> Result:
+    """Return the result of a channel that misses a limit, or of none: only the lower bound is left.
+
+    Who looks at a channel takes its numbers for what can be had within the limits, so one that is refused is not shown.
+    """
     certificate = result.certificate
     assert certificate is not None
     reason = "; ".join(found.messages) or "there is no channel"
     lower = found.lower if result.proof is not Proof.UNVERIFIED else result.objective_lower
+    nobody, nothing = np.empty(0, dtype=np.intp), np.empty((problem.n_x, 0))
     changes: dict[str, Any] = {
         "status": Status.STALLED if result.status in (Status.OPTIMAL, Status.ALMOST_OPTIMAL) else result.status,
         "proof": Proof.NONE,
@@ -149,8 +153,14 @@ def _without_channel(result: Result, found: Verification) -> Result:
         "objective_upper": math.nan,
         "rate_lower": lower if is_rate(result.objective) else math.nan,
         "rate_upper": math.nan,
+        "losses": dict.fromkeys(problem.loss_names, math.nan),
+        "channel": nothing,
+        "letters": nobody,
+        "q": np.empty(0),
+        "decisions": (),
+        "reproduction": np.empty((0, 0)),
         "message": "; ".join(filter(None, [result.message, f"the check refuses the channel: {reason}"])),
-        "certificate": replace(certificate, lower=found.lower, upper=math.nan),
+        "certificate": replace(certificate, lower=found.lower, upper=math.nan, letters=nobody, channel=nothing),
     }
     return replace(result, **changes)
 

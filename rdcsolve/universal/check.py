@@ -139,11 +139,11 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
         notes.append("that no encoder serves all targets is not proved")
     if not math.isfinite(evidence.upper):
         return _without_encoder(universal, evidence, notes)
-    searched = universal.result.rate_lower if universal.result.proof is Proof.UNVERIFIED else 0.0
+    searched = _searched(universal)
     lower, proof = min(evidence.lower, evidence.upper), Proof.CERTIFIED
     if searched > lower and evidence.upper - lower > tolerance:
         lower, proof = min(searched, evidence.upper), Proof.UNVERIFIED
-        notes.append(f"the lower bound rests on a search; {evidence.lower:.10g} nat is proved")
+        notes.append(_rests_on_search(evidence.lower))
     gap = evidence.upper - lower
     status = _judged(universal.status, proof, gap, tolerance)
     if universal.status is Status.OPTIMAL and status is not Status.OPTIMAL:
@@ -166,17 +166,32 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
     )
 
 
+def _searched(universal: Answer) -> float:
+    """Return the lower bound that the search for the dearest letters came to where it is not proved, else zero."""
+    return universal.result.rate_lower if universal.result.proof is Proof.UNVERIFIED else 0.0
+
+
+def _rests_on_search(proved: float) -> str:
+    return f"the lower bound rests on a search; {proved:.10g} nat is proved"
+
+
 def _without_encoder(universal: Claimed, evidence: _Evidence, notes: list[str]) -> Claimed:
-    """Return the answer without an upper bound: there is no encoder, or its decoders miss a target."""
+    """Return the answer without an upper bound: there is no encoder, or one that misses a target and is not shown."""
     ended = universal.status in (Status.STEP_LIMIT, Status.TIME_LIMIT, Status.NUMERICAL_ERROR)
     notes += [f"there is no upper bound: {fault}" for fault in evidence.faults]
-    if evidence.lower > 0:
-        notes.append(f"every encoder needs at least {evidence.lower:.10g} nat")
+    lower = max(evidence.lower, _searched(universal))
+    if lower > evidence.lower:
+        notes.append(_rests_on_search(evidence.lower))
+    elif lower > 0:
+        notes.append(f"every encoder needs at least {lower:.10g} nat")
     return replace(
         universal,
         status=universal.status if ended else Status.STALLED,
         proof=Proof.NONE,
-        rate_lower=evidence.lower,
+        encoder=np.empty((universal.encoder.shape[0], 0)),
+        q=np.empty(0),
+        decoders=(),
+        rate_lower=lower,
         rate_upper=math.nan,
         penalty_lower=math.nan,
         penalty_upper=math.nan,

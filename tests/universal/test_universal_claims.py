@@ -467,9 +467,24 @@ def test_an_encoder_that_misses_a_target_bounds_nothing():
     assert math.isnan(missing.penalty_upper)
     assert missing.rate_lower == universal.rate_lower
     assert "there is no upper bound: decoder" in missing.message
+    assert not missing.decoders
+    assert missing.encoder.shape == (problem.n_x, 0)
+    assert not missing.q.size
     nothing = confirmed(claiming(universal, decoders=(), status=Status.INFEASIBLE), problem, 1e-6)
     assert nothing.status is Status.STALLED
     assert "not proved" in nothing.message
+
+
+def test_a_bound_that_rests_on_a_search_is_told_without_an_encoder_too():
+    problem, universal = answered()
+    searched = dataclasses.replace(universal.result, proof=Proof.UNVERIFIED, rate_lower=universal.rate_lower + 0.1)
+    nothing = confirmed(claiming(universal, decoders=(), result=searched), problem, 1e-6)
+    assert nothing.proof is Proof.NONE
+    assert nothing.rate_lower == searched.rate_lower
+    assert f"rests on a search; {universal.rate_lower:.10g} nat is proved" in nothing.message
+    proved = confirmed(claiming(universal, decoders=()), problem, 1e-6)
+    assert proved.rate_lower == universal.rate_lower
+    assert f"needs at least {universal.rate_lower:.10g} nat" in proved.message
 
 
 def test_universal_rate_checks_its_own_answer(monkeypatch):

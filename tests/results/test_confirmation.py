@@ -1,0 +1,32 @@
+"""Answers are what the check of their certificate confirms, and no channel is shown that it refuses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import rdcsolve as rdc
+from rdcsolve.results.confirmation import confirmed
+
+BINARY = rdc.Problem.from_arrays([0.6, 0.4], [[0, 1], [1, 0]], D=0.1)
+LABEL = rdc.Problem.from_arrays([0.6, 0.4], [[0, 1], [1, 0]], [[0.9, 0.1], [0.2, 0.8]], D=0.3, C=0.55)
+
+
+@pytest.mark.parametrize("problem", [BINARY, LABEL], ids=["linear", "label"])
+def test_a_channel_that_misses_a_limit_is_not_shown(problem, tmp_path):
+    result = rdc.solve(problem)
+    spoiled = np.full(result.channel.shape, 1 / result.letters.size)
+    certificate = replace(result.certificate, channel=spoiled)
+    found = confirmed(replace(result, channel=spoiled, certificate=certificate), problem, 1e-9)
+    assert found.status is rdc.Status.STALLED
+    assert found.proof is rdc.Proof.NONE
+    assert "the check refuses the channel: the channel exceeds the limit" in found.message
+    assert found.channel.shape == (2, 0)
+    assert not found.letters.size
+    assert not found.q.size
+    assert not found.decisions
+    assert np.isnan([*found.losses.values(), found.rate_upper, found.objective_upper]).all()
+    assert found.rate_lower == found.certificate.lower == result.rate_lower  # what u and the multipliers prove stays
+    assert found.verify(problem).valid
+    found.save(tmp_path / "result.npz")
+    assert rdc.load(tmp_path / "result.npz").channel.shape == (2, 0)
