@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from . import data as sources
     from . import errors, information, neural, testing, theory
     from .certificates import Certificate
-    from .errors import InvalidInput, MissingExtra, RdcError, SaveFailed, SolverFailed, UnreadableFile
+    from .errors import (
+        InternalError,
+        InvalidInput,
+        MissingExtra,
+        OutOfMemory,
+        RdcError,
+        SaveFailed,
+        SolverFailed,
+        UnknownOption,
+        UnreadableFile,
+    )
     from .explore import plot
     from .explore.sweep import sweep
     from .explore.tradeoff import tradeoff
@@ -51,7 +61,17 @@ if TYPE_CHECKING:
 
 _MEMBERS = {
     "certificates": ["Certificate"],
-    "errors": ["InvalidInput", "MissingExtra", "RdcError", "SaveFailed", "SolverFailed", "UnreadableFile"],
+    "errors": [
+        "InternalError",
+        "InvalidInput",
+        "MissingExtra",
+        "OutOfMemory",
+        "RdcError",
+        "SaveFailed",
+        "SolverFailed",
+        "UnknownOption",
+        "UnreadableFile",
+    ],
     "explore": ["sweep", "tradeoff"],
     "letters": ["LetterSpace", "SearchedSpace"],
     "problems": [
@@ -104,11 +124,13 @@ __all__ = [
     "DistortionLimit",
     "Encoder",
     "InteriorPoint",
+    "InternalError",
     "InvalidInput",
     "LabelEntropyLimit",
     "LetterSpace",
     "LossLimit",
     "MissingExtra",
+    "OutOfMemory",
     "Problem",
     "Proof",
     "RateLimit",
@@ -121,6 +143,7 @@ __all__ = [
     "Source",
     "Status",
     "Universal",
+    "UnknownOption",
     "UnreadableFile",
     "__version__",
     "achievable_region",

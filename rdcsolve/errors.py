@@ -13,12 +13,24 @@ class InvalidInput(RdcError, ValueError):
     """A value cannot be used: the message names the value and says what to change."""
 
 
+class UnknownOption(InvalidInput, TypeError):
+    """A call has an argument too many, too few, or of a name that is not known: the message says which are."""
+
+
 class UnreadableFile(InvalidInput):
     """A file is missing, corrupt, or does not hold what was expected."""
 
 
 class SaveFailed(RdcError, OSError):
     """A file could not be written; nothing half-written is left behind."""
+
+
+class OutOfMemory(RdcError, MemoryError):
+    """A problem does not fit into memory: the message says what it would need and what to do."""
+
+
+class InternalError(RdcError):
+    """Something failed inside that no check foresaw; ``__cause__`` is the error from inside."""
 
 
 class MissingExtra(RdcError, ImportError):

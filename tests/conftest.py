@@ -20,7 +20,10 @@ os.environ["MPLBACKEND"] = "Agg"
 import slow_tests  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 
+from rdcsolve import calls  # noqa: E402
 from rdcsolve.errors import MissingExtra  # noqa: E402
+
+calls.QUIET = False  # NumPy's warnings are kept from users; here they are errors
 
 # The first example of a test may compile a kernel, which says nothing about the test: no deadlines.
 _COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve import options
 from rdcsolve.certificates.floating import LIMIT_TOLERANCE, FloatNumbers
 from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
@@ -205,7 +204,8 @@ def verify(certificate: Claiming, problem: Problem, arithmetic: str = "float") -
     MissingExtra
         If ball arithmetic is asked for and python-flint is not installed.
     """
-    options.instance(problem, Problem, "problem", "pass the Problem that was solved, or a variant of it")
+    if not isinstance(problem, Problem):
+        raise InvalidInput(f"problem is {problem!r}; pass the Problem that was solved, or a variant of it")
     if certificate.fingerprint != problem.fingerprint():
         raise InvalidInput(
             f"the certificate belongs to losses with fingerprint {certificate.fingerprint}, but the "

@@ -8,25 +8,29 @@ from typing import Any, TypeVar
 
 import typer
 
-from rdcsolve.errors import RdcError, SolverFailed
+from rdcsolve.calls import public_call
+from rdcsolve.errors import InternalError, RdcError, SolverFailed
 
 OK, NOT_CERTIFIED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_NO_FAULTS = (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def told_plainly(command: Command) -> Command:
     """Return the command with errors as one line on stderr and an exit code."""
+    told = public_call(command, _NO_FAULTS)
 
     @functools.wraps(command)
     def plain(*arguments: Any, **options: Any) -> Any:
         try:
-            return command(*arguments, **options)
+            return told(*arguments, **options)
         except KeyboardInterrupt as interrupt:
             notes = getattr(interrupt, "__notes__", [])
             typer.echo("\n".join(["interrupted", *notes] if notes else ["interrupted; nothing was saved"]), err=True)
             raise typer.Exit(INTERRUPTED) from None
-        except SolverFailed as error:
+        except (SolverFailed, InternalError) as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(NOT_CERTIFIED) from None
         except RdcError as error:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.grid import Grid, Index, make_grid
 from rdcsolve.explore.record import Outcome, Record, outcome_of
@@ -27,6 +28,7 @@ _STRETCH = 4  # points that one task of an executor solves, each starting from t
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
 
 
+@public_call
 def sweep(
     problem: Problem,
     *,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
@@ -28,6 +29,7 @@ _FIRST_STEP = 0.04
 """Where a default grid starts, as a fraction of the range above the least loss, which few channels attain."""
 
 
+@public_call
 def tradeoff(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
     rate: float,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import function_name
 from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
@@ -42,6 +43,7 @@ def _set_array(limit: Any, field: str, name: str) -> None:
         object.__setattr__(limit, field, loss_matrix(value, name))
 
 
+@public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class DistortionLimit:
     """E d(X, A) <= bound.
@@ -97,6 +99,7 @@ CLASSIFIER_LOSSES = ("cross_entropy", "error_rate")
 """The losses of a classifier that can be asked for by name."""
 
 
+@public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class ClassifierLossLimit:
     """E loss(S_label, c(A)) <= bound for a fixed classifier c.
@@ -193,6 +196,7 @@ def _error_rate(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
     return np.maximum(1.0 - conditional[:, decisions.argmax(axis=1)], 0.0)
 
 
+@public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class LabelEntropyLimit:
     """H(S_label | A) <= bound: what the letter leaves unknown about the label (the paper's Definition 1).
@@ -226,6 +230,7 @@ class LabelEntropyLimit:
         return f"LabelEntropyLimit({self.bound:.6g}, label={self.label!r}, name={self.name!r})"
 
 
+@public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class LossLimit:
     """E L(X, A) <= bound for any linear loss L.
@@ -261,6 +266,7 @@ class LossLimit:
         return f"LossLimit({self.bound:.6g}, {_described(self.loss)}, {self.name!r})"
 
 
+@public_call
 @dataclass(frozen=True)
 class RateLimit:
     """I(X; A) <= bound: what makes minimising a loss a question.

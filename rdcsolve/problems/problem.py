@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import UNITS, bits_to_nats, bound_in_nats, nats_to_bits
 from rdcsolve.problems.limits import Limit
@@ -19,6 +20,7 @@ from rdcsolve.problems.statement import check_objective, from_arrays, named_boun
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
 
 
+@public_call
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Problem:
     """Minimise I(X; A), or a loss, over channels from symbols to letters, under limits on losses.
@@ -235,6 +237,7 @@ class Problem:
         """Return sixteen hexadecimal digits that identify the masses and the losses, whatever the limits."""
         return self._table.fingerprint
 
+    @public_call
     def with_limits(self, **bounds: Any) -> Problem:
         """Return the problem with other limits; those not mentioned stay.
 
@@ -259,6 +262,7 @@ class Problem:
                 new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
         return self._variant(bounds=freeze(new_bounds), rate_bound=new_rate, multipliers=None)
 
+    @public_call
     def at_multipliers(self, **multipliers: float) -> Problem:
         """Return the problem of minimising I(X; A) + sum_m multiplier_m E L_m, without limits.
 
@@ -286,6 +290,7 @@ class Problem:
         unlimited = freeze(np.full(values.size, math.inf))
         return self._variant(bounds=unlimited, rate_bound=None, minimise="rate", multipliers=freeze(values))
 
+    @public_call
     def minimising(self, name: str, rate: float | None = None) -> Problem:
         """Return the problem of minimising the rate, or a loss under the rate limit.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.separable import SeparableLoss
@@ -16,6 +17,7 @@ from rdcsolve.problems.structures import is_structure, structure_of
 from rdcsolve.problems.validation import freeze, mass_rows, mass_vector, point_array
 
 
+@public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class Source:
     """A source on a finite alphabet: a discretised density, a sample, or a table.
@@ -98,6 +100,7 @@ class Source:
         return None if self.points is None else int(self.points.shape[1])
 
     @classmethod
+    @public_call
     def from_samples(cls, samples: Any, labels: Any = None, weights: Any = None, name: str = "") -> Source:
         """Return the empirical source of a sample.
 

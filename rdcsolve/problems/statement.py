@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.limits import (
     ClassifierLossLimit,
@@ -213,6 +214,7 @@ def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, r
         )
 
 
+@public_call
 def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     cls: type[Any],
     p_x: Any,

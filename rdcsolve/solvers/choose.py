@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.problems import Problem
 from rdcsolve.solvers.finite.column_generation import ColumnGeneration
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
@@ -17,6 +18,7 @@ MOST_LETTERS = 4000  # letters: beyond this its Newton matrix is out of proporti
 _SAMPLE = (192, 448)  # least and most symbols and letters whose kernel is looked at
 
 
+@public_call
 def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     """Return the solver that `solve` would use.
 

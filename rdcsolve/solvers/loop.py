@@ -171,7 +171,7 @@ def run(
     promised = 0.8 * tolerance
     since_better, best_gap = 0, math.inf
     try:
-        for step, iterate in enumerate(solver.iterates(task, start, tolerance), start=1):
+        for step, iterate in enumerate(_iterates(solver, task, start, tolerance), start=1):
             _keep_best(progress, iterate)
             seconds = time.perf_counter() - began
             record = StepRecord(
@@ -208,10 +208,20 @@ def run(
                 break
     except KeyboardInterrupt:
         progress.status = Status.INTERRUPTED
-    except (ArithmeticError, np.linalg.LinAlgError) as breakdown:
+    except NumericalBreakdown as breakdown:
         progress.status = Status.NUMERICAL_ERROR
         progress.message = str(breakdown)
     return progress
+
+
+def _iterates(solver: Solver, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
+    """Yield the solver's iterates; numbers that leave the range of floats, and singular systems, are breakdowns."""
+    try:
+        yield from solver.iterates(task, start, tolerance)
+    except (ArithmeticError, np.linalg.LinAlgError) as error:
+        if isinstance(error, NumericalBreakdown):
+            raise
+        raise NumericalBreakdown(f"{type(error).__name__}: {error}") from error
 
 
 def solver_is_fast(solver: Solver) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
@@ -33,6 +34,7 @@ _NARROW = 10.0  # tolerances: a gap that no other method is tried for
 _CAME_TO_NOTHING = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)
 
 
+@public_call
 def solve(
     problem: Problem,
     solver: Solver | Alternation | Conic | None = None,

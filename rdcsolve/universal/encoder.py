@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import freeze, mass_rows, point_array
@@ -38,6 +39,7 @@ class Encoder:
         return f"Encoder(n_x={n_x}, {k} messages, {self.n_samples} samples)"
 
 
+@public_call
 def encoder_from_samples(z: Any, x: Any, source: Source) -> Encoder:
     """Return the encoder p(z | x) that was seen to send message z[i] for sample x[i].
 

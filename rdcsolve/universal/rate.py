@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
@@ -25,6 +26,7 @@ _LISTED = 4_000_000  # entries of a loss over all tuples: beyond this they are g
 _PRICED = 3e10  # symbols times tuples: beyond this pricing all of them takes minutes
 
 
+@public_call
 def universal_rate(
     problem: Problem,
     targets: Any,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
@@ -116,6 +117,7 @@ class Region:
         return f"<Region {self.kind}: {self.losses[0]} >= {x:.6g}, {self.losses[1]} >= {y:.6g} at {self.rate:.6g} nat>"
 
 
+@public_call
 def achievable_region(
     encoder: Any,
     problem: Problem,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text
 from rdcsolve.information import UNITS
@@ -17,6 +18,7 @@ from rdcsolve.universal.packing import FORMAT, PROBLEM, REALS, TEXTS, VERSION
 from rdcsolve.universal.result import Universal
 
 
+@public_call
 def load(path: str | os.PathLike[str]) -> Result | Universal:
     """Return what `Result.save` or `Universal.save` wrote.
 

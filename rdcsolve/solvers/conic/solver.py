@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.certificates import Certificate
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
@@ -28,6 +29,7 @@ from rdcsolve.solvers.finite.infeasibility import refutation
 from rdcsolve.solvers.finite.least_rate import without_channel
 
 
+@public_call
 @dataclass(frozen=True)
 class Conic:
     """Disciplined convex programming through CVXPY (Diamond and Boyd 2016), for comparison.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.kernels import LowRankKernel
 from rdcsolve.solvers.finite.best_channel import best_channel
@@ -16,6 +17,7 @@ from rdcsolve.solvers.finite.repair import repair
 from rdcsolve.solvers.loop import Iterate, Start
 
 
+@public_call
 @dataclass(frozen=True)
 class BlahutArimoto:
     """Alternating minimisation over output masses and channel (Blahut 1972, Arimoto 1972).

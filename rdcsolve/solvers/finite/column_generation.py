@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.solvers.finite.feasibility import least_attained, margin
 from rdcsolve.solvers.finite.newton_system import Point
 from rdcsolve.solvers.finite.reduction import ReducedProblem
@@ -20,6 +21,7 @@ _LEAST_SHARE = 1e-4  # of a symbol's output: what a letter may take with it when
 _AT_A_TIME = 256  # letters whose columns are looked at together
 
 
+@public_call
 @dataclass(frozen=True)
 class ColumnGeneration:
     """Column generation over a finite reproduction alphabet.

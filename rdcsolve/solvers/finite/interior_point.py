@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.structures import TABLE_BYTES
 from rdcsolve.solvers.finite.reduction import ReducedProblem
@@ -15,6 +16,7 @@ from rdcsolve.solvers.finite.restarts import interior_points
 from rdcsolve.solvers.loop import Iterate, Start
 
 
+@public_call
 @dataclass(frozen=True)
 class InteriorPoint:
     """Primal-dual interior point over all letters and the multipliers of the limits together.

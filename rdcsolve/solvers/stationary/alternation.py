@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
@@ -32,6 +33,7 @@ _LARGE = 1000  # pairs of symbol and letter above which only the best starts get
 _SAME = 1e-6  # relative distance of values of starts that count as one stationary point
 
 
+@public_call
 @dataclass(frozen=True)
 class Alternation:
     """Blahut-Arimoto alternation over channel, output masses and soft decisions, from several starts.
