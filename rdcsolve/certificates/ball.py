@@ -22,7 +22,7 @@ from rdcsolve.errors import MissingExtra
 from rdcsolve.rounding import units
 
 try:
-    from flint import arb, ctx
+    from flint import arb, ctx, fmpq
 
     from rdcsolve.certificates.exponential import PROVED, exp_upper, float_above
 except ImportError as error:
@@ -163,7 +163,13 @@ class BallNumbers(FloatNumbers):
             return self._excess_over_least(m)
         if m >= len(self.linear):
             return _upper_end(self._mean(m) - arb(bound))
-        # E (L - bound), so that a loss that is the bound everywhere does not exceed it by the width of a ball
+        excess = self._above_bound(m, bound)
+        if excess.contains(0):  # no width tells a channel at its limit from one beyond
+            return _upper_end(excess) if self._is_beyond(m, bound) else 0.0
+        return _upper_end(excess)
+
+    def _above_bound(self, m: int, bound: float) -> Any:
+        """Return E (L - bound): a loss that is the bound everywhere does not exceed it by the width of a ball."""
         excess, limit = arb(0), arb(bound)
         scales = np.array([share / row_sum for share, row_sum in self._row_shares])
         for j, letter in enumerate(self.letters.tolist()):
@@ -171,7 +177,18 @@ class BallNumbers(FloatNumbers):
             over = [arb(cost) - limit for cost in self.block(m, np.array([letter]))[used, 0].tolist()]
             joint = map(mul, scales[used].tolist(), map(arb, self.channel[used, j].tolist()))
             excess += sum(map(mul, joint, over), arb(0))
-        return _upper_end(excess)
+        return excess
+
+    def _is_beyond(self, m: int, bound: float) -> bool:
+        """Return whether E (L - bound) > 0, in fractions; rows of equal sums share one division."""
+        by_sum: dict[Any, Any] = {}
+        block, limit = self.block(m, self.letters), _fraction(bound)
+        for mass, row, costs in zip(self.masses.tolist(), self.channel.tolist(), block.tolist(), strict=True):
+            used = [(_fraction(w), _fraction(cost)) for w, cost in zip(row, costs, strict=True) if w]
+            over = sum((w * (cost - limit) for w, cost in used), fmpq(0))
+            total = sum((w for w, _ in used), fmpq(0))
+            by_sum[total] = by_sum.get(total, fmpq(0)) + _fraction(mass) * over
+        return bool(sum((over / total for total, over in by_sum.items()), fmpq(0)) > 0)
 
     def _limit(self, m: int, bound: float) -> Any:
         """Return a bound, or the least mean where it counts as that."""
@@ -301,6 +318,11 @@ def _precision(bits: int) -> Iterator[None]:
         yield
     finally:
         ctx.prec = before
+
+
+def _fraction(value: float) -> Any:
+    """Return a float as an exact fraction."""
+    return fmpq(*value.as_integer_ratio())
 
 
 def _upper_end(value: Any) -> float:

@@ -450,6 +450,33 @@ def test_a_ball_is_not_fooled_where_floats_cancel():
     assert 0 <= Decimal(check.upper) - upper <= Decimal("1e-16")
 
 
+def at_the_limit(seed, is_constant, off):
+    """A channel whose mean loss is the limit exactly, times 1 + off / 2^52 where that is another float."""
+    rng = np.random.default_rng(seed)
+    p = rng.dirichlet(np.ones(5))
+    if is_constant:  # whatever letter is used: the bound is the common loss of all symbols
+        bound, loss = 844.756632079806, np.full((5, 3), 844.756632079806)
+        loss[:, 2] -= rng.random(5)
+        channel = rng.dirichlet(np.ones(2), size=5) @ np.eye(2, 3)
+    else:  # each symbol has one letter that costs one, and uses it with the same probability
+        bound, loss = 0.547698510541954, 1.0 - np.eye(3)[rng.integers(3, size=5)]
+        channel = np.where(loss == 0, 1 - bound, 0.0)
+        channel[np.arange(5), (loss.argmin(axis=1) + 1) % 3] = bound
+    problem = Problem.from_arrays(p, loss, D=math.nextafter(bound, math.copysign(math.inf, off)) if off else bound)
+    free = Certificate("rate", np.zeros(5), np.zeros(1), np.arange(3), channel, 0.0, math.inf, problem.fingerprint())
+    return problem, free
+
+
+@pytest.mark.parametrize("is_constant", [True, False], ids=["constant", "channel"])
+@pytest.mark.parametrize("seed", range(8))
+def test_a_channel_exactly_at_its_limit_is_told_from_one_beyond(seed, is_constant):
+    for off, is_met in [(0, True), (1, True), (-1, False)]:
+        problem, certificate = at_the_limit(seed, is_constant, off)
+        check = certificate.verify(problem, "ball")
+        assert (check.excess["distortion"] == 0) is is_met
+        assert check.valid is is_met
+
+
 # ------------------------------------------------------------------------------------------ machinery
 
 
