@@ -33,6 +33,7 @@ SMALL = 1e-290  # more than all that is lost to underflow, and less than anythin
 RAISED = 1e-40  # entries of decisions are raised to this
 SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit is read as the least value
 NEARLY_ONE = 1 - 2.0**-40  # multipliers and sums of powers from here on, or to as much above one, count as one
+HELD = 2.0**-49  # of the spread: how far a mean may be from what it is to equal
 ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
 STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT STALLED STOPPED_BY_CALLBACK INTERRUPTED"
 DEGREE = 10  # of the polynomials on the line
@@ -161,6 +162,7 @@ class Problem:
     multipliers: dict[str, float] | None
     is_fixed: bool
     information: list[str]  # losses that are amounts of information, in order
+    held: frozenset[str]  # losses that are to equal their bounds
 
     @property
     def forbidden(self) -> np.ndarray:
@@ -207,6 +209,10 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
     names = [loss.name for loss in losses]
     numbers = {key: _scalar(arrays, key) for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))}
+    held = {name for name in names if f"equal_{name}" in arrays and _scalar(arrays, f"equal_{name}") == 1}
+    is_stated = {f"equal_{loss.name}" for loss in losses[1:] if loss.kind == "table"}
+    if any(key.startswith("equal_") and (key not in is_stated or _scalar(arrays, key) not in (0, 1)) for key in arrays):
+        raise Unreadable("The problem holds a loss at its bound that it does not have, or of which this is not known.")
     if not numbers.keys() <= {"rate_bound", *(f"{word}_{name}" for word in ("bound", "multiplier") for name in names)}:
         raise Unreadable("The problem has a limit or a multiplier on a loss that it does not have.")
     multipliers = {name: numbers[f"multiplier_{name}"] for name in names if f"multiplier_{name}" in numbers}
@@ -227,6 +233,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
         {name: multipliers.get(name, 0.0) for name in names} if multipliers else None,
         letters == "fixed" and any(loss.kind == "label" for loss in losses),
         [loss.name for loss in losses if loss.kind == "label" or loss.name in _names(arrays, "information")],
+        frozenset() if multipliers else frozenset(held & bounds.keys()),
     )
     if losses[0].kind == "table" and problem.forbidden.all(axis=1).any():
         raise Unreadable("Every letter is forbidden to some symbol.")
@@ -475,7 +482,7 @@ def exact_least(loss: Loss, problem: Problem) -> Fraction:
 
 
 class Dual(NamedTuple):
-    """The certificate's multipliers, positive ones only, and balls of u."""
+    """The certificate's multipliers but for zeros, and balls of u."""
 
     multipliers: dict[str, float]
     u: list[Any]
@@ -487,12 +494,11 @@ def dual_of(arrays: dict[str, Any], problem: Problem) -> Dual:
     stored = {"certificate_u_rest": np.zeros(problem.is_kept.size)} | arrays
     both = [_array(stored, f"certificate_{name}", 1, Refuted, problem.is_kept.size) for name in ("u", "u_rest")]
     u, rest = (values[problem.is_kept] for values in both)
-    if not (np.isfinite([u, rest]).all() and np.isfinite(multipliers).all() and (multipliers >= 0).all()):
+    is_free = np.array([loss.name in problem.held for loss in problem.losses])
+    if not (np.isfinite([u, rest]).all() and np.isfinite(multipliers).all() and (is_free | (multipliers >= 0)).all()):
         raise Refuted("The certificate's u is not finite, or a multiplier is negative or not finite.")
     used = zip(problem.losses, multipliers.tolist(), strict=True)
-    return Dual(
-        {loss.name: value for loss, value in used if value > 0}, [arb(a) + b for a, b in zip(u, rest, strict=True)]
-    )
+    return Dual({loss.name: value for loss, value in used if value}, [arb(a) + b for a, b in zip(u, rest, strict=True)])
 
 
 def least_mean(loss: Loss, problem: Problem) -> Any:
@@ -675,9 +681,12 @@ def amounts_of(problem: Problem, dual: Dual, part: Part, factor: Any, proof: dic
     firsts = np.unique(columns, return_index=True)[1]
     high = low = np.zeros((part.rows.size, firsts.size))
     for loss, table in zip(used, tables, strict=True):
-        multiplier, least = dual.multipliers[loss.name], np.where(forbidden, np.inf, table).min(axis=1)
-        shared = [ball - arb(multiplier) * x for ball, x in zip(shared, least.tolist(), strict=True)]
-        high, low = _added(high, low, multiplier, table[:, firsts], least[:, None])
+        multiplier = dual.multipliers[loss.name]
+        sign = math.copysign(1.0, multiplier)  # under a negative multiplier losses are counted down from the largest
+        table = sign * table
+        least = np.where(forbidden, np.inf, table).min(axis=1)
+        shared = [ball - arb(abs(multiplier)) * x for ball, x in zip(shared, least.tolist(), strict=True)]
+        high, low = _added(high, low, abs(multiplier), table[:, firsts], least[:, None])
     moved = np.array([[float(ball.mid())] for ball in shared])  # where no letter is the best for all losses, it is huge
     high, low = _moved(high, low, moved, len(used))
     scale = _scale(problem, part.rows, [ball - x for ball, x in zip(shared, moved.ravel().tolist(), strict=True)])
@@ -1095,7 +1104,7 @@ class Examination:
         for name, value in {} if self.problem.is_fixed else self.header["multipliers"].items():
             own = dual.multipliers.get(name, 0.0)
             is_plain = self.header["unit"] == "nat" or self._is_information(name)  # a bit per bit is a nat per nat
-            allowed = 0.0 if is_plain else 4 * HALF * own
+            allowed = 0.0 if is_plain else 4 * HALF * abs(own)
             scaled = arb(own) if is_plain else own / arb.const_log2()
             is_equal = abs(scaled - value) <= arb(allowed)
             self._require(is_equal, f"The header's multiplier of {name} is not the certificate's.")
@@ -1112,6 +1121,9 @@ class Examination:
             shown = self._in_nats(told, self._is_information(loss.name))
             is_told = abs(means[loss.name] - shown) <= self._rounding(loss, means[loss.name])
             self._require(is_told, f"The mean of {loss.name} is {upper(means[loss.name])!r}, not {told!r}.")
+            if loss.name in self.problem.held:
+                self._check_held(loss, means[loss.name])
+                continue
             self._check_limit(
                 loss.name,
                 means[loss.name],
@@ -1135,6 +1147,12 @@ class Examination:
                 math.log(loss.data.shape[1]) if loss.kind == "label" else float(np.sum(np.ptp(loss.data, axis=0) ** 2))
             )
         return arb(ROUNDING * spread + 8 * HALF * abs(upper(mean)))
+
+    def _check_held(self, loss: Loss, mean: Any) -> None:
+        distance = upper(abs(mean - self.problem.limits[loss.name]))
+        is_met = distance <= HELD * float(np.ptp(loss.data[~self.problem.forbidden]))
+        self.report.excess[loss.name] = 0.0 if is_met else distance
+        self._require(is_met, f"The mean of {loss.name} is not {self.problem.bounds[loss.name]!r}, as it has to be.")
 
     def _check_limit(self, name: str, mean: Any, limit: float | None, exact: Callable[[], Fraction | None]) -> None:
         if limit is not None:

@@ -168,6 +168,12 @@ class BallNumbers(FloatNumbers):
             return _upper_end(excess) if self._is_beyond(m, bound) else 0.0
         return _upper_end(excess)
 
+    def shortfall(self, m: int, bound: float) -> float:
+        """Return the smallest float not below bound - E L for a linear loss."""
+        if self.counts_as_least(m, bound):
+            return _upper_end(self._limit(m, bound) - self._mean(m))
+        return _upper_end(-self._above_bound(m, bound))
+
     def _above_bound(self, m: int, bound: float) -> Any:
         """Return E (L - bound): a loss that is the bound everywhere does not exceed it by the width of a ball."""
         excess, limit = arb(0), arb(bound)

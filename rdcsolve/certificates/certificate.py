@@ -28,7 +28,7 @@ class Certificate:
     u : numpy.ndarray
         Shape (n_x,), nats.
     multipliers : numpy.ndarray
-        Shape (M,), aligned with the problem's losses, >= 0.
+        Shape (M,), aligned with the problem's losses, >= 0 but for losses that are held at their bounds.
     letters : numpy.ndarray
         Shape (k,): which letters the channel uses.
     channel : numpy.ndarray

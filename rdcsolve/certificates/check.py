@@ -14,13 +14,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates.floating import LIMIT_TOLERANCE, FloatNumbers
+from rdcsolve.certificates.floating import EQUALITY_TOLERANCE, LIMIT_TOLERANCE, FloatNumbers
 from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_in_nats
+from rdcsolve.rounding import up
 
 ROW_TOLERANCE = 1e-9
 """How far from one a row of the channel may sum; below it, the row is rescaled before anything else."""
@@ -89,9 +90,9 @@ class Verification:
     """What a certificate proves about a problem.
 
     Every channel that meets the limits has an objective of at least `lower`; the certificate's channel
-    exceeds the limits by at most `excess`, and its objective is at most `upper`. In ball arithmetic this is a
-    theorem about the stored numbers. In floating point every rounding is allowed for, and it rests on NumPy's exp and
-    log being good to four units in the last place.
+    exceeds the limits by at most `excess` (the distance from the bound, where the mean is to equal it), and its
+    objective is at most `upper`. In ball arithmetic this is a theorem about the stored numbers. In floating point every
+    rounding is allowed for, and it rests on NumPy's exp and log being good to four units in the last place.
 
     Parameters
     ----------
@@ -109,8 +110,9 @@ class Verification:
         defined, inf if it is not proved.
     valid : bool
         Whether the channel is one and meets the limits (in floating point to 1e-12 of the loss's spread, or nats of
-        rate), and the certificate's claims follow. Claims about another objective than the problem's are left aside,
-        which a message says.
+        rate; in ball arithmetic exactly, but a mean that is to equal its bound to 2^-49 of the spread), and the
+        certificate's claims follow. Claims about another objective than the problem's are left aside, which a message
+        says.
     messages : tuple of str
         What is wrong, then what else there is to know.
     proved : bool
@@ -318,7 +320,7 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
     target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
     trivial = 0.0 if target is None else numbers.least_loss(target)
     nothing = _Lower(trivial, math.nan, -math.inf, False)
-    if not (np.isfinite(multipliers) & (multipliers >= 0)).all():
+    if not (np.isfinite(multipliers) & ((multipliers >= 0) | problem.held)).all():
         findings.faults.append("a multiplier is negative or not finite: they prove nothing")
         return nothing
     if not (np.isfinite(numbers.u) & np.isfinite(numbers.u_rest)).all():
@@ -362,7 +364,7 @@ def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> 
     if target is not None and multipliers[target] == 0:
         return f"the multiplier of {problem.minimise} is zero: only the trivial lower bound follows"
     for m, name in enumerate(problem.loss_names):
-        if m != target and multipliers[m] > 0 and math.isinf(problem.bounds[m]):
+        if m != target and multipliers[m] != 0 and math.isinf(problem.bounds[m]):
             return f"{name} has a multiplier but no limit: only the trivial lower bound follows"
     return ""
 
@@ -381,6 +383,9 @@ def _upper_bound(letters: np.ndarray, problem: Problem, numbers: Any, arithmetic
         (findings.faults if letters.size else findings.notes).append(fault)
         return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {})
     excess = {problem.loss_names[m]: numbers.excess(m, bound) for m, bound in limits.items()}
+    held = {problem.loss_names[m]: m for m in np.flatnonzero(problem.held).tolist()}
+    for name, m in held.items():
+        excess[name] = max(excess[name], numbers.shortfall(m, limits[m]))
     if problem.rate_bound is not None:
         excess["rate"] = numbers.rate_excess(problem.rate_bound)
     slack = _slack(problem, numbers, arithmetic, excess)
@@ -388,6 +393,12 @@ def _upper_bound(letters: np.ndarray, problem: Problem, numbers: Any, arithmetic
     for name in missed:
         findings.faults.append(f"the channel exceeds the limit {named[name]:.6g} on {name} by {excess[name]:.3g}")
     losses = {name: numbers.mean(m) for m, name in enumerate(problem.loss_names)}
+    for m, bound in limits.items():
+        name, attained = problem.loss_names[m], losses[problem.loss_names[m]]
+        if numbers.counts_as_least(m, bound):  # a mean at the least value is above such a bound, and meets it
+            slack[name] = max(slack[name], attained - bound)
+        elif name not in held:  # the excess is known better than the mean, which is rounded beside its level
+            losses[name] = min(attained, bound if excess[name] <= 0 else up(bound + excess[name]))
     target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
     upper = math.inf if missed else numbers.objective(target)
     return _Upper(upper, {name: max(0.0, value) for name, value in excess.items()}, losses, numbers.rate, slack)
@@ -399,12 +410,13 @@ def _slack(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, fl
     The spread takes a pass over the losses, and is looked at only where a limit is exceeded at all.
     """
     slack = dict.fromkeys(excess, 0.0)
-    if arithmetic == "float":
-        for name in excess:
-            if name == "rate":
-                slack[name] = LIMIT_TOLERANCE
-            elif excess[name] > 0:
-                slack[name] = LIMIT_TOLERANCE * numbers.spread(problem.loss_names.index(name))
+    held = {name for name, is_held in zip(problem.loss_names, problem.held, strict=True) if is_held}
+    for name in excess:
+        share = LIMIT_TOLERANCE if arithmetic == "float" else EQUALITY_TOLERANCE * (name in held)
+        if name == "rate":
+            slack[name] = share
+        elif share and excess[name] > 0:
+            slack[name] = share * numbers.spread(problem.loss_names.index(name))
     return slack
 
 

@@ -23,7 +23,7 @@ class DualPoint:
     u : numpy.ndarray
         Shape (n_x,), nats.
     multipliers : numpy.ndarray
-        Shape (M,), aligned with the problem's losses, >= 0.
+        Shape (M,), aligned with the problem's losses, >= 0 but for losses that are held at their bounds.
     rest : numpy.ndarray
         Shape (n_x,): what u's rounding left out; the exact numbers are u + rest. Where a loss has a large constant part
         u is as large, and its last digit would cost the bound more than everything else.
@@ -87,7 +87,7 @@ class DualPoint:
             log C, nats: the logarithm of the largest price c(a), or of a bound of it.
         """
         goal = problem.goal
-        if not math.isfinite(log_largest) or not goal.admits(self.multipliers, problem.bounds):
+        if not math.isfinite(log_largest) or not goal.admits(self.multipliers, problem.bounds, problem.held):
             return -math.inf
         used, charged = problem.p_x > 0, goal.charged(self.multipliers)
         p, limited = problem.p_x[used], np.flatnonzero(charged)

@@ -17,6 +17,7 @@ import numpy as np
 
 from rdcsolve.certificates.elementary import FLOAT, Elementary
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
+from rdcsolve.certificates.origins import least_values, with_largest
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.problems import Problem
 from rdcsolve.rounding import (
@@ -37,6 +38,13 @@ from rdcsolve.rounding import (
 LIMIT_TOLERANCE = 1e-12
 """By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
 
+EQUALITY_TOLERANCE = 2.0**-49
+"""How far from its bound, as a share of the spread, a mean may be in ball arithmetic that is to equal it.
+
+Rounding the entries of a channel to floats moves a mean by up to 2^-53 of the spread, the division of its rows by their
+sums by as much again, and the channel that is rounded is itself computed.
+"""
+
 _PAIRS_AT_A_TIME = 1 << 18
 _ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
 
@@ -52,7 +60,7 @@ class FloatNumbers:
     u, u_rest : numpy.ndarray
         Shape (n_x,): u is their exact sum.
     multipliers : numpy.ndarray
-        Shape (M,), >= 0.
+        Shape (M,), >= 0 but for linear losses that are held at their bounds.
     letters : numpy.ndarray
         Shape (k,).
     channel : numpy.ndarray or RowsOnDemand
@@ -105,15 +113,13 @@ class FloatNumbers:
 
     @property
     def active(self) -> list[int]:
-        """Which linear losses have a positive multiplier."""
-        return [m for m in range(len(self.linear)) if self.multipliers[m] > 0]
+        """Which linear losses have a multiplier."""
+        return [m for m in range(len(self.linear)) if self.multipliers[m] != 0]
 
     @property
     def n_rows(self) -> int:
         """How many symbols have a positive mass."""
         return self.masses.size
-
-    # ------------------------------------------------------------------------------------------- the shift
 
     @cached_property
     def shifts(self) -> np.ndarray:
@@ -123,46 +129,56 @@ class FloatNumbers:
         shifts = np.array([self.own(loss.row_minima()) for loss in self.linear])
         if len(self.linear) == 1 or self.problem.forbidden is None:
             return shifts
-        shifts[:] = math.inf
-        for letters in self.blocks(self.problem.n_letters):
-            parts = np.array([self.block(m, letters) for m in range(len(self.linear))])
-            parts[:, np.isinf(parts).any(axis=0)] = math.inf
-            np.minimum(shifts, parts.min(axis=2), out=shifts)
-        return shifts
+        return least_values(self.block, shifts, self.blocks(self.problem.n_letters))
+
+    @cached_property
+    def origins(self) -> np.ndarray:
+        """What prices count losses from, shape (M', n): the least values, or the largest under a negative multiplier.
+
+        So lambda (L - origin) is never negative, and sums of such products lose nothing by cancellation.
+        """
+        turned = [m for m in self.active if self.multipliers[m] < 0]
+        if not turned:
+            return self.shifts
+        return with_largest(self.block, self.shifts, turned, self.blocks(self.problem.n_letters))
+
+    def distances(self, m: int, letters: slice) -> np.ndarray:
+        """Return how far a loss is from its origin, >= 0: each entry is rounded once."""
+        block = self.block(m, letters)
+        if self.multipliers[m] < 0:
+            return np.where(np.isinf(block), math.inf, self.origins[m][:, None] - block)
+        return block - self.shifts[m][:, None] if self.is_shifted[m] else block
 
     @cached_property
     def is_shifted(self) -> list[bool]:
         """Which losses the shift changes at all."""
         return [bool(shift.any()) for shift in self.shifts]
 
-    def shifted_block(self, m: int, letters: slice | np.ndarray) -> np.ndarray:
-        """Return a block less the least values: each entry is rounded once."""
-        block = self.block(m, letters)
-        return block - self.shifts[m][:, None] if self.is_shifted[m] else block
-
     @cached_property
     def exponents(self) -> tuple[np.ndarray, np.ndarray]:
-        """The number u_i - sum_m lambda_m min_a L_m(i, a) as two floats, shape (n,) each.
+        """The number u_i - sum_m lambda_m origin_m(i) as two floats, shape (n,) each.
 
         Their sum errs by less than 2^-100 of the sum of the sizes of what is added up: two_sum and two_product are
         exact, and only the additions of what they leave, themselves below 2^-52 of the sizes, are rounded.
         """
         total, rest = two_sum(self.u, self.u_rest)
         for m in self.active:
-            if self.is_shifted[m]:
-                product, left = two_product(-self.multipliers[m], self.shifts[m])
+            if self.origins[m].any():
+                product, left = two_product(-self.multipliers[m], self.origins[m])
                 total, lost = two_sum(total, product)
                 rest = rest + (left + lost)
         return two_sum(total, rest)
 
-    def room(self, m: int, bound: float) -> float:
+    def room(self, m: int, bound: float, origins: np.ndarray | None = None) -> float:
         """Return b - sum_i p_i min_a L(i, a), which a limit leaves above the least mean; it errs by 3 units of itself.
 
         It is sum_i mass_i (b - min_i) divided by the sum of masses: zero where it is zero, whatever masses sum to.
+        Origins (M', n) may take the place of the least values.
         """
-        if m >= len(self.linear) or not self.is_shifted[m]:
+        origins = self.shifts if origins is None else origins
+        if m >= len(self.linear) or not origins[m].any():
             return bound
-        high, low = two_sum(bound, -self.shifts[m])
+        high, low = two_sum(bound, -origins[m])
         return exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
 
     def stated_rounding(self, m: int) -> float:
@@ -212,7 +228,6 @@ class FloatNumbers:
         return exact_dot((self.masses, self.shifts[m])) / (1.0 + self.excess_mass)
 
     # ------------------------------------------------------------------------------------------- from below
-
     @property
     def needs_proof(self) -> bool:
         """Whether letters cannot all be tried."""
@@ -258,27 +273,27 @@ class FloatNumbers:
         """Return exponents less what letters cost, -inf at forbidden pairs."""
         x = np.repeat(start[:, None], letters.stop - letters.start, axis=1)
         for m in range(len(self.linear)):
-            if self.multipliers[m] > 0:
+            if self.multipliers[m] != 0:
                 with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                    x -= self.multipliers[m] * self.shifted_block(m, letters)
+                    x -= abs(self.multipliers[m]) * self.distances(m, letters)
             elif self.problem.forbidden is not None:
                 x[np.isinf(self.block(m, letters))] = -math.inf
         return x
 
     def _mean_exponent(self) -> float:
-        """Return a lower bound of sum_i p_i (u_i - lambda.min_a L(i, a))."""
+        """Return a lower bound of sum_i p_i (u_i - lambda.origin(i))."""
         high, low = self.exponents
         mean = exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
         sizes = float(self.masses @ np.abs(self.u)) + sum(
-            float(self.multipliers[m]) * float(self.masses @ np.abs(self.shifts[m])) for m in self.active
+            abs(float(self.multipliers[m])) * float(self.masses @ np.abs(self.origins[m])) for m in self.active
         )
         return mean - units(3) * abs(mean) - 2.0**-99 * sizes
 
     def lower_bound(self, log_largest: float, charged: list[int], target: int | None) -> float:
         """Return the lower bound that u and the multipliers give: p.u - lambda.b - log C, rounded down.
 
-        In shifted terms it is sum_i p_i e_i - sum_m lambda_m (b_m - least mean) - log C, and a loss that is not charged
-        for its bound keeps lambda_m times its least mean.
+        In shifted terms it is sum_i p_i e_i - sum_m lambda_m (b_m - mean of the origin) - log C, and a loss that is not
+        charged for its bound keeps lambda_m times the mean of its origin.
 
         Parameters
         ----------
@@ -295,16 +310,24 @@ class FloatNumbers:
             terms.append(-float(self.problem.rate_bound or 0.0))
         for m in charged:
             bound = float(self.problem.bounds[m])
-            room = 0.0 if self.counts_as_least(m, bound) else self.room(m, bound)
-            terms.append(-float(self.multipliers[m]) * (room + self.stated_rounding(m)))
+            multiplier = float(self.multipliers[m])
+            is_least = multiplier > 0 and self.counts_as_least(m, bound)
+            room = 0.0 if is_least else self.room(m, bound, self.origins)
+            terms += [-multiplier * room, -abs(multiplier) * self.stated_rounding(m)]
         total = math.fsum(terms) - units(6) * math.fsum(map(abs, terms))
         kept = [m for m in self.active if m not in charged]
-        extra = [float(self.multipliers[m]) / slope * self.least_mean(m) for m in kept]
+        extra = [float(self.multipliers[m]) / slope * self._mean_origin(m) for m in kept]
         if slope != 1.0:
             total = total / slope - EPS * abs(total / slope)
         if not any(extra):
             return total
         return math.fsum([total, *extra]) - units(8) * math.fsum([abs(total), *map(abs, extra)])
+
+    def _mean_origin(self, m: int) -> float:
+        """Return sum_i p_i origin_m(i); it errs by 3 units of itself."""
+        if self.multipliers[m] > 0:
+            return self.least_mean(m)
+        return -self.room(m, 0.0, self.origins)
 
     def plane(self, log_largest: float) -> float:
         """Return a lower bound of p.u - log C, nats."""
@@ -335,7 +358,6 @@ class FloatNumbers:
         return max(least - (ELEMENTARY + share + units(sum_units(label.shape[1]) + 4)) * least - 2 * share, 0.0)
 
     # ------------------------------------------------------------------------------------------- the channel
-
     @cached_property
     def survey(self) -> Survey:
         """What one pass over the channel tells."""
@@ -389,6 +411,12 @@ class FloatNumbers:
         room = 0.0 if self.counts_as_least(m, bound) else self.room(m, bound)
         excess = self._above(m) - room
         return excess if excess == 0 or room == 0 else excess + units(4) * abs(room) + EPS * abs(excess)
+
+    def shortfall(self, m: int, bound: float) -> float:
+        """Return an upper bound of bound - E L for a linear loss; `_mean_above` says what E L may err by."""
+        room, total = self.room(m, bound), self._moments.losses[m]
+        least = total * (1 - self._units - units(sum_units(self.letters.size) + 6)) - (TINY if total else 0.0)
+        return room - least + units(4) * abs(room) + EPS * abs(room - least)
 
     def _above(self, m: int) -> float:
         """Return an upper bound of how far E L is above the least mean, from which the loss was shifted."""

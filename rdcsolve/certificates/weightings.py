@@ -114,7 +114,7 @@ def listed_columns(numbers: FloatNumbers, base: Base) -> Iterator[Columns]:
     count = units(len(active) + 4)
     n_letters = numbers.problem.n_letters if active or has_forbidden else 1
     for letters in numbers.blocks(n_letters):
-        parts = [numbers.shifted_block(m, letters) for m in active]
+        parts = [numbers.distances(m, letters) for m in active]
         banned = _forbidden(numbers, letters) if has_forbidden else None
         keys = [*parts] if banned is None else [*parts, banned]
         first = np.arange(letters.start, letters.stop)
@@ -125,7 +125,7 @@ def listed_columns(numbers: FloatNumbers, base: Base) -> Iterator[Columns]:
         exponents = np.repeat(base.start[:, None], first.size, axis=1)
         for m, part in zip(active, parts, strict=True):
             with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                exponents -= numbers.multipliers[m] * part[:, first - letters.start]
+                exponents -= abs(numbers.multipliers[m]) * part[:, first - letters.start]
         exponents += count * (2 * np.abs(base.start)[:, None] + np.abs(np.maximum(exponents, -_FAR)))
         if banned is not None:
             exponents[banned[:, first - letters.start]] = -math.inf

@@ -94,6 +94,9 @@ class Grid:
         if problem.rate_bound is not None and "rate" not in free:
             fixed["rate"] = problem.rate_bound
         stated = {"fingerprint": problem.fingerprint(), "objective": problem.objective, "fixed": fixed}
+        held = [name for name, equal in zip(problem.loss_names, problem.equal, strict=True) if equal and name in fixed]
+        if held:
+            stated["held"] = held
         if self.has_fixed_letters:
             stated["letters"] = problem.letters
         if problem.unit != "nat":
@@ -133,12 +136,23 @@ def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
         raise InvalidInput(f"the axis {clash[0]!r} has a name that the dataset uses itself; rename the loss")
     if problem.multipliers is not None and "rate" in axes:
         raise InvalidInput("a problem at fixed multipliers has no rate limit; sweep over its multipliers")
+    for name in axes:
+        if problem.multipliers is None and problem.equal[_place(problem, loss_of(name, labels))].any():
+            raise InvalidInput(
+                f"the axis {name} is a loss held at its bound (equal=True), along which the rate need not fall as "
+                f"curves and surfaces assume; solve problem.with_limits({name}=...) point by point"
+            )
     grid = Grid(problem, tuple(axes), tuple(_axis(name, values) for name, values in axes.items()))
     first = grid.point((0,) * len(grid.names))
     for name, values in zip(grid.names, grid.values, strict=True):
         for value in values:
             grid.problem_at(first | {name: float(value)})
     return grid
+
+
+def _place(problem: Problem, name: str) -> list[int]:
+    """Return the index of a loss, as a list; nothing where there is none of this name."""
+    return [problem.loss_names.index(name)] if name in problem.loss_names else []
 
 
 def _axis(name: str, values: Any) -> np.ndarray:

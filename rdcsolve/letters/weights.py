@@ -90,7 +90,7 @@ def log_weights(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> np.ndar
     """Return log p_i + u_i - lambda.L(i, a) for listed letters, shape (n, n_letters), rounded upwards.
 
     Sums of M + 2 terms err by less than 2^-50 (M + 3) of the sum of the terms' sizes, which is at most twice that of
-    the positive ones and the result's.
+    the positive ones and the result's. Positive are log masses, u, and losses of negative multiplier.
 
     Parameters
     ----------
@@ -100,6 +100,10 @@ def log_weights(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> np.ndar
     """
     exponent = _exponents(weights, losses, slice(None))
     size = 2 * (np.abs(weights.log_p) + np.abs(weights.u))[:, None] + np.abs(np.maximum(exponent, _NEGLIGIBLE_LOG))
+    for multiplier, matrix in zip(weights.multipliers, losses, strict=True):
+        if multiplier < 0:
+            block = weights.rows(matrix)
+            size -= 2 * multiplier * np.where(np.isinf(block), 0.0, block)
     return np.asarray(exponent + 2.0**-50 * (len(losses) + 3) * size)
 
 
@@ -127,7 +131,7 @@ def distinct_symbols(weights: SymbolWeights, losses: Sequence[np.ndarray]) -> tu
     They have equal prices: often all of them, where no linear loss counts.
     """
     tables = [
-        weights.rows(matrix) if multiplier > 0 else np.isinf(weights.rows(matrix))
+        weights.rows(matrix) if multiplier else np.isinf(weights.rows(matrix))
         for multiplier, matrix in zip(weights.multipliers, losses, strict=True)
     ]
     groups: dict[bytes, int] = {}
@@ -142,9 +146,12 @@ def _exponents(weights: SymbolWeights, losses: Sequence[np.ndarray], columns: sl
     exponent = np.repeat(weights.log[:, None], n_columns, axis=1)
     for multiplier, matrix in zip(weights.multipliers, losses, strict=True):
         block = weights.rows(matrix[:, columns])
-        if multiplier > 0:
-            with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
+        if multiplier:
+            forbidden = np.isinf(block) if multiplier < 0 else None
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond the range of floats the term is zero
                 exponent -= multiplier * block
+            if forbidden is not None:
+                exponent[forbidden] = -math.inf
         else:
             exponent[np.isinf(block)] = -math.inf
     return exponent

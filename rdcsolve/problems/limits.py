@@ -233,7 +233,7 @@ class LabelEntropyLimit:
 @public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class LossLimit:
-    """E L(X, A) <= bound for any linear loss L.
+    """E L(X, A) <= bound for any linear loss L, or E L(X, A) = bound.
 
     Parameters
     ----------
@@ -245,16 +245,29 @@ class LossLimit:
         Name of the loss.
     is_information : bool, optional
         Whether L is in nats, as a log-loss is. Its bound and its mean are then in the problem's `unit`.
+    equal : bool, optional
+        Whether the mean is to equal the bound. The multiplier of such a limit may have either sign: minus the slope of
+        the least rate in the bound, which then need not fall. It stays an equality under other bounds, see
+        `Problem.with_limits`.
+
+    Examples
+    --------
+    >>> LossLimit(0.25, [[0, 1], [0, 1]], "ones", equal=True)  # half of a law: the second letter has mass 0.25
+    LossLimit(0.25, 2 x 2, 'ones', equal=True)
     """
 
     bound: float
     loss: np.ndarray | str | Callable[..., Any] | LossStructure
     name: str
     is_information: bool = False
+    equal: bool = False
 
     def __post_init__(self) -> None:
         _set_bound(self)
         loss_name(self.name)
+        if not isinstance(self.equal, (bool, np.bool_)):
+            raise InvalidInput(f"equal of LossLimit {self.name!r} is {self.equal!r}; give True or False")
+        object.__setattr__(self, "equal", bool(self.equal))
         _set_array(self, "loss", f"loss '{self.name}'")
 
     def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray | LossStructure:
@@ -263,7 +276,8 @@ class LossLimit:
         return losses
 
     def __repr__(self) -> str:
-        return f"LossLimit({self.bound:.6g}, {_described(self.loss)}, {self.name!r})"
+        equal = ", equal=True" if self.equal else ""
+        return f"LossLimit({self.bound:.6g}, {_described(self.loss)}, {self.name!r}{equal})"
 
 
 @public_call

@@ -38,9 +38,12 @@ class Rate:
         """Return the objective of a channel with this rate, nats, and these mean losses, shape (M,)."""
         return rate
 
-    def admits(self, multipliers: np.ndarray, bounds: np.ndarray) -> bool:
-        """Return whether these multipliers, shape (M,), bound the rate: none on a loss that is not limited."""
-        return bool(np.isfinite(bounds[multipliers > 0]).all())
+    def admits(self, multipliers: np.ndarray, bounds: np.ndarray, held: np.ndarray) -> bool:
+        """Return whether these multipliers, shape (M,), bound the rate: none on a loss that is not limited.
+
+        None may be negative but on a loss that is `held` at its bound, shape (M,).
+        """
+        return bool(np.isfinite(bounds[multipliers != 0]).all() and (held | (multipliers >= 0)).all())
 
     def charged(self, multipliers: np.ndarray) -> np.ndarray:
         """Return the multipliers with which the limits' bounds are charged, shape (M,)."""
@@ -81,9 +84,9 @@ class Lagrangian:
         """Return the objective of a channel with this rate, nats, and these mean losses, shape (M,)."""
         return rate + float(self.multipliers @ means)
 
-    def admits(self, multipliers: np.ndarray, bounds: np.ndarray) -> bool:
+    def admits(self, multipliers: np.ndarray, bounds: np.ndarray, held: np.ndarray) -> bool:
         """Return whether these multipliers, shape (M,), bound the Lagrangian: none above the problem's own."""
-        return bool(np.all(multipliers <= self.multipliers))
+        return bool(np.all((multipliers >= 0) & (multipliers <= self.multipliers)))
 
     def charged(self, multipliers: np.ndarray) -> np.ndarray:
         """Return zeros, shape (M,): there are no limits."""
@@ -128,9 +131,14 @@ class LossAtRate:
         """Return the objective of a channel with this rate, nats, and these mean losses, shape (M,)."""
         return float(means[self.target])
 
-    def admits(self, multipliers: np.ndarray, bounds: np.ndarray) -> bool:
-        """Return whether these multipliers, shape (M,), bound the loss: it has one, and no other without a limit."""
-        return bool(multipliers[self.target] > 0) and bool(np.isfinite(bounds[self.charged(multipliers) > 0]).all())
+    def admits(self, multipliers: np.ndarray, bounds: np.ndarray, held: np.ndarray) -> bool:
+        """Return whether these multipliers, shape (M,), bound the loss: it has one, and no other without a limit.
+
+        None may be negative but on a loss that is `held` at its bound, shape (M,).
+        """
+        others = self.charged(multipliers)
+        is_charged = np.isfinite(bounds[others != 0]).all() and (held | (others >= 0)).all()
+        return bool(multipliers[self.target] > 0 and is_charged)
 
     def charged(self, multipliers: np.ndarray) -> np.ndarray:
         """Return the multipliers of the other losses, shape (M,), with which their bounds are charged."""

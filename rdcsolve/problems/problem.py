@@ -60,6 +60,8 @@ class Problem:
     bounds : numpy.ndarray
         Shape (M,), aligned with `losses`; inf where a loss is not limited. Label entropies come last. Information in
         nats whatever the unit, as in `rate_bound` and `multipliers`: `with_limits` and `at_multipliers` convert.
+    equal : numpy.ndarray
+        Shape (M,), bool: losses whose limits, if they have any, are equalities.
     rate_bound : float or None
         In nats.
     minimise : str
@@ -90,6 +92,7 @@ class Problem:
     reproduction: np.ndarray | None
     distortion: str
     bounds: np.ndarray
+    equal: np.ndarray
     rate_bound: float | None
     minimise: str
     multipliers: np.ndarray | None
@@ -110,7 +113,7 @@ class Problem:
         if not isinstance(source, Source):
             raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
         one_of(unit, UNITS, "unit")
-        reproduction, table, bounds, rate = resolve(source, reproduction, distortion, limits)
+        reproduction, table, bounds, rate, equal = resolve(source, reproduction, distortion, limits)
         pairs = zip((*table.of_places, *table.losses, *table.labels), bounds, strict=True)
         bounds = freeze(np.array([bound_in_nats(b, unit) if loss.is_information else b for loss, b in pairs]))
         self._set(
@@ -118,6 +121,7 @@ class Problem:
             reproduction=reproduction,
             distortion=distortion if isinstance(distortion, str) else "custom",
             bounds=bounds,
+            equal=equal,
             rate_bound=None if rate is None else bound_in_nats(rate, unit),
             minimise=spelled_out(minimise),
             multipliers=None,
@@ -233,6 +237,11 @@ class Problem:
         assert self.rate_bound is not None  # checked where the problem was stated
         return LossAtRate(self.minimise, self._table.index(self.minimise), self.rate_bound)
 
+    @property
+    def held(self) -> np.ndarray:
+        """Mask (M,) of the losses whose limit is an equality, so that multipliers may have either sign."""
+        return np.asarray(self.equal & np.isfinite(self.bounds))
+
     def fingerprint(self) -> str:
         """Return sixteen hexadecimal digits that identify the masses and the losses, whatever the limits."""
         return self._table.fingerprint
@@ -250,7 +259,8 @@ class Problem:
         Returns
         -------
         Problem
-            Sharing this problem's losses. Fixed multipliers are dropped.
+            Sharing this problem's losses. Fixed multipliers are dropped. A limit stated with ``equal=True`` stays an
+            equality.
         """
         new_bounds, new_rate = self.bounds.copy(), self.rate_bound
         for name, bound in named_bounds(bounds.items(), self._label_names).items():
@@ -374,11 +384,11 @@ class Problem:
             shown = [(value if loss.is_information else value * scale, loss.name) for value, loss in pairs]
             parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in shown))
             return f"Problem({', '.join(parts)})"
-        for loss, bound in zip(self.losses, self.bounds, strict=True):
+        for loss, bound, equal in zip(self.losses, self.bounds, self.equal, strict=True):
             shown_bound = bound * scale if loss.is_information else bound
             if loss.name != self.minimise:
-                is_limited = bound < math.inf
-                parts.append(f"{loss.name} <= {shown_bound:.6g}" if is_limited else f"{loss.name} not limited")
+                is_limited, sign = bound < math.inf, "=" if equal else "<="
+                parts.append(f"{loss.name} {sign} {shown_bound:.6g}" if is_limited else f"{loss.name} not limited")
         if self.rate_bound is not None:
             parts.append(f"rate <= {self.rate_bound * scale:.6g}")
         return f"Problem({', '.join(parts)})"

@@ -33,6 +33,7 @@ class Resolved(NamedTuple):
     table: LossTable
     bounds: np.ndarray
     rate_bound: float | None
+    equal: np.ndarray
 
 
 def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> Resolved:
@@ -54,7 +55,10 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> 
             f"reproduction has {points.shape[0]} points but the losses have {table.n_letters} columns; "
             "give one point per letter"
         )
-    return Resolved(points, table, freeze(np.array(bounds + their_bounds)), _rate_limit(listed))
+    bounds += their_bounds
+    held = {limit.name for limit in listed if isinstance(limit, LossLimit) and limit.equal}
+    equal = np.array([name in held for name in table.names])
+    return Resolved(points, table, freeze(np.array(bounds)), _rate_limit(listed), freeze(equal))
 
 
 def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: list[Any]) -> Resolved:
@@ -84,7 +88,7 @@ def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: li
     labels, their_bounds = _entropies(source, limits)
     free = FreeDistortion("distortion", source.points, scales[distortion])
     table = LossTable(source.p_x, [], labels, free)
-    return Resolved(None, table, freeze(np.array([bound, *their_bounds])), _rate_limit(limits))
+    return _of_places(table, [bound, *their_bounds], limits)
 
 
 def _resolve_own(source: Source, space: Any, distortion: Any, limits: list[Any]) -> Resolved:
@@ -115,7 +119,14 @@ def _resolve_own(source: Source, space: Any, distortion: Any, limits: list[Any])
             )
     labels, their_bounds = _entropies(source, limits)
     table = LossTable(source.p_x, [], labels, own_letters=space)
-    return Resolved(None, table, freeze(np.array([*bounds.values(), *their_bounds])), _rate_limit(limits))
+    return _of_places(table, [*bounds.values(), *their_bounds], limits)
+
+
+def _of_places(table: LossTable, bounds: list[float], limits: list[Any]) -> Resolved:
+    """Return the statement of a problem whose letters are places; none of its losses is held at a value."""
+    return Resolved(
+        None, table, freeze(np.array(bounds)), _rate_limit(limits), freeze(np.zeros(len(bounds), dtype=bool))
+    )
 
 
 def _entropies(source: Source, limits: list[Any]) -> tuple[list[LabelEntropy], list[float]]:
@@ -225,6 +236,7 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     C: float | Sequence[float] | None = None,
     losses: Mapping[str, Any] | None = None,
     limits: Mapping[str, float] | None = None,
+    equal: Sequence[str] = (),
     rate: float | None = None,
     minimise: str = "rate",
     letters: str = "split",
@@ -249,6 +261,8 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
         Further losses by name, shape (n_x, n_y).
     limits : mapping of str to float, optional
         Bounds on the losses by name; a loss without one is not limited.
+    equal : sequence of str, optional
+        Which of the further losses are held at their bounds, not below them; see `LossLimit`.
     rate : float, optional
         Limit on the rate, in `unit`.
     minimise : str, optional
@@ -271,7 +285,9 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     Problem(n_x=2, n_letters=2, minimise='rate', distortion <= 0.1)
     """
     source = Source(None, p_x, labels=() if p_s_given_x is None else p_s_given_x, normalise=normalise)
-    extra: list[Limit] = [LossLimit(math.inf, matrix, name) for name, matrix in (losses or {}).items()]
+    held = _names_held(equal, losses or {})
+    named = (losses or {}).items()
+    extra: list[Limit] = [LossLimit(math.inf, matrix, name, equal=name in held) for name, matrix in named]
     if C is not None:
         extra += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
     problem = cls(source, distortion=d, limits=extra, letters=letters, unit=unit)
@@ -279,3 +295,11 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     label_names = tuple(label.name for label in problem.label_entropies)
     bounds = named_bounds(((name, bound) for name, bound in stated if bound is not None), label_names)
     return problem.with_limits(**bounds)._variant(minimise=spelled_out(minimise))
+
+
+def _names_held(equal: Any, losses: Mapping[str, Any]) -> set[str]:
+    """Return the names of further losses that are held at their bounds."""
+    names = [equal] if isinstance(equal, str) else list(equal)
+    for name in names:
+        one_of(name, tuple(losses), "loss held at its bound (equal=)")
+    return set(names)

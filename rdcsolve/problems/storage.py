@@ -16,7 +16,7 @@ from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.source import Source
 
 _NAMES = ("p_x", "points", "reproduction", "distortion", "rate_bound", "minimise", "letters", "information", "unit")
-_PREFIXES = ("loss", "bound", "multiplier", "entropy")
+_PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy")
 _KNOWN = re.compile(rf"{'|'.join(_NAMES)}|labels_\d+|({'|'.join(_PREFIXES)})_\w+")
 
 
@@ -27,10 +27,10 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     ----------
     arrays : dict
         `p_x` (n_x,) and `distortion` (n_x, n_y), or its name where `reproduction` is the text ``"free"``; optionally
-        `loss_NAME` (n_x, n_y), `points`, `reproduction`,
-        `labels_0`, ..., the numbers `bound_NAME`, `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's
-        entropy has that name), the texts `minimise` and `letters`, the names `information` of losses that are
-        cross-entropies, and the text `unit` of answers: the numbers here are in nats.
+        `loss_NAME` (n_x, n_y), `points`, `reproduction`, `labels_0`, ..., the numbers `bound_NAME`, `equal_NAME` (1 if
+        the loss is held at its bound), `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's entropy has that
+        name), the texts `minimise` and `letters`, the names `information` of losses that are cross-entropies, and the
+        text `unit` of answers: the numbers here are in nats.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -49,8 +49,9 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
     bounds = _numbers(arrays, "bound_")
     nats = {str(one) for one in np.atleast_1d(arrays.get("information", np.array([], dtype=str)))}
+    held = _held(arrays, losses)
     limits: list[Any] = [
-        LossLimit(bounds.pop(loss, math.inf), matrix, loss, is_information=loss in nats)
+        LossLimit(bounds.pop(loss, math.inf), matrix, loss, is_information=loss in nats, equal=loss in held)
         for loss, matrix in losses.items()
     ]
     limits.append(DistortionLimit(bounds.pop("distortion", math.inf)))
@@ -114,6 +115,8 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
     arrays |= {"letters": problem.letters} if problem.label_entropies else {}
     bounds = zip(problem.loss_names, problem.bounds, strict=True)
     arrays |= {f"bound_{name}": bound for name, bound in bounds if math.isfinite(bound)}
+    pairs = zip(problem.loss_names, problem.equal.tolist(), strict=True)
+    arrays |= {f"equal_{name}": np.float64(1.0) for name, equal in pairs if equal}
     arrays |= {f"labels_{k}": label for k, label in enumerate(problem.source.labels)}
     optional = {"points": problem.source.points, "reproduction": problem.reproduction, "rate_bound": problem.rate_bound}
     arrays |= {key: value for key, value in optional.items() if value is not None}
@@ -131,6 +134,18 @@ def _index(number: float, label: str) -> int:
     if not number.is_integer():
         raise InvalidInput(f"entropy_{label} is {number:.6g}; it must be the number of a label: 0, 1, ...")
     return int(number)
+
+
+def _held(arrays: dict[str, np.ndarray], losses: dict[str, Any]) -> set[str]:
+    """Return the names of the losses that are held at their bounds."""
+    stated = _numbers(arrays, "equal_")
+    for name, value in stated.items():
+        if name not in losses or value not in (0.0, 1.0):
+            known = ", ".join(losses) or "none"
+            raise InvalidInput(
+                f"equal_{name} is {value:.6g}; it must be 0 or 1, and {name} a further loss of the file ({known})"
+            )
+    return {name for name, value in stated.items() if value}
 
 
 def _number(key: str) -> int:

@@ -116,7 +116,8 @@ def _usable(problem: Problem, u: Any, multipliers: Any) -> tuple[np.ndarray, np.
     expected = (len(problem.losses),)
     require(lam.shape == expected, f"multipliers have shape {lam.shape} instead of {expected}")
     require(np.isfinite(u[problem.p_x > 0]).all(), "u is not finite at a symbol of positive mass")
-    require((np.isfinite(lam) & (lam >= 0)).all(), f"multipliers are {lam}; they must be finite and >= 0")
+    signs = (lam >= 0) | problem.held
+    require((np.isfinite(lam) & signs).all(), f"multipliers are {lam}; they must be finite and >= 0")
     if problem.multipliers is not None:
         allowed = problem.multipliers
         require((lam <= allowed).all(), f"the multipliers {lam} exceed the problem's {allowed}")
@@ -128,7 +129,7 @@ def _on_objective(problem: Problem, value: float, multipliers: np.ndarray) -> fl
     if problem.multipliers is not None:
         return value
     limited = np.isfinite(problem.bounds)
-    unpaid = (multipliers > 0) & ~limited
+    unpaid = (multipliers != 0) & ~limited
     minimised = None
     if problem.goal.target is not None:
         minimised = problem.loss_names.index(problem.minimise)

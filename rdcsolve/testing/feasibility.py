@@ -102,6 +102,11 @@ def check_limits(problem: Problem, reached: Achieved, tolerance: float = LIMIT_T
             value <= bound + slack,
             f"{name} is {value:.15g}, above its bound {bound:.15g} by {value - bound:.3g} > {slack:.3g}",
         )
+        is_held = name != "rate" and problem.held[problem.loss_names.index(name)]
+        require(
+            not is_held or value >= bound - slack,
+            f"{name} is {value:.15g}, below the value {bound:.15g} that it is held at by {bound - value:.3g}",
+        )
 
 
 def check_infeasible(result: Any, problem: Problem) -> None:

@@ -145,7 +145,7 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
     channel = full_channel(problem, result.channel, result.letters)
     check_channel(problem, channel)
     reached = achieved(problem, channel)
-    slack = dual.rounding + 64 * EPS * float(1 + reached.rate + lam @ reached.losses)
+    slack = dual.rounding + 64 * EPS * float(1 + reached.rate + np.abs(lam) @ reached.losses)
     gap = result.objective_upper - result.objective_lower
     worth = _per_nat(problem, lam)
     trivial = least_losses(problem).get(problem.objective, 0.0)
@@ -163,15 +163,15 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
 def _paid(problem: Problem, multipliers: np.ndarray) -> float:
     """Return lambda.b over the limits: what exceeding all of them by the factor two is worth, in nats."""
     limited = np.isfinite(problem.bounds)
-    return float(multipliers[limited] @ problem.bounds[limited]) + (problem.rate_bound or 0.0)
+    return float(np.abs(multipliers[limited]) @ problem.bounds[limited]) + (problem.rate_bound or 0.0)
 
 
 def _spread(problem: Problem, multipliers: np.ndarray) -> float:
     """Return lambda.spread over the limits on linear losses: the scale on which the check of certificates has slack."""
     losses = problem.linear_losses
-    limited = [m for m in range(len(losses)) if np.isfinite(problem.bounds[m]) and multipliers[m] > 0]
+    limited = [m for m in range(len(losses)) if np.isfinite(problem.bounds[m]) and multipliers[m] != 0]
     used = np.flatnonzero(problem.p_x > 0)
-    return sum(float(multipliers[m]) * losses[m].spread(used) for m in limited)
+    return sum(abs(float(multipliers[m])) * losses[m].spread(used) for m in limited)
 
 
 def _check_prices(problem: Problem, channel: np.ndarray, dual: Dual, tolerance: float, slack: float) -> None:
@@ -200,7 +200,7 @@ def _check_slackness(problem: Problem, reached: Achieved, multipliers: np.ndarra
         if not math.isfinite(bound):
             continue
         spare = bound - reached.losses[m]
-        product = multipliers[m] * spare
+        product = abs(multipliers[m] * spare) if problem.held[m] else multipliers[m] * spare
         require(
             product <= allowed,
             f"{name} has multiplier {multipliers[m]:.6g} and slack {spare:.3g}, product {product:.3g}; "

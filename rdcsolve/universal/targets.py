@@ -52,6 +52,12 @@ def check_problem(problem: Any) -> None:
             f"the problem minimises {problem.objective!r} but a universal rate is a rate; "
             "pass problem.minimising('rate')"
         )
+    if problem.equal.any():
+        name = problem.loss_names[int(problem.equal.argmax())]
+        raise InvalidInput(
+            f"{name} is held at its bound (equal=True) but targets are limits from above; state it as a LossLimit "
+            "without equal=True"
+        )
     if problem.rate_bound is not None:
         raise InvalidInput(
             f"the problem limits the rate to {problem.rate_bound:.6g} but here it is minimised; "

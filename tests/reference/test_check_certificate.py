@@ -49,12 +49,17 @@ def a_problem(kind, n=12, seed=0):
         return rdc.Problem.from_arrays(p, d, D=0.1, normalise=True)
     if kind == "level":
         return rdc.Problem.from_arrays(p, d + 2.0**36, D=0.125 + 2.0**36)
+    if kind == "held":
+        side = np.tile(np.arange(n) < 4, (n, 1)).astype(
+            float
+        )  # more than half of the letters' mass: a price below zero
+        return rdc.Problem.from_arrays(p, d, D=0.3, losses={"side": side}, limits={"side": 0.8}, equal=["side"])
     if kind == "no rate":
         return rdc.Problem.from_arrays(p, d, D=1.0)
     raise ValueError(kind)
 
 
-KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "no rate"]
+KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate"]
 SOLVED = {}
 
 
@@ -79,6 +84,20 @@ def test_solved_problems_are_confirmed(kind, bits, tmp_path):
     assert answer.objective_lower <= report.lower <= report.upper <= answer.objective_upper
     assert report.lower <= answer.objective_lower + 1e-11
     assert all(excess <= 0 for excess in report.excess.values())
+
+
+def test_held_losses(tmp_path):
+    """Their multipliers may be negative, for them alone; their means are what they are held at, on either side."""
+    result, problem, answer = saved("held", tmp_path)
+    assert answer.multipliers["side"] < 0
+    limited = {key: value for key, value in problem.items() if key != "equal_side"}
+    assert "a multiplier is negative" in str(checker.check_arrays(result, limited))
+    for shift in (-1e-12, 1e-12):
+        moved = checker.check_arrays(result, problem | {"bound_side": problem["bound_side"] + shift})
+        assert "The mean of side is not" in str(moved)
+    for name, value in {"equal_side": 2.0, "equal_distortion": 1.0, "equal_other": 1.0, "equal_": 1.0}.items():
+        with pytest.raises(checker.Unreadable):
+            checker.check_arrays(result, problem | {name: np.array(value)})
 
 
 def test_a_large_level_costs_no_accuracy(tmp_path):

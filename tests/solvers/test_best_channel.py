@@ -9,7 +9,8 @@ import rdcsolve as rdc
 from rdcsolve.results import Status
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.best_channel import best_channel
-from rdcsolve.solvers.finite.reduction import fixed_task, limited_task
+from rdcsolve.solvers.finite.faces import limited_task
+from rdcsolve.solvers.finite.reduction import fixed_task
 from rdcsolve.solvers.loop import Iterate
 
 INF = np.inf

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.recovery import mean_loss
-from rdcsolve.solvers.finite.reduction import is_below_least, least_loss, limited_task, negligible
+from rdcsolve.solvers.finite.reduction import is_below_least, least_loss, negligible
 
 CONSTANTS = [1e3, 2.0**20, 2.0**33, 2.0**42, 2.0**50]
 H = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))

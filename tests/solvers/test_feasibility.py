@@ -8,8 +8,8 @@ from scipy.optimize import linprog
 
 import rdcsolve as rdc
 from rdcsolve.results import Proof, Status
+from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.feasibility import constant_output, margin
-from rdcsolve.solvers.finite.reduction import limited_task
 
 INF = np.inf
 FLIP = [[0.0, 1.0], [1.0, 0.0]]

@@ -11,8 +11,8 @@ from rdcsolve.kernels import GridKernel
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import BlockLoss, SeparableLoss
 from rdcsolve.results import Channel
+from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
-from rdcsolve.solvers.finite.reduction import limited_task
 
 
 def mixture(n, dim=2, seed=0):

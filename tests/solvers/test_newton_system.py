@@ -11,8 +11,8 @@ import rdcsolve as rdc
 from rdcsolve import testing
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers.finite import newton_system, restarts
+from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.newton_system import Restricted, _Columns, _factorise, primal_dual
-from rdcsolve.solvers.finite.reduction import limited_task
 from rdcsolve.solvers.loop import NumericalBreakdown
 
 INF = np.inf

@@ -15,6 +15,7 @@ import numpy as np
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.certificates import Certificate
+from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
@@ -47,7 +48,8 @@ class Conic:
     Raises
     ------
     InvalidInput
-        On solving, if CVXPY does not find the solver or it does not take exponential cones.
+        On solving, if CVXPY does not find the solver or it does not take exponential cones, or a loss is held at its
+        bound.
     MissingExtra
         On solving, if CVXPY is not installed.
     """
@@ -78,6 +80,9 @@ class Conic:
         """
         options.instance(problem, Problem, "problem", "pass a Problem, or use Problem.from_arrays")
         tolerance = options.tolerance(tolerance)
+        if problem.held.any():
+            name = problem.loss_names[int(problem.held.argmax())]
+            raise InvalidInput(f"{name} is held at its bound (equal=True), which Conic does not do; leave solver out")
         began = time.perf_counter()
         program.cvxpy_with(self.solver)
         result = _Run(problem, self, tolerance).result()

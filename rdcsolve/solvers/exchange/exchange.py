@@ -14,10 +14,10 @@ import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
 from rdcsolve.letters.space import LetterSpace
-from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.exchange.at_rate import AtRate
+from rdcsolve.solvers.exchange.least_entropy import LeastEntropies
 from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
 from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible, trivial_dual
 from rdcsolve.solvers.exchange.starting_letters import Opening, starting
@@ -25,6 +25,7 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings
 
+_TURNS = 2  # rounds without a smaller gap before no letter leaves any more
 _PATIENCE = 6  # rounds without a smaller gap before the method counts as stalled
 _IDLE = 1e-8  # share of the output mass below which a letter leaves the list
 _MOST_CANDIDATES = 400  # of the dearest letters found in one round
@@ -34,8 +35,8 @@ _FLOOR = 0.8
 _FALL = (0.03, 0.1)
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
-_ENTROPY_ROUNDING = 1e-15  # nats, of a label's entropy
 _LATE = 1e3  # tolerances: from this gap on the search is thorough
+_NEARBY = 1e-3  # of the divergences of rows: decisions nearer than that to one of them are meant to be it
 _KEPT = 0.6  # of the restricted problem's tolerance
 
 
@@ -70,9 +71,7 @@ class _Exchange:
         self.last: PricedDual | None = None
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
         self.at_rate = AtRate(problem)
-        first_label = len(problem.losses) - len(problem.label_entropies)
-        labels = range(first_label, len(problem.losses))
-        self.at_least = [m for m in labels if problem.bounds[m] <= space.least_loss(m) + _ENTROPY_ROUNDING]
+        self.at_least = LeastEntropies(space)
         self.opening = Opening(space, settings)
         self.history: list[StepRecord] = []
 
@@ -95,14 +94,16 @@ class _Exchange:
     def _rounds(self, start: Result | None) -> tuple[Status, str] | Result:
         """Return why the exchange ended, or the result that says that no letters will do."""
         letters, warm = self.opening.first(start)
+        if self.at_least.indices:
+            letters, warm = self.at_least.exact.with_more(letters), None
         self.pool = letters
         inner_gap, waited, narrowest = 1e-3, 0, math.inf
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
             if found.status is Status.INFEASIBLE:
-                wider = self._wider(letters)
+                wider = self._restored(letters) or self._wider(letters)
                 if isinstance(wider, Result):
-                    return wider
+                    return (Status.STALLED, "") if self.best is not None else wider
                 letters, warm = wider, None
                 self.pool = self.pool.with_more(letters)
                 continue
@@ -122,7 +123,10 @@ class _Exchange:
             if waited >= _PATIENCE:
                 return Status.STALLED, ""
             inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
+            before = letters
             letters, warm = self._exchanged(found, letters, priced)
+            if waited >= _TURNS:  # letters that come and go by turns are needed together
+                letters = letters.with_more(before)
         return Status.STEP_LIMIT, ""
 
     def _settled(self, status: Status) -> Status:
@@ -144,7 +148,7 @@ class _Exchange:
     # ------------------------------------------------------------------------- restricted problems
 
     def _restricted(self, letters: Letters, gap: float, warm: Result | None) -> Result:
-        listed = self._attainable(self.space.listed(letters))
+        listed = self.at_least.attainable(self.space.listed(letters))
         limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
         solver = self.settings.solver
         if isinstance(solver, InteriorPoint):
@@ -156,19 +160,12 @@ class _Exchange:
             listed = listed.with_limits(rate=None)
         return minimise_rate(listed, settings, warm)
 
-    def _attainable(self, listed: Problem) -> Problem:
-        """Return the problem with limits on label entropies raised where rounding alone keeps letters from them.
-
-        An entropy near zero is known to some 1e-16, not to as much of itself: asked for the least one, which letters
-        that tell the symbol have, a list may miss it in the last place.
-        """
-        raised, used = {}, self.problem.p_x > 0
-        for m in self.at_least:
-            loss = listed.linear_losses[m]
-            least = math.fsum(self.problem.p_x[used] * loss.block(np.flatnonzero(used)).min(axis=1))
-            if 0 < least - listed.bounds[m] <= _ENTROPY_ROUNDING:
-                raised[loss.name] = least
-        return listed.with_limits(**raised) if raised else listed
+    def _restored(self, letters: Letters) -> Letters | None:
+        """Return letters that were exchanged for others without which the limits cannot be met; None if none were."""
+        if self.best is None:
+            return None
+        again = letters.with_more(self.best[1])
+        return again if len(again) > len(letters) else None
 
     def _wider(self, letters: Letters) -> Letters | Result:
         """Return more letters, or the result that says that no letters will do."""
@@ -198,7 +195,7 @@ class _Exchange:
         self.last = dual
         thorough = self._gap() <= _LATE * self.settings.tolerance
         maxima = dual.prices.maxima(letters.take(found.letters[found.q > _IDLE * found.q.max()]), thorough)
-        dual.estimate(float(maxima.log_prices.max()))
+        dual.estimate(float(maxima.log_prices.max(initial=-math.inf)))  # no letter at all: no number that is known
         if self.hoped is None or dual.lower > self.hoped.lower:
             self.hoped = dual
         if not self.hoped.checked and self._within(self.hoped.lower, self.hoped):
@@ -227,6 +224,8 @@ class _Exchange:
         dear = dear[np.argsort(-maxima.log_prices[dear])[:_MOST_CANDIDATES]]
         joint = found.channel * self.problem.p_x[:, None]
         merged, q = self.space.merge(letters.take(found.letters), joint, self.last.multipliers)
+        if self.at_least.indices:
+            merged, q = self.at_least.settled(merged).united(q)
         new = maxima.letters.take(dear)
         new = new.take(apart(prices.affinity(new)))
         chosen = merged.with_more(new)
@@ -242,6 +241,10 @@ class _Exchange:
         unlike = apart(prices.affinity(both), size)
         self.pool = self.pool.with_more(new)
         letters = chosen.with_more(both.take(unlike[unlike >= size]))
+        if self.at_least.indices:
+            used = letters.take(np.arange(len(merged)))
+            others = self.at_least.settled(letters.take(np.arange(len(merged), len(letters))), _NEARBY)
+            letters = used.with_more(others).with_more(self.at_least.exact)
         return letters, starting(found, q, len(letters))
 
     def _slid(self, found: Result, maxima: PricedLetters) -> Slid | None:

@@ -11,8 +11,9 @@ from rdcsolve.letters.letters import Letters
 from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result
-from rdcsolve.solvers.finite.feasibility import margin
+from rdcsolve.solvers.finite.feasibility import feasible_channel, margin
 from rdcsolve.solvers.finite.least_rate import task_within_limits
+from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Settings
 
 _IDLE = 1e-6  # share of the largest mass below which an earlier result's letter is no start
@@ -31,6 +32,7 @@ class Opening:
     def __init__(self, space: LetterSpace, settings: Settings) -> None:
         self.space, self.problem, self.settings = space, space.problem, settings
         self.lists = space.openings()
+        self.is_exhausted = not self.problem.label_entropies
 
     def first(self, start: Result | None) -> tuple[Letters, Result | None]:
         """Return the first letters, and where to start among them."""
@@ -69,7 +71,37 @@ class Opening:
 
     def wider(self) -> Letters | None:
         """Return a longer list of letters, or None if there is none."""
-        return next(self.lists, None)
+        wider = next(self.lists, None)
+        if wider is None and not self.is_exhausted:
+            self.is_exhausted = True
+            return self._meeting()
+        return wider
+
+    def _meeting(self) -> Letters | None:
+        """Return letters that tell the symbol's label as well as X does, at the places of a channel within the limits.
+
+        The linear limits are met by these places, and label entropies are least at these decisions, so that all limits
+        are met which can be met at all.
+        """
+        bare = task_within_limits(unlimited(self.space), self.settings)
+        if isinstance(bare, Result) or self.problem.multipliers is not None:
+            return None
+        found = feasible_channel(bare) if bare.free.any() else _cheapest(bare)
+        if found is None:
+            return None
+        places, channel = found
+        rows, columns = np.nonzero(channel > 0)
+        symbols = bare.letters.symbols[rows]
+        decisions = tuple(label.conditional[symbols] for label in self.problem.label_entropies)
+        normalised = tuple(soft / soft.sum(axis=1, keepdims=True) for soft in decisions)
+        return Letters(self.space.anchors().places[places[columns]], normalised).distinct()
+
+
+def _cheapest(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray]:
+    """Return letters and a channel that uses allowed pairs, where nothing else is asked."""
+    choice, _ = task.letters.cheapest(np.zeros(task.free.size))
+    letters, places = np.unique(choice, return_inverse=True)
+    return letters, np.eye(letters.size)[places.ravel()]
 
 
 def unlimited(space: LetterSpace) -> Problem:

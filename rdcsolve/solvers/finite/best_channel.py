@@ -60,6 +60,8 @@ def best_channel(
 ) -> BestChannel:
     """Maximise G_q over the multipliers of the limited losses by a projected Newton method.
 
+    Those of losses that are held at their bounds are not projected: they may have either sign.
+
     Parameters
     ----------
     task : ReducedProblem
@@ -82,7 +84,7 @@ def best_channel(
     now = _evaluate(task, losses, forbidden, q, multipliers, free, bounds)
     for _ in range(max_steps if free.size else 0):
         gradient = now.means[free] - bounds[free]
-        rising = (multipliers[free] > 0) | (gradient > 0)
+        rising = task.equal[free] | (multipliers[free] > 0) | (gradient > 0)
         if not rising.any() or np.all(np.abs(gradient[rising]) <= accuracy * bounds[free][rising]):
             break
         step = _newton_step(now.covariance, gradient, rising, bounds[free])
@@ -90,7 +92,9 @@ def best_channel(
         if moved is None:
             break
         multipliers, now = moved
-    met = bool(np.all(now.means[free] <= bounds[free] * (1 + 2 * accuracy)))
+    within = now.means[free] <= bounds[free] * (1 + 2 * accuracy)
+    within &= ~task.equal[free] | (now.means[free] >= bounds[free] * (1 - 2 * accuracy))
+    met = bool(np.all(within))
     return BestChannel(multipliers, now.kernel, q, now.t, now.log_v, now.means, met)
 
 
@@ -125,11 +129,13 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
 def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Return the next multipliers and point, or None if no length of step raises G_q."""
     old = multipliers[free]
-    unit = 1 / bounds[free]  # a multiplier of this size is one nat per bound: the natural first step from zero
+    unit = 1 / task.scales[free]  # a multiplier of this size is one nat per bound: the natural first step from zero
+    furthest = 8 * np.abs(old) + unit
+    lowest = np.where(task.equal[free], -furthest, 0.0)
     for _ in range(40):
-        target = np.clip(old + step, 0.0, 8 * old + unit)
+        target = np.clip(old + step, lowest, furthest)
         trial = multipliers.copy()
-        trial[free] = np.where(target < 1e-14 * unit, 0.0, target)
+        trial[free] = np.where(np.abs(target) < 1e-14 * unit, 0.0, target)
         if np.array_equal(trial, multipliers):
             return None
         point = _evaluate(task, losses, forbidden, q, trial, free, bounds)

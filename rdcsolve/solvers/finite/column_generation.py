@@ -72,9 +72,11 @@ class ColumnGeneration:
         if task.free.any():
             # The restricted problem needs a channel well inside the limits, wherever the full one has it.
             wanted = least_attained(task)
-            while spread.size < count and margin(task, spread).attained > 0.5 * (1 + wanted):
+            extremes = _extremes(task)
+            spread = np.union1d(spread, extremes)
+            while spread.size < count and margin(task, spread).attained > _enough(task, wanted):
                 size = min(2 * size, count)
-                spread = task.letters.spread_evenly(size)
+                spread = np.union1d(task.letters.spread_evenly(size), extremes)
         spread = _covering(task, spread)
         if start is None:
             return spread, np.full(spread.size, 1 / spread.size), None
@@ -108,7 +110,9 @@ class ColumnGeneration:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the letters still of use with those added, and output masses to start from."""
         useful = _needed(point)
-        if task.free.any() and margin(task, letters[useful]).attained > 0.5 * (1 + room):
+        if task.equal.any():
+            useful |= np.isin(letters, _extremes(task))
+        if task.free.any() and margin(task, letters[useful]).attained > _enough(task, room):
             useful[:] = True  # dropping letters must not leave the limits out of reach
         kept, q = letters[useful], point.q[useful]
         new = ~np.isin(mended.letters, kept)
@@ -132,6 +136,21 @@ def _needed(point: Point) -> np.ndarray:
         shares = (point.kernel.columns(some) / t[:, None]).max(axis=0) * point.q[some]
         needed[some] = shares > _LEAST_SHARE
     return needed
+
+
+def _enough(task: ReducedProblem, wanted: float) -> float:
+    """Return what letters should attain of the limits, where all letters attain `wanted`: see `Margin`."""
+    return wanted + 1e-12 if task.equal.any() else 0.5 * (1 + wanted)
+
+
+def _extremes(task: ReducedProblem) -> np.ndarray:
+    """Return letters with which every loss that is held at its bound can be taken beyond it, on either side."""
+    found = [np.empty(0, dtype=np.intp)]
+    for row in np.flatnonzero(task.equal):
+        for sign in (1.0, -1.0):
+            choice, _ = task.letters.cheapest(np.where(np.arange(task.free.size) == row, sign, 0.0))
+            found.append(choice)
+    return np.unique(np.concatenate(found))
 
 
 def _covering(task: ReducedProblem, letters: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
+_EXCLUDED = 1e-12  # of the bounds: what the sums of a proof that no channel meets them can round by
 _INSIDE = 1e-13  # of its bounds: how far inside a mixture has to be
 
 
@@ -18,11 +19,12 @@ class Margin(NamedTuple):
     Attributes
     ----------
     attained : float
-        Some channel has E L_m <= attained * b_m for every limit.
+        Some channel has E L_m <= attained * b_m for every limit, and |E L_m - b_m| <= (attained - 1) * spread_m for
+        every loss that is held at its bound.
     least : float
         No channel does better than this (Theorem 5 of the page on certificates, with `weights`).
     weights : numpy.ndarray
-        Shape (F,), summing to one.
+        Shape (F,), or longer: losses that are held at their bounds have two, from above and from below.
     choices : numpy.ndarray
         Shape (V, n): deterministic channels, each symbol's place in the list of letters.
     mixture : numpy.ndarray
@@ -50,16 +52,16 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
     enough : float, optional
         Stop once that much is attained.
     """
-    free = np.flatnonzero(task.free)
-    weights = np.full(free.size, 1 / free.size)
+    rows, slopes, offsets = _sides(task)
+    weights = np.full(rows.size, 1 / rows.size)
     points: list[np.ndarray] = []
     choices: list[np.ndarray] = []
     least, best = -np.inf, weights
     for _ in range(100):
         over_bounds = np.zeros(task.free.size)
-        over_bounds[free] = weights / task.bounds[free]
+        np.add.at(over_bounds, rows, weights * slopes)
         choice, costs = task.letters.cheapest(over_bounds, letters)
-        point = costs[free] @ task.p / task.bounds[free]
+        point = costs[rows] @ task.p * slopes + offsets
         bound = float(weights @ point)
         if bound > least:
             least, best = bound, weights
@@ -67,17 +69,32 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
             return Margin(np.inf, np.inf, weights, np.empty((0, task.p.size), dtype=np.intp), np.empty(0))
         choices.append(choice)
         points.append(point)
-        if free.size == 1:
+        if rows.size == 1:
             return Margin(float(point[0]), bound, weights, np.array(choices), np.ones(1))
         attained, weights, mixture = best_mixture(np.array(points))
-        if attained <= enough or least > 1 or attained - least <= 1e-12 * (1 + attained):
+        if attained <= enough or least > 1 + _EXCLUDED or attained - least <= 1e-12 * (1 + attained):
             break
     return Margin(attained, least, best, np.array(choices), mixture)
 
 
+def _sides(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return losses, and slopes and offsets of their means, whose largest value is to be at most one.
+
+    A limit asks that E L / b is; a loss that is held at b, that 1 + (E L - b) / spread is, and 1 - (E L - b) / spread.
+    """
+    limited, held = np.flatnonzero(task.free & ~task.equal), np.flatnonzero(task.equal)
+    slopes = 1 / task.scales
+    centres = 1 - task.bounds[held] * slopes[held]
+    return (
+        np.r_[limited, held, held],
+        np.r_[slopes[limited], slopes[held], -slopes[held]],
+        np.r_[np.zeros(limited.size), centres, 2 - centres],
+    )
+
+
 def least_attained(task: ReducedProblem) -> float:
     """Return what `margin` attains over all letters; zero for one limit: shifted losses have a zero in every row."""
-    return 0.0 if int(task.free.sum()) <= 1 else margin(task).attained
+    return 0.0 if int(task.free.sum()) <= 1 and not task.equal.any() else margin(task).attained
 
 
 def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -107,7 +124,7 @@ def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
 def feasible_channel(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | None:
     """Return letters (k,) and a channel (n, k) that meets the limits as well as any, or None if none is known to."""
     room = margin(task)
-    if room.attained > 1:
+    if room.attained > (1 + _INSIDE if task.equal.any() else 1):
         return None
     letters, places = np.unique(room.choices, return_inverse=True)
     places = places.reshape(room.choices.shape)
@@ -130,6 +147,8 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
         return None
     if not free.size:
         return candidates[:1], np.ones(1)
+    if task.equal.any():
+        return _held_constant(task, candidates)
     means = np.array([letters.structures[m].weighted_sum(task.p) for m in free])[:, candidates]
     means /= task.bounds[free][:, None]
     single = int(means.max(axis=0).argmin())
@@ -156,6 +175,33 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
     used = np.flatnonzero(masses)
     if (means @ masses).max() > 1 - _INSIDE:
         return None
+    return candidates[used], masses[used]
+
+
+def _held_constant(task: ReducedProblem, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return letters and masses as `constant_output` does, where some losses are held at their bounds."""
+    from scipy.optimize import linprog
+
+    means = np.array([structure.weighted_sum(task.p) for structure in task.letters.structures])[:, candidates]
+    limited, held = np.flatnonzero(task.free & ~task.equal), np.flatnonzero(task.equal)
+    scaled, bounds = means / task.scales[:, None], task.bounds / task.scales
+    answer = linprog(
+        np.zeros(candidates.size),
+        A_ub=scaled[limited] if limited.size else None,
+        b_ub=np.full(limited.size, 1 - 2 * _INSIDE) if limited.size else None,
+        A_eq=np.vstack([scaled[held], np.ones(candidates.size)]),
+        b_eq=np.r_[bounds[held], 1.0],
+        bounds=(0, None),
+        method="highs",
+    )
+    if answer.status != 0:
+        return None
+    masses = np.maximum(answer.x, 0)
+    masses /= masses.sum()
+    attained = scaled @ masses
+    if (attained[limited] > 1 - _INSIDE).any() or (np.abs(attained[held] - bounds[held]) > _INSIDE).any():
+        return None
+    used = np.flatnonzero(masses)
     return candidates[used], masses[used]
 
 

@@ -103,20 +103,25 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
         spreads.append(spread)
         scaled.append(above / spread)
         asked.append(exact_dot((-p, shifts[m]), plus=(float(problem.bounds[m]),)) / spread)
-    weights, points = np.full(len(limited), 1 / len(limited)), []
+    # a loss that is held at its bound has two sides, each with a weight >= 0 of its own
+    held = np.flatnonzero(problem.equal[limited])
+    sides, signs = np.r_[np.arange(len(limited)), held], np.r_[np.ones(len(limited)), -np.ones(held.size)]
+    weights, points = np.full(sides.size, 1 / sides.size), []
     best: Refutation | None = None
     for _ in range(_MOST_CUTS):
-        mixed = np.tensordot(weights, np.where(np.isfinite(scaled), scaled, 0.0), axes=1)
+        both = np.bincount(sides, weights * signs, minlength=len(limited))
+        mixed = np.tensordot(both, np.where(np.isfinite(scaled), scaled, 0.0), axes=1)
         mixed = mixed if forbidden is None else np.where(forbidden, np.inf, mixed)
         choice = mixed.argmin(axis=1)
         costs = mixed[rows, choice]
-        excess = float(p @ costs) - float(weights @ asked)
+        excess = float(p @ costs) - float(both @ asked)
         if excess > _RESOLVED and (best is None or excess > best.excess):
             whole = np.zeros(len(problem.losses))
-            whole[limited] = weights / spreads
+            whole[limited] = both / spreads
             best = Refutation(whole, costs, excess, shifts)
-        points.append([float(p @ loss[rows, choice]) - b for loss, b in zip(scaled, asked, strict=True)])
-        if len(limited) == 1:
+        above = np.array([float(p @ loss[rows, choice]) - b for loss, b in zip(scaled, asked, strict=True)])
+        points.append(signs * above[sides])
+        if sides.size == 1:
             break
         attained, weights, _ = best_mixture(np.array(points))
         if attained <= 0 or attained - excess <= 1e-3 * attained:

@@ -123,7 +123,7 @@ class _Search:
         """Use what a linear programme proves and attains; whatever its channel misses leaves only the bound."""
         problem = self.problem
         certificate = recovery.certificate(problem, found, made, 0.0, 0.0)
-        met = np.delete(made.means <= problem.bounds, self.index).all()
+        met = recovery.meets(problem, made.means, self.index)
         self._record(
             replace(
                 loosest,

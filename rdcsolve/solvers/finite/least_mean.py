@@ -70,13 +70,13 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     means = {m: p[rows] * problem.linear_losses[m].block()[symbols[rows], columns] for m in (index, *limited)}
     count = np.arange(rows.size)
     rows_sum = coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size))
-    answer = _programme(means[index], [means[m] for m in limited], problem.bounds[limited], rows_sum)
+    answer = _programme(means[index], [means[m] for m in limited], problem, limited, rows_sum)
     channel = np.zeros(allowed.shape)
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
     if answer.status == 0:
         channel[rows, columns] = np.maximum(answer.x, 0)
-        weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
+        weights[limited] = _prices(answer, problem, limited)
     else:  # without an answer the trivial weights still bound, and nothing is attained
         channel[rows, columns] = 1.0
     channel /= channel.sum(axis=1, keepdims=True)
@@ -114,14 +114,14 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
     means = {m: _weighted_sum(structures[m], p, letters) for m in (index, *limited)}
-    answer = _programme(means[index], [means[m] for m in limited], problem.bounds[limited], np.ones((1, letters.size)))
+    answer = _programme(means[index], [means[m] for m in limited], problem, limited, np.ones((1, letters.size)))
     if answer.status != 0:
         raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
     masses = np.maximum(answer.x, 0)
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
     if limited:
-        weights[limited] = np.maximum(-answer.ineqlin.marginals, 0)
+        weights[limited] = _prices(answer, problem, limited)
     counted = [(weights[m], structures[m]) for m in np.flatnonzero(weights)]
     used = masses > 0
     shares = masses[used] / masses.sum()
@@ -153,28 +153,43 @@ def _weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) 
     return structure.weighted_sum(p)[letters]
 
 
-def _programme(objective: np.ndarray, limited: list[np.ndarray], bounds: np.ndarray, sums: Any) -> Any:
-    """Return what HiGHS says of: minimise objective.x such that limited.x <= bounds and sums.x = 1, x >= 0.
+def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem, limited: list[int], sums: Any) -> Any:
+    """Return what HiGHS says of: minimise objective.x such that means.x <= bounds and sums.x = 1, x >= 0.
 
-    A mixture is rounded, and would end above a bound by a digit of its last place as often as below. So bounds are
+    The means of losses that are held at their bounds are to equal them; these come before the sums. A mixture is
+    rounded, and would end above a bound by a digit of its last place as often as below. So bounds are
     lowered by some such digits first, which a bound at the least value may not leave room for.
     """
     from scipy.optimize import linprog
+    from scipy.sparse import csr_array, issparse, vstack
 
-    upper = np.array(limited) if limited else None
+    held = problem.equal[limited]
+    table, bounds = np.array(means).reshape(len(limited), objective.size), problem.bounds[limited]
+    upper = table[~held] if (~held).any() else None
+    if held.any():
+        sums = vstack([csr_array(table[held]), sums]) if issparse(sums) else np.vstack([table[held], sums])
     for lowered in (16 * EPS, 0.0):
         answer = linprog(
             objective,
             A_ub=upper,
-            b_ub=bounds - lowered * np.abs(bounds) if limited else None,
+            b_ub=None if upper is None else (bounds - lowered * np.abs(bounds))[~held],
             A_eq=sums,
-            b_eq=np.ones(sums.shape[0]),
+            b_eq=np.r_[bounds[held], np.ones(sums.shape[0] - int(held.sum()))],
             bounds=(0, None),
             method="highs",
         )
         if answer.status == 0:
             break
     return answer
+
+
+def _prices(answer: Any, problem: Problem, limited: list[int]) -> np.ndarray:
+    """Return the programme's prices of the limits: >= 0 but for losses that are held at their bounds."""
+    held = problem.equal[limited]
+    prices = np.zeros(len(limited))
+    prices[~held] = np.maximum(-answer.ineqlin.marginals, 0)
+    prices[held] = -answer.eqlin.marginals[: int(held.sum())]
+    return prices
 
 
 def _blocks(counted: Sequence[tuple[float, LossStructure]]) -> Iterator[tuple[slice, np.ndarray]]:

@@ -14,8 +14,9 @@ from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite import recovery
+from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
-from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, is_below_least, least_loss, limited_task
+from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task, is_below_least, least_loss
 from rdcsolve.solvers.loop import Progress, Settings, Start, run
 
 _BUDGET_ROUNDING = 1e-13  # what a rate may exceed its limit by, relatively
@@ -83,25 +84,34 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
     ]
     if broken:
         name = broken[0]
-        bound = problem.bounds[problem.loss_names.index(name)]
-        return infeasible(
-            problem, settings, least, f"{name} <= {bound:.10g} is below its least value {least[name]:.10g}"
-        )
+        m = problem.loss_names.index(name)
+        stated = f"{name} {'=' if problem.equal[m] else '<='} {problem.bounds[m]:.10g}"
+        return infeasible(problem, settings, least, f"{stated} is below its least value {least[name]:.10g}")
     task = limited_task(problem, problem.bounds)
     if task is None:
         message = "a limit at the least value of its loss leaves no channel that meets the others"
         return infeasible(problem, settings, least, message)
-    if int(task.free.sum()) > 1:
+    if int(task.free.sum()) > 1 or task.equal.any():
         room = margin(task)
         if room.least > 1 + 1e-12:  # beyond what its sums can round by
             return infeasible(
                 problem,
                 settings,
                 least,
-                "each limit can be met, but not all together: "
-                f"the best channel exceeds some bound by a factor of {room.least:.6g} above the least values",
+                _together(task, room.least),
             )
     return task
+
+
+def _together(task: ReducedProblem, least: float) -> str:
+    """Return a sentence on limits each of which can be met, but not all of them."""
+    if task.equal.any():
+        distance = f"the best channel is {least - 1:.6g} of a loss's spread away from some bound"
+        return f"each limit can be met, but not all together: {distance}"
+    return (
+        "each limit can be met, but not all together: "
+        f"the best channel exceeds some bound by a factor of {least:.6g} above the least values"
+    )
 
 
 def _start_of(task: ReducedProblem, start: Result | None) -> Start | None:
@@ -110,7 +120,7 @@ def _start_of(task: ReducedProblem, start: Result | None) -> Start | None:
     names = task.problem.loss_names
     old = np.array([start.multipliers.get(names[m], 0.0) for m in task.relevant])
     guess = task.first_multipliers()
-    multipliers = np.where(task.free, np.where(old > 1e-9 * guess, old, guess), task.fixed)
+    multipliers = np.where(task.free, np.where(task.equal | (old > 1e-9 * guess), old, guess), task.fixed)
     return Start(start.letters, start.q / start.q.sum(), multipliers)
 
 
@@ -183,7 +193,9 @@ def _last_resort(task: ReducedProblem) -> recovery.Primal | None:
         return None
     problem = task.problem
     made = recovery.complete(problem, *found, task.letters.symbols)
-    return made if np.all(made.means <= problem.bounds * (1 + 1e-12)) else None
+    # a limit is met to rounding here: the check has the last word
+    means = np.where(problem.equal, made.means, made.means * (1 - 1e-12))
+    return made if recovery.meets(problem, means) else None
 
 
 def zero_rate(problem: Problem, settings: Settings, letters: np.ndarray, masses: np.ndarray) -> Result:

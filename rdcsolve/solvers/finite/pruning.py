@@ -13,7 +13,8 @@ from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.best_channel import best_channel
-from rdcsolve.solvers.finite.reduction import ReducedProblem, limited_task
+from rdcsolve.solvers.finite.faces import limited_task
+from rdcsolve.solvers.finite.reduction import ReducedProblem
 
 _SHARES = tuple(10.0**-k for k in range(2, 13))  # of the largest output mass: the first at which nothing is lost
 _SPARED = 0.01  # of the tolerance: what the rate may grow by
@@ -80,7 +81,8 @@ def _remade(
     tilted = best_channel(task, letters, q / q.sum(), multipliers, recovery.inside(task))
     if not tilted.met:
         return None
-    return recovery.complete(task.problem, letters, tilted.channel, task.letters.symbols)
+    channel = recovery.on_bounds(task, letters, tilted.channel)
+    return recovery.complete(task.problem, letters, channel, task.letters.symbols)
 
 
 def _with(result: Result, problem: Problem, made: recovery.Primal, kept: np.ndarray) -> Result:

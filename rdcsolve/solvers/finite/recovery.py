@@ -10,20 +10,20 @@ import numpy as np
 from rdcsolve.certificates import Certificate
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import mutual_information
-from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
+from rdcsolve.rounding import row_sums
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
+from rdcsolve.solvers.finite.unmasking import without_faces
 from rdcsolve.solvers.loop import Iterate, Progress
 
 _EPS = float(np.finfo(float).eps)
 _SMALLEST_SHARE = 1e-13  # of the largest output mass: letters below it change the rate by less than rounding
 _IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a limit that is not active
 _IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
-_STEEPNESSES = (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 1e3, 1e6)  # of multipliers that stand for a mask
-_WORTH = 1e-13  # nats: what a steeper multiplier has to save
+_HALF = 0.5  # least factor of a small correction
 _INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
 
 
@@ -59,8 +59,36 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
         tilted = best_channel(task, letters, q, iterate.multipliers, inside(task))
         if tilted.met:
             order = np.argsort(letters)
-            return complete(task.problem, letters[order], tilted.channel[:, order], task.letters.symbols)
+            channel = on_bounds(task, letters, tilted.channel)
+            return complete(task.problem, letters[order], channel[:, order], task.letters.symbols)
     return None
+
+
+def on_bounds(task: ReducedProblem, letters: np.ndarray, channel: np.ndarray) -> np.ndarray:
+    """Return a channel (n, k) with the means of losses that are held at their bounds there, to the last digits.
+
+    It has them to some digits already; tilting it once more, by multipliers of the first order, brings them to what
+    the rounding of its entries leaves.
+    """
+    rows = np.flatnonzero(task.equal).tolist()
+    if not rows:
+        return channel
+    table = task.letters.losses_of(letters)
+    for _ in range(2):
+        means = [row_sums(channel * table[row]) for row in rows]
+        bounds = [float(task.problem.bounds[task.relevant[row]]) for row in rows]
+        shifts = task.letters.shifts[rows]
+        above = [mean_excess(task.p, *one) for one in zip(shifts, bounds, means, strict=True)]
+        centred = [table[row] - mean[:, None] for row, mean in zip(rows, means, strict=True)]
+        weighted = task.p[:, None] * channel
+        matrix = np.array([[float((weighted * one * other).sum()) for other in centred] for one in centred])
+        steps = np.linalg.lstsq(matrix, np.array(above), rcond=None)[0]
+        tilt = 1.0 - np.tensordot(steps, centred, axes=1)
+        if not tilt.min() > _HALF:  # no small step: the covariances say nothing at this accuracy
+            return channel
+        channel = channel * tilt
+        channel /= channel.sum(axis=1, keepdims=True)
+    return channel
 
 
 def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Primal | None:
@@ -80,7 +108,7 @@ def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipl
 
 def inside(task: ReducedProblem) -> np.ndarray:
     """Return the shifted bounds, a little less than they are, so that rounding cannot break a channel at them."""
-    return np.where(task.free, task.bounds * (1 - _INSIDE), np.inf)
+    return np.where(task.free, task.bounds * np.where(task.equal, 1.0, 1 - _INSIDE), np.inf)
 
 
 def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols: np.ndarray) -> Primal:
@@ -106,6 +134,17 @@ def complete(problem: Problem, letters: np.ndarray, channel: np.ndarray, symbols
         ]
     )
     return Primal(letters, channel, masses, mutual_information(problem.p_x, channel), means)
+
+
+def meets(problem: Problem, means: np.ndarray, target: int | None = None) -> bool:
+    """Return whether means of the linear losses are within the limits, but for that of a loss that is minimised.
+
+    Those of losses that are held at their bounds are known to some digits of the spread only.
+    """
+    within = means <= problem.bounds[: means.size]
+    for m in np.flatnonzero(problem.held).tolist():
+        within[m] = abs(float(means[m] - problem.bounds[m])) <= _INSIDE * problem.spread(m)
+    return bool((within if target is None else np.delete(within, target)).all())
 
 
 def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray, lowest: np.ndarray) -> float:
@@ -148,9 +187,8 @@ def dual(task: ReducedProblem, iterate: Iterate) -> Dual:
     log_v, relative = iterate.log_v, iterate.multipliers
     # prices are at most exp(excess): taking it off u makes them at most one
     excess = float(task.p @ log_v) - task.charge(relative) - iterate.lower
-    masked = [row for row in range(len(task.relevant)) if _is_masked(task, row)]
-    if masked:
-        space, log_v, relative, excess = _unmask(task, log_v, relative, masked)
+    if task.faces:
+        space, log_v, relative, excess = without_faces(task, log_v, relative)
     else:
         relative, excess = _without_idle(task, log_v, relative, excess)
     multipliers, shifts = np.zeros(len(problem.losses)), np.zeros((len(problem.losses), task.p.size))
@@ -164,54 +202,13 @@ def _without_idle(
     task: ReducedProblem, log_v: np.ndarray, multipliers: np.ndarray, excess: float
 ) -> tuple[np.ndarray, float]:
     """Return multipliers with zeros at limits that cost nothing, and log C: interior points leave a trace there."""
-    idle = task.free & (multipliers * np.where(task.free, task.bounds, 1.0) < _IDLE)
+    idle = task.free & ~task.equal & (multipliers * np.where(task.free, task.bounds, 1.0) < _IDLE)
     if not idle.any() or not (multipliers[idle] > 0).any():
         return multipliers, excess
     without = np.where(idle, 0.0, multipliers)
     largest = math.log(task.letters.price(log_v, without).maximum)
     saved = task.charge(multipliers) - task.charge(without)
     return (without, largest) if saved - (largest - excess) >= -_IDLE_COST else (multipliers, excess)
-
-
-def _is_masked(task: ReducedProblem, row: int) -> bool:
-    limited = math.isfinite(float(task.problem.bounds[task.relevant[row]]))
-    return task.problem.multipliers is None and limited and not task.free[row]
-
-
-def _unmask(
-    task: ReducedProblem, log_v: np.ndarray, relative: np.ndarray, masked: list[int]
-) -> tuple[FiniteLetters, np.ndarray, np.ndarray, float]:
-    """Return letters without the mask, log_v and multipliers that do without it, and log C.
-
-    A multiplier so large that exp(-lambda.L) vanishes in rounding at every masked pair stands for the mask. A bound
-    that is above the least value by a rounding charges that multiplier for it: of a few multipliers the best is taken.
-    """
-    space = FiniteLetters(task.problem, list(task.relevant))
-    change = task.letters.shifts - space.shifts  # the mask raised the minima of the other losses
-    log_v = log_v + relative @ change
-    room = {row: _room(task.problem, space, row, task.relevant[row]) for row in masked}
-    best: tuple[float, np.ndarray, float] | None = None
-    for share in _STEEPNESSES:
-        trial = relative.copy()
-        for row in masked:
-            above = space.losses[row][space.losses[row] > 1e-15 * max(float(space.losses[row].max()), 1e-300)]
-            if above.size:
-                trial[row] = share * (max(float(log_v.max()), 0.0) + 40.0) / float(above.min())
-        dearest = space.price(log_v, trial).maximum
-        if not 0 < dearest < math.inf:
-            continue
-        largest = math.log(dearest)
-        lost = largest + sum(float(trial[row]) * abs(room[row]) for row in masked)
-        if best is None or lost < best[0] - _WORTH:  # the smallest that does: large ones make other prices steep
-            best = lost, trial, largest
-    if best is None:  # no share leaves a price in range: without multipliers the trivial bound follows
-        return space, np.zeros(log_v.shape), np.zeros(relative.shape), 0.0
-    return space, log_v, best[1], best[2]
-
-
-def _room(problem: Problem, space: FiniteLetters, row: int, m: int) -> float:
-    """Return how far a bound is above the least value of its loss, computed exactly."""
-    return -mean_excess(space.p, space.shifts[row], float(problem.bounds[m]))
 
 
 def rounding(log_v: np.ndarray, charged: float) -> float:

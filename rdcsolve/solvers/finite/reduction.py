@@ -19,6 +19,25 @@ _TIE = 1e-15  # of a symbol's least loss: losses closer to it count as equal
 
 
 @dataclass(frozen=True, eq=False)
+class Face:
+    """Weights w of the limits under which no channel within them may use any but its symbols' cheapest letters.
+
+    No channel has a smaller mean of w.L than w.b. So every channel within the limits has that mean: it uses letters at
+    which w.L is least, and limits of positive weight are met with equality.
+
+    Attributes
+    ----------
+    weights : numpy.ndarray
+        Shape (R,): negative at most for losses that are held at their bounds.
+    masked : numpy.ndarray
+        Shape (n, k): the pairs above the least, which earlier faces had left.
+    """
+
+    weights: np.ndarray
+    masked: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class ReducedProblem:
     """Minimise I + fixed.E L over channels with E L <= bounds, in the letters' shifted losses.
 
@@ -33,6 +52,10 @@ class ReducedProblem:
         Shape (R,): shifted bounds, > 0 where free, inf elsewhere.
     fixed : numpy.ndarray
         Shape (R,): given multipliers, zero where free.
+    equal : numpy.ndarray
+        Shape (R,), bool: free losses whose means are to equal their bounds, so that multipliers may have either sign.
+    faces : tuple of Face
+        What forbids the pairs that no channel within the limits uses, in the order in which they were found.
     """
 
     problem: Problem
@@ -41,6 +64,8 @@ class ReducedProblem:
     free: np.ndarray
     bounds: np.ndarray
     fixed: np.ndarray
+    equal: np.ndarray
+    faces: tuple[Face, ...] = ()
 
     @property
     def p(self) -> np.ndarray:
@@ -57,8 +82,15 @@ class ReducedProblem:
         return np.array([mean_excess(self.p, shift) for shift in self.letters.shifts])
 
     def first_multipliers(self) -> np.ndarray:
-        """Return the given multipliers, and one nat per bound for a limited loss, shape (R,)."""
-        return np.where(self.free, 1 / np.where(self.free, self.bounds, 1.0), self.fixed)
+        """Return the given multipliers, one nat per bound for a limited loss, none for one held at its bound."""
+        limited = self.free & ~self.equal
+        return np.where(limited, 1 / np.where(limited, self.bounds, 1.0), self.fixed)
+
+    @cached_property
+    def scales(self) -> np.ndarray:
+        """Distances of the losses on which a multiplier is one nat: bounds, or spreads of those held; shape (R,)."""
+        spreads = [self.problem.spread(m) if held else 1.0 for m, held in zip(self.relevant, self.equal, strict=True)]
+        return np.where(self.equal, spreads, np.where(self.free, self.bounds, 1.0))
 
 
 def fixed_task(problem: Problem) -> ReducedProblem:
@@ -74,10 +106,11 @@ def fixed_task(problem: Problem) -> ReducedProblem:
         nothing_free,
         np.full(len(relevant), math.inf),
         problem.multipliers[relevant].copy(),
+        nothing_free,
     )
 
 
-def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
+def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     """Return the task of the least rate under `bounds`, shape (M,), inf where a loss is not limited.
 
     A bound at the minimum of its loss leaves no channel strictly inside: it turns into a mask instead, which
@@ -85,8 +118,11 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     other losses, so it may bring another limit to its minimum; None is returned if it makes one unattainable.
     """
     limited = [int(m) for m in np.flatnonzero(np.isfinite(bounds))]
+    relevant = limited or [0]
+    used = np.flatnonzero(problem.p_x > 0)
     mask: np.ndarray | None = None
     masked: set[int] = set()
+    faces: list[Face] = []
     waiting = True
     while waiting:
         waiting = False
@@ -102,10 +138,12 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
                 return None
             if room <= allowed:
                 above = _above(problem, m, minima)
+                known = [banned for banned in (mask, problem.forbidden) if banned is not None]
+                new = above & ~np.logical_or.reduce(known) if known else above
                 mask = above if mask is None else mask | above
                 masked.add(m)
+                faces.append(Face(np.array([float(other == m) for other in relevant]), new[used]))
                 waiting = True
-    relevant = limited or [0]
     letters = FiniteLetters(problem, relevant, mask)
     shifted = np.full(len(relevant), math.inf)
     free = np.zeros(len(relevant), dtype=bool)
@@ -113,7 +151,10 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
         if m in limited and m not in masked:
             shifted[row] = -mean_excess(letters.p, letters.shifts[row], float(bounds[m]))
             free[row] = True
-    return ReducedProblem(problem, letters, tuple(relevant), free, shifted, np.zeros(len(relevant)))
+    equal = free & problem.equal[relevant]
+    return ReducedProblem(
+        problem, letters, tuple(relevant), free, shifted, np.zeros(len(relevant)), equal, tuple(faces)
+    )
 
 
 def least_loss(problem: Problem, index: int) -> float:

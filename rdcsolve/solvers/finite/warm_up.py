@@ -41,5 +41,6 @@ def warm_up(
         multipliers = tilted.multipliers
         q = (1 - _FLOOR) * tilted.output_masses(task.p) + _FLOOR / q.size
     # An inactive limit keeps a multiplier above zero, as an interior point must: one that costs next to nothing.
-    multipliers = np.where(task.free, np.maximum(multipliers, 1e-6 / task.bounds), multipliers)
+    limited = task.free & ~task.equal
+    multipliers = np.where(limited, np.maximum(multipliers, 1e-6 / task.bounds), multipliers)
     return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers

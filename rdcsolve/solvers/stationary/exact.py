@@ -24,6 +24,7 @@ _EPS = float(np.finfo(float).eps)
 _UNUSED = 1e-9  # output mass of a letter whose decisions are free to change
 _SETTLED = 1e-10  # relative fall of the objective that counts as none
 _FURTHEST = 30.0  # how far a step is stretched at most
+_HELD = 1e-13  # of the spread: how far from its bound a mean may be that is to equal it
 _SHARE = 1e-5  # shares of a symbol below this are dropped where a limit may need exact zeros
 
 
@@ -84,6 +85,8 @@ def _attained(problem: Problem, result: Result, narrowed: bool) -> Found | None:
     limited = np.isfinite(problem.bounds)
     bounds = problem.bounds[limited]
     met = bool(np.all(means[limited] <= bounds + 4 * _EPS * (1 + bounds)))
+    for m in np.flatnonzero(problem.held).tolist():
+        met = met and abs(float(means[m] - problem.bounds[m])) <= _HELD * problem.spread(m)
     value = problem.goal.value(rate, means)
     if problem.goal.target is not None:
         met = met and rate <= problem.goal.rate * (1 + 4 * _EPS)
