@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.reading import as_floats, read
 
 _SUM_TOLERANCE = 1e-6
 
@@ -218,7 +219,13 @@ def nats_to_bits(x: float) -> float: ...
 def nats_to_bits(x: np.ndarray) -> np.ndarray: ...
 def nats_to_bits(x: Any) -> Any:
     """Return an amount of information in bits instead of nats: `x` / log 2."""
-    return _like_input(np.asarray(x, dtype=float) / math.log(2))
+    return _like_input(_floats(x, "x") / math.log(2))
+
+
+def _floats(values: Any, name: str) -> np.ndarray:
+    if type(values) is np.ndarray and values.dtype == np.float64:
+        return values
+    return as_floats(read(values, name), name)
 
 
 @overload
@@ -261,7 +268,7 @@ def _log(values: np.ndarray, joint: np.ndarray) -> np.ndarray:
 
 
 def _within(values: Any, top: float, name: str) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
+    array = _floats(values, name)
     bad = ~((array >= 0) & (array <= top))
     if bad.any():
         raise InvalidInput(f"{name} is {array[bad].flat[0]:.6g}; it must lie in [0, {top:.6g}]")
@@ -275,7 +282,7 @@ def _check_masses(masses: np.ndarray, name: str) -> None:
 
 
 def _distribution(p: ArrayLike, name: str) -> np.ndarray:
-    masses = np.asarray(p, dtype=float)
+    masses = _floats(p, name)
     _check_masses(masses, name)
     if abs(masses.sum() - 1.0) > _SUM_TOLERANCE:
         raise InvalidInput(f"{name} sums to {masses.sum():.9g}; divide it by its sum")
@@ -284,7 +291,7 @@ def _distribution(p: ArrayLike, name: str) -> np.ndarray:
 
 def _channel(p_x: ArrayLike, channel: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the positive masses and their rows of the channel."""
-    masses, rows = _distribution(p_x, "p_x"), np.asarray(channel, dtype=float)
+    masses, rows = _distribution(p_x, "p_x"), _floats(channel, name)
     if masses.ndim != 1 or rows.ndim != 2 or rows.shape[0] != masses.size:
         raise InvalidInput(f"{name} has shape {rows.shape} and p_x {masses.shape}; give one row per mass")
     used = np.flatnonzero(masses > 0)

@@ -18,6 +18,11 @@ _NO_FAULTS = (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def _as_typed(message: str) -> str:
+    """Return a message with what is an argument in Python as the option that it is here."""
+    return message.replace("normalise=True", "--normalise")
+
+
 def told_plainly(command: Command) -> Command:
     """Return the command with errors as one line on stderr and an exit code."""
     told = public_call(command, _NO_FAULTS)
@@ -34,7 +39,7 @@ def told_plainly(command: Command) -> Command:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(NOT_CERTIFIED) from None
         except RdcError as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {_as_typed(str(error))}", err=True)
             raise typer.Exit(BAD_INPUT) from None
 
     return plain  # type: ignore[return-value]

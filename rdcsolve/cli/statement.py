@@ -102,6 +102,14 @@ class Statement:
         ),
     ] = None
     bits: Annotated[bool, typer.Option("--bits", help="Short for --unit bit.", **_PANEL)] = False
+    normalise: Annotated[
+        bool,
+        typer.Option(
+            "--normalise",
+            help="Rescale masses, p(s | x) and a classifier's rows to sum to one, as for counts.",
+            **_PANEL,
+        ),
+    ] = False
     seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
 
     def problem(self, path: Path, axes: tuple[str, ...] = ()) -> Problem:
@@ -156,11 +164,11 @@ class Statement:
                 self._refuse_beside_matrices(path)
                 if self.letters is not None:
                     arrays["letters"] = np.array(self.letters)
-                return problem_of(arrays, path.name, with_entropies=with_entropies)
+                return problem_of(arrays, path.name, with_entropies=with_entropies, normalise=self.normalise)
             _refuse_limits(arrays, path.name)
             from rdcsolve.data import from_npz
 
-            source = from_npz(path)
+            source = from_npz(path, normalise=self.normalise)
         elif path.suffix in (".csv", ".tsv", ".txt"):
             from rdcsolve.data import from_csv
 
@@ -170,7 +178,8 @@ class Statement:
             raise InvalidInput(f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz")
         limits: list[Any] = []
         if self.classifier is not None:
-            limits = [ClassifierLossLimit(math.inf, read_table(self.classifier), self.classifier_loss)]
+            table = read_table(self.classifier)
+            limits = [ClassifierLossLimit(math.inf, table, self.classifier_loss, normalise=self.normalise)]
         if with_entropies:
             limits += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
         reproduction, distortion = self._reproduction(source), self.distortion or "squared_error"

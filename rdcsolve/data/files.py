@@ -148,7 +148,7 @@ def _number(cell: str, column: str, line: int, path: Path) -> float:
     return value
 
 
-def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
+def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = False) -> Source:
     """Return a source from an npz archive, as written by ``numpy.savez``.
 
     Parameters
@@ -159,6 +159,8 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
         Pickled objects are refused.
     name : str, optional
         Shown in summaries and plots; by default the file's name.
+    normalise : bool, optional
+        Rescale `p_x` and the rows of the labels to sum to one, as for counts; see `Source`.
 
     Returns
     -------
@@ -190,7 +192,7 @@ def from_npz(path: str | os.PathLike[str], name: str = "") -> Source:
     if missing:
         raise UnreadableFile(f"{path} has {n_labels} labels but no {missing[0]}; number them from labels_0")
     labels = [arrays[f"labels_{k}"] for k in range(n_labels)]
-    return Source(arrays.get("points"), arrays["p_x"], labels=labels, name=name or path.name)
+    return Source(arrays.get("points"), arrays["p_x"], labels, name or path.name, normalise)
 
 
 def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:

@@ -10,19 +10,13 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.classifiers import OUTPUTS, Classifier, Decided, decision_table
 from rdcsolve.problems.distortions import function_name
 from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
 from rdcsolve.problems.source import Source, losses_between
 from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
-from rdcsolve.problems.validation import (
-    float_array,
-    freeze,
-    loss_matrix,
-    mass_rows,
-    one_of,
-    rate_bound,
-    upper_bound,
-)
+from rdcsolve.problems.validation import freeze, loss_matrix, one_of, rate_bound, upper_bound
+from rdcsolve.reading import hashable_values
 
 
 def _described(what: Any) -> str:
@@ -109,15 +103,25 @@ class ClassifierLossLimit:
     bound : float
         Nats for the cross-entropy (or bits, in a problem whose `unit` is the bit), a probability for the error rate;
         inf declares the loss without limiting it.
-    classifier : array_like or callable
-        The soft decisions c(s | letter), shape (n_y, n_s) with rows summing to one; a function is called as
-        ``classifier(reproduction)`` and returns them.
+    classifier : array_like, callable, estimator or module
+        The soft decisions c(s | letter), shape (n_y, n_s) with rows summing to one. Or the class of each letter, shape
+        (n_y,): integers, strings, ...; or real numbers of that shape, the probability of the second of two classes.
+        Or what returns one of these for points (n_y, dim): a function, a fitted classifier of scikit-learn, or a module
+        of torch, whose rows are taken for logits unless they sum to one.
     loss : {"cross_entropy", "error_rate"}, optional
-        -log c(S | A), or 1 when S differs from the most likely class (the first of equals) and 0 otherwise.
-    label : int, optional
-        Which of the source's labels is classified.
+        -log c(S | A), or 1 when S differs from the most likely class (the first of equals) and 0 otherwise. The error
+        rate of an estimator is that of its ``predict``.
+    label : int or str, optional
+        Which of the source's labels is classified, by number or name.
     name : str, optional
         Name of the loss.
+    normalise : bool, optional
+        Rescale the rows to sum to one. Without it a sum further from one than rounding explains is an error.
+    output : {"probabilities", "logits", "classes"}, optional
+        What the classifier puts out, where the type does not tell.
+    classes : sequence, optional
+        What its columns are called, in order; by default the columns of a frame, and ``classes_`` of an estimator.
+        Columns with names are put into the order of the label's classes.
 
     Notes
     -----
@@ -129,8 +133,11 @@ class ClassifierLossLimit:
     bound: float
     classifier: Any
     loss: str = "cross_entropy"
-    label: int = 0
+    label: int | str = 0
     name: str = "classifier_loss"
+    normalise: bool = False
+    output: str | None = None
+    classes: Any = None
 
     @property
     def is_information(self) -> bool:
@@ -141,54 +148,68 @@ class ClassifierLossLimit:
         _set_bound(self)
         loss_name(self.name)
         one_of(self.loss, CLASSIFIER_LOSSES, "classifier loss")
-        if not callable(self.classifier):
-            table = float_array(self.classifier, "classifier")
-            n_rows = table.shape[0] if table.ndim else 0
-            object.__setattr__(self, "classifier", _decisions(table, "classifier", n_rows))
+        if self.output is not None:
+            one_of(self.output, OUTPUTS, "output of a classifier")
+        if self.classes is not None:
+            object.__setattr__(self, "classes", hashable_values(self.classes, "classes", "class number"))
+        stated = self._stated
+        if not stated.needs_letters:
+            object.__setattr__(self, "_decided", stated.of_table(self.classifier, "classifier"))
 
     def matrix(self, source: Source, reproduction: np.ndarray | None) -> np.ndarray:
         """Return the (n_x, n_y) losses."""
-        conditional = _conditional(source, self.label, self.name)
-        decisions = self._resolved(reproduction)
-        if decisions.shape[1] != conditional.shape[1]:
-            raise InvalidInput(
-                f"classifier of '{self.name}' decides between {decisions.shape[1]} classes but label "
-                f"{self.label} has {conditional.shape[1]}; give it one column per class"
-            )
+        label = label_index(source, self.label, self.name)
+        conditional = source.labels[label]
+        decided = self._resolved(reproduction)
+        decisions = decision_table(decided, source.classes[label], conditional.shape[1], label)
         rule = log_loss if self.loss == "cross_entropy" else _error_rate
         return freeze(rule(conditional, decisions))
 
-    def _resolved(self, reproduction: np.ndarray | None) -> np.ndarray:
-        if not callable(self.classifier):
-            table: np.ndarray = self.classifier
-            return table
+    @property
+    def _stated(self) -> Classifier:
+        is_hard = self.loss == "error_rate" and self.output is None
+        return Classifier(self.classifier, self.output, self.classes, self.normalise, is_hard)
+
+    def _resolved(self, reproduction: np.ndarray | None) -> Decided:
+        if not self._stated.needs_letters:
+            decided: Decided = self._decided  # type: ignore[attr-defined]
+            return decided
         if reproduction is None:
             raise InvalidInput(
                 f"classifier of '{self.name}' is a function but there are no reproduction points; "
                 "pass reproduction=, or the classifier's table (n_y, n_s)"
             )
-        described = f"classifier {function_name(self.classifier)}"
-        return _decisions(self.classifier(reproduction), described, reproduction.shape[0])
+        return self._stated.at(reproduction)
+
+    def _described(self) -> str:
+        if self._stated.needs_letters:
+            return function_name(self.classifier)
+        decided = self._resolved(None)
+        if decided.table is None:
+            return f"classes of {len(decided.values or ())} letters"
+        return f"{decided.table.shape[0]} x {decided.table.shape[1]}"
 
     def __repr__(self) -> str:
-        parts = [f"{self.bound:.6g}", _described(self.classifier), repr(self.loss)]
-        parts += [f"label={self.label}"] if self.label else []
+        parts = [f"{self.bound:.6g}", self._described(), repr(self.loss)]
+        parts += [f"label={self.label!r}"] if self.label else []
         parts += [f"name={self.name!r}"] if self.name != "classifier_loss" else []
         return f"ClassifierLossLimit({', '.join(parts)})"
 
 
-def _conditional(source: Source, label: Any, name: str) -> np.ndarray:
+def label_index(source: Source, label: Any, name: str) -> int:
+    """Return the number of a label that is stated by number or name."""
     known = len(source.labels)
+    if isinstance(label, str) and source.label_names.count(label) == 1:
+        place: int = source.label_names.index(label)
+        return place
     is_index = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
     if not is_index or not 0 <= label < known:
         have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
-        raise InvalidInput(f"'{name}' is about label {label!r} but the source has {have}")
-    conditional: np.ndarray = source.labels[label]
-    return conditional
-
-
-def _decisions(table: Any, name: str, n_rows: int) -> np.ndarray:
-    return mass_rows(table, name, n_rows, cure="divide each row by its sum, or take a softmax")
+        called = ", ".join(repr(one) for one in source.label_names if one)
+        raise InvalidInput(
+            f"'{name}' is about label {label!r} but the source has {have}{f' ({called})' * bool(called)}"
+        )
+    return int(label)
 
 
 def _error_rate(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:
@@ -206,14 +227,14 @@ class LabelEntropyLimit:
     bound : float
         In [0, inf], in the problem's `unit`: nats, if not said otherwise; inf declares the label's entropy without
         limiting it.
-    label : int, optional
-        Which of the source's labels.
+    label : int or str, optional
+        Which of the source's labels, by number or name.
     name : str, optional
         Name of the loss; by default ``"label_entropy"`` for label 0, ``"label_entropy_1"`` for label 1, ...
     """
 
     bound: float
-    label: int = 0
+    label: int | str = 0
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -224,7 +245,8 @@ class LabelEntropyLimit:
 
     def loss(self, source: Source) -> LabelEntropy:
         """Return the label's entropy as a loss of the source."""
-        return LabelEntropy(self.name, _conditional(source, self.label, self.name), int(self.label))
+        label = label_index(source, self.label, self.name)
+        return LabelEntropy(self.name, source.labels[label], label)
 
     def __repr__(self) -> str:
         return f"LabelEntropyLimit({self.bound:.6g}, label={self.label!r}, name={self.name!r})"

@@ -12,6 +12,7 @@ import numpy as np
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix
+from rdcsolve.problems.samples import conditionals_of, merge_samples, stated_classes
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.structures import is_structure, structure_of
 from rdcsolve.problems.validation import freeze, mass_rows, mass_vector, point_array
@@ -30,16 +31,22 @@ class Source:
         Masses, shape (n_x,). Zero masses and coinciding points are allowed.
     labels : sequence of array_like, optional
         Conditional distributions p(s | x) of the labels S_1, ..., S_K, each of shape (n_x, n_s). One bare
-        matrix is taken as one label.
+        matrix or frame is taken as one label; a mapping holds one by name. A symbol without mass needs no
+        distribution: its row may be zeros or NaN.
     name : str, optional
         Shown in summaries and plots.
     normalise : bool, optional
-        Rescale `p_x` and the rows of the labels to sum to one. Without it a sum further than 1e-9 from one is
-        an error.
+        Rescale `p_x` and the rows of the labels to sum to one. Without it a sum further from one than rounding
+        explains is an error: further than 1e-9 for doubles, a few 1e-7 for float32.
     axes : sequence of array_like, optional
         Coordinates along each axis of a product grid, in place of `points`: symbols are its points in C order, the
         last axis running fastest. Named distortions between them are then never stored as one matrix; see
         `SeparableLoss`.
+    classes : sequence, optional
+        What the n_s classes of the label are called, in the order of its columns; with several labels a list of
+        such lists, or None where classes have no names. By default the columns of a frame.
+    label_names : sequence of str, optional
+        What the labels are called; by default the keys of a mapping.
 
     Attributes
     ----------
@@ -49,6 +56,10 @@ class Source:
         Shape (n_x,), read-only, summing to one to rounding.
     labels : tuple of numpy.ndarray
         Each of shape (n_x, n_s), read-only.
+    classes : tuple
+        Per label the tuple of its classes, or None.
+    label_names : tuple of str
+        Per label its name, empty if it has none.
 
     Raises
     ------
@@ -67,6 +78,8 @@ class Source:
     name: str = ""
     normalise: InitVar[bool] = False
     axes: Any = None
+    classes: Any = None
+    label_names: Any = None
 
     def __post_init__(self, normalise: bool) -> None:
         p_x = mass_vector(self.p_x, "p_x", normalise=normalise)
@@ -81,13 +94,31 @@ class Source:
                     f"points has {points.shape[0]} rows but p_x has {p_x.size} masses; give one mass per point"
                 )
             object.__setattr__(self, "points", points)
-        labels = tuple(
-            mass_rows(label, f"label {k}", p_x.size, normalise=normalise)
-            for k, label in enumerate(_label_list(self.labels))
-        )
-        object.__setattr__(self, "labels", labels)
+        self._set_labels(normalise)
         if not isinstance(self.name, str):
             raise InvalidInput(f"name is {self.name!r}; give a string")
+
+    def _set_labels(self, normalise: bool) -> None:
+        stated = conditionals_of(self.labels)
+        labels = tuple(
+            mass_rows(label.matrix, f"label {k}", self.p_x.size, normalise=normalise, masses=self.p_x)
+            for k, label in enumerate(stated)
+        )
+        classes = [
+            label.classes if own is None else own
+            for label, own in zip(stated, stated_classes(self.classes, len(stated)), strict=True)
+        ]
+        for k, (table, own) in enumerate(zip(labels, classes, strict=True)):
+            if own is not None and len(own) != table.shape[1]:
+                raise InvalidInput(
+                    f"label {k} has {table.shape[1]} columns but classes= names {len(own)}; give one class per column"
+                )
+        names = [label.name for label in stated] if self.label_names is None else list(self.label_names)
+        if len(names) != len(labels) or not all(isinstance(name, str) for name in names):
+            raise InvalidInput(f"label_names is {self.label_names!r}; give one string for each of {len(labels)} labels")
+        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "classes", tuple(None if own is None else tuple(own) for own in classes))
+        object.__setattr__(self, "label_names", tuple(names))
 
     @property
     def n_x(self) -> int:
@@ -101,7 +132,9 @@ class Source:
 
     @classmethod
     @public_call
-    def from_samples(cls, samples: Any, labels: Any = None, weights: Any = None, name: str = "") -> Source:
+    def from_samples(
+        cls, samples: Any, labels: Any = None, weights: Any = None, name: str = "", classes: Any = None
+    ) -> Source:
         """Return the empirical source of a sample.
 
         Equal samples become one symbol; the symbols are in increasing (lexicographic) order.
@@ -112,13 +145,16 @@ class Source:
             Shape (n,) or (n, dim), finite.
         labels : sequence, optional
             One label per sample: a sequence of n hashable values (integers, strings, tuples, ...). For
-            several labels an array of shape (n, K), or a list of K columns, each a list or an array. The
-            classes of a label are its distinct values in increasing order (of appearance if they cannot be
-            compared).
+            several labels an array of shape (n, K), a frame or a mapping of K columns, whose names are kept, or a
+            list of K columns, each a list or an array. The classes of a label are its distinct values in increasing
+            order (of appearance if they cannot be compared).
         weights : array_like, optional
             Shape (n,), non-negative, with a positive sum; equal weights by default.
         name : str, optional
             Shown in summaries and plots.
+        classes : sequence, optional
+            The classes in the order wanted, those that no sample shows included; with several labels a list of
+            such lists, or None for a label that may keep its own.
 
         Returns
         -------
@@ -129,7 +165,8 @@ class Source:
         Raises
         ------
         InvalidInput
-            If lengths disagree, or samples or weights are not usable numbers.
+            If lengths disagree, samples or weights are not usable numbers, a value is masked or missing, or a class
+            is not among those stated.
 
         Examples
         --------
@@ -137,10 +174,16 @@ class Source:
         >>> source.points.ravel().tolist(), source.p_x.tolist(), source.labels[0].tolist()
         ([1.0, 3.0], [0.5, 0.5], [[0.5, 0.5], [1.0, 0.0]])
         """
-        from rdcsolve.problems.samples import merge_samples
-
-        points, p_x, conditionals = merge_samples(samples, labels, weights)
-        return cls(points, p_x, labels=conditionals, name=name, normalise=True)
+        points, p_x, tables = merge_samples(samples, labels, weights, classes)
+        return cls(
+            points,
+            p_x,
+            labels=[table.frequencies for table in tables],
+            name=name,
+            normalise=True,
+            classes=[list(table.classes) for table in tables],
+            label_names=[table.name for table in tables],
+        )
 
     def __repr__(self) -> str:
         parts = [repr(self.name)] if self.name else []
@@ -148,6 +191,8 @@ class Source:
         parts.append("no points" if self.points is None else f"dim={self.dim}")
         if self.labels:
             parts.append(f"labels={tuple(label.shape[1] for label in self.labels)}")
+        if any(self.label_names):
+            parts.append(f"label_names={self.label_names}")
         return f"Source({', '.join(parts)})"
 
 
@@ -199,17 +244,3 @@ def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | N
     if is_grid and isinstance(distortion, str):
         return SeparableLoss.between(distortion, source.axes)
     return distortion_matrix(distortion, source.points, reproduction, name=name)
-
-
-def _label_list(labels: Any) -> Sequence[Any]:
-    """Split what the user passed as labels into matrices; a bare matrix is one label."""
-    if labels is None:
-        return ()
-    if isinstance(labels, np.ndarray):
-        return (labels,) if labels.ndim == 2 else tuple(labels)
-    try:
-        parts = tuple(labels)
-        is_matrix = len(parts) > 0 and all(np.ndim(part) == 1 for part in parts)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"labels is {labels!r}; give a list of matrices p(s | x), each (n_x, n_s)") from error
-    return (labels,) if is_matrix else parts

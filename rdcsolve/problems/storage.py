@@ -20,7 +20,9 @@ _PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy")
 _KNOWN = re.compile(rf"{'|'.join(_NAMES)}|labels_\d+|({'|'.join(_PREFIXES)})_\w+")
 
 
-def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool = False) -> Problem:
+def problem_of(
+    arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool = False, normalise: bool = False
+) -> Problem:
     """Return the problem stated by arrays: `p_x`, `distortion`, and optionally the others that are known.
 
     Parameters
@@ -35,6 +37,8 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
         Of the source, and for messages.
     with_entropies : bool, optional
         Whether each label's entropy is a loss where the arrays name none.
+    normalise : bool, optional
+        Rescale the masses and the rows of the labels to sum to one.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def problem_of(arrays: dict[str, np.ndarray], name: str, *, with_entropies: bool
     if "p_x" not in arrays:
         raise InvalidInput(f"{name} holds {', '.join(arrays) or 'nothing known'} but no p_x; save the masses as p_x")
     labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
-    source = Source(arrays.get("points"), arrays["p_x"], labels=labels, name=name)
+    source = Source(arrays.get("points"), arrays["p_x"], labels, name, normalise)
     losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
     bounds = _numbers(arrays, "bound_")
     nats = {str(one) for one in np.atleast_1d(arrays.get("information", np.array([], dtype=str)))}

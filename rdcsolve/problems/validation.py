@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.reading import TEXT, Reading, as_floats, read
 
 MASS_TOLERANCE = 1e-9
-"""How far from one a sum of masses may be before it is called an error; below it, the masses are rescaled."""
+"""How far from one a sum of doubles may be before it is called an error; below it, the masses are rescaled."""
 
 _ROUNDING = 4 * np.finfo(float).eps
+_BELOW_ZERO = 32  # roundings of the other entries that an entry below zero may be, and still be taken for zero
+
+_LARGE = 2.0**900  # sums of larger masses could overflow
 
 
 def freeze(array: np.ndarray) -> np.ndarray:
@@ -31,7 +35,7 @@ def float_array(value: Any, name: str) -> np.ndarray:
     Parameters
     ----------
     value : array_like
-        Real numbers, in any nesting that forms a regular array.
+        Real numbers in whatever `rdcsolve.reading.read` reads; booleans are 1 and 0.
     name : str
         What to call the array in an error message.
 
@@ -43,21 +47,13 @@ def float_array(value: Any, name: str) -> np.ndarray:
     Raises
     ------
     InvalidInput
-        If the entries are not real numbers or the nesting is ragged.
+        If the entries are not real numbers, one is masked, missing, or an integer that no float equals, or the nesting
+        is ragged.
     """
     if _is_frozen(value):
         frozen: np.ndarray = value
         return frozen
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(f"{name} is not a regular array of numbers ({error}); make its rows equally long") from error
-    if array.dtype.kind not in "biufO":
-        raise InvalidInput(f"{name} holds {array.dtype} entries; convert them to real numbers")
-    try:
-        return freeze(np.array(array, dtype=np.float64, order="C", copy=True))
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(f"{name} holds entries that are not real numbers ({error}); convert them first") from error
+    return freeze(as_floats(read(value, name), name))
 
 
 def _is_frozen(value: Any) -> bool:
@@ -95,25 +91,30 @@ def mass_vector(value: Any, name: str, *, normalise: bool = False) -> np.ndarray
     Parameters
     ----------
     value : array_like
-        Non-negative masses; zeros are welcome.
+        Non-negative masses; zeros are welcome, and roundings below zero are zeros.
     name : str
         What to call the masses in an error message.
     normalise : bool, optional
-        Rescale any positive sum to one. Without it a sum further than 1e-9 from one is an error.
+        Rescale any positive sum to one. Without it a sum further from one than `sum_tolerance` is an error.
 
     Raises
     ------
     InvalidInput
         On a wrong shape, an empty alphabet, NaN, infinite or negative masses, or a wrong sum.
     """
-    masses = float_array(value, name)
-    if masses.ndim != 1:
-        raise InvalidInput(f"{name} has shape {_shape(masses)}; give one mass per symbol, shape (n,)")
-    if masses.size == 0:
+    reading = _reading(value, name)
+    floats = _floats(reading, value, name)
+    if floats.ndim != 1:
+        raise InvalidInput(f"{name} has shape {_shape(floats)}; give one mass per symbol, shape (n,)")
+    if floats.size == 0:
         raise InvalidInput(f"{name} is empty; an alphabet needs at least one symbol")
-    _check_masses(masses, name)
+    if reading.entries.dtype.kind == "b" and not normalise:
+        raise InvalidInput(
+            f"{name} holds booleans; give masses, or pass normalise=True to spread the mass evenly over what is True"
+        )
+    masses = _checked_masses(_masses_without_roundings(floats, reading), name)
     total = math.fsum(masses)
-    _check_sum(total, name, normalise, "pass normalise=True or rescale")
+    _check_sum(total, name, normalise, "pass normalise=True or rescale", sum_tolerance(reading.epsilon, masses.size))
     if abs(total - 1.0) <= _ROUNDING:
         return masses
     return freeze(masses / total)
@@ -122,66 +123,132 @@ def mass_vector(value: Any, name: str, *, normalise: bool = False) -> np.ndarray
 def mass_rows(
     value: Any,
     name: str,
-    n_rows: int,
+    n_rows: int | None,
     *,
     normalise: bool = False,
     cure: str = "pass normalise=True or rescale",
+    masses: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return conditional masses as a read-only (n_rows, k) array whose rows sum to one to rounding.
 
     Parameters
     ----------
     value : array_like
-        One distribution per row.
+        One distribution per row; roundings below zero are zeros.
     name : str
         What to call the matrix in an error message.
-    n_rows : int
-        How many rows there must be.
+    n_rows : int or None
+        How many rows there must be; None for any number.
     normalise : bool, optional
-        Rescale rows with any positive sum.
+        Rescale rows with any positive sum. Without it a sum further from one than `sum_tolerance` is an error.
     cure : str, optional
         What the message proposes when a row does not sum to one.
+    masses : numpy.ndarray, optional
+        Masses of the symbols that the rows are conditioned on, shape (n_rows,). A symbol without mass needs no
+        distribution: where its row is empty, all zeros or NaN, it is given the uniform one.
     """
-    rows = float_array(value, name)
-    if rows.ndim != 2 or rows.shape[0] != n_rows or rows.shape[1] == 0:
+    reading = _reading(value, name)
+    floats = _floats(reading, value, name)
+    shape = floats.shape
+    if len(shape) != 2 or shape[1] == 0 or n_rows not in (None, shape[0]):
+        wanted = "n" if n_rows is None else str(n_rows)
         raise InvalidInput(
-            f"{name} has shape {_shape(rows)}; it needs {n_rows} rows, one distribution each: ({n_rows}, k)"
+            f"{name} has shape {_shape(floats)}; it needs {wanted} rows, one distribution each: ({wanted}, k)"
         )
-    _check_masses(rows, name)
+    rows = _checked_masses(_masses_without_roundings(_filled(floats, masses), reading), name)
     totals = rows.sum(axis=1)
-    worst = int(np.argmax(np.abs(totals - 1.0)))
+    worst = int(np.argmax(np.abs(totals - 1.0))) if totals.size else 0
     if normalise and totals.min() <= 0:
         worst = int(np.argmin(totals))
-    _check_sum(float(totals[worst]), f"row {worst} of {name}", normalise, cure)
+    tolerance = sum_tolerance(reading.epsilon, shape[1])
+    _check_sum(float(totals[worst]), f"row {worst} of {name}", normalise, cure, tolerance)
     if abs(totals[worst] - 1.0) <= max(4, rows.shape[1]) * _ROUNDING:
         return rows
     return freeze(rows / totals[:, None])
 
 
-def _check_masses(masses: np.ndarray, name: str) -> None:
+def sum_tolerance(epsilon: float, count: int) -> float:
+    """Return how far from one a sum of `count` masses may be before it is called an error.
+
+    Masses computed in numbers with the spacing `epsilon` at one, such as 1.2e-7 for float32, are each off by half of it
+    relatively, and the sum that they were divided by, by a few, or a random walk of `count` of them. In doubles that is
+    far below 1e-9, which is the least tolerance.
+    """
+    return max(MASS_TOLERANCE, epsilon * max(4.0, math.sqrt(count)))
+
+
+def _reading(value: Any, name: str) -> Reading:
+    return Reading(value, float(np.finfo(float).eps)) if _is_frozen(value) else read(value, name)
+
+
+def _floats(reading: Reading, value: Any, name: str) -> np.ndarray:
+    return reading.entries if reading.entries is value and _is_frozen(value) else freeze(as_floats(reading, name))
+
+
+def _masses_without_roundings(masses: np.ndarray, reading: Reading) -> np.ndarray:
+    """Return masses with zeros for those that rounding has put below zero, as differences of masses do."""
+    if reading.entries.dtype.kind in "biu" or not masses.min(initial=0.0) < 0:
+        return masses
+    finite = np.abs(masses[np.isfinite(masses)])
+    least = -_BELOW_ZERO * reading.epsilon * finite.max(initial=0.0)
+    return freeze(np.where((masses < 0) & (masses >= least), 0.0, masses))
+
+
+def _losses_without_roundings(losses: np.ndarray, reading: Reading) -> np.ndarray:
+    """Return losses with zeros for entries below zero if they are the roundings of expanded squares.
+
+    |x|^2 + |a|^2 - 2 x.a errs by a few roundings of its terms, which shows where a letter lies at its symbol. So each
+    must be tiny beside the median loss of its row, and the only such entry there: an entry below zero may be meant, and
+    a large penalty in place of inf must not make it look small.
+    """
+    if reading.entries.dtype.kind in "biu" or not losses.min() < 0:
+        return losses
+    rows = losses[(losses < 0).any(axis=1)]
+    positive = np.sort(np.where((rows > 0) & (rows < math.inf), rows, math.inf), axis=1)
+    count = (positive < math.inf).sum(axis=1)
+    median = positive[np.arange(count.size), count // 2]
+    with np.errstate(over="ignore"):
+        is_tiny = (rows != 0) & (np.abs(rows) <= (_BELOW_ZERO * reading.epsilon * median)[:, None])
+    if not (count.all() and (is_tiny.sum(axis=1) == 1).all() and is_tiny[rows < 0].all()):
+        return losses
+    return freeze(np.maximum(losses, 0.0))
+
+
+def _filled(rows: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
+    """Return the rows with the uniform distribution where there is neither a mass nor a distribution."""
+    if masses is None or masses.all():
+        return rows
+    empty = (masses == 0) & (np.isnan(rows).any(axis=1) | ~rows.any(axis=1))
+    return freeze(np.where(empty[:, None], 1.0 / rows.shape[1], rows)) if empty.any() else rows
+
+
+def _checked_masses(masses: np.ndarray, name: str) -> np.ndarray:
+    """Return the masses if they are some, divided by a power of two where their sum could overflow."""
     bad = ~(np.isfinite(masses) & (masses >= 0))
-    if not bad.any():
-        return
-    index = np.argwhere(bad)[0]
-    place = ", ".join(str(int(i)) for i in index)
-    raise InvalidInput(
-        f"{name}[{place}] is {masses[tuple(index)]:.6g}; masses must be finite and non-negative: fix that entry"
-    )
+    if bad.any():
+        index = np.argwhere(bad)[0]
+        place = ", ".join(str(int(i)) for i in index)
+        raise InvalidInput(
+            f"{name}[{place}] is {masses[tuple(index)]:.6g}; masses must be finite and non-negative: fix that entry"
+        )
+    return freeze(masses / _LARGE) if masses.max(initial=0.0) > _LARGE else masses
 
 
-def _check_sum(total: float, name: str, normalise: bool, cure: str) -> None:
+def _check_sum(total: float, name: str, normalise: bool, cure: str, tolerance: float) -> None:
     if normalise:
-        if not 0 < total < math.inf:
+        if not total > 0:
             raise InvalidInput(f"{name} sums to {total:.6g} and cannot be normalised; give it a positive, finite mass")
-    elif abs(total - 1.0) > MASS_TOLERANCE:
+    elif abs(total - 1.0) > tolerance:
         raise InvalidInput(f"{name} sums to {total:.12g}; {cure}")
 
 
 def loss_matrix(value: Any, name: str) -> np.ndarray:
     """Return a loss matrix as a read-only 2-D array of entries in [0, inf]; ``+inf`` forbids the pair."""
-    matrix = float_array(value, name)
-    if matrix.ndim != 2 or matrix.size == 0:
-        raise InvalidInput(f"{name} has shape {_shape(matrix)}; give a matrix of shape (n_x, n_y) with no empty side")
+    reading = _reading(value, name)
+    floats = _floats(reading, value, name)
+    if floats.ndim != 2 or floats.size == 0:
+        raise InvalidInput(f"{name} has shape {_shape(floats)}; give a matrix of shape (n_x, n_y) with no empty side")
+    matrix = _losses_without_roundings(floats, reading)
     smallest = matrix.min()  # NaN if any entry is
     if not smallest >= 0:
         row, column = np.argwhere(~(matrix >= 0))[0]
@@ -194,11 +261,18 @@ def loss_matrix(value: Any, name: str) -> np.ndarray:
 
 def real_number(value: Any, name: str) -> float:
     """Return `value` as a float; anything that is not a real scalar is an error."""
-    if isinstance(value, (str, bytes, bool)) or np.ndim(value) != 0:
+    if type(value) in (int, float):  # nearly always
+        entries: Any = np.asarray(value)
+    else:
+        try:
+            entries = read(value, name).entries
+        except InvalidInput as error:
+            raise InvalidInput(f"{name} is {value!r}; give one real number") from error
+    if entries.ndim != 0 or isinstance(entries[()], (bool, np.bool_, *TEXT)) or entries.dtype.kind not in "iufO":
         raise InvalidInput(f"{name} is {value!r}; give one real number")
     try:
-        return float(value)
-    except (TypeError, ValueError) as error:
+        return float(entries[()])
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidInput(f"{name} is {value!r}; give one real number") from error
 
 

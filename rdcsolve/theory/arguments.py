@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.reading import as_floats, read
 
 Array = NDArray[np.float64]
 FloatOrArray = float | Array
@@ -21,9 +22,9 @@ def number(name: str, value: ArrayLike) -> Array:
         If a value is not a number.
     """
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name} must be a number or an array of numbers, not {value!r}") from error
+        array = as_floats(read(value, name), name)
+    except InvalidInput as error:
+        raise InvalidInput(f"{name} must be a number or an array of numbers, not {value!r} ({error})") from error
     if np.isnan(array).any():
         raise InvalidInput(f"{name} contains NaN; pass inf where there is no limit")
     return array

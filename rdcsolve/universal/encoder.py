@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import freeze, mass_rows, point_array
+from rdcsolve.reading import columns_of, distinct, hashable_values, read
 from rdcsolve.results import Result
 from rdcsolve.universal.answer import Answer
 
@@ -46,8 +46,8 @@ def encoder_from_samples(z: Any, x: Any, source: Source) -> Encoder:
     Parameters
     ----------
     z : sequence
-        n messages: hashable values (integers, strings, tuples), or an array of shape (n, h) whose rows are
-        messages, such as the quantised latents of a neural encoder.
+        n messages: hashable values (integers, strings, tuples), or an array, tensor or frame of shape (n, h) whose
+        rows are messages, such as the quantised latents of a neural encoder.
     x : array_like
         What was encoded: indices of the source's symbols, integers of shape (n,), or points, shape (n, dim), each
         of which must be one of the source's (to all digits).
@@ -90,8 +90,10 @@ def encoder_from_samples(z: Any, x: Any, source: Source) -> Encoder:
     return Encoder(freeze(counts / counts.sum(axis=1, keepdims=True)), messages, int(codes.size))
 
 
-def channel_of(encoder: Any, n_x: int) -> np.ndarray:
+def channel_of(encoder: Any, n_x: int, *, normalise: bool = False, masses: np.ndarray | None = None) -> np.ndarray:
     """Return p(z | x) of anything that is an encoder of n_x symbols, shape (n_x, k).
+
+    Rows are rescaled to sum to one if `normalise` is set; symbols whose `masses` are zero need none.
 
     Raises
     ------
@@ -103,7 +105,8 @@ def channel_of(encoder: Any, n_x: int) -> np.ndarray:
     elif isinstance(encoder, Answer):
         channel = encoder.encoder
     else:
-        return mass_rows(encoder, "encoder", n_x, cure="give p(z | x), one row per symbol")
+        cure = "give p(z | x), one row per symbol, or pass normalise=True"
+        return mass_rows(encoder, "encoder", n_x, normalise=normalise, cure=cure, masses=masses)
     if channel.shape[1] == 0:
         raise InvalidInput(f"the encoder {encoder!r} has no channel; pass one that was solved")
     return mass_rows(channel, "encoder", n_x)
@@ -111,28 +114,24 @@ def channel_of(encoder: Any, n_x: int) -> np.ndarray:
 
 def _messages(z: Any) -> tuple[tuple[Any, ...], np.ndarray]:
     """Return the distinct messages and which of them each sample has."""
-    if isinstance(z, np.ndarray) and z.ndim == 2:
-        rows, codes = np.unique(z, axis=0, return_inverse=True)
-        return tuple(tuple(row) for row in rows.tolist()), codes.reshape(-1)
-    try:
-        listed = z.tolist() if isinstance(z, np.ndarray) else list(z)
-        distinct = list(dict.fromkeys(listed))
-    except TypeError:
-        raise InvalidInput(
-            f"z holds messages that cannot be told apart ({type(z).__name__}); give hashable values, or an array of "
-            "shape (n, h)"
-        ) from None
-    if not distinct:
+    if columns_of(z) is not None or getattr(z, "ndim", 1) == 2:
+        entries = read(z, "z").entries
+        if entries.dtype.kind in "biuf" and not np.isnan(entries).any():
+            rows, codes = np.unique(entries, axis=0, return_inverse=True)
+            if rows.size:
+                return tuple(tuple(row) for row in rows.tolist()), codes.reshape(-1)
+        z = [tuple(row) for row in entries.tolist()]
+    values = hashable_values(z, "z", "message")
+    if not values:
         raise InvalidInput("z is empty; give one message per sample")
-    with suppress(TypeError):  # not comparable: keep the order of appearance
-        distinct.sort()
-    code = {value: k for k, value in enumerate(distinct)}
-    return tuple(distinct), np.array([code[value] for value in listed])
+    messages = distinct(values)
+    code = {value: k for k, value in enumerate(messages)}
+    return tuple(messages), np.array([code[value] for value in values])
 
 
 def _symbols(x: Any, source: Source) -> np.ndarray:
     """Return the symbol of every sample."""
-    samples = np.asarray(x)
+    samples = read(x, "x").entries
     if samples.ndim == 1 and samples.dtype.kind in "iu":
         if samples.size and not 0 <= samples.min() <= samples.max() < source.n_x:
             raise InvalidInput(

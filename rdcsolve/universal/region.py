@@ -126,6 +126,7 @@ def achievable_region(
     n_bootstrap: int = 0,
     level: float = 0.95,
     rng: Any = 0,
+    normalise: bool = False,
 ) -> Region:
     """Return Omega(p_{Z|X}), the pairs of losses that decoders of a fixed encoder attain.
 
@@ -143,6 +144,8 @@ def achievable_region(
         Of the intervals.
     rng : int or numpy.random.Generator, optional
         Of the resampling.
+    normalise : bool, optional
+        Rescale the rows of p(z | x) to sum to one, as for counts of messages.
 
     Returns
     -------
@@ -171,7 +174,7 @@ def achievable_region(
     n_bootstrap = options.whole(n_bootstrap, "n_bootstrap", 0)
     stated, problem = problem, problem.in_unit("nat")
     names = _two_losses(problem, losses)
-    channel = channel_of(encoder, problem.n_x)
+    channel = channel_of(encoder, problem.n_x, normalise=normalise, masses=problem.p_x)
     joint = channel * problem.p_x[:, None]
     joint = joint[:, joint.sum(axis=0) > 0]
     found = boundary_of(problem, joint, names)

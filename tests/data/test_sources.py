@@ -219,6 +219,17 @@ class TestCsv:
 
 
 class TestNpz:
+    def test_counts_are_normalised_when_asked(self, tmp_path):
+        path = tmp_path / "counts.npz"
+        np.savez(path, p_x=[5, 3, 0], labels_0=[[4, 1], [0, 3], [0, 0]])
+        with pytest.raises(InvalidInput, match="p_x sums to 8; pass normalise=True or rescale"):
+            sources.from_npz(path)
+        source = sources.from_npz(path, normalise=True)
+        assert source.p_x.tolist() == [0.625, 0.375, 0.0]
+        assert source.labels[0].tolist() == [[0.8, 0.2], [0.0, 1.0], [0.5, 0.5]]
+        np.savez(path, p_x=np.full(10, 0.1, np.float32))
+        assert sources.from_npz(path).p_x.tolist() == [0.1] * 10
+
     def test_round_trip(self, tmp_path):
         source = sources.mixture([-1.0, 1.0], n_x=50)
         path = tmp_path / "source.npz"

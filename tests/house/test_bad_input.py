@@ -256,9 +256,13 @@ LIMITS = {
         lambda: ClassifierLossLimit(1, [[1.1, -0.1]]),
         r"classifier\[0, 1\] is -0\.1; masses must",
     ),
-    "classifier vector": (
-        lambda: ClassifierLossLimit(1, [0.5, 0.5]),
-        r"classifier has shape \(2,\); it needs",
+    "classifier column": (
+        lambda: ClassifierLossLimit(1, [0.5, 1.5]),
+        r"classifier\[1\] is 1\.5; one column is the probability of the second of two classes, in \[0, 1\]",
+    ),
+    "classifier of three axes": (
+        lambda: ClassifierLossLimit(1, [[[0.5, 0.5]]]),
+        r"classifier has shape \(1, 1, 2\); it needs",
     ),
     "classifier scalar": (lambda: ClassifierLossLimit(1, 0.5), r"classifier has shape \(\); it needs"),
 }

@@ -456,6 +456,18 @@ def test_a_quadrant_names_the_symbols_at_its_corner():
     assert distortion == pytest.approx(region.vertices[0, 0], abs=1e-12)
 
 
+def test_counts_of_messages_are_an_encoder_when_asked():
+    losses = {"miss": [[0, 0], [1, 0], [1, 1]]}
+    problem = rdc.Problem.from_arrays([0.5, 0.5, 0.0], [[0, 1], [1, 0], [1, 1]], losses=losses)
+    counts = [[9, 1], [2, 8], [0, 0]]  # the last symbol has no mass, and needs no message
+    with pytest.raises(rdc.InvalidInput, match="row 0 of encoder sums to 10; .* or pass normalise=True"):
+        rdc.achievable_region(counts, problem)
+    region = rdc.achievable_region(counts, problem, normalise=True)
+    assert region.vertices.round(12).tolist() == [[0.15, 0.1], [0.5, 0.0]]
+    single = rdc.achievable_region(np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]], np.float32), problem)
+    assert np.allclose(single.vertices, region.vertices, rtol=1e-6)
+
+
 def test_a_polygon_is_what_all_deterministic_decoders_span():
     rng = np.random.default_rng(1)
     problem = region_cases(rng)["classifier"]
