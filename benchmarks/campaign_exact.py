@@ -209,8 +209,10 @@ def proved(stated, u, multipliers, log_largest):
     if any(not multiplier >= 0 for multiplier in multipliers.values()):
         return NOTHING
     if objective == "lagrangian":
-        within = all(multipliers[name] <= stated.multipliers.get(name, 0.0) for name in multipliers)
-        return value if within else NOTHING
+        spare = {name: arb(stated.multipliers.get(name, 0.0)) - arb(multipliers[name]) for name in multipliers}
+        if any(one < 0 for one in spare.values()):
+            return NOTHING
+        return value + sum((one * least(stated, name) for name, one in spare.items() if one > 0), arb(0))
     for name, multiplier in multipliers.items():
         if multiplier > 0 and name != objective:
             if math.isinf(stated.bounds.get(name, math.inf)):

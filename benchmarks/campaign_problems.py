@@ -13,7 +13,7 @@ import numpy as np
 import rdcsolve as rdc
 
 INF = math.inf
-FAMILIES = ("linear", "split", "fixed", "points", "universal", "region")
+FAMILIES = ("linear", "split", "classes", "fixed", "points", "universal", "region")
 
 
 @dataclass(frozen=True)
@@ -389,6 +389,49 @@ def split(rng, seed: int) -> Stated:
     return witnessed(rng, stated) if chance(rng, 0.05) else asked(rng, stated)
 
 
+def classes(rng, seed: int) -> Stated:
+    """Labels of 5 to 20 noisy classes that are worth more than one nat of rate a nat, which no closed form bounds."""
+    n, m = int(rng.integers(5, 21)), int(rng.choice([1, 2, 4], p=[0.6, 0.2, 0.2]))
+    labels = tuple(noisy_label(rng, n) for _ in range(int(rng.choice([1, 2], p=[0.8, 0.2]))))
+    linear = {"distortion": np.zeros((n, m)) if m == 1 else rng.random((n, m))}
+    stated = Stated("classes", seed, masses(rng, n), linear, labels)
+    if chance(rng, 0.2):
+        points = np.sort(rng.normal(size=(n, 1)), axis=0)
+        stated = replace(stated, linear={}, points=points)
+    if chance(rng, 0.5):
+        weights = {name: float(10.0 ** rng.uniform(0, 1)) for name in stated.entropies}
+        return replace(
+            stated, multipliers=weights | {"distortion": float(rng.choice([0.0, 10.0 ** rng.uniform(-1, 1)]))}
+        )
+    share = {name: rng.random() ** 2 for name in stated.entropies}
+    ends = {
+        name: (exact.known_label(stated, w), exact.unknown_label(stated, w)) for name, w in stated.entropies.items()
+    }
+    bounds = {
+        name: max(exact.up(low), float(low) + share[name] * (float(high) - float(low)))
+        for name, (low, high) in ends.items()
+    }
+    if chance(rng, 0.3) and not stated.free and m > 1:
+        bounds["distortion"] = float(np.quantile(stated.linear["distortion"], rng.uniform(0.4, 0.9)))
+    if chance(rng, 0.3):
+        minimised = str(rng.choice(list(stated.entropies)))
+        bounds.pop(minimised)
+        return replace(stated, bounds=bounds, minimise=minimised, rate=rate_of(rng, stated))
+    return replace(stated, bounds=bounds)
+
+
+def noisy_label(rng, n: int) -> np.ndarray:
+    """Return p(s | x) of 5 to 20 noisy classes: random rows, or classes on a line."""
+    n_s = int(rng.integers(5, 21))
+    if chance(rng, 0.5):
+        w = rng.dirichlet(np.full(n_s, rng.choice([0.2, 0.5, 2.0])), size=n) + 1e-30
+    else:
+        gaps = rng.random((n, 1)) - np.linspace(0, 1, n_s)
+        w = np.exp(-0.5 * (gaps / rng.uniform(0.05, 0.3)) ** 2)
+        w[w < 1e-12] = 0.0
+    return np.array([settled(row) for row in w])
+
+
 def fixed(rng, seed: int) -> Stated:
     """Letters listed, whose labels are read from the symbol shown."""
     n, m = size(rng, 8, 0), size(rng, 5, 0)
@@ -455,4 +498,12 @@ def region(rng, seed: int) -> Stated:
     return replace(stated, encoder=encoder)
 
 
-MAKERS = {"linear": linear, "split": split, "fixed": fixed, "points": points, "universal": universal, "region": region}
+MAKERS = {
+    "linear": linear,
+    "split": split,
+    "classes": classes,
+    "fixed": fixed,
+    "points": points,
+    "universal": universal,
+    "region": region,
+}

@@ -8,7 +8,7 @@ bounded as in floating point, with elementary functions whose errors are proved.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from operator import mul
@@ -116,7 +116,9 @@ class BallNumbers(FloatNumbers):
             bounds[columns] = np.where(usable, sums + 1e-290, math.inf)
         return bounds
 
-    def lower_bound(self, log_largest: float, charged: list[int], target: int | None) -> float:
+    def lower_bound(
+        self, log_largest: float, charged: list[int], target: int | None, spared: Sequence[int] = ()
+    ) -> float:
         """Return the lower bound that u and the multipliers give; see `FloatNumbers.lower_bound`."""
         value = (_dot(self.masses, self.u) + _dot(self.masses, self.u_rest)) / self._total
         value -= arb(log_largest) if self._log_price is None else self._log_price
@@ -124,15 +126,29 @@ class BallNumbers(FloatNumbers):
             value -= arb(float(self.multipliers[m])) * self._limit(m, float(self.problem.bounds[m]))
         if target is not None:
             value = (value - arb(float(self.problem.rate_bound or 0.0))) / arb(float(self.multipliers[target]))
+        for m in spared:
+            value += (self._own_multiplier(m) - arb(float(self.multipliers[m]))) * self._least_loss(m)
         return _lower_end(value)
 
     def least_loss(self, m: int) -> float:
         """Return the largest float not above the least mean of a loss; H(S | X) for a label."""
+        return _lower_end(self._least_loss(m))
+
+    def least_lagrangian(self) -> float:
+        """Return the largest float not above zero rate and all losses at their least; see `FloatNumbers`."""
+        charged = range(len(self.problem.loss_names)) if self.problem.multipliers is not None else ()
+        return _lower_end(sum((self._own_multiplier(m) * self._least_loss(m) for m in charged), arb(0)))
+
+    def _own_multiplier(self, m: int) -> Any:
+        assert self.problem.multipliers is not None
+        return arb(float(self.problem.multipliers[m]))
+
+    def _least_loss(self, m: int) -> Any:
         if m >= self.first_label:
-            return _lower_end(self._least_entropies[m - self.first_label])
+            return self._least_entropies[m - self.first_label]
         if self.free is not None:
-            return 0.0
-        return _lower_end(_dot(self.masses, self.shifts[m]) / self._total)
+            return arb(0)
+        return _dot(self.masses, self.shifts[m]) / self._total
 
     # ------------------------------------------------------------------------------------------- the channel
 

@@ -318,7 +318,7 @@ def _check_fit(certificate: Checkable, problem: Problem) -> None:
 def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findings: _Findings) -> _Lower:
     """Return the better of the dual and the trivial bound, and what it rests on."""
     target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
-    trivial = 0.0 if target is None else numbers.least_loss(target)
+    trivial = numbers.least_lagrangian() if target is None else numbers.least_loss(target)
     nothing = _Lower(trivial, math.nan, -math.inf, False)
     if not (np.isfinite(multipliers) & ((multipliers >= 0) | problem.held)).all():
         findings.faults.append("a multiplier is negative or not finite: they prove nothing")
@@ -349,7 +349,9 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
         findings.notes.append(unusable)
         return _Lower(trivial, log_largest, plane, proved)
     charged = np.flatnonzero(problem.goal.charged(multipliers)).tolist()
-    bound = numbers.lower_bound(log_largest, charged, target) if charged or target is not None else plane
+    spared = [] if problem.multipliers is None else np.flatnonzero(problem.multipliers > multipliers).tolist()
+    stated = charged or spared or target is not None
+    bound = numbers.lower_bound(log_largest, charged, target, spared) if stated else plane
     return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
 
 

@@ -9,7 +9,7 @@ elementary function errs by are in `rdcsolve.rounding`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
@@ -289,7 +289,9 @@ class FloatNumbers:
         )
         return mean - units(3) * abs(mean) - 2.0**-99 * sizes
 
-    def lower_bound(self, log_largest: float, charged: list[int], target: int | None) -> float:
+    def lower_bound(
+        self, log_largest: float, charged: list[int], target: int | None, spared: Sequence[int] = ()
+    ) -> float:
         """Return the lower bound that u and the multipliers give: p.u - lambda.b - log C, rounded down.
 
         In shifted terms it is sum_i p_i e_i - sum_m lambda_m (b_m - mean of the origin) - log C, and a loss that is not
@@ -303,6 +305,8 @@ class FloatNumbers:
             Losses whose multiplier is charged with the problem's bound.
         target : int or None
             The loss that is minimised.
+        spared : sequence of int, optional
+            Losses whose multiplier is below the Lagrangian's own: what is left of that counts at the least mean.
         """
         slope = 1.0 if target is None else float(self.multipliers[target])
         terms = [self._mean_exponent(), -log_largest]
@@ -317,6 +321,7 @@ class FloatNumbers:
         total = math.fsum(terms) - units(6) * math.fsum(map(abs, terms))
         kept = [m for m in self.active if m not in charged]
         extra = [float(self.multipliers[m]) / slope * self._mean_origin(m) for m in kept]
+        extra += [self._spare(m, float(self.multipliers[m])) for m in spared]
         if slope != 1.0:
             total = total / slope - EPS * abs(total / slope)
         if not any(extra):
@@ -341,6 +346,18 @@ class FloatNumbers:
             return 0.0  # a letter at every point
         least = self.least_mean(m)
         return least - units(4) * abs(least)
+
+    def least_lagrangian(self) -> float:
+        """Return a lower bound of the Lagrangian that needs no dual point: zero rate, and all losses at their least."""
+        own = self.problem.multipliers
+        terms = [] if own is None else [self._spare(m, 0.0) for m in np.flatnonzero(own).tolist()]
+        return math.fsum(terms) - (units(4) * math.fsum(map(abs, terms)) if len(terms) > 1 else 0.0)
+
+    def _spare(self, m: int, used: float) -> float:
+        """Return a lower bound of what a Lagrangian's multiplier beyond the one used is worth at the least mean."""
+        assert self.problem.multipliers is not None
+        worth = (float(self.problem.multipliers[m]) - used) * self.least_loss(m)
+        return worth - units(4) * abs(worth)
 
     def _least_entropy(self, label: np.ndarray) -> float:
         """Return a lower bound of H(S | X) = sum_i p_i (log S_i - sum_s w_is log w_is / S_i), S_i the sum of row i.

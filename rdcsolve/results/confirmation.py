@@ -83,13 +83,17 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
     goal, certificate = problem.goal, result.certificate
     assert certificate is not None
     proof, lower, notes = result.proof, found.lower, [result.message]
-    if not found.proved and result.objective_lower > found.lower and proof is not Proof.NONE:
-        if proof is Proof.CERTIFIED:
-            notes.append(
-                "the largest price was searched for, not proved; what is proved is the certificate's own bound"
-            )
-        proof, lower = Proof.UNVERIFIED, min(result.objective_lower, found.upper)
     slope = goal.slope(certificate.multipliers)
+    if proof is Proof.UNVERIFIED or (not found.proved and proof is not Proof.NONE):
+        if result.objective_lower > found.lower and not goal.within(found.lower, found.upper, tolerance, slope):
+            if proof is Proof.CERTIFIED:
+                notes.append(
+                    "the largest price was searched for, not proved; what is proved is the certificate's own bound"
+                )
+            proof, lower = Proof.UNVERIFIED, min(result.objective_lower, found.upper)
+            slope = goal.slope(np.array(list(result.multipliers.values())))
+        elif found.proved and proof is Proof.UNVERIFIED:  # by the numbers that the certificate has instead
+            proof, result = Proof.CERTIFIED, _at_multipliers(result, problem)
     status = judged(result.status, goal, lower, found.upper, tolerance, slope if slope > 0 else math.inf)
     if _is_rounding(problem, found.upper - lower, tolerance, found.upper):
         status = Status.OPTIMAL if status in (Status.ALMOST_OPTIMAL, Status.STALLED) else status
@@ -113,6 +117,15 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
         "certificate": replace(certificate, lower=found.lower, upper=found.upper),
     }
     return replace(result, **changes)
+
+
+def _at_multipliers(result: Result, problem: Problem) -> Result:
+    """Return the result with its certificate's multipliers, which may be others than the search ended at."""
+    assert result.certificate is not None
+    if problem.letters == "fixed" and problem.label_entropies:
+        return result
+    own = result.certificate.multipliers.tolist()
+    return replace(result, multipliers=dict(zip(problem.loss_names, own, strict=True)))
 
 
 def _rate_lower(problem: Problem, result: Result, found: Verification, lower: float, losses: dict[str, float]) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.certificates import Certificate, Verification
 from rdcsolve.errors import InvalidInput
+from rdcsolve.information import nats_to_bits
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.packing import save
@@ -129,6 +130,20 @@ class Result:
         return self.objective_upper - self.objective_lower
 
     @property
+    def proved_lower(self) -> float:
+        """The lower bound on the objective that is proved, in the result's unit.
+
+        That is `objective_lower` where `proof` is CERTIFIED. Where it is UNVERIFIED, `objective_lower` is what the
+        search believes, and this is what the certificate proves. NaN if nothing is proved.
+        """
+        if self.proof is Proof.CERTIFIED:
+            return self.objective_lower
+        if self.certificate is None or self.proof is Proof.NONE:
+            return math.nan
+        in_bits = self.unit == "bit" and is_information(self.objective, self.information_losses)
+        return float(nats_to_bits(self.certificate.lower)) if in_bits else self.certificate.lower
+
+    @property
     def distortion(self) -> float:
         """Mean of the problem's distortion under the channel."""
         return self.losses.get("distortion", math.nan)
@@ -200,6 +215,8 @@ class Result:
             return "\n".join(rows)
         unit = self._unit_of(self.objective)
         rows.append(f"  {name} in [{self.objective_lower:.10f}, {self.objective_upper:.10f}]{unit}, gap {self.gap:.1e}")
+        if self.proof is Proof.UNVERIFIED and not math.isnan(self.proved_lower):
+            rows.append(f"  proved: at least {self.proved_lower:.10f}{unit}; the lower bound above rests on the search")
         if not is_rate(self.objective):
             rows.append(f"  rate of the channel {self.rate_upper:.10f} {self.unit}")
         for key, value in self.losses.items():

@@ -159,23 +159,27 @@ class _Call:
             max_steps = 2000 if getattr(method, "sublinear", False) else 200
         settings = Settings(method, tolerance, Limits(max_steps, self.time_limit, self.callback), self.began)
         if not problem.is_finite:
-            from rdcsolve.letters.choice import space_of
-            from rdcsolve.solvers.exchange.exchange import solve_over
-
-            return solve_over(space_of(problem), settings, start)
+            return _over_letters(problem, settings, start)
         if problem.goal.target is None:
             return minimise_rate(problem, settings, start)
         return minimise_loss(problem, settings, start)
 
     def _stationary(self, alternation: Alternation, tolerance: float) -> Result:
         """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
-        from rdcsolve.letters.choice import space_of
-        from rdcsolve.solvers.exchange.exchange import solve_over
-
         limits = Limits(_FEW_ROUNDS, self.time_limit)
         settings = Settings(InteriorPoint(), max(tolerance, 1e-7), limits, self.began)
-        split = solve_over(space_of(self.problem), settings)
+        split = _over_letters(self.problem, settings)
         return solve_fixed(self.problem, alternation, tolerance, self.time_limit, self.callback, split)
+
+
+def _over_letters(problem: Problem, settings: Settings, start: Result | None = None) -> Result:
+    """Return the solution over a letter space, with a proved bound in its certificate in any case."""
+    from rdcsolve.letters.choice import space_of
+    from rdcsolve.solvers.exchange.exchange import solve_over
+    from rdcsolve.solvers.exchange.floor import with_proved_bound
+
+    space = space_of(problem)
+    return with_proved_bound(space, settings, solve_over(space, settings, start))
 
 
 def fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:

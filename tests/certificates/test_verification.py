@@ -324,6 +324,7 @@ def decimal_truth(problem, certificate):
             prices.append(price)
         log_price = max(prices).ln()
         lower = sum(x * y for x, y in zip(p, u, strict=True)) - log_price
+        trivial = Decimal(0)
         rows = [[Decimal(x) for x in row] for row in certificate.channel[used].tolist()]
         rows = [[x / sum(row) for x in row] for row in rows]
         letters = range(len(certificate.letters))
@@ -334,9 +335,12 @@ def decimal_truth(problem, certificate):
             mean = sum(p[i] * rows[i][a] * loss[i][certificate.letters[a]] for i, a in pairs)
             if problem.multipliers is not None:
                 upper += Decimal(problem.multipliers[m]) * mean
+                own, least = Decimal(problem.multipliers[m]), sum(p[i] * min(loss[i]) for i in range(len(p)))
+                lower += (own - multipliers[m]) * least  # the spare part of the multiplier, at the loss's least mean
+                trivial += own * least
             elif multipliers[m] > 0:
                 lower -= multipliers[m] * Decimal(problem.bounds[m])
-        return max(lower, Decimal(0)), upper, log_price
+        return max(lower, trivial), upper, log_price
 
 
 def mean_losses(problem, channel):
@@ -369,7 +373,8 @@ def problems_with_certificates(draw):
     certificate.channel[certificate.channel < 1e-3] = 0.0
     certificate.channel[problem.p_x > 0] /= certificate.channel[problem.p_x > 0].sum(axis=1, keepdims=True)
     if draw(st.booleans()):
-        return problem.at_multipliers(**dict(zip(problem.loss_names, multipliers.tolist(), strict=True))), certificate
+        own = multipliers * draw(st.sampled_from([1.0, 1.7])) + draw(st.sampled_from([0.0, 0.3])) / scale
+        return problem.at_multipliers(**dict(zip(problem.loss_names, own.tolist(), strict=True))), certificate
     return problem.with_limits(**mean_losses(problem, certificate.channel)), certificate
 
 
@@ -406,6 +411,10 @@ def test_no_channel_beats_a_lower_bound(case, seed):
         slope = problem.at_multipliers(**dict(zip(problem.loss_names, certificate.multipliers.tolist(), strict=True)))
         value = rate + float(certificate.multipliers @ list(means.values()))
         assert certificate.verify(slope).lower <= value + 1e-12 * (1 + value)
+        own = 1.5 * certificate.multipliers + 0.1  # more than the certificate's: the rest counts at the least means
+        steeper = problem.at_multipliers(**dict(zip(problem.loss_names, own.tolist(), strict=True)))
+        value = rate + float(own @ list(means.values()))
+        assert certificate.verify(steeper).lower <= value + 1e-12 * (1 + value)
         for name in problem.loss_names:
             bounds = {other: mean for other, mean in means.items() if other != name}
             least = problem.with_limits(**{name: None}).minimising(name, rate=rate).with_limits(**bounds)

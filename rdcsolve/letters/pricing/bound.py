@@ -229,6 +229,11 @@ def _tangent(part: Part, columns: np.ndarray, r: np.ndarray) -> np.ndarray:
     return np.asarray(bounds + 2 * part.rounding * sizes)
 
 
+def tangents_at(part: Part, columns: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, PartRecord]:
+    """Return bounds of columns' prices, shape (m,), by tangents at decisions r, shape (m, N), and what to note."""
+    return _tangent(part, columns, r), PartRecord(places=[(columns, r)])
+
+
 def _hoelder(part: Part, columns: np.ndarray) -> np.ndarray | None:
     """Return the optimal decisions if the only label is a function of x: r_s prop. to A_s^(1 / (1 - lambda)).
 

@@ -14,7 +14,7 @@ import numpy as np
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.letters.pricing import starts
 from rdcsolve.letters.pricing.ascent import climb
-from rdcsolve.letters.pricing.bound import MOST_DIMENSIONS, Search
+from rdcsolve.letters.pricing.bound import MOST_DIMENSIONS, Search, tangents_at
 from rdcsolve.letters.pricing.parts import EPS, Part, parts_of
 from rdcsolve.letters.pricing.record import Record, proof_of
 from rdcsolve.letters.pricing.separation import separated
@@ -267,6 +267,42 @@ def log_price_bounded(
     return log_scale + math.log(largest) if largest > 0 else -math.inf
 
 
+def bounded_at(
+    log_weights: np.ndarray,
+    labels: list[np.ndarray],
+    multipliers: np.ndarray,
+    decisions: tuple[np.ndarray, ...],
+    *,
+    log_error: float | np.ndarray = 0.0,
+    numbers: np.ndarray | None = None,
+) -> tuple[float, PriceProof | None]:
+    """Return the logarithm of what tangents at one place bound all prices by, and the proof; inf if they are none.
+
+    Parameters
+    ----------
+    log_weights, labels, multipliers, log_error, numbers
+        As in `largest_price`.
+    decisions : tuple of numpy.ndarray
+        Per label, shape (n_k,): where the tangents are taken. Prices have to be concave.
+    """
+    left = separated(log_weights, labels, multipliers)
+    parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
+    columns = np.arange(log_weights.shape[1])
+    soft = left.reduced(tuple(one[None] for one in decisions))
+    record: Record = {}
+    largest = 0.0
+    for part in parts:
+        if part.n_classes and not part.is_concave:
+            return math.inf, None
+        if part.n_classes:
+            bounds, record[part.number] = tangents_at(part, columns, _places(part, soft))
+        else:
+            bounds = part.weights.sum(axis=1) * (1 + part.rounding)
+        largest = max(largest, float(bounds.max(initial=0.0)))
+    proof = proof_of([(columns if numbers is None else numbers, record)])
+    return (log_scale + math.log(largest) + 4 * EPS * (1 + abs(log_scale)) if largest > 0 else -math.inf), proof
+
+
 def _most_cells(log_weights: np.ndarray) -> int:
     """Return how many cells may be bounded: the work for one grows with the number of rows."""
     return int(min(max(_PAIRS // log_weights.shape[0], 200_000), 4_000_000))
@@ -314,6 +350,13 @@ def _of_part(
     columns = given.columns[which]
     prices = part.terms(columns, table).sum(axis=1) if which.size else np.empty(0)
     return columns, table, prices
+
+
+def _places(part: Part, decisions: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Return decisions of all labels, shape (1, n_k) each, among a part's classes, one row for every column."""
+    kept = [np.maximum(decisions[k][:, classes], 1e-250) for k, classes in part.remaining]
+    place = np.hstack([one / one.sum(axis=1, keepdims=True) for one in kept])
+    return np.repeat(place, part.weights.shape[0], axis=0)
 
 
 def _expanded(

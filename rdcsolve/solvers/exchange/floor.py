@@ -1,0 +1,181 @@
+"""Bounds that are proved where the largest price was only searched for.
+
+With label multipliers of sum at most one a price is concave, and a tangent proves the largest one, for any number of
+classes. So such multipliers always give a proved bound, if a weaker one than the multipliers of the optimum.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rdcsolve.certificates import PriceProof
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.letters.pricing.decisions import bounded_at
+from rdcsolve.letters.space import LetterSpace
+from rdcsolve.letters.weights import distinct_symbols, log_weights, symbol_weights
+from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof
+from rdcsolve.solvers.exchange.exchange import solve_over
+from rdcsolve.solvers.loop import Limits, Settings
+
+_COARSE = 1e-5  # nats: a relaxed problem need not be solved further
+_ROUNDS = 60
+
+
+@dataclass(frozen=True, eq=False)
+class ProvedDual:
+    """A dual point in its stored form, in which no price exceeds one, with what proves that.
+
+    Attributes
+    ----------
+    point : DualPoint
+    proof : PriceProof or None
+    lower : float
+        The bound on the objective that follows.
+    """
+
+    point: DualPoint
+    proof: PriceProof | None
+    lower: float
+
+
+def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) -> Result:
+    """Return the result with the best bound at hand in its certificate, if its own rests on a search.
+
+    Parameters
+    ----------
+    space : LetterSpace
+    settings : Settings
+        Nothing is solved once their time is up: then the bound is the one that takes no solving.
+    result : Result
+        Of the space's problem.
+    """
+    certificate = result.certificate
+    if result.proof is not Proof.UNVERIFIED or certificate is None:
+        return result
+    if not space.problem.label_entropies or not space.is_checked:
+        return result
+    best = max(_candidates(space, settings, certificate.multipliers), key=lambda one: one.lower, default=None)
+    if best is None or not best.lower > certificate.lower:
+        return result
+    point = best.point
+    stronger = replace(
+        certificate, u=point.u, u_rest=point.rest, multipliers=point.multipliers, proof=best.proof, lower=best.lower
+    )
+    return replace(result, certificate=stronger)
+
+
+def spared(space: LetterSpace, multipliers: np.ndarray) -> float:
+    """Return what a Lagrangian has at least beside the plane of smaller multipliers: the rest, at the least means."""
+    own = space.problem.multipliers
+    if own is None:
+        return 0.0
+    return math.fsum(
+        (own[m] - multipliers[m]) * space.least_loss(m) for m in np.flatnonzero(own > multipliers).tolist()
+    )
+
+
+def _candidates(space: LetterSpace, settings: Settings, multipliers: np.ndarray) -> Iterator[ProvedDual]:
+    problem = space.problem
+    n_linear = len(problem.losses) - len(problem.label_entropies)
+    whole = _share_for_labels(space)
+    if whole.any():
+        yield _informed(space, whole)
+    if not multipliers[:n_linear].any():
+        return
+    excess = max(1.0, float(multipliers[n_linear:].sum()))
+    scaled = multipliers.copy()
+    scaled[n_linear:] /= excess
+    both = multipliers / excess  # the same plane, as far as the losses are concerned, less of it
+    for relaxed in (scaled, both):
+        if time.perf_counter() - settings.began < settings.limits.time_limit:
+            yield from _solved(space, space.problem.at_multipliers(**_named(problem, relaxed)), settings)
+    if is_rate(problem.objective) and time.perf_counter() - settings.began < settings.limits.time_limit:
+        yield from _solved(space, problem.with_limits(**{one.name: None for one in problem.label_entropies}), settings)
+
+
+def _named(problem: Problem, multipliers: np.ndarray) -> dict[str, float]:
+    return dict(zip(problem.loss_names, multipliers.tolist(), strict=True))
+
+
+def _share_for_labels(space: LetterSpace) -> np.ndarray:
+    """Return label multipliers of sum at most one, shape (M,), that are worth most in `_informed`'s bound.
+
+    What a unit of a label's multiplier adds to it is known, so the labels that add most get as much as they may have.
+    """
+    problem = space.problem
+    first = len(problem.losses) - len(problem.label_entropies)
+    shares, left = np.zeros(len(problem.losses)), 1.0
+    target = problem.goal.target
+    if target is not None:  # only the label that is minimised itself can be bounded like that
+        shares[target] = float(target >= first)
+        return shares
+    gains = np.array([_entropy(problem, k) for k in range(len(problem.label_entropies))])
+    if problem.multipliers is None:
+        gains -= problem.bounds[first:]
+        caps = np.where(np.isfinite(problem.bounds[first:]), 1.0, 0.0)
+    else:
+        gains -= [space.least_loss(first + k) for k in range(gains.size)]
+        caps = problem.multipliers[first:]
+    for k in np.argsort(-gains).tolist():
+        if gains[k] > 0:
+            shares[first + k] = min(left, float(caps[k]))
+            left = max(left - shares[first + k], 0.0)
+    return shares
+
+
+def _marginal(problem: Problem, k: int) -> np.ndarray:
+    prior = problem.p_x @ problem.label_entropies[k].conditional
+    return np.asarray(prior / prior.sum())
+
+
+def _entropy(problem: Problem, k: int) -> float:
+    prior = _marginal(problem, k)
+    return -float(prior @ np.log(np.where(prior > 0, prior, 1.0)))
+
+
+def _informed(space: LetterSpace, multipliers: np.ndarray) -> ProvedDual:
+    """Return the dual point that says I(X; A) >= sum_k lambda_k I(S_k; A), sum lambda_k <= 1, in no time.
+
+    With u_i = -sum_k lambda_k sum_s w_k(s | i) log p_k(s) no price exceeds one, by the inequality of the means.
+    """
+    problem = space.problem
+    first, u = len(problem.losses) - len(problem.label_entropies), np.zeros(problem.n_x)
+    for k, label in enumerate(problem.label_entropies):
+        prior = _marginal(problem, k)
+        u -= multipliers[first + k] * (label.conditional @ np.log(np.where(prior > 0, prior, 1.0)))
+    u = np.where(problem.p_x > 0, u, 0.0)
+    weights = symbol_weights(problem.p_x, u, multipliers, problem.label_entropies)
+    logs, symbols = weights.log[:, None], np.zeros(1, dtype=np.intp)
+    if problem.free is None:
+        losses = [loss.block() for loss in problem.linear_losses]
+        symbols, _ = distinct_symbols(weights, losses)
+        logs = log_weights(weights, losses)[:, symbols]
+    priors = tuple(_marginal(problem, k) for k in range(len(problem.label_entropies)))
+    log_upper, proof = bounded_at(
+        logs, weights.labels, weights.label_multipliers, priors, log_error=weights.log_error, numbers=symbols
+    )
+    if not math.isfinite(log_upper):
+        return ProvedDual(DualPoint.zero(problem), None, -math.inf)
+    return _stored(space, DualPoint.of(u, multipliers).scaled(log_upper), proof)
+
+
+def _solved(space: LetterSpace, relaxed: Problem, settings: Settings) -> Iterator[ProvedDual]:
+    """Yield what the solution of a relaxed problem, with the same losses, proves about this one."""
+    limits = Limits(_ROUNDS, settings.limits.time_limit)
+    settings = replace(settings, tolerance=max(settings.tolerance, _COARSE), limits=limits)
+    found = solve_over(space.of(relaxed), settings)
+    if found.proof is Proof.CERTIFIED and found.certificate is not None:
+        yield _stored(space, found.certificate.point, found.certificate.proof)
+
+
+def _stored(space: LetterSpace, point: DualPoint, proof: PriceProof | None) -> ProvedDual:
+    lower = point.bound(space.problem) + spared(space, point.multipliers)
+    return ProvedDual(point, None if proof is None or proof.is_empty else proof, lower)
