@@ -185,8 +185,10 @@ def _infeasible(result: Result, problem: Problem) -> Result:
     found, largest = examine(result.certificate, of_the_rate(problem)), largest_rate(problem)
     if found.proved and found.lower > largest:
         return replace(result, certificate=replace(result.certificate, lower=found.lower, upper=math.nan))
+    certificate = replace(result.certificate, lower=found.lower, upper=math.nan)
     return _weaker(
-        result, f"the limits need a rate of at least {found.lower:.10g} nat, which is not beyond {largest:.10g}"
+        replace(result, certificate=certificate),
+        f"the limits need a rate of at least {found.lower:.10g} nat, which is not beyond {largest:.10g}",
     )
 
 

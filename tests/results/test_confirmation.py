@@ -30,3 +30,13 @@ def test_a_channel_that_misses_a_limit_is_not_shown(problem, tmp_path):
     assert found.verify(problem).valid
     found.save(tmp_path / "result.npz")
     assert rdc.load(tmp_path / "result.npz").channel.shape == (2, 0)
+
+
+def test_a_refutation_that_proves_nothing_claims_nothing():
+    strict = rdc.Problem.from_arrays([0.6, 0.4], [[0.2, 1], [1, 0.2]], D=0.1)
+    loose = strict.with_limits(distortion=0.3)
+    refuted = rdc.solve(strict)
+    assert refuted.status is rdc.Status.INFEASIBLE
+    found = confirmed(refuted, loose, 1e-9)
+    assert found.status is rdc.Status.STALLED
+    assert found.certificate.lower == found.certificate.verify(loose).lower < refuted.certificate.lower

@@ -11,6 +11,7 @@ import numpy as np
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.rounding import UNIT
 
 _NOTHING = 1e-16  # of a loss's spread
 _STATED = 1e-14  # of the least value: what a bound that somebody has computed at it may be off by
@@ -133,10 +134,11 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
             if not np.isfinite(minima).all():
                 return None
             room = -mean_excess(problem.p_x, minima, float(bounds[m]))
-            allowed = negligible(problem, m)
+            # beside a mask the least value is the mask's as well, whose rounding nobody can state a bound without
+            allowed = least_rounding(problem, m) if mask is None else negligible(problem, m)
             if room < -allowed:
                 return None
-            if room <= allowed:
+            if room <= negligible(problem, m):
                 above = _above(problem, m, minima)
                 known = [banned for banned in (mask, problem.forbidden) if banned is not None]
                 new = above & ~np.logical_or.reduce(known) if known else above
@@ -169,11 +171,23 @@ def least_pairs(problem: Problem, index: int) -> np.ndarray:
 
 def is_below_least(problem: Problem, index: int, bound: float) -> bool:
     """Return whether a bound on a loss is below its least value, by more than can be told from none."""
-    return mean_excess(problem.p_x, problem.row_minima(index), bound) > negligible(problem, index)
+    return mean_excess(problem.p_x, problem.row_minima(index), bound) > least_rounding(problem, index)
+
+
+def least_rounding(problem: Problem, index: int) -> float:
+    """Return how far below the least value of a loss a bound may be that somebody has computed at it.
+
+    That is a sum of n products in floats, each term of which is rounded n + 4 times at most: the check reads no lower
+    bound as the least value. Where losses have a large constant part that could hide what matters, so it is at most
+    1e-12 of the spread, unless no choice of letters makes any difference.
+    """
+    minima, spread = problem.row_minima(index), problem.spread(index)
+    rounding = UNIT * (np.count_nonzero(problem.p_x) + 4) * float(problem.p_x @ np.abs(minima))
+    return min(rounding, _SMALL * spread) if spread else rounding
 
 
 def negligible(problem: Problem, index: int) -> float:
-    """Return a distance of a bound from the least value of its loss that cannot be told from none.
+    """Return a distance of a bound above the least value of its loss that leaves no more room than none.
 
     Our own sums are exact, but whoever states a bound at the least value has computed it, and its rounding is relative
     to the least value itself. As a distance that would be enormous beside a large constant part, so the loss's spread
