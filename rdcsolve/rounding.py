@@ -1,8 +1,8 @@
 """What floating point errs by, with a proof of each allowance, and sums and products without any error.
 
 A double has 53 bits: +, -, *, / and the square root round their exact result to the nearest double, which errs by at
-most UNIT of the result (barring under- and overflow). NumPy's exp, log and log1p are taken to be good to four units in
-the last place; a unit in the last place is at most 2 UNIT of the number.
+most UNIT of the result (barring under- and overflow). NumPy's exp, expm1, log and log1p are taken to be good to four
+units in the last place; a unit in the last place is at most 2 UNIT of the number.
 """
 
 from __future__ import annotations

@@ -117,11 +117,17 @@ class BallNumbers(FloatNumbers):
         return bounds
 
     def lower_bound(
-        self, log_largest: float, charged: list[int], target: int | None, spared: Sequence[int] = ()
+        self,
+        log_largest: float,
+        charged: list[int],
+        target: int | None,
+        spared: Sequence[int] = (),
+        of_laws: float = 0.0,
     ) -> float:
         """Return the lower bound that u and the multipliers give; see `FloatNumbers.lower_bound`."""
         value = (_dot(self.masses, self.u) + _dot(self.masses, self.u_rest)) / self._total
         value -= arb(log_largest) if self._log_price is None else self._log_price
+        value -= arb(of_laws)
         for m in charged:
             value -= arb(float(self.multipliers[m])) * self._limit(m, float(self.problem.bounds[m]))
         if target is not None:
@@ -193,7 +199,7 @@ class BallNumbers(FloatNumbers):
     def _above_bound(self, m: int, bound: float) -> Any:
         """Return E (L - bound): a loss that is the bound everywhere does not exceed it by the width of a ball."""
         excess, limit = arb(0), arb(bound)
-        scales = np.array([share / row_sum for share, row_sum in self._row_shares])
+        scales = np.array([share / row_sum for share, row_sum in self.row_shares])
         for j, letter in enumerate(self.letters.tolist()):
             used = np.flatnonzero(self.channel[:, j])
             over = [arb(cost) - limit for cost in self.block(m, np.array([letter]))[used, 0].tolist()]
@@ -257,7 +263,7 @@ class BallNumbers(FloatNumbers):
 
     def _label_mean(self, label: np.ndarray) -> Any:
         """Return H(S | A) = sum_a (q(a) log q(a) - sum_s P(s, a) log P(s, a)), nats; rows of the label sum to one."""
-        scales = [share / row_sum for share, row_sum in self._row_shares]
+        scales = [share / row_sum for share, row_sum in self.row_shares]
         sums = [1 + _excess_over_one(row) for row in label]
         entropy = arb(0)
         for column in self.channel.T:
@@ -279,7 +285,7 @@ class BallNumbers(FloatNumbers):
     def _spread_mean(self) -> Any:
         """Return E |X - y(A)|^2 for letters at the means, rounded to floats: no less than at the means themselves."""
         assert self.free is not None
-        scales = [share / row_sum for share, row_sum in self._row_shares]
+        scales = [share / row_sum for share, row_sum in self.row_shares]
         points = self.own(self.free.points)
         whole = np.zeros((self.problem.n_x, self.letters.size))
         whole[slice(None) if self.rows is None else self.rows] = self.channel * self.masses[:, None]
@@ -294,7 +300,7 @@ class BallNumbers(FloatNumbers):
         return total
 
     @cached_property
-    def _row_shares(self) -> list[tuple[Any, Any]]:
+    def row_shares(self) -> list[tuple[Any, Any]]:
         """Every symbol's share of the mass, and the sum of its row."""
         total = self._total
         sums = [1 + _excess_over_one(row) for row in self.channel]
@@ -306,7 +312,7 @@ class BallNumbers(FloatNumbers):
 
         With rows W_i of sum S_i, the rate is sum p_i W_ia / S_i log W_ia - sum p_i log S_i - sum q_a log q_a.
         """
-        shares = self._row_shares
+        shares = self.row_shares
         scales = np.array([share / row_sum for share, row_sum in shares])
         rate = -sum((share * row_sum.log() for share, row_sum in shares), arb(0))
         means = [arb(0)] * len(self.linear)

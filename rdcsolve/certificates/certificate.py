@@ -8,6 +8,7 @@ import numpy as np
 
 from rdcsolve.certificates.check import Verification, verify
 from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.problems import Problem
 
@@ -42,6 +43,9 @@ class Certificate:
         last digit leaves out would cost the bound more than everything else. Zero by default.
     proof : PriceProof, optional
         Of the largest price, where letters come with soft decisions or are points of the line.
+    laws : tuple of LawProof, optional
+        One per perception of the problem: prices of places, scalars, and a transport plan. None uses nothing of the
+        reproduction's law.
     """
 
     objective: str
@@ -54,6 +58,7 @@ class Certificate:
     fingerprint: str
     u_rest: np.ndarray = None  # type: ignore[assignment]
     proof: PriceProof | None = None
+    laws: tuple[LawProof, ...] = ()
 
     def __post_init__(self) -> None:
         if self.u_rest is None:

@@ -14,7 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rdcsolve.certificates import law_check
 from rdcsolve.certificates.floating import EQUALITY_TOLERANCE, LIMIT_TOLERANCE, FloatNumbers
+from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
@@ -58,6 +60,11 @@ class Checkable(Protocol):
     @property
     def proof(self) -> PriceProof | None:
         """What proves the largest price."""
+        ...
+
+    @property
+    def laws(self) -> tuple[LawProof, ...]:
+        """What bounds prices by limits on the reproduction's law."""
         ...
 
 
@@ -126,6 +133,8 @@ class Verification:
         A lower bound on I(X; A) + lambda.E L for every channel, nats; -inf if there is none.
     slack : dict of str to float
         By how much each limit may be exceeded.
+    perceptions : dict of str to float
+        Upper bounds on how far the law of the reproduction is from its targets; empty without a channel.
     """
 
     objective: str
@@ -141,6 +150,7 @@ class Verification:
     rate: float = math.nan
     plane: float = -math.inf
     slack: dict[str, float] = field(default_factory=dict)
+    perceptions: dict[str, float] = field(default_factory=dict)
 
     @property
     def gap(self) -> float:
@@ -182,6 +192,7 @@ class _Upper(NamedTuple):
     losses: dict[str, float]
     rate: float
     slack: dict[str, float]
+    perceptions: dict[str, float]
 
 
 def verify(certificate: Claiming, problem: Problem, arithmetic: str = "float") -> Verification:
@@ -249,8 +260,11 @@ def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tupl
         certificate.proof,
     )
     with numbers.context():
-        lower = _lower_bound(certificate.multipliers, problem, numbers, findings)
-        upper = _upper_bound(certificate.letters, problem, numbers, arithmetic, findings)
+        laws = law_check.laws_of(certificate, problem, numbers, arithmetic)
+        lower = _lower_bound(
+            certificate, problem, law_check.dual_of(certificate, problem, numbers_of, numbers, laws), findings
+        )
+        upper = _upper_bound(certificate.letters, problem, numbers, laws, arithmetic, findings)
         for m in np.flatnonzero(np.isfinite(problem.bounds)).tolist():
             if numbers.counts_as_least(m, float(problem.bounds[m])):
                 name = problem.loss_names[m]
@@ -274,6 +288,7 @@ def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tupl
         rate=upper.rate,
         plane=lower.plane,
         slack=upper.slack,
+        perceptions=upper.perceptions,
     )
     return found, findings
 
@@ -302,6 +317,15 @@ def _check_fit(certificate: Checkable, problem: Problem) -> None:
         "letters": (k,),
         "channel": (problem.n_x, k),
     }
+    if certificate.laws and len(certificate.laws) != len(problem.perceptions):
+        raise InvalidInput(
+            f"the certificate bounds {len(certificate.laws)} laws of the reproduction; this problem measures "
+            f"{len(problem.perceptions)}"
+        )
+    for perception, law in zip(problem.perceptions, certificate.laws, strict=False):
+        fault = law.fault(perception)
+        if fault:
+            raise InvalidInput(f"the certificate's proof for '{perception.name}' {fault}")
     for name, shape in shapes.items():
         found = getattr(certificate, name).shape
         if found != shape:
@@ -315,10 +339,10 @@ def _check_fit(certificate: Checkable, problem: Problem) -> None:
 # ------------------------------------------------------------------------------------------- from below
 
 
-def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findings: _Findings) -> _Lower:
+def _lower_bound(certificate: Checkable, problem: Problem, dual: law_check.Dual, findings: _Findings) -> _Lower:
     """Return the better of the dual and the trivial bound, and what it rests on."""
-    target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
-    trivial = numbers.least_lagrangian() if target is None else numbers.least_loss(target)
+    numbers, multipliers, target = dual.numbers, certificate.multipliers, problem.goal.target
+    trivial = dual.plain.least_lagrangian() if target is None else dual.plain.least_loss(target)
     nothing = _Lower(trivial, math.nan, -math.inf, False)
     if not (np.isfinite(multipliers) & ((multipliers >= 0) | problem.held)).all():
         findings.faults.append("a multiplier is negative or not finite: they prove nothing")
@@ -343,15 +367,17 @@ def _lower_bound(multipliers: np.ndarray, problem: Problem, numbers: Any, findin
             return nothing._replace(log_largest=log_largest)
         findings.faults.append("lambda.L leaves the range of floats for every letter: nothing is proved")
         return nothing._replace(log_largest=log_largest)
-    plane = numbers.plane(log_largest)
-    unusable = _unusable(multipliers, problem, target)
+    supports = dual.supports
+    spent = law_check.rounded_up(*supports) if supports else 0.0
+    if not math.isfinite(spent):
+        findings.faults.append("the scalars of a law's proof bound nothing: they prove nothing")
+        return nothing._replace(log_largest=log_largest)
+    plane = numbers.plane(log_largest, spent)
+    unusable = _unusable(multipliers, problem, target) or law_check.unusable_law(dual.laws, problem)
     if unusable:
         findings.notes.append(unusable)
         return _Lower(trivial, log_largest, plane, proved)
-    charged = np.flatnonzero(problem.goal.charged(multipliers)).tolist()
-    spared = [] if problem.multipliers is None else np.flatnonzero(problem.multipliers > multipliers).tolist()
-    stated = charged or spared or target is not None
-    bound = numbers.lower_bound(log_largest, charged, target, spared) if stated else plane
+    bound = law_check.charged_bound(problem, dual, log_largest, supports, plane)
     return _Lower(max(trivial, bound) if math.isfinite(bound) else trivial, log_largest, plane, proved)
 
 
@@ -374,23 +400,33 @@ def _unusable(multipliers: np.ndarray, problem: Problem, target: int | None) -> 
 # ------------------------------------------------------------------------------------------- from above
 
 
-def _upper_bound(letters: np.ndarray, problem: Problem, numbers: Any, arithmetic: str, findings: _Findings) -> _Upper:
+def _upper_bound(
+    letters: np.ndarray, problem: Problem, numbers: Any, laws: list[Any], arithmetic: str, findings: _Findings
+) -> _Upper:
     """Return the objective of the channel, inf if it is none or misses a limit, and what it attains."""
     limits = {m: bound for m, bound in enumerate(problem.bounds.tolist()) if bound < math.inf}
     named = {problem.loss_names[m]: bound for m, bound in limits.items()}
+    named |= {law.perception.name: law.bound for law in laws if law.bound < math.inf}
     if problem.rate_bound is not None:
         named["rate"] = problem.rate_bound
     fault = _channel_fault(letters, problem, numbers)
     if fault:
         (findings.faults if letters.size else findings.notes).append(fault)
-        return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {})
-    excess = {problem.loss_names[m]: numbers.excess(m, bound) for m, bound in limits.items()}
+        return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {}, {})
+    distances = {law.perception.name: law.distance() for law in laws}
+    moved = law_check.moved_mass(problem, laws, distances)
+    raised = {m: up(moved * numbers.spread(m)) if moved else 0.0 for m in range(len(problem.linear_losses))}
+    excess = {problem.loss_names[m]: numbers.excess(m, bound) + raised.get(m, 0.0) for m, bound in limits.items()}
     held = {problem.loss_names[m]: m for m in np.flatnonzero(problem.held).tolist()}
     for name, m in held.items():
-        excess[name] = max(excess[name], numbers.shortfall(m, limits[m]))
+        excess[name] = max(excess[name], numbers.shortfall(m, limits[m]) + raised.get(m, 0.0))
+    excess |= law_check.law_excess(laws, distances, moved)
+    if moved and arithmetic == "ball":
+        findings.notes.append(f"mass {moved:.3g} moved makes the law exact; what that adds to losses is counted")
     if problem.rate_bound is not None:
         excess["rate"] = numbers.rate_excess(problem.rate_bound)
     slack = _slack(problem, numbers, arithmetic, excess)
+    slack |= law_check.law_slack(laws, arithmetic, moved)
     missed = [name for name, value in excess.items() if not value <= slack[name]]
     for name in missed:
         findings.faults.append(f"the channel exceeds the limit {named[name]:.6g} on {name} by {excess[name]:.3g}")
@@ -401,9 +437,9 @@ def _upper_bound(letters: np.ndarray, problem: Problem, numbers: Any, arithmetic
             slack[name] = max(slack[name], attained - bound)
         elif name not in held:  # the excess is known better than the mean, which is rounded beside its level
             losses[name] = min(attained, bound if excess[name] <= 0 else up(bound + excess[name]))
-    target = problem.loss_names.index(problem.minimise) if problem.minimise != "rate" else None
-    upper = math.inf if missed else numbers.objective(target)
-    return _Upper(upper, {name: max(0.0, value) for name, value in excess.items()}, losses, numbers.rate, slack)
+    upper = math.inf if missed else law_check.objective_of(problem, numbers, raised, distances)
+    capped = {name: max(0.0, value) for name, value in excess.items()}
+    return _Upper(upper, capped, losses, numbers.rate, slack, distances)
 
 
 def _slack(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, float]) -> dict[str, float]:
@@ -413,7 +449,7 @@ def _slack(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, fl
     """
     slack = dict.fromkeys(excess, 0.0)
     held = {name for name, is_held in zip(problem.loss_names, problem.held, strict=True) if is_held}
-    for name in excess:
+    for name in [name for name in excess if name not in problem.perception_names]:
         share = LIMIT_TOLERANCE if arithmetic == "float" else EQUALITY_TOLERANCE * (name in held)
         if name == "rate":
             slack[name] = share
@@ -446,7 +482,7 @@ def _compare(certificate: Claiming, problem: Problem, found: Verification, findi
     """Note claims that do not follow; NaN claims nothing."""
     faults = findings.faults
     if certificate.objective != problem.objective:
-        if certificate.objective not in ("rate", "lagrangian", *problem.loss_names):
+        if certificate.objective not in ("rate", "lagrangian", *problem.loss_names, *problem.perception_names):
             faults.append(f"the certificate's objective {certificate.objective!r} is none that this problem can have")
             return
         findings.notes.append(

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from rdcsolve.certificates.elementary import FLOAT, Elementary
+from rdcsolve.certificates.entropies import least_entropy
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
 from rdcsolve.certificates.origins import least_values, with_largest
 from rdcsolve.certificates.proof import PriceProof
@@ -92,7 +93,7 @@ class FloatNumbers:
         self.first_label = len(problem.losses) - len(self.labels)
         self.u, self.u_rest = self.own(u), self.own(u_rest)
         self.whole_channel = channel
-        self._channel_rows = ChannelRows(channel, self.rows, self.masses.size, letters, problem)
+        self.channel_rows = ChannelRows(channel, self.rows, self.masses.size, letters, problem)
 
     @cached_property
     def channel(self) -> np.ndarray:
@@ -290,7 +291,12 @@ class FloatNumbers:
         return mean - units(3) * abs(mean) - 2.0**-99 * sizes
 
     def lower_bound(
-        self, log_largest: float, charged: list[int], target: int | None, spared: Sequence[int] = ()
+        self,
+        log_largest: float,
+        charged: list[int],
+        target: int | None,
+        spared: Sequence[int] = (),
+        of_laws: float = 0.0,
     ) -> float:
         """Return the lower bound that u and the multipliers give: p.u - lambda.b - log C, rounded down.
 
@@ -301,15 +307,15 @@ class FloatNumbers:
         ----------
         log_largest : float
             log C.
-        charged : list of int
-            Losses whose multiplier is charged with the problem's bound.
-        target : int or None
-            The loss that is minimised.
+        charged, target : list of int, int or None
+            Losses whose multiplier is charged with the problem's bound; the loss that is minimised.
         spared : sequence of int, optional
             Losses whose multiplier is below the Lagrangian's own: what is left of that counts at the least mean.
+        of_laws : float, optional
+            What limits on the reproduction's law, and prices of places, take off; nats.
         """
         slope = 1.0 if target is None else float(self.multipliers[target])
-        terms = [self._mean_exponent(), -log_largest]
+        terms = [self._mean_exponent(), -log_largest, -of_laws]
         if target is not None:
             terms.append(-float(self.problem.rate_bound or 0.0))
         for m in charged:
@@ -330,18 +336,16 @@ class FloatNumbers:
 
     def _mean_origin(self, m: int) -> float:
         """Return sum_i p_i origin_m(i); it errs by 3 units of itself."""
-        if self.multipliers[m] > 0:
-            return self.least_mean(m)
-        return -self.room(m, 0.0, self.origins)
+        return self.least_mean(m) if self.multipliers[m] > 0 else -self.room(m, 0.0, self.origins)
 
-    def plane(self, log_largest: float) -> float:
-        """Return a lower bound of p.u - log C, nats."""
-        return self.lower_bound(log_largest, [], None)
+    def plane(self, log_largest: float, of_laws: float = 0.0) -> float:
+        """Return a lower bound of p.u - log C, nats, less what prices of places take off."""
+        return self.lower_bound(log_largest, [], None, (), of_laws)
 
     def least_loss(self, m: int) -> float:
         """Return a lower bound of the least mean of a loss; H(S | X) for a label."""
         if m >= self.first_label:
-            return self._least_entropy(self.labels[m - self.first_label])
+            return least_entropy(self.labels[m - self.first_label], self.masses, 1.0 + self.excess_mass)
         if self.free is not None:
             return 0.0  # a letter at every point
         least = self.least_mean(m)
@@ -359,33 +363,19 @@ class FloatNumbers:
         worth = (float(self.problem.multipliers[m]) - used) * self.least_loss(m)
         return worth - units(4) * abs(worth)
 
-    def _least_entropy(self, label: np.ndarray) -> float:
-        """Return a lower bound of H(S | X) = sum_i p_i (log S_i - sum_s w_is log w_is / S_i), S_i the sum of row i.
-
-        With w <= 1 every term is non-negative, so all errors are relative.
-        """
-        if not ((label > 0) & (label < 1)).any():
-            return 0.0
-        sums = row_sums(label)
-        shares = label / sums[:, None]
-        terms = -shares * np.log(np.where(shares > 0, shares, 1.0))
-        least = math.fsum(self.masses * row_sums(np.maximum(terms, 0.0))) / (1.0 + self.excess_mass)
-        # a share errs by d relatively, so that -w log w errs by d w (1 - log w): d adds up to d (H + 1)
-        share = units(sum_units(label.shape[1]) + 2)
-        return max(least - (ELEMENTARY + share + units(sum_units(label.shape[1]) + 4)) * least - 2 * share, 0.0)
-
     # ------------------------------------------------------------------------------------------- the channel
+
     @cached_property
     def survey(self) -> Survey:
         """What one pass over the channel tells."""
-        return survey(self._channel_rows, self.masses / (1.0 + self.excess_mass))
+        return survey(self.channel_rows, self.masses / (1.0 + self.excess_mass))
 
     def row_error(self) -> float:
         """Return the largest deviation from one of a row's sum."""
         return float(np.abs(self.survey.totals - 1.0).max())
 
     @cached_property
-    def _shares(self) -> np.ndarray:
+    def shares(self) -> np.ndarray:
         """What the entries of a row are multiplied by to be joint masses, shape (n,)."""
         return self.masses / (self.survey.totals * (1.0 + self.excess_mass))
 
@@ -397,7 +387,7 @@ class FloatNumbers:
     @cached_property
     def _moments(self) -> Moments:
         """What a second pass over the channel adds up."""
-        return moments(self._channel_rows, self.survey, self._shares, self.shifts, self.labels)
+        return moments(self.channel_rows, self.survey, self.shares, self.shifts, self.labels)
 
     @cached_property
     def rate(self) -> float:
@@ -466,7 +456,7 @@ class FloatNumbers:
         ratios = np.divide(q, joint, out=np.ones(joint.shape), where=some)
         total = math.fsum(row_sums(joint * np.log(ratios)))
         classes = sum_units(joint.shape[1])
-        blocks = self._channel_rows.n_blocks
+        blocks = self.channel_rows.n_blocks
         count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + blocks + 2 * classes + 10)
         rest = float(joint[some.any(axis=1)].sum()) * units(classes + 6)
         return up(total * (1 + count) + rest * (1 + 1e-9) + TINY)
@@ -481,7 +471,7 @@ class FloatNumbers:
         total = 0.0
         for coordinate, mean in zip(points.T, means.T, strict=True):
             squares = channel * (coordinate[:, None] - mean) ** 2
-            total += math.fsum(self._shares * row_sums(squares))
+            total += math.fsum(self.shares * row_sums(squares))
         count = self._units + units(sum_units(self.letters.size) + means.shape[1] + 10)
         return total * (1 + count) + (TINY if total else 0.0)
 

@@ -3,7 +3,8 @@
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
 from rdcsolve.problems.losses import LabelEntropy, Loss
-from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
+from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
+from rdcsolve.problems.perception import Perception, PerceptionLimit
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.source import Source
@@ -21,6 +22,9 @@ __all__ = [
     "LossLimit",
     "LossStructure",
     "Objective",
+    "Perception",
+    "PerceptionAtRate",
+    "PerceptionLimit",
     "Problem",
     "Rate",
     "RateLimit",

@@ -13,6 +13,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.classifiers import OUTPUTS, Classifier, Decided, decision_table
 from rdcsolve.problems.distortions import function_name
 from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
+from rdcsolve.problems.perception import PerceptionLimit
 from rdcsolve.problems.source import Source, losses_between
 from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
 from rdcsolve.problems.validation import freeze, loss_matrix, one_of, rate_bound, upper_bound
@@ -323,4 +324,4 @@ class RateLimit:
 
 
 LossBearing = DistortionLimit | ClassifierLossLimit | LossLimit
-Limit = LossBearing | LabelEntropyLimit | RateLimit
+Limit = LossBearing | LabelEntropyLimit | PerceptionLimit | RateLimit

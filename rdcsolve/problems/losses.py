@@ -15,7 +15,7 @@ from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.problems.structures import TABLE_BYTES, LossStructure, Selection, Table, row_blocks, structure_of
 from rdcsolve.problems.validation import freeze
 
-_RESERVED = ("rate", "lagrangian", "D", "C")
+_RESERVED = ("rate", "lagrangian", "D", "C", "P")
 
 
 def loss_name(name: Any) -> str:
@@ -257,6 +257,8 @@ class LossTable:
         In place of losses, where letters are free; it comes first in `names`.
     own_letters : LetterSpace, optional
         In place of losses, where letters come from a space of the user's own; its losses come first in `names`.
+    perceptions : sequence of Perception, optional
+        Measures of the reproduction's law, which are no losses; their names are not in `names`.
 
     Raises
     ------
@@ -271,12 +273,14 @@ class LossTable:
         labels: Sequence[LabelEntropy] = (),
         free: FreeDistortion | None = None,
         own_letters: Any = None,
+        perceptions: Sequence[Any] = (),
     ) -> None:
         self.p_x = p_x
         self.losses = tuple(losses)
         self.labels = tuple(labels)
         self.free = free
         self.own_letters = own_letters
+        self.perceptions = tuple(perceptions)
         own = () if own_letters is None else own_letters.loss_names
         self.of_places = (*(() if free is None else (free,)), *(PlaceLoss(name) for name in own))
         self.names = (
@@ -312,6 +316,8 @@ class LossTable:
             digest.update(np.ascontiguousarray(self.free.points, dtype="<f8").data)
         if self.own_letters is not None:
             digest.update(f"|own {self.own_letters.fingerprint()}|".encode())
+        for perception in self.perceptions:
+            digest.update(perception.digest())
         for label in self.labels:
             digest.update(f"|entropy of {label.name}{label.conditional.shape}|".encode())
             digest.update(np.ascontiguousarray(label.conditional, dtype="<f8").data)
@@ -333,17 +339,28 @@ class LossTable:
     def _ranges(self) -> _Ranges:
         return _Ranges(self)
 
+    def with_losses(self, losses: Sequence[Loss], labels: Sequence[LabelEntropy] | None = None) -> LossTable:
+        """Return the table of other linear losses for the same letters, without measures of the reproduction's law."""
+        return LossTable(self.p_x, losses, self.labels if labels is None else labels)
+
+    def perception_index(self, name: Any) -> int | None:
+        """Return the position of the perception called `name`, or None if there is none."""
+        names = [perception.name for perception in self.perceptions]
+        return names.index(name) if name in names else None
+
     def index(self, name: Any) -> int:
         """Return the position of the loss called `name`; the error lists the known names."""
         if name in self.names:
             return self.names.index(name)
-        known = ", ".join(repr(known) for known in self.names)
+        known = ", ".join(repr(known) for known in (*self.names, *(one.name for one in self.perceptions)))
         raise InvalidInput(f"unknown loss {name!r}; this problem has the losses {known}")
 
     def _check_names(self) -> None:
-        for name in self.names:
-            if self.names.count(name) > 1:
-                raise InvalidInput(f"{self.names.count(name)} losses are called {name!r}; give each its own name=")
+        names = [*self.names, *(perception.name for perception in self.perceptions)]
+        for name in names:
+            if names.count(name) > 1:
+                kind = "losses" if self.names.count(name) > 1 else "limits"
+                raise InvalidInput(f"{names.count(name)} {kind} are called {name!r}; give each its own name=")
 
     def _check_shapes(self) -> None:
         n_x = self.p_x.size

@@ -164,7 +164,61 @@ class LossAtRate:
         return gap <= tolerance * max(1.0, upper) and gap * min(slope, 1 / max(upper, 1e-300)) <= tolerance
 
 
-Objective = Rate | Lagrangian | LossAtRate
+@dataclass(frozen=True)
+class PerceptionAtRate:
+    """The least distance of the reproduction's law from its target under a limit on the rate, and limits on losses.
+
+    Multipliers of losses are only charged here; the distance has a multiplier of its own, which `LawProof` keeps.
+
+    Parameters
+    ----------
+    name : str
+        Of the perception.
+    perception : int
+        Its index among the problem's perceptions.
+    rate : float
+        Nats.
+    """
+
+    name: str
+    perception: int
+    rate: float
+
+    target: ClassVar[int | None] = None
+    in_nats: ClassVar[bool] = False
+    budget: ClassVar[float | None] = None
+    multipliers: ClassVar[np.ndarray | None] = None
+
+    def value(self, rate: float, means: np.ndarray) -> float:
+        """Return NaN: a rate and mean losses do not tell the law of the reproduction."""
+        return math.nan
+
+    def admits(self, multipliers: np.ndarray, bounds: np.ndarray, held: np.ndarray) -> bool:
+        """Return whether these multipliers, shape (M,), bound the distance: none on a loss that is not limited.
+
+        None may be negative but on a loss that is `held` at its bound, shape (M,).
+        """
+        return bool(np.isfinite(bounds[multipliers != 0]).all() and (held | (multipliers >= 0)).all())
+
+    def charged(self, multipliers: np.ndarray) -> np.ndarray:
+        """Return the multipliers with which the limits' bounds are charged, shape (M,)."""
+        return multipliers
+
+    def trivial(self, least: np.ndarray) -> float:
+        """Return zero: no distance is negative."""
+        return 0.0
+
+    def slope(self, multipliers: np.ndarray) -> float:
+        """Return NaN: the multiplier of the distance is not among those of losses."""
+        return math.nan
+
+    def within(self, lower: float, upper: float, tolerance: float, slope: float = math.inf) -> bool:
+        """Return whether a gap is as small as `solve` promises: as for a loss, see `LossAtRate`."""
+        gap = upper - lower
+        return gap <= tolerance * max(1.0, upper) and gap * min(slope, 1 / max(upper, 1e-300)) <= tolerance
+
+
+Objective = Rate | Lagrangian | LossAtRate | PerceptionAtRate
 
 
 def is_in_nats(objective: str) -> bool:

@@ -14,7 +14,8 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import UNITS, bits_to_nats, bound_in_nats, nats_to_bits
 from rdcsolve.problems.limits import Limit
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable, PlaceLoss
-from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, Rate
+from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
+from rdcsolve.problems.perception import Perception, PerceptionLimit, check_exact
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
 from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
@@ -38,11 +39,11 @@ class Problem:
     distortion : str, array_like or callable, optional
         See `distortion_matrix`.
     limits : sequence of limits, optional
-        `DistortionLimit`, `LabelEntropyLimit`, `ClassifierLossLimit`, `LossLimit`, `RateLimit`. A limit with bound
-        inf declares a loss, so that it is reported and can be limited later.
+        `DistortionLimit`, `LabelEntropyLimit`, `ClassifierLossLimit`, `LossLimit`, `PerceptionLimit`, `RateLimit`. A
+        limit with bound inf declares a loss, so that it is reported and can be limited later.
     minimise : str, optional
-        ``"rate"``, or the name of a loss, which then needs a `RateLimit`. A rate limit beside ``"rate"`` is a
-        budget: the problem is infeasible if the least rate exceeds it.
+        ``"rate"``, or the name of a loss or perception, which then needs a `RateLimit`. A rate limit beside
+        ``"rate"`` is a budget: the problem is infeasible if the least rate exceeds it.
     letters : {"split", "fixed"}, optional
         What a letter is where a label's entropy counts: a reproduction symbol with any number of soft decisions
         beside it, so that H(S | A) is a convex matter and the answer certified, or the symbol alone.
@@ -68,6 +69,10 @@ class Problem:
         ``"rate"`` or the name of a loss.
     multipliers : numpy.ndarray or None
         Shape (M,): the problem is to minimise I(X; A) + sum_m multipliers[m] E L_m, without limits.
+    perception_bounds : numpy.ndarray
+        Shape (J,), aligned with `perceptions`; inf where the law of the reproduction is only reported.
+    perception_multipliers : numpy.ndarray or None
+        Shape (J,), with `multipliers`: what they add to the objective.
 
     Raises
     ------
@@ -98,6 +103,8 @@ class Problem:
     multipliers: np.ndarray | None
     letters: str
     unit: str
+    perception_bounds: np.ndarray
+    perception_multipliers: np.ndarray | None
     _table: LossTable
 
     def __init__(  # noqa: PLR0913 - what may be stated
@@ -113,7 +120,7 @@ class Problem:
         if not isinstance(source, Source):
             raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
         one_of(unit, UNITS, "unit")
-        reproduction, table, bounds, rate, equal = resolve(source, reproduction, distortion, limits)
+        reproduction, table, bounds, rate, equal, of_laws = resolve(source, reproduction, distortion, limits)
         pairs = zip((*table.of_places, *table.losses, *table.labels), bounds, strict=True)
         bounds = freeze(np.array([bound_in_nats(b, unit) if loss.is_information else b for loss, b in pairs]))
         self._set(
@@ -126,13 +133,15 @@ class Problem:
             minimise=spelled_out(minimise),
             multipliers=None,
             unit=unit,
+            perception_bounds=of_laws,
+            perception_multipliers=None,
             letters=one_of(letters, ("split", "fixed"), "kind of letters"),
             _table=table,
         )
         if self._table.of_places and self.letters == "fixed":
             stated = "'free'" if self.own_letters is None else "a letter space"
             raise InvalidInput(f"letters='fixed' needs listed letters but reproduction is {stated}; give points")
-        check_objective(self.minimise, self.loss_names, self.bounds, self.rate_bound)
+        check_objective(self.minimise, self._bounds_by_name(), self.rate_bound)
 
     from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)  # type: ignore[assignment]
 
@@ -197,6 +206,21 @@ class Problem:
         return self._table.names
 
     @property
+    def perceptions(self) -> tuple[Perception, ...]:
+        """The J measures of how far the law of the reproduction is from a target; they are no losses."""
+        return self._table.perceptions
+
+    @property
+    def perception_names(self) -> tuple[str, ...]:
+        """Names of the perceptions, in order."""
+        return tuple(perception.name for perception in self._table.perceptions)
+
+    @property
+    def limit_names(self) -> tuple[str, ...]:
+        """Names of the losses, then of the perceptions: all that has a bound and a multiplier."""
+        return (*self.loss_names, *self.perception_names)
+
+    @property
     def forbidden(self) -> np.ndarray | None:
         """Mask (n_x, n_letters) of the pairs that some loss forbids, or None if no loss does."""
         return self._table.forbidden
@@ -235,6 +259,9 @@ class Problem:
         if self.minimise == Rate.name:
             return Rate(self.rate_bound)
         assert self.rate_bound is not None  # checked where the problem was stated
+        perception = self._table.perception_index(self.minimise)
+        if perception is not None:
+            return PerceptionAtRate(self.minimise, perception, self.rate_bound)
         return LossAtRate(self.minimise, self._table.index(self.minimise), self.rate_bound)
 
     @property
@@ -253,8 +280,9 @@ class Problem:
         Parameters
         ----------
         **bounds : float or None
-            By name of the loss (``D`` is ``distortion``, ``C`` the label's entropy, or a list where there are several),
-            and ``rate``, rates and entropies in the problem's unit; None lifts a limit.
+            By name of the loss or perception (``D`` is ``distortion``, ``P`` is ``perception``, ``C`` the label's
+            entropy, or a list where there are several), and ``rate``; rates and entropies in the problem's unit. None
+            lifts a limit.
 
         Returns
         -------
@@ -263,14 +291,26 @@ class Problem:
             equality.
         """
         new_bounds, new_rate = self.bounds.copy(), self.rate_bound
+        of_laws = self.perception_bounds.copy()
         for name, bound in named_bounds(bounds.items(), self._label_names).items():
             if name == "rate":
                 new_rate = None if bound is None else bound_in_nats(rate_bound(bound), self.unit)
             else:
                 value = math.inf if bound is None else upper_bound(bound, f"the bound on {name}")
-                index = self._table.index(name)
-                new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
-        return self._variant(bounds=freeze(new_bounds), rate_bound=new_rate, multipliers=None)
+                perception = self._table.perception_index(name)
+                if perception is None:
+                    index = self._table.index(name)
+                    new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
+                else:
+                    check_exact(self.perceptions[perception].measure, value, name)
+                    of_laws[perception] = value
+        return self._variant(
+            bounds=freeze(new_bounds),
+            perception_bounds=freeze(of_laws),
+            rate_bound=new_rate,
+            multipliers=None,
+            perception_multipliers=None,
+        )
 
     @public_call
     def at_multipliers(self, **multipliers: float) -> Problem:
@@ -279,8 +319,8 @@ class Problem:
         Parameters
         ----------
         **multipliers : float
-            Finite and >= 0, by name of the loss, in the problem's unit (nats) per unit of loss: a plain number where
-            the loss is an entropy. Losses not mentioned have multiplier zero.
+            Finite and >= 0, by name of the loss or perception, in the problem's unit (nats) per unit of loss: a plain
+            number where the loss is an entropy. Those not mentioned have multiplier zero.
 
         Returns
         -------
@@ -289,16 +329,28 @@ class Problem:
         """
         if not multipliers:
             raise InvalidInput(f"no multiplier is given; name one, such as at_multipliers({self.loss_names[0]}=1.0)")
-        values = np.zeros(len(self.losses))
+        values, of_laws = np.zeros(len(self.losses)), np.zeros(len(self.perceptions))
         for name, multiplier in multipliers.items():
             value = real_number(multiplier, f"the multiplier of {name}")
             if not 0 <= value < math.inf:
                 raise InvalidInput(f"the multiplier of {name} is {value:.6g}; it must be finite and >= 0")
-            index = self._table.index(name)
-            in_bits = self.unit == "bit" and not self.losses[index].is_information
-            values[index] = bits_to_nats(value) if in_bits else value
-        unlimited = freeze(np.full(values.size, math.inf))
-        return self._variant(bounds=unlimited, rate_bound=None, minimise="rate", multipliers=freeze(values))
+            perception = self._table.perception_index(spelled_out(name))
+            if perception is None:
+                index = self._table.index(name)
+                in_bits = self.unit == "bit" and not self.losses[index].is_information
+                values[index] = bits_to_nats(value) if in_bits else value
+            elif self.perceptions[perception].is_exact:
+                raise InvalidInput(f"'{name}' is exact and has no multiplier; use with_limits, or a distance as 'tv'")
+            else:
+                of_laws[perception] = bits_to_nats(value) if self.unit == "bit" else value
+        return self._variant(
+            bounds=freeze(np.full(values.size, math.inf)),
+            perception_bounds=freeze(np.full(of_laws.size, math.inf)),
+            rate_bound=None,
+            minimise="rate",
+            multipliers=freeze(values),
+            perception_multipliers=freeze(of_laws),
+        )
 
     @public_call
     def minimising(self, name: str, rate: float | None = None) -> Problem:
@@ -316,13 +368,51 @@ class Problem:
         Problem
             Sharing this problem's losses. Fixed multipliers are dropped.
         """
-        name = one_of(spelled_out(name), ("rate", *self.loss_names), "objective")
-        bounds = self.bounds
-        if name != "rate":
-            bounds = bounds.copy()
+        name = one_of(spelled_out(name), ("rate", *self.loss_names, *self.perception_names), "objective")
+        bounds, of_laws = self.bounds.copy(), self.perception_bounds.copy()
+        perception = self._table.perception_index(name)
+        if perception is not None:
+            of_laws[perception] = math.inf
+        elif name != "rate":
             bounds[self._table.index(name)] = math.inf
-        new_rate = self.rate_bound if rate is None else bound_in_nats(rate_bound(rate), self.unit)
-        return self._variant(bounds=freeze(bounds), rate_bound=new_rate, minimise=name, multipliers=None)
+        return self._variant(
+            bounds=freeze(bounds),
+            perception_bounds=freeze(of_laws),
+            rate_bound=self.rate_bound if rate is None else bound_in_nats(rate_bound(rate), self.unit),
+            minimise=name,
+            multipliers=None,
+            perception_multipliers=None,
+        )
+
+    @public_call
+    def with_perception(self, limit: PerceptionLimit) -> Problem:
+        """Return the problem with one more limit on the law of the reproduction.
+
+        Parameters
+        ----------
+        limit : PerceptionLimit
+        """
+        if self._table.of_places:
+            raise InvalidInput(f"{limit!r} needs listed letters; give points, or list letters")
+        known = limit.resolve(self.source, self.reproduction, self.n_letters)
+        table = LossTable(
+            self.p_x, self._table.losses, self._table.labels, perceptions=[*self._table.perceptions, known]
+        )
+        given = self.perception_multipliers
+        return self._variant(
+            _table=table,
+            perception_bounds=freeze(np.append(self.perception_bounds, limit.bound if given is None else math.inf)),
+            perception_multipliers=None if given is None else freeze(np.append(given, 0.0)),
+        )
+
+    def without_perceptions(self) -> Problem:
+        """Return the problem without any measure of the reproduction's law."""
+        return self._variant(
+            _table=self._table.with_losses(self._table.losses),
+            minimise=self.minimise if self.minimise in self.loss_names else Rate.name,
+            perception_bounds=freeze(np.zeros(0)),
+            perception_multipliers=None,
+        )
 
     def in_unit(self, unit: str) -> Problem:
         """Return the same problem, limits and all, with another unit of information.
@@ -360,13 +450,19 @@ class Problem:
             losses = [Loss(loss.name, loss.block(None, letters), loss.is_information) for loss in self._table.losses]
         pairs = zip(self._table.labels, decisions, strict=True)
         losses += [Loss(label.name, label.log_loss(soft), is_information=True) for label, soft in pairs]
-        return self._variant(_table=LossTable(self.p_x, losses), reproduction=points)
+        perceptions = [perception.of_letters(np.asarray(letters)) for perception in self._table.perceptions]
+        return self._variant(_table=LossTable(self.p_x, losses, perceptions=perceptions), reproduction=points)
 
     def _variant(self, **changes: Any) -> Problem:
         variant = object.__new__(Problem)
         variant._set(**{**self.__dict__, **changes})
-        check_objective(variant.minimise, variant.loss_names, variant.bounds, variant.rate_bound)
+        check_objective(variant.minimise, variant._bounds_by_name(), variant.rate_bound)
         return variant
+
+    def _bounds_by_name(self) -> dict[str, float]:
+        """Return the bound on every loss and perception."""
+        names = (*self.loss_names, *self.perception_names)
+        return dict(zip(names, [*self.bounds.tolist(), *self.perception_bounds.tolist()], strict=True))
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
@@ -380,15 +476,18 @@ class Problem:
         parts = [f"n_x={self.n_x}", letters, f"minimise={self.objective!r}"]
         parts += [] if self.unit == "nat" else [f"unit={self.unit!r}"]
         if self.multipliers is not None:
+            assert self.perception_multipliers is not None
             pairs = zip(self.multipliers, self.losses, strict=True)
             shown = [(value if loss.is_information else value * scale, loss.name) for value, loss in pairs]
+            of_laws = zip(self.perception_multipliers, self.perception_names, strict=True)
+            shown += [(value * scale, name) for value, name in of_laws]
             parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in shown))
             return f"Problem({', '.join(parts)})"
-        for loss, bound, equal in zip(self.losses, self.bounds, self.equal, strict=True):
-            shown_bound = bound * scale if loss.is_information else bound
-            if loss.name != self.minimise:
-                is_limited, sign = bound < math.inf, "=" if equal else "<="
-                parts.append(f"{loss.name} {sign} {shown_bound:.6g}" if is_limited else f"{loss.name} not limited")
+        scales = [scale if loss.is_information else 1.0 for loss in self.losses] + [1.0] * len(self.perceptions)
+        signs = ["=" if equal else "<=" for equal in self.equal] + ["<="] * len(self.perceptions)
+        for (name, bound), factor, sign in zip(self._bounds_by_name().items(), scales, signs, strict=True):
+            if name != self.minimise:
+                parts.append(f"{name} {sign} {bound * factor:.6g}" if bound < math.inf else f"{name} not limited")
         if self.rate_bound is not None:
             parts.append(f"rate <= {self.rate_bound * scale:.6g}")
         return f"Problem({', '.join(parts)})"

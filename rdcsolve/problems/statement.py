@@ -19,11 +19,12 @@ from rdcsolve.problems.limits import (
     RateLimit,
 )
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable
+from rdcsolve.problems.perception import PerceptionLimit
 from rdcsolve.problems.source import Source, losses_between
 from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
 from rdcsolve.problems.validation import freeze, loss_matrix, one_of, point_array
 
-_LIMITS = (DistortionLimit, LabelEntropyLimit, ClassifierLossLimit, LossLimit, RateLimit)
+_LIMITS = (DistortionLimit, LabelEntropyLimit, ClassifierLossLimit, LossLimit, PerceptionLimit, RateLimit)
 
 
 class Resolved(NamedTuple):
@@ -34,6 +35,7 @@ class Resolved(NamedTuple):
     bounds: np.ndarray
     rate_bound: float | None
     equal: np.ndarray
+    perception_bounds: np.ndarray
 
 
 def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> Resolved:
@@ -49,16 +51,24 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> 
     first = Loss("distortion", losses_between(distortion, source, points, "distortion"))
     losses, bounds = _losses_and_bounds(source, points, first, listed)
     labels, their_bounds = _entropies(source, listed)
-    table = LossTable(source.p_x, losses, labels)
-    if points is not None and points.shape[0] != table.n_letters:
+    perceptions = [limit for limit in listed if isinstance(limit, PerceptionLimit)]
+    n_letters = int(losses[0].shape[1])
+    if points is not None and points.shape[0] != n_letters:
         raise InvalidInput(
-            f"reproduction has {points.shape[0]} points but the losses have {table.n_letters} columns; "
+            f"reproduction has {points.shape[0]} points but the losses have {n_letters} columns; "
             "give one point per letter"
         )
-    bounds += their_bounds
+    of_laws = [limit.resolve(source, points, n_letters) for limit in perceptions]
+    table = LossTable(source.p_x, losses, labels, perceptions=of_laws)
     held = {limit.name for limit in listed if isinstance(limit, LossLimit) and limit.equal}
-    equal = np.array([name in held for name in table.names])
-    return Resolved(points, table, freeze(np.array(bounds)), _rate_limit(listed), freeze(equal))
+    return Resolved(
+        points,
+        table,
+        freeze(np.array(bounds + their_bounds)),
+        _rate_limit(listed),
+        freeze(np.array([name in held for name in table.names])),
+        freeze(np.array([limit.bound for limit in perceptions])),
+    )
 
 
 def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: list[Any]) -> Resolved:
@@ -123,10 +133,9 @@ def _resolve_own(source: Source, space: Any, distortion: Any, limits: list[Any])
 
 
 def _of_places(table: LossTable, bounds: list[float], limits: list[Any]) -> Resolved:
-    """Return the statement of a problem whose letters are places; none of its losses is held at a value."""
-    return Resolved(
-        None, table, freeze(np.array(bounds)), _rate_limit(limits), freeze(np.zeros(len(bounds), dtype=bool))
-    )
+    """Return the statement of a problem whose letters are places: no loss is held at a value, no law limited."""
+    held = np.zeros(len(bounds), dtype=bool)
+    return Resolved(None, table, freeze(np.array(bounds)), _rate_limit(limits), freeze(held), freeze(np.zeros(0)))
 
 
 def _entropies(source: Source, limits: list[Any]) -> tuple[list[LabelEntropy], list[float]]:
@@ -168,7 +177,7 @@ def _losses_and_bounds(
     losses, bounds = [first], [math.inf]
     is_limited = False
     for limit in limits:
-        if isinstance(limit, (RateLimit, LabelEntropyLimit)):
+        if isinstance(limit, (RateLimit, LabelEntropyLimit, PerceptionLimit)):
             continue
         matrix = limit.matrix(source, points)
         if matrix is not None:
@@ -184,7 +193,7 @@ def _losses_and_bounds(
 
 def spelled_out(name: str) -> str:
     """Return the name of the loss that a short name stands for."""
-    return {"D": "distortion", "C": "label_entropy"}.get(name, name)
+    return {"D": "distortion", "C": "label_entropy", "P": "perception"}.get(name, name)
 
 
 def named_bounds(stated: Iterable[tuple[str, Any]], label_names: tuple[str, ...]) -> dict[str, Any]:
@@ -211,18 +220,30 @@ def named_bounds(stated: Iterable[tuple[str, Any]], label_names: tuple[str, ...]
     return bounds
 
 
-def check_objective(minimise: str, names: tuple[str, ...], bounds: np.ndarray, rate: float | None) -> None:
-    """Raise unless `minimise` is the rate, or a loss that the limits leave to be minimised."""
-    one_of(minimise, ("rate", *names), "objective")
+def check_objective(minimise: str, bounds: dict[str, float], rate: float | None) -> None:
+    """Check that the objective is the rate, or a loss or perception that the limits leave to be minimised."""
+    one_of(minimise, ("rate", *bounds), "objective")
     if minimise == "rate":
         return
     if rate is None:
         raise InvalidInput(f"minimise={minimise!r} needs a limit on the rate; add RateLimit(...)")
-    bound = bounds[names.index(minimise)]
+    bound = bounds[minimise]
     if bound < math.inf:
         raise InvalidInput(
             f"{minimise} is minimised and limited to {bound:.6g}; drop that limit, or minimise something else"
         )
+
+
+def _perception_of(bound: float | None, measure: Any) -> list[Limit]:
+    """Return the limit on the reproduction's law that bare arrays state, if they state one."""
+    if measure is None and bound is None:
+        return []
+    if measure is None:
+        raise InvalidInput("P limits the law of the reproduction but not how it is measured; add perception='tv'")
+    bound = math.inf if bound is None else bound
+    if isinstance(measure, str):
+        return [PerceptionLimit(bound, measure)]
+    return [PerceptionLimit(bound, "transport", cost=measure)]
 
 
 @public_call
@@ -234,6 +255,8 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     *,
     D: float | None = None,
     C: float | Sequence[float] | None = None,
+    P: float | None = None,
+    perception: Any = None,
     losses: Mapping[str, Any] | None = None,
     limits: Mapping[str, float] | None = None,
     equal: Sequence[str] = (),
@@ -257,6 +280,11 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
         Limit on the distortion.
     C : float or sequence of float, optional
         Limit on the entropy H(S | A) of the label, or of each label, in `unit`; inf declares it without limiting it.
+    P : float, optional
+        Limit on the distance between the law of the reproduction and `p_x`.
+    perception : str or array_like, optional
+        How that distance is measured, see `PerceptionLimit`: a measure that needs no points, or the costs of a
+        transport, shape (n_x, n_y). Without `P` it is declared and not limited.
     losses : mapping of str to array_like, optional
         Further losses by name, shape (n_x, n_y).
     limits : mapping of str to float, optional
@@ -290,6 +318,7 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     extra: list[Limit] = [LossLimit(math.inf, matrix, name, equal=name in held) for name, matrix in named]
     if C is not None:
         extra += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
+    extra += _perception_of(P, perception)
     problem = cls(source, distortion=d, limits=extra, letters=letters, unit=unit)
     stated = [*(limits or {}).items(), ("D", D), ("C", None if C == math.inf else C), ("rate", rate)]
     label_names = tuple(label.name for label in problem.label_entropies)

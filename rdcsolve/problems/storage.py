@@ -12,11 +12,15 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.limits import DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
+from rdcsolve.problems.perception import MEASURES, TRANSPORT, KnownPerceptionLimit, Perception
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.source import Source
+from rdcsolve.problems.validation import float_array, freeze, loss_matrix, one_of
+
+_PERCEPTION = "perception_"
 
 _NAMES = ("p_x", "points", "reproduction", "distortion", "rate_bound", "minimise", "letters", "information", "unit")
-_PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy")
+_PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy", "perception", "target", "place", "outside", "cost")
 _KNOWN = re.compile(rf"{'|'.join(_NAMES)}|labels_\d+|({'|'.join(_PREFIXES)})_\w+")
 
 
@@ -32,7 +36,9 @@ def problem_of(
         `loss_NAME` (n_x, n_y), `points`, `reproduction`, `labels_0`, ..., the numbers `bound_NAME`, `equal_NAME` (1 if
         the loss is held at its bound), `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's entropy has that
         name), the texts `minimise` and `letters`, the names `information` of losses that are cross-entropies, and the
-        text `unit` of answers: the numbers here are in nats.
+        text `unit` of answers: the numbers here are in nats. For every measure of the reproduction's law its name as
+        `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it has one, `cost_NAME`: the
+        fields of `Perception`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -64,6 +70,8 @@ def problem_of(
     if with_entropies and not stated:
         stated = [LabelEntropyLimit(math.inf, k) for k in range(len(labels))]
     limits += [LabelEntropyLimit(bounds.pop(one.name, math.inf), one.label, one.name) for one in stated]
+    measured = [_perception_of(arrays, key, name) for key in arrays if key.startswith(_PERCEPTION)]
+    limits += [KnownPerceptionLimit(bounds.pop(one.name, math.inf), one) for one in measured]
     if bounds:
         raise InvalidInput(f"{name} holds bound_{min(bounds)} but no loss of that name; add loss_{min(bounds)}")
     if "rate_bound" in arrays:
@@ -117,7 +125,10 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
     arrays |= {} if problem.unit == "nat" else {"unit": problem.unit}
     arrays |= {f"entropy_{label.name}": label.label for label in problem.label_entropies}
     arrays |= {"letters": problem.letters} if problem.label_entropies else {}
-    bounds = zip(problem.loss_names, problem.bounds, strict=True)
+    for perception in problem.perceptions:
+        arrays |= _arrays_of_perception(perception)
+    names = (*problem.loss_names, *problem.perception_names)
+    bounds = zip(names, [*problem.bounds, *problem.perception_bounds], strict=True)
     arrays |= {f"bound_{name}": bound for name, bound in bounds if math.isfinite(bound)}
     pairs = zip(problem.loss_names, problem.equal.tolist(), strict=True)
     arrays |= {f"equal_{name}": np.float64(1.0) for name, equal in pairs if equal}
@@ -125,9 +136,50 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
     optional = {"points": problem.source.points, "reproduction": problem.reproduction, "rate_bound": problem.rate_bound}
     arrays |= {key: value for key, value in optional.items() if value is not None}
     if problem.multipliers is not None:
-        pairs = zip(problem.loss_names, problem.multipliers, strict=True)
-        arrays |= {f"multiplier_{name}": value for name, value in pairs}
+        assert problem.perception_multipliers is not None
+        pairs = zip(names, [*problem.multipliers, *problem.perception_multipliers], strict=True)
+        exact = {perception.name for perception in problem.perceptions if perception.is_exact}
+        arrays |= {f"multiplier_{name}": value for name, value in pairs if name not in exact}
     return arrays
+
+
+def _arrays_of_perception(perception: Perception) -> dict[str, Any]:
+    name = perception.name
+    arrays: dict[str, Any] = {
+        _PERCEPTION + name: perception.measure,
+        f"target_{name}": perception.target,
+        f"place_{name}": perception.place,
+        f"outside_{name}": perception.outside,
+    }
+    return arrays if perception.cost is None else arrays | {f"cost_{name}": perception.cost}
+
+
+def _perception_of(arrays: dict[str, np.ndarray], key: str, name: str) -> Perception:
+    """Return a measure from its arrays, checked: files may hold anything."""
+    own = key.removeprefix(_PERCEPTION)
+    measure = one_of(str(arrays[key]), MEASURES, f"measure {key} of {name}")
+    fields = {field: arrays.get(f"{field}_{own}") for field in ("target", "place", "outside", "cost")}
+    missing = [f"{field}_{own}" for field in ("target", "place") if fields[field] is None]
+    if missing or (measure in TRANSPORT) != (fields["cost"] is not None):
+        raise InvalidInput(f"{name} holds {key} but not {', '.join(missing) or f'a cost_{own} that fits it'}")
+    target = float_array(fields["target"], f"target_{own}")
+    outside = 0.0 if fields["outside"] is None else _scalar(fields["outside"], f"outside_{own}")
+    place = np.asarray(fields["place"])
+    cost = None if fields["cost"] is None else loss_matrix(fields["cost"], f"cost_{own}")
+    n_places = target.size if cost is None else cost.shape[1]
+    is_right = (
+        target.ndim == 1
+        and bool((target >= 0).all())
+        and abs(float(target.sum()) + outside - 1) <= 1e-9
+        and outside >= 0
+        and place.ndim == 1
+        and place.dtype.kind in "iu"
+        and (not place.size or 0 <= int(place.min()) <= int(place.max()) < n_places)
+        and (cost is None or (bool(np.isfinite(cost).all()) and cost.shape[0] == target.size and not outside))
+    )
+    if not is_right:
+        raise InvalidInput(f"{name} holds a {key} whose target, places and costs do not fit; save the problem again")
+    return Perception(own, measure, target, freeze(place.astype(np.intp)), cost, outside)
 
 
 def _text_or_array(value: np.ndarray | None) -> Any:

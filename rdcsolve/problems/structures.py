@@ -244,6 +244,25 @@ class Shifted(LossStructure):
         return np.asarray(lowest if rows is None else lowest[rows])
 
 
+class LetterLoss(LossStructure):
+    """What letters cost whatever the symbol.
+
+    Parameters
+    ----------
+    n_x : int
+    costs : numpy.ndarray
+        Shape (n_letters,), finite and >= 0.
+    """
+
+    def __init__(self, n_x: int, costs: np.ndarray) -> None:
+        self.costs, self.shape = costs, (n_x, int(costs.size))
+
+    def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
+        """Return the losses of some letters at some symbols."""
+        costs = self.costs if letters is None else self.costs[letters]
+        return np.broadcast_to(costs, (indices(rows, self.shape[0]).size, costs.size))
+
+
 class BlockLoss(LossStructure):
     """A distortion between points that is evaluated block by block, and never stored as a whole.
 

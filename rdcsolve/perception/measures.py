@@ -1,0 +1,59 @@
+"""Distances of laws from a target, and the support functions of all laws within a limit."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rdcsolve.perception.divergence import DIVERGENCES
+from rdcsolve.perception.transport import plan_between
+from rdcsolve.problems import Perception
+
+
+def distance(perception: Perception, law: np.ndarray) -> float:
+    """Return how far a law on the places, shape (m,), is from the target, in the measure's own unit.
+
+    For ``"exact"`` it is the total variation.
+    """
+    if perception.cost is not None:
+        return plan_between(perception.target, law, perception.cost).cost
+    if perception.measure in DIVERGENCES:
+        return DIVERGENCES[perception.measure].between(perception.target, law, perception.outside)
+    return 0.5 * (float(np.abs(perception.target - law).sum()) + perception.outside)
+
+
+def support(perception: Perception, prices: np.ndarray, multiplier: float, level: float = 0.0) -> float:
+    """Return h(w; nu, tau), with which E w <= h + nu d(target, law) for every law; inf if tau is out of its domain.
+
+    The least of h + nu P over the scalars is the largest mean price of a law within the limit P.
+
+    Parameters
+    ----------
+    perception : Perception
+    prices : numpy.ndarray
+        w, shape (m,).
+    multiplier : float
+        nu >= 0; inf for laws at distance zero.
+    level : float, optional
+        tau, of an f-divergence.
+    """
+    target, outside, top = perception.target, perception.outside, float(prices.max())
+    if multiplier == 0:
+        return top
+    if perception.cost is not None:
+        if math.isinf(multiplier):
+            return float(target @ np.where(perception.cost > 0, -math.inf, prices).max(axis=1))
+        return float(target @ (prices - multiplier * perception.cost).max(axis=1))
+    if math.isinf(multiplier):
+        return float(target @ prices)
+    if perception.measure not in DIVERGENCES:
+        return float(target @ np.maximum(prices, top - multiplier)) + outside * (top - multiplier)
+    divergence = DIVERGENCES[perception.measure]
+    s = (prices - level) / multiplier
+    used = target > 0
+    counts = used if math.isinf(divergence.steepest) else np.ones(s.size, dtype=bool)
+    if float(s[counts].max()) >= divergence.steepest:
+        return math.inf
+    lost = outside * divergence.at_zero if outside else 0.0
+    return level + multiplier * (float(target[used] @ divergence.conjugate(s[used]).value) - lost)

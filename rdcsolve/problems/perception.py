@@ -1,0 +1,299 @@
+"""Limits on the law of the reproduction: how far it may be from the source's own (perception), and its geometry."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.calls import public_call
+from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.losses import loss_name
+from rdcsolve.problems.source import Source
+from rdcsolve.problems.structures import TABLE_BYTES
+from rdcsolve.problems.validation import float_array, freeze, mass_vector, one_of, upper_bound
+
+TRANSPORT = ("w2", "w1", "transport")
+"""Measures that need a cost between symbols and reproductions, and nothing else."""
+
+DIVERGENCES = ("kl", "reverse_kl", "chi2", "reverse_chi2", "hellinger", "js")
+"""The f-divergences, sum_j p_j f(q_j / p_j)."""
+
+MEASURES = (*TRANSPORT, "tv", *DIVERGENCES, "exact")
+"""All measures by name."""
+
+_NEEDS_MASS = ("reverse_kl", "reverse_chi2")  # infinite where the target has mass and the law has none
+
+
+@dataclass(frozen=True, eq=False)
+class Perception:
+    """A measure of how far the law of the reproduction is from a target, with all that it needs to know.
+
+    A letter shows a *place*; the law of the reproduction is a law on places.
+
+    Attributes
+    ----------
+    name : str
+        A Python identifier, as of a `Loss`.
+    measure : str
+        One of `MEASURES`.
+    target : numpy.ndarray
+        Masses, shape (T,): on atoms of their own where there is a `cost`, else on the places, T = m.
+    place : numpy.ndarray
+        Shape (n_letters,), integers in 0..m-1: what each letter shows.
+    cost : numpy.ndarray or None
+        Shape (T, m), >= 0, finite: what it takes to move mass from atoms to places. None for measures that compare
+        masses place by place.
+    outside : float
+        Mass of the target where there is no place.
+    """
+
+    name: str
+    measure: str
+    target: np.ndarray
+    place: np.ndarray
+    cost: np.ndarray | None = None
+    outside: float = 0.0
+
+    @property
+    def n_places(self) -> int:
+        """Number m of places."""
+        return int(self.target.size if self.cost is None else self.cost.shape[1])
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the limit can only be zero."""
+        return self.measure == "exact"
+
+    @property
+    def scale(self) -> float:
+        """The largest cost of a transport, else one: on which distances are compared with rounding."""
+        return 1.0 if self.cost is None else float(self.cost.max())
+
+    def law(self, letters: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """Return the law on places, shape (m,), of letters (k,) with output masses (k,)."""
+        return np.bincount(self.place[letters], weights=masses, minlength=self.n_places)
+
+    def of_letters(self, letters: np.ndarray) -> Perception:
+        """Return the same measure for a list of letters, each shown as one of these."""
+        place = freeze(np.ascontiguousarray(self.place[letters]))
+        return Perception(self.name, self.measure, self.target, place, self.cost, self.outside)
+
+    def digest(self) -> bytes:
+        """Return bytes that stand for all of it in a fingerprint."""
+        cost = self.cost if self.cost is not None else np.zeros((0, 0))
+        head = f"|perception {self.name} {self.measure}{self.target.shape}{self.place.shape}{cost.shape}"
+        arrays = (self.target.astype("<f8"), self.place.astype("<i8"), cost.astype("<f8"))
+        tail = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+        return head.encode() + tail + f"{self.outside!r}|".encode()
+
+    def __repr__(self) -> str:
+        return f"Perception({self.name!r}, {self.measure!r}, {self.n_places} places)"
+
+
+@public_call
+@dataclass(frozen=True, eq=False, repr=False)
+class PerceptionLimit:
+    """d(target, law of the reproduction) <= bound; ``"w2"`` bounds the *squared* Wasserstein distance, as papers do.
+
+    Parameters
+    ----------
+    bound : float, optional
+        In [0, inf]; inf declares the measure without limiting it. Zero asks for perfect realism, and is the only bound
+        that ``"exact"`` takes.
+    measure : str, optional
+        With p the target and q the law of the reproduction:
+
+        - ``"w2"``, ``"w1"``: least mean of the squared, or of the plain, Euclidean distance over all couplings of p and
+          q; symbols and reproductions need points;
+        - ``"transport"``: the same for a `cost` of your own;
+        - ``"tv"``: half the sum of |p - q|;
+        - ``"kl"``: KL(q || p), ``"reverse_kl"``: KL(p || q), nats;
+        - ``"chi2"``: sum (q - p)^2 / p, ``"reverse_chi2"``: sum (q - p)^2 / q;
+        - ``"hellinger"``: 1 - sum sqrt(p q), ``"js"``: the Jensen-Shannon divergence, nats;
+        - ``"exact"``: q = p.
+    cost : array_like, optional
+        Shape (n_x, n_y), finite and >= 0, for ``"transport"``: from the target's atoms to the reproductions.
+    target : array_like or Source, optional
+        The law to resemble: masses on the source's symbols, or a source with points of its own. By default the source's
+        own law.
+    name : str, optional
+        By which the limit is known, as a loss is; several limits need different names.
+
+    Notes
+    -----
+    Measures without a cost must know which reproduction is which symbol: by equal points where both have points, else
+    by their order, which takes as many reproductions as symbols. Reproductions with equal points are one.
+
+    Examples
+    --------
+    >>> PerceptionLimit(0.02, "tv")
+    PerceptionLimit(0.02, 'tv')
+    """
+
+    bound: float = 0.0
+    measure: str = "w2"
+    cost: Any = None
+    target: Any = None
+    name: str = "perception"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bound", upper_bound(self.bound, "the bound of PerceptionLimit"))
+        loss_name(self.name)
+        one_of(self.measure, MEASURES, "measure of perception")
+        check_exact(self.measure, self.bound, self.name)
+        if (self.cost is not None) != (self.measure == "transport"):
+            raise InvalidInput(
+                f"a PerceptionLimit with measure {self.measure!r} "
+                + ("needs cost=, shape (n_x, n_y)" if self.cost is None else "takes no cost=; use 'transport'")
+            )
+        if self.cost is not None:
+            object.__setattr__(self, "cost", _checked_cost(self.cost))
+
+    def resolve(self, source: Source, reproduction: np.ndarray | None, n_letters: int) -> Perception:
+        """Return the measure with its target and its places, for letters at `reproduction` or at no points (None)."""
+        masses, points = _target(self.target, source, self.name)
+        if self.measure in TRANSPORT:
+            cost = self._cost(points, reproduction, masses.size, n_letters)
+            return Perception(self.name, self.measure, masses, freeze(np.arange(n_letters)), freeze(cost))
+        place, on_places, outside = _matched(self.name, self.measure, masses, points, reproduction, n_letters)
+        if outside > 0 and self.measure in _NEEDS_MASS:
+            raise InvalidInput(
+                f"'{self.name}' is infinite: mass {outside:.6g} of the target has no reproduction at its point; "
+                f"give reproductions there, or another measure than {self.measure!r}"
+            )
+        if self.is_exact and outside > 0:
+            raise InvalidInput(
+                f"'{self.name}' cannot be exact: mass {outside:.6g} of the target has no reproduction at its point; "
+                "give reproductions there, or limit a transport distance"
+            )
+        return Perception(self.name, self.measure, freeze(on_places), freeze(place), None, outside)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the law has to be the target itself."""
+        return self.measure == "exact"
+
+    def _cost(
+        self, points: np.ndarray | None, reproduction: np.ndarray | None, n_atoms: int, n_letters: int
+    ) -> np.ndarray:
+        if self.cost is not None:
+            if self.cost.shape != (n_atoms, n_letters):
+                raise InvalidInput(
+                    f"cost of '{self.name}' has shape {self.cost.shape}; give ({n_atoms}, {n_letters}): one row for "
+                    "each atom of the target, one column for each reproduction"
+                )
+            checked: np.ndarray = self.cost
+            return checked
+        if points is None or reproduction is None:
+            raise InvalidInput(
+                f"'{self.name}' measures {self.measure!r} but "
+                + ("the target has" if points is None else "reproductions have")
+                + " no points; give points, or measure 'transport' with cost="
+            )
+        if points.shape[1] != reproduction.shape[1]:
+            raise InvalidInput(
+                f"'{self.name}' compares points of dimension {points.shape[1]} with reproductions of dimension "
+                f"{reproduction.shape[1]}; give both the same"
+            )
+        if 8 * n_atoms * n_letters > TABLE_BYTES:
+            raise InvalidInput(
+                f"'{self.name}' needs a table of {n_atoms} x {n_letters} costs, {8e-6 * n_atoms * n_letters:.0f} MB, "
+                f"more than {1e-6 * TABLE_BYTES:.0f} MB; use fewer symbols or letters"
+            )
+        from scipy.spatial.distance import cdist
+
+        cost: np.ndarray = cdist(points, reproduction, "sqeuclidean" if self.measure == "w2" else "euclidean")
+        return cost
+
+    def __repr__(self) -> str:
+        parts = [f"{self.bound:.6g}", repr(self.measure)]
+        parts += [f"cost={self.cost.shape[0]} x {self.cost.shape[1]}"] if self.cost is not None else []
+        parts += ["target=..."] if self.target is not None else []
+        parts += [f"name={self.name!r}"] if self.name != "perception" else []
+        return f"PerceptionLimit({', '.join(parts)})"
+
+
+class KnownPerceptionLimit(PerceptionLimit):
+    """A limit whose measure is resolved already: read from a file, or of a list of letters."""
+
+    known: Perception
+
+    def __init__(self, bound: float, known: Perception) -> None:
+        object.__setattr__(self, "known", known)
+        fields = {"bound": bound, "measure": known.measure, "cost": None, "target": None, "name": known.name}
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        check_exact(known.measure, bound, known.name)
+
+    def resolve(self, source: Source, reproduction: np.ndarray | None, n_letters: int) -> Perception:
+        """Return the measure."""
+        if self.known.place.size != n_letters:
+            raise InvalidInput(f"'{self.name}' is about {self.known.place.size} letters, the losses about {n_letters}")
+        return self.known
+
+
+def check_exact(measure: str, bound: float, name: str) -> None:
+    """Raise an error if a limit asks for an exact law within a positive bound."""
+    if measure == "exact" and 0 < bound < math.inf:
+        raise InvalidInput(f"'{name}' is exact, within {bound:.6g}; its bound is 0, or choose a distance such as 'tv'")
+
+
+def _checked_cost(cost: Any) -> np.ndarray:
+    table = float_array(cost, "cost")
+    if table.ndim != 2 or not table.size:
+        raise InvalidInput(f"cost has shape {table.shape}; give (n_x, n_y)")
+    if not (np.isfinite(table) & (table >= 0)).all():
+        bad = table[~(np.isfinite(table) & (table >= 0))][0]
+        raise InvalidInput(f"cost has the entry {bad:.6g}; costs must be finite and >= 0")
+    return table
+
+
+def _target(target: Any, source: Source, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the masses of the target and the points of its atoms."""
+    if target is None:
+        return source.p_x, source.points
+    if isinstance(target, Source):
+        return target.p_x, target.points
+    masses = mass_vector(target, f"target of '{name}'")
+    if masses.size != source.n_x:
+        raise InvalidInput(
+            f"target of '{name}' has {masses.size} masses but the source has {source.n_x} symbols; give one each, or a "
+            "Source with points of its own"
+        )
+    return masses, source.points
+
+
+def _matched(
+    name: str,
+    measure: str,
+    masses: np.ndarray,
+    points: np.ndarray | None,
+    reproduction: np.ndarray | None,
+    n_letters: int,
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the place of every letter, the target's masses on places, and its mass elsewhere."""
+    if points is None or reproduction is None:
+        if masses.size != n_letters:
+            raise InvalidInput(
+                f"'{name}' measures {measure!r}, which has to know which of {n_letters} reproductions is which of "
+                f"{masses.size} atoms of the target; give points to both, or as many reproductions in the same order"
+            )
+        return np.arange(n_letters), np.array(masses), 0.0
+    if points.shape[1] != reproduction.shape[1]:
+        raise InvalidInput(
+            f"'{name}' compares points of dimension {points.shape[1]} with reproductions of dimension "
+            f"{reproduction.shape[1]}; give both the same"
+        )
+    known: dict[bytes, int] = {}
+    place = np.array([known.setdefault((row + 0.0).tobytes(), len(known)) for row in reproduction])
+    on_places, outside = np.zeros(len(known)), []
+    for row, mass in zip(points, masses.tolist(), strict=True):
+        at = known.get((row + 0.0).tobytes())
+        if at is None:
+            outside.append(mass)
+        else:
+            on_places[at] += mass
+    return place, on_places, math.fsum(outside)
