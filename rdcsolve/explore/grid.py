@@ -65,12 +65,23 @@ class Grid:
         """Return the problem with the limits, or at the multipliers, of `point`."""
         if self.problem.multipliers is None:
             return self.problem.with_limits(**point)
-        names, unit = self.problem.loss_names, self.problem.unit
-        prices = tuple(self.problem.multipliers.tolist())
-        if unit == "bit":
-            prices = InBits("rate", names, self.problem.information_losses).multipliers(prices)
-        fixed = dict(zip(names, prices, strict=True))
+        fixed = self._numbers()
+        if self.problem.unit == "bit":
+            names, known = self.problem.limit_names, self.problem.information_losses
+            fixed = dict(zip(names, InBits("rate", names, known).multipliers(tuple(fixed.values())), strict=True))
+        for perception in self.problem.perceptions:
+            if perception.is_exact:
+                del fixed[perception.name]
         return self.problem.at_multipliers(**fixed | {self.loss_of(name): value for name, value in point.items()})
+
+    def _numbers(self) -> dict[str, float]:
+        """Return the bound, or the multiplier where these are fixed, of every loss and perception."""
+        problem = self.problem
+        if problem.multipliers is None or problem.perception_multipliers is None:
+            numbers = [*problem.bounds.tolist(), *problem.perception_bounds.tolist()]
+        else:
+            numbers = [*problem.multipliers.tolist(), *problem.perception_multipliers.tolist()]
+        return dict(zip(problem.limit_names, numbers, strict=True))
 
     def loss_of(self, name: str) -> str:
         """Return the name of the loss an axis of this grid is about."""
@@ -85,10 +96,9 @@ class Grid:
         """Return, as JSON, what decides the answers besides the axes: losses, objective, what stays fixed, the unit."""
         problem = self.problem
         free = {self.loss_of(name) for name in self.names}
-        numbers = problem.bounds if problem.multipliers is None else problem.multipliers
         fixed = {
             name: float(number)
-            for name, number in zip(problem.loss_names, numbers, strict=True)
+            for name, number in self._numbers().items()
             if name not in free and math.isfinite(number)
         }
         if problem.rate_bound is not None and "rate" not in free:
@@ -126,7 +136,7 @@ def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
     if not axes:
         raise InvalidInput(f"no axis is given; name one, such as sweep(problem, {problem.loss_names[0]}=[...])")
     labels = label_names(problem)
-    for short in {"D", "C"} & set(axes):
+    for short in {"D", "C", "P"} & set(axes):
         if loss_of(short, labels) in axes:
             raise InvalidInput(f"{short} and {loss_of(short, labels)} are the same axis; give one of them")
     if "C" in axes and len(labels) > 1:

@@ -41,14 +41,16 @@ _UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name)
 
 
 def outcome_of(result: Result, names: tuple[str, ...]) -> Outcome:
-    """Return what a sweep keeps of a result; `names` are those of the losses."""
+    """Return what a sweep keeps of a result; `names` are those of the losses and perceptions."""
     outcome: Outcome = {name: float(getattr(result, name)) for name in _NUMBERS}
     outcome |= {"status": result.status.name, "proof": result.proof.name, "steps": int(result.steps)}
-    for vector in ("losses", "multipliers"):
-        held = getattr(result, vector)
+    for vector, held in (("losses", result.losses | result.perceptions), ("multipliers", result.multipliers)):
         outcome[vector] = [float(held.get(name, math.nan)) for name in names]
     certificate = result.certificate
-    proving = [math.nan] * len(names) if certificate is None else certificate.multipliers.tolist()
+    proving = [math.nan] * len(names)
+    if certificate is not None:
+        of_laws = [law.multiplier for law in certificate.laws] or [0.0] * len(result.perceptions)
+        proving = [*certificate.multipliers.tolist(), *of_laws]
     if result.unit == "bit":
         proving = list(InBits(result.objective, names, result.information_losses).multipliers(proving))
     outcome["certificate_multipliers"] = proving
@@ -74,7 +76,7 @@ class Record:
     def __init__(self, grid: Grid, tolerance: float) -> None:
         self.grid, self.tolerance = grid, tolerance
         self.finished = np.zeros(grid.shape, dtype=bool)
-        n = len(grid.problem.losses)
+        n = len(grid.problem.limit_names)
         self.arrays: dict[str, np.ndarray] = {name: np.full(grid.shape, math.nan) for name in _NUMBERS}
         self.arrays |= {name: np.full(grid.shape, "", dtype=object) for name in _WORDS}
         self.arrays["steps"] = np.zeros(grid.shape, dtype=np.int64)
@@ -99,7 +101,7 @@ class Record:
         """Return the arrays with their labels and units."""
         import xarray
 
-        grid, names = self.grid, self.grid.problem.loss_names
+        grid, names = self.grid, self.grid.problem.limit_names
         dims, known = grid.names, grid.problem.information_losses
         data: dict[str, Any] = {}
         for name, meaning in (_NUMBERS | _WORDS).items():

@@ -59,17 +59,17 @@ def sweep(
         Solves stretches of a few points side by side, in processes for instance. The numbers agree with those of
         a sweep without it to within the gaps.
     **axes : sequence of float
-        Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy) or of the ``rate``, in the
-        order of the dimensions.
+        Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy, ``P`` the perception) or of the
+        ``rate``, in the order of the dimensions.
 
     Returns
     -------
     xarray.Dataset
         Dimensions named as the axes. Variables `rate_lower`, `rate_upper`, `gap`, `status`, `proof`, `seconds`,
         `steps` (and `objective_lower`, `objective_upper` where the objective is not the rate); `losses` and
-        `multipliers` with one more dimension ``loss``; `minimum`, with one more dimension ``limit``, the
-        least attainable values where the limits cannot be met. Information in the problem's unit, which the attribute
-        ``unit`` and those of the variables name; NaN where there is no number. What `status` and
+        `multipliers` with one more dimension ``loss``, perceptions among them; `minimum`, with one more dimension
+        ``limit``, the least attainable values where the limits cannot be met. Information in the problem's unit, which
+        the attribute ``unit`` and those of the variables name; NaN where there is no number. What `status` and
         `proof` say are names of `Status` and `Proof`: a lower bound is proved where the proof is ``CERTIFIED``. With
         fixed letters upper bounds are those of stationary points, and `certificate_multipliers` go with the lower ones.
 
@@ -151,7 +151,7 @@ def _outcomes(problems: Iterable[Problem], solver: Any, tolerance: float) -> Ite
         if result is None:
             yield failure(problem)
             continue
-        yield outcome_of(result, problem.loss_names)
+        yield outcome_of(result, problem.limit_names)
         if result.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if result.certificate is not None:
@@ -167,7 +167,7 @@ def _solved(problem: Problem, solver: Any, tolerance: float, start: Result | Non
 
 def failure(problem: Problem) -> Outcome:
     """Return the outcome of a point at which the solver failed without a result."""
-    unknown = [float("nan")] * len(problem.losses)
+    unknown = [float("nan")] * len(problem.limit_names)
     numbers = ("rate_lower", "rate_upper", "objective_lower", "objective_upper", "gap", "seconds")
     return dict.fromkeys(numbers, float("nan")) | {
         "status": Status.NUMERICAL_ERROR.name,

@@ -65,6 +65,12 @@ def _with_claims(result: Any, problem: Problem, found: Verification) -> Verifica
     else:
         faults += _beyond(result, found)
     faults += _losses(result, found)
+    faults += [
+        f"{name} is said to be {result.perceptions.get(name, math.nan):.17g} but the law is proved to be within "
+        f"{attained:.17g} only"
+        for name, attained in found.perceptions.items()
+        if not result.perceptions.get(name, math.nan) >= attained - found.slack.get(name, 0.0)
+    ]
     if not faults:
         return found
     return replace(found, valid=False, messages=(*faults, *found.messages))
@@ -87,7 +93,8 @@ def _differences(result: Any, problem: Problem) -> list[str]:
             faults.append(f"the result's {name} is not that of its certificate")
     shown = np.array(list(result.multipliers.values()))
     nats = np.array([name not in result.information_losses for name in result.multipliers], dtype=bool)
-    own = np.array(certificate.multipliers)
+    of_laws = [law.multiplier for law in certificate.laws] or [0.0] * len(problem.perceptions)
+    own = np.array([*certificate.multipliers, *of_laws])
     if result.unit == "bit" and nats.shape == own.shape:
         own[nats] = nats_to_bits(own[nats])
     searched = problem.letters == "fixed" or result.proof.name == "UNVERIFIED"

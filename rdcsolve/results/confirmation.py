@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.certificates.check import Verification, examine
-from rdcsolve.problems import Problem
+from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.claims import largest_rate, of_the_rate
 from rdcsolve.results.result import Result
@@ -83,7 +83,7 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
     goal, certificate = problem.goal, result.certificate
     assert certificate is not None
     proof, lower, notes = result.proof, found.lower, [result.message]
-    slope = goal.slope(certificate.multipliers)
+    slope = _slope(problem, certificate)
     if proof is Proof.UNVERIFIED or (not found.proved and proof is not Proof.NONE):
         if result.objective_lower > found.lower and not goal.within(found.lower, found.upper, tolerance, slope):
             if proof is Proof.CERTIFIED:
@@ -113,6 +113,7 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
         "rate_lower": _rate_lower(problem, result, found, lower, losses),
         "rate_upper": found.upper if is_rate(goal.name) else found.rate,
         "losses": losses,
+        "perceptions": _perceptions(problem, found),
         "message": "; ".join(filter(None, notes)),
         "certificate": replace(certificate, lower=found.lower, upper=found.upper),
     }
@@ -125,7 +126,26 @@ def _at_multipliers(result: Result, problem: Problem) -> Result:
     if problem.letters == "fixed" and problem.label_entropies:
         return result
     own = result.certificate.multipliers.tolist()
-    return replace(result, multipliers=dict(zip(problem.loss_names, own, strict=True)))
+    return replace(result, multipliers=result.multipliers | dict(zip(problem.loss_names, own, strict=True)))
+
+
+def _laws(problem: Problem, certificate: Any) -> list[tuple[Any, str]]:
+    """Return the certificate's proofs of laws with their names."""
+    return list(zip(certificate.laws, problem.perception_names, strict=False))
+
+
+def _slope(problem: Problem, certificate: Any) -> float:
+    """Return how many nats of rate a unit of the objective is worth."""
+    goal = problem.goal
+    if isinstance(goal, PerceptionAtRate):
+        return float(certificate.laws[goal.perception].multiplier) if certificate.laws else 0.0
+    return goal.slope(certificate.multipliers)
+
+
+def _perceptions(problem: Problem, found: Verification) -> dict[str, float]:
+    """Return the distances attained; a limit that the check finds met is not said to be exceeded by a rounding."""
+    pairs = zip(problem.perception_names, problem.perception_bounds.tolist(), strict=True)
+    return {name: min(found.perceptions[name], bound) for name, bound in pairs}
 
 
 def _rate_lower(problem: Problem, result: Result, found: Verification, lower: float, losses: dict[str, float]) -> float:
@@ -137,12 +157,19 @@ def _rate_lower(problem: Problem, result: Result, found: Verification, lower: fl
     if not found.proved:
         return math.nan
     means = np.array([losses[name] for name in problem.loss_names])
-    value = exact_dot((-certificate.multipliers, means), plus=(found.plane,))
+    laws = [(law.multiplier, found.perceptions[name]) for law, name in _laws(problem, certificate)]
+    if any(math.isinf(multiplier) for multiplier, _ in laws):
+        return math.nan
+    spent = tuple(-multiplier * distance * (1 + 1e-15) for multiplier, distance in laws if multiplier)
+    value = exact_dot((-certificate.multipliers, means), plus=(found.plane, *spent))
     return max(math.nextafter(value, -math.inf), 0.0)
 
 
 def _is_rounding(problem: Problem, gap: float, tolerance: float, upper: float) -> bool:
     """Return whether a gap on a loss that is minimised is rounding beside the loss's own range."""
+    if isinstance(problem.goal, PerceptionAtRate):
+        scale = problem.perceptions[problem.goal.perception].scale
+        return gap <= tolerance * max(1.0, upper) and gap <= _RESOLVED * scale
     target = problem.goal.target
     if target is None or target >= len(problem.linear_losses) or not gap <= tolerance * max(1.0, upper):
         return False
@@ -167,6 +194,8 @@ def _without_channel(result: Result, problem: Problem, found: Verification) -> R
         "rate_lower": lower if is_rate(result.objective) else math.nan,
         "rate_upper": math.nan,
         "losses": dict.fromkeys(problem.loss_names, math.nan),
+        "perceptions": dict.fromkeys(problem.perception_names, math.nan),
+        "output_law": np.empty(0),
         "channel": nothing,
         "letters": nobody,
         "q": np.empty(0),

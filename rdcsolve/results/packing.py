@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.certificates.law_proof import packed as packed_laws
 from rdcsolve.files import write
 
-FORMAT, VERSION = "rdcsolve result", 2
+FORMAT, VERSION, WITHOUT_LAWS = "rdcsolve result", 3, 2  # what needs nothing newer stays readable for older versions
 
 TEXTS = ("objective", "fingerprint", "method", "message", "unit")
 REALS = ("objective_lower", "objective_upper", "rate_lower", "rate_upper", "seconds")
@@ -21,6 +22,8 @@ PREFIX = "certificate_"
 DECISIONS = "decisions_"
 REST = "certificate_u_rest"
 PROOF = "certificate_proof_"
+LAW = "certificate_law_"
+OUTPUT_LAW = "output_law"
 
 
 def save(result: Any, path: str | os.PathLike[str]) -> None:
@@ -39,7 +42,8 @@ def save(result: Any, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; an existing file is left as it was, and nothing half-written stays.
     """
     header, arrays = packed(result)
-    write(path, {"format": FORMAT, "version": VERSION} | header, arrays)
+    version = VERSION if result.perceptions else WITHOUT_LAWS
+    write(path, {"format": FORMAT, "version": version} | header, arrays)
 
 
 def packed(result: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -54,6 +58,9 @@ def packed(result: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays[REST] = _stored(result.certificate.u_rest, REST)
         if result.certificate.proof is not None:
             arrays |= {PROOF + name: values for name, values in result.certificate.proof.packed().items()}
+        arrays |= {LAW + name: values for name, values in packed_laws(result.certificate.laws).items()}
+    if result.output_law.size:
+        arrays[OUTPUT_LAW] = _stored(result.output_law, OUTPUT_LAW)
     return _described(result), arrays
 
 
@@ -84,6 +91,8 @@ def _described(result: Any) -> dict[str, Any]:
         ]
         for record in result.history
     ]
+    if result.perceptions:
+        header["perceptions"] = {key: float(value) for key, value in result.perceptions.items()}
     certificate = result.certificate
     header["certificate"] = certificate and {
         "objective": certificate.objective,

@@ -66,7 +66,8 @@ class Result:
     losses : dict of str to float
         Mean of every loss of the problem under the channel.
     multipliers : dict of str to float
-        One per loss, >= 0: minus the slope of the least rate in that loss's bound, nats (or bits) per unit of loss.
+        One per loss and perception, >= 0: minus the slope of the least rate in that bound, nats (or bits) per unit.
+        Infinite for a limit at zero on the law of the reproduction.
     channel : numpy.ndarray or Channel
         Shape (n_x, k). Where losses are not stored and the array would be larger than 67 MB (2^26 bytes), a `Channel`,
         which makes rows on demand.
@@ -82,6 +83,10 @@ class Result:
     d_tilted : numpy.ndarray
         Shape (n_x,), nats (or bits): u - lambda.b with b the losses of the channel; its mean is the rate
         (Kostina and Verdu 2012).
+    perceptions : dict of str to float
+        By name of every perception, how far the law of the reproduction is from its target.
+    output_law : numpy.ndarray
+        Shape (m,): the law of the reproduction, on the places of the problem's first perception; else empty.
     certificate : Certificate or None
     minimum : dict of str to float
         For an infeasible problem, the least values that can be attained.
@@ -123,6 +128,8 @@ class Result:
     information_losses: tuple[str, ...] = ()
     decisions: tuple[np.ndarray, ...] = ()
     reproduction: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    perceptions: dict[str, float] = field(default_factory=dict)
+    output_law: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     @property
     def gap(self) -> float:
@@ -161,7 +168,7 @@ class Result:
         """
         if self.unit == "bit":
             return self
-        shown: Result = InBits(self.objective, tuple(self.losses), self.information_losses).result(self)
+        shown: Result = InBits(self.objective, tuple(self.multipliers), self.information_losses).result(self)
         return shown
 
     def verify(self, problem: Problem, arithmetic: str = "float") -> Verification:
@@ -222,6 +229,8 @@ class Result:
         for key, value in self.losses.items():
             price = f"{self.multipliers[key]:.6g}" + ("" if self._unit_of(key) else f" {self.unit}/unit")
             rows.append(f"  {key} {value:.10g}{self._unit_of(key)}, multiplier {price}")
+        for key, value in self.perceptions.items():
+            rows.append(f"  {key} {value:.10g}, multiplier {self.multipliers[key]:.6g} {self.unit}/unit")
         rows.append(f"  {self.letters.size} letters, {self.method}, {self.steps} steps, {self.seconds:.3g} s")
         return "\n".join(rows)
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.certificates import Certificate, PriceProof
+from rdcsolve.certificates.law_proof import LawProof
+from rdcsolve.certificates.law_proof import unpacked as unpacked_laws
 from rdcsolve.certificates.proof import unpacked as unpacked_proof
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text
@@ -17,7 +19,9 @@ from rdcsolve.results.packing import (
     DECISIONS,
     FORMAT,
     KINDS,
+    LAW,
     MAPPINGS,
+    OUTPUT_LAW,
     PREFIX,
     PROOF,
     REALS,
@@ -27,7 +31,7 @@ from rdcsolve.results.packing import (
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 
-_KNOWN_VERSIONS = (1, 2)  # version 1 has neither a rest of u nor a proof of the largest price
+_KNOWN_VERSIONS = (1, 2, 3)  # 1 has neither a rest of u nor a proof of the largest price, 2 no laws
 
 
 def load(path: str | os.PathLike[str]) -> Result:
@@ -75,7 +79,10 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     check(status in Status.__members__, f"status {status!r} is unknown")
     check(proof in Proof.__members__, f"proof {proof!r} is unknown")
     check(fields["unit"] in ("nat", "bit"), f"unit {fields['unit']!r} is unknown")
-    check(fields["losses"].keys() == fields["multipliers"].keys(), "losses and multipliers differ in names")
+    fields["perceptions"] = mapping(header["perceptions"]) if "perceptions" in header else {}
+    named = [*fields["losses"], *fields["perceptions"]]
+    check(named == list(fields["multipliers"]), "losses and multipliers differ in names")
+    fields["output_law"] = array(arrays, OUTPUT_LAW, 1) if OUTPUT_LAW in arrays else np.empty(0)
     k = fields["letters"].size
     _check_channel(fields["channel"], fields["letters"], "channel")
     check(fields["q"].shape == (k,), f"q has shape {fields['q'].shape} for {k} letters")
@@ -91,6 +98,8 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     if certificate is not None and fields["losses"]:
         n_losses = len(fields["losses"])
         check(certificate.multipliers.size == n_losses, f"the certificate is not for {n_losses} losses")
+        n_laws = len(fields["perceptions"])
+        check(len(certificate.laws) in (0, n_laws), f"the certificate is not for {n_laws} laws of the reproduction")
     return Result(
         information_losses=_names(header.get("information_losses", [])),
         status=Status[status],
@@ -125,6 +134,7 @@ def _certificate(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Certi
     return Certificate(
         u_rest=rest,
         proof=_proof(arrays),
+        laws=_laws(arrays),
         objective=field(described, "objective", text),
         lower=field(described, "lower", real),
         upper=field(described, "upper", real),
@@ -137,6 +147,14 @@ def _proof(arrays: dict[str, np.ndarray]) -> PriceProof | None:
     held = {name.removeprefix(PROOF): values for name, values in arrays.items() if name.startswith(PROOF)}
     try:
         return unpacked_proof(held) if held else None
+    except InvalidInput as error:
+        raise UnreadableFile(str(error)) from error
+
+
+def _laws(arrays: dict[str, np.ndarray]) -> tuple[LawProof, ...]:
+    held = {name.removeprefix(LAW): values for name, values in arrays.items() if name.startswith(LAW)}
+    try:
+        return unpacked_laws(held)
     except InvalidInput as error:
         raise UnreadableFile(str(error)) from error
 

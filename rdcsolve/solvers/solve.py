@@ -98,7 +98,7 @@ def solve(
     _check_start(problem, start)
     chosen = fitting(problem, solver)
     stated, problem = problem, problem.in_unit("nat")
-    shown = InBits(problem.objective, problem.loss_names, problem.information_losses)
+    shown = InBits(problem.objective, problem.limit_names, problem.information_losses)
     if stated.unit == "bit":
         if is_information(problem.objective, problem.information_losses):
             tolerance = bits_to_nats(tolerance)
@@ -158,6 +158,10 @@ class _Call:
         if max_steps is None:
             max_steps = 2000 if getattr(method, "sublinear", False) else 200
         settings = Settings(method, tolerance, Limits(max_steps, self.time_limit, self.callback), self.began)
+        if problem.perceptions:
+            from rdcsolve.solvers.perception.choice import solve_within_laws
+
+            return solve_within_laws(problem, settings, start)
         if not problem.is_finite:
             return _over_letters(problem, settings, start)
         if problem.goal.target is None:
@@ -210,7 +214,7 @@ def fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:
 
 def _other(problem: Problem, method: Solver | Alternation | Conic) -> Solver | None:
     """Return the method to try where the chosen one came to nothing, or None."""
-    if not problem.is_finite:
+    if not problem.is_finite or problem.perceptions:
         return None
     if isinstance(method, ColumnGeneration):
         return InteriorPoint() if problem.n_letters <= MOST_LETTERS else None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdcsolve.problems import Problem
+from rdcsolve.problems import PerceptionAtRate, Problem
 
 EPS = float(np.finfo(float).eps)
 
@@ -28,7 +28,7 @@ class Achieved(NamedTuple):
         """Return the value of the problem's objective."""
         if problem.multipliers is not None:
             return self.rate + float(problem.multipliers @ self.losses)
-        if problem.goal.target is None:
+        if problem.goal.target is None:  # of a distance of the reproduction's law, its channels know no more
             return self.rate
         return float(self.losses[problem.loss_names.index(problem.minimise)])
 
@@ -82,11 +82,23 @@ class Dual(NamedTuple):
     rounding: float
 
 
-def dual_terms(problem: Problem, u: Any, multipliers: Any) -> Dual:
+def dual_terms(
+    problem: Problem, u: Any, multipliers: Any, prices: np.ndarray | None = None, spent: float = 0.0
+) -> Dual:
     """Return the lower bound on the objective that u and multipliers prove, for any numbers whatever.
 
     With c(a) = sum_i p_i exp(u_i - lambda.L(i, a)), every channel has I + lambda.E L >= p.u - log max_a c(a)
-    (Csiszar 1974). The bound is on the rate, the Lagrangian or the loss, as the problem asks.
+    (Csiszar 1974). The bound is on the rate, the Lagrangian or the loss, as the problem asks; for a distance of the
+    reproduction's law that is minimised, on nu times that distance.
+
+    Parameters
+    ----------
+    problem : Problem
+    u, multipliers : array_like
+    prices : numpy.ndarray, optional
+        Shape (n_letters,): what letters cost besides, whatever the symbol.
+    spent : float, optional
+        What they come to at most, nats.
 
     Returns
     -------
@@ -99,13 +111,14 @@ def dual_terms(problem: Problem, u: Any, multipliers: Any) -> Dual:
     terms = np.tile(np.where(used, u, -np.inf)[:, None], problem.n_letters)
     for multiplier, loss in zip(lam, problem.linear_losses, strict=True):
         terms -= multiplier * np.where(np.isfinite(loss.block()), loss.block(), 0.0)
+    terms -= 0.0 if prices is None else prices
     if problem.forbidden is not None:
         terms[problem.forbidden] = -np.inf
     log_p = np.log(problem.p_x, out=np.full(problem.n_x, -np.inf), where=used)
     shares = terms + log_p[:, None]
     top = float(shares.max())
     log_max_price = top + math.log(float(np.exp(shares - top).sum(axis=0).max()))
-    value = math.fsum(problem.p_x[used] * u[used]) - log_max_price
+    value = math.fsum(problem.p_x[used] * u[used]) - log_max_price - spent
     rounding = 16 * EPS * (40 + float(np.abs(u[used]).max()) + problem.n_x**0.5)
     return Dual(_on_objective(problem, value, lam), log_max_price, terms, rounding)
 
@@ -138,7 +151,7 @@ def _on_objective(problem: Problem, value: float, multipliers: np.ndarray) -> fl
     require(not unpaid.any(), f"the multiplier of '{name}', which is not limited, is {price:.6g}, not zero")
     value -= math.fsum(multipliers[limited] * problem.bounds[limited])
     if minimised is None:
-        return value
+        return value - (problem.goal.rate if isinstance(problem.goal, PerceptionAtRate) else 0.0)
     if multipliers[minimised] == 0:
         return -math.inf
     return (value - float(problem.rate_bound or 0.0)) / float(multipliers[minimised])

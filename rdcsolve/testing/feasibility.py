@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.problems import Problem
 from rdcsolve.testing.evaluation import Achieved, achieved, full_channel, least_losses, require
+from rdcsolve.testing.laws import check_laws
 from rdcsolve.testing.listed import listed
 
 ROW_TOLERANCE = 1e-12
@@ -48,6 +49,11 @@ def check_feasibility(result: Any, problem: Problem, tolerance: float = LIMIT_TO
     check_channel(problem, channel)
     reached = achieved(problem, channel)
     check_limits(problem, reached, tolerance)
+    distances = check_laws(problem, np.arange(problem.n_letters), problem.p_x @ channel, tolerance)
+    for name, value in distances.items():
+        stated = result.perceptions[name]
+        honest = stated >= value - 1e-11 * (1 + value)
+        require(honest, f"{name} is reported as {stated:.15g} but the law has {value:.15g}")
     error = float(np.abs(np.asarray(result.q) - (problem.p_x @ channel)[result.letters]).max())
     require(error <= ROW_TOLERANCE, f"q is {error:.3g} away from the output masses of the channel")
     for name, loss in zip(problem.loss_names, reached.losses, strict=True):

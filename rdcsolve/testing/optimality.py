@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.problems import Problem
+from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.testing.evaluation import (
     EPS,
@@ -20,6 +20,7 @@ from rdcsolve.testing.evaluation import (
     require,
 )
 from rdcsolve.testing.feasibility import LIMIT_TOLERANCE, check_channel
+from rdcsolve.testing.laws import letter_prices, spent
 from rdcsolve.testing.listed import listed, with_many_letters
 
 _SPREAD_TOLERANCE = 1e-12  # of losses' spreads, by which limits may be exceeded in floating point
@@ -88,10 +89,11 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
     verification = certificate.verify(problem, arithmetic=arithmetic)
     require(verification.valid, f"the certificate is refuted: {'; '.join(verification.messages)}")
     problem = with_many_letters(result, problem)
-    dual = dual_terms(problem, certificate.u, certificate.multipliers)
+    dual = _dual(problem, certificate)
     trivial = least_losses(problem).get(problem.objective, 0.0)  # needs no certificate; rates are >= 0
-    proved = max(dual.bound, trivial)
-    slack = dual.rounding * max(1.0, _per_nat(problem, certificate.multipliers)) + 64 * EPS * (1 + abs(proved))
+    worth = _per_nat(problem, certificate)
+    proved = max(dual.bound * (worth if isinstance(problem.goal, PerceptionAtRate) else 1.0), trivial)
+    slack = dual.rounding * max(1.0, worth) + 64 * EPS * (1 + abs(proved))
     claims = {"certificate": certificate.lower}
     if result.proof.name == "CERTIFIED":
         claims["result"] = result.objective_lower
@@ -101,11 +103,21 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
         require(not refuted, f"the {who} claims the lower bound {lower:.15g} but only {proved:.15g} follows")
 
 
-def _per_nat(problem: Problem, multipliers: np.ndarray) -> float:
+def _dual(problem: Problem, certificate: Any) -> Dual:
+    laws = getattr(certificate, "laws", ())  # a certificate made elsewhere may know of none
+    prices, paid = letter_prices(problem, laws), spent(problem, laws)
+    return dual_terms(problem, certificate.u, certificate.multipliers, prices, paid)
+
+
+def _per_nat(problem: Problem, certificate: Any) -> float:
     """Return how much of the objective one nat is worth."""
     if is_in_nats(problem.objective):
         return 1.0
-    price = float(multipliers[problem.loss_names.index(problem.minimise)])
+    goal = problem.goal
+    if isinstance(goal, PerceptionAtRate):
+        price = certificate.laws[goal.perception].multiplier
+    else:
+        price = float(certificate.multipliers[problem.loss_names.index(problem.minimise)])
     return 1.0 / price if price > 0 else 0.0
 
 
@@ -141,13 +153,13 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
     require(result.certificate is not None, "there is no certificate")
     result, problem = listed(result, problem)
     lam = np.asarray(result.certificate.multipliers, dtype=float)
-    dual = dual_terms(problem, result.certificate.u, lam)
+    dual = _dual(problem, result.certificate)
     channel = full_channel(problem, result.channel, result.letters)
     check_channel(problem, channel)
     reached = achieved(problem, channel)
     slack = dual.rounding + 64 * EPS * float(1 + reached.rate + np.abs(lam) @ reached.losses)
     gap = result.objective_upper - result.objective_lower
-    worth = _per_nat(problem, lam)
+    worth = _per_nat(problem, result.certificate)
     trivial = least_losses(problem).get(problem.objective, 0.0)
     if worth == 0 or dual.bound < result.objective_lower <= trivial + slack:
         excess = reached.objective(problem) - trivial

@@ -16,8 +16,9 @@ The same names mean the same things in every module:
 ``rate(D, C, ...)``, ``distortion(R, C, ...)``, ``multipliers(D, C, ...)``
     the same with a limit C on the label entropy H(S|A) beside the one on the distortion.
 
-Vector Gaussian sources are a convex programme, in `vector_gaussian`. For general sources, `theorem_4` and `theorem_5`
-evaluate two theorems of Nguyen et al. (2025), whose Wasserstein distances are in `transport`.
+Limits on the law of the reproduction are in `perception`. Vector Gaussian sources are a convex programme, in
+`vector_gaussian`. For general sources, `theorem_4` and `theorem_5` evaluate two theorems of Nguyen et al. (2025), whose
+Wasserstein distances are in `transport`.
 """
 
 from . import (
@@ -28,6 +29,7 @@ from . import (
     gaussian,
     general,
     laplace,
+    perception,
     transport,
     uniform_hamming,
     vector_gaussian,
@@ -43,6 +45,7 @@ __all__ = [
     "gaussian",
     "general",
     "laplace",
+    "perception",
     "theorem_4",
     "theorem_5",
     "transport",

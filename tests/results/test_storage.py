@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from same import assert_same
 
+import rdcsolve as rdc
 from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, files, load
 from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.proof import PartProof
@@ -87,9 +88,19 @@ def test_round_trip(tmp_path, status, proof):
 def test_every_field_is_stored():
     names = {field.name for field in dataclasses.fields(Result)}
     others = {"status", "proof", "steps", "history", "certificate", "decisions", "information_losses"}
+    others |= {"perceptions", "output_law"}
     assert names == {*packing.TEXTS, *packing.REALS, *packing.MAPPINGS, *packing.ARRAYS, *others}
     names = {field.name for field in dataclasses.fields(Certificate)}
-    assert names == {*packing.CERTIFICATE_ARRAYS, "objective", "lower", "upper", "fingerprint", "u_rest", "proof"}
+    assert names == {
+        *packing.CERTIFICATE_ARRAYS,
+        "objective",
+        "lower",
+        "upper",
+        "fingerprint",
+        "u_rest",
+        "proof",
+        "laws",
+    }
     names = [field.name for field in dataclasses.fields(StepRecord)]
     assert names == ["step", "seconds", "lower", "value", "multipliers", "n_letters"]
 
@@ -388,7 +399,7 @@ def test_other_numpy_files_are_not_results(tmp_path):
 
 HEADERS = [
     ({"format": "something"}, "it is not a saved result"),
-    ({"version": 3}, "version 3 is not known to this rdcsolve; upgrade it"),
+    ({"version": 4}, "version 4 is not known to this rdcsolve; upgrade it"),
     ({"version": None}, "version None is not known"),
     ({"status": "SOLVED"}, "status 'SOLVED' is unknown"),
     ({"status": "__class__"}, "status '__class__' is unknown"),
@@ -453,3 +464,22 @@ def test_arrays_that_do_not_fit_are_unreadable(tmp_path, arrays, message):
     rewrite(tmp_path / "result.npz", arrays=arrays)
     with pytest.raises(UnreadableFile, match=message):
         load(tmp_path / "result.npz")
+
+
+@pytest.mark.parametrize("measure", ["w2", "kl", "exact"])
+def test_results_with_limits_on_the_law(tmp_path, measure):
+    source = rdc.Source([0.0, 1.0, 2.0], [0.5, 0.3, 0.2])
+    limits = [rdc.DistortionLimit(0.2), rdc.PerceptionLimit(0.0 if measure == "exact" else 0.01, measure)]
+    problem = rdc.Problem(source, limits=limits)
+    result = rdc.solve(problem)
+    path = tmp_path / "result.npz"
+    result.save(path)
+    again = rdc.load(path)
+    assert again.perceptions == result.perceptions
+    assert again.multipliers == result.multipliers
+    assert np.array_equal(again.output_law, result.output_law)
+    law, own = again.certificate.laws[0], result.certificate.laws[0]
+    assert (law.multiplier, law.level) == (own.multiplier, own.level)
+    for name in ("prices", "rows", "columns", "masses"):
+        assert np.array_equal(getattr(law, name), getattr(own, name))
+    assert again.verify(problem).valid

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import binary_entropy, conditional_entropy, entropy, mutual_information
-from rdcsolve.theory import binary, discretisation, erasure, gaussian, laplace, uniform_hamming
+from rdcsolve.theory import binary, discretisation, erasure, gaussian, laplace, perception, uniform_hamming
 
 INF = math.inf
 H_S = 0.5 * math.log(2 * math.pi * math.e)  # h(S) of a unit normal label
@@ -601,3 +601,41 @@ def test_zero_is_not_negative():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(InvalidInput, match=message):
         call()
+
+
+# ------------------------------------------------------------------------------------------------ perception
+
+
+def test_perception_of_the_gaussian_without_a_limit_is_the_plain_one():
+    D = np.array([0.1, 0.5, 0.9, 1.0, 1.7])
+    plain = np.maximum(0.0, 0.5 * np.log(1 / D))
+    assert perception.gaussian_rate(D, np.inf) == pytest.approx(plain, abs=1e-14)
+    assert perception.gaussian_rate(D, 1.0) == pytest.approx(plain, abs=1e-14)
+    assert perception.gaussian_rate_kl(D, np.inf) == pytest.approx(plain, abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("D", "P", "rate"),
+    [(0.3, 0.01, 0.6082497482), (0.5, 0.05, 0.3509746561), (0.1, 0.0, 1.163951450489), (1.5, 0.0, 0.032269260569)],
+)
+def test_perception_of_the_gaussian(D, P, rate):
+    assert perception.gaussian_rate(D, P) == pytest.approx(rate, abs=1e-10)
+    assert perception.gaussian_rate(4 * D, 4 * P, 4.0) == pytest.approx(rate, abs=1e-10)
+    assert perception.gaussian_distortion(rate, P) == pytest.approx(D, abs=1e-9)
+
+
+@pytest.mark.parametrize(("D", "P", "rate"), [(0.3, 0.01, 0.6085852674), (0.5, 0.05, 0.3521352936)])
+def test_perception_of_the_gaussian_by_divergence(D, P, rate):
+    assert perception.gaussian_rate_kl(D, P) == pytest.approx(rate, abs=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("p", "D", "P", "rate"),
+    [(0.1, 0.05, 0.02, 0.137735239722), (0.3, 0.2, 0.05, 0.120227319891), (0.4, 0.3, 0.1, 0.063268704511)],
+)
+def test_perception_of_coins(p, D, P, rate):
+    assert perception.binary_rate(D, P, p) == pytest.approx(rate, abs=1e-12)
+    free = binary_entropy(p) - binary_entropy(D)
+    assert perception.binary_rate(D, np.inf, p) == pytest.approx(free, abs=1e-14)
+    assert perception.binary_rate(2 * p * (1 - p), 0.0, p) == pytest.approx(0.0, abs=1e-15)
+    assert perception.binary_rate(0.0, P, p) == pytest.approx(binary_entropy(p), abs=1e-14)

@@ -1,0 +1,383 @@
+"""The interior point for limits on the law of the reproduction, whatever measures them.
+
+    min  -p.u + lambda.b + sum_k H_k(w^k)   such that   log c(a) <= sum_k w^k_{y_k(a)},   lambda >= 0,
+
+with log c(a) = log sum_i p_i exp(u_i - lambda.L(i, a)), a log-sum-exp, so that this is a convex programme; H_k belong
+to `blocks`. Multipliers of the constraints are output masses q_a. Slacks s_a are variables of their own, so that the
+residuals go to zero like everything else. Predictor and corrector (Mehrotra 1992), separate steps for both sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_solve
+from scipy.linalg.lapack import dpotrf
+
+from rdcsolve.solvers.loop import NumericalBreakdown
+from rdcsolve.solvers.perception.blocks import Block, length
+
+_SHORT_OF = 0.99  # of the way to the nearest boundary
+_MOST_U = 2.0  # nats: how far u may move in one step
+_MOST_MULTIPLIER = 0.9  # of a multiplier
+_FLOOR = 0.02  # of the tolerance: the least sum of products that is aimed at
+_GAUGE = 1e-14  # on the diagonal of the scaled system: what it lacks of full rank are constants added to w, taken off u
+_LEAST_CENTRE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """The finite programme: symbols of positive mass, listed letters, shifted losses.
+
+    Attributes
+    ----------
+    p : numpy.ndarray
+        Shape (n,), positive, summing to one.
+    losses : numpy.ndarray
+        Shape (R, n, k), finite.
+    forbidden : numpy.ndarray or None
+        Mask (n, k).
+    bounds : numpy.ndarray
+        Shape (R,): b, positive where `is_free`.
+    is_free : numpy.ndarray
+        Shape (R,), bool: multipliers that are to be found; the others are given and charged nothing.
+    places : tuple of numpy.ndarray
+        For every block the place that each letter shows, shape (k,).
+    """
+
+    p: np.ndarray
+    losses: np.ndarray
+    forbidden: np.ndarray | None
+    bounds: np.ndarray
+    is_free: np.ndarray
+    places: tuple[np.ndarray, ...]
+
+    def log_prices(self, u: np.ndarray, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return log c, shape (k,), and V, shape (n, k), the shares of the symbols in each price."""
+        exponents = np.repeat((np.log(self.p) + u)[:, None], self.losses.shape[2], axis=1)
+        for multiplier, loss in zip(multipliers, self.losses, strict=True):
+            if multiplier:
+                exponents -= multiplier * loss
+        if self.forbidden is not None:
+            exponents[self.forbidden] = -math.inf
+        top = exponents.max(axis=0)
+        exponents -= top
+        shares = np.exp(exponents, out=exponents)
+        prices = shares.sum(axis=0)
+        shares /= prices
+        return top + np.log(prices), shares
+
+
+class Point(NamedTuple):
+    """One step of the method.
+
+    Attributes
+    ----------
+    u, multipliers : numpy.ndarray
+        Shapes (n,) and (R,).
+    log_prices : numpy.ndarray
+        Shape (k,).
+    scalars : tuple
+        (nu, tau) of every block.
+    prices : tuple of numpy.ndarray
+        w of every block.
+    q : numpy.ndarray
+        Shape (k,): output masses.
+    shares : numpy.ndarray
+        V, shape (n, k): q V / p is the channel, but for what its rows lack of one.
+    products : float
+        The sum of all products of slacks and multipliers, nats.
+    """
+
+    u: np.ndarray
+    multipliers: np.ndarray
+    log_prices: np.ndarray
+    scalars: tuple[tuple[float, float], ...]
+    prices: tuple[np.ndarray, ...]
+    q: np.ndarray
+    shares: np.ndarray
+    products: float
+
+
+class _System(NamedTuple):
+    """The Newton matrix, its scale and its factor."""
+
+    matrix: np.ndarray
+    scale: np.ndarray
+    factor: np.ndarray
+
+    def solve(self, right: np.ndarray) -> np.ndarray:
+        """Return the solution, refined once."""
+        pair = (self.factor, True)
+        step = self.scale * cho_solve(pair, self.scale * right, check_finite=False)
+        left = right - self.matrix @ step
+        return np.asarray(step + self.scale * cho_solve(pair, self.scale * left, check_finite=False))
+
+
+def factored(matrix: np.ndarray) -> _System:
+    """Return a symmetric positive semidefinite matrix ready to be solved with.
+
+    Raises
+    ------
+    NumericalBreakdown
+        If it is not finite, or far from positive semidefinite.
+    """
+    diagonal = np.diag(matrix)
+    if not np.isfinite(diagonal).all():
+        raise NumericalBreakdown("the Newton system of a limit on the reproduction's law is not finite")
+    scale = 1 / np.sqrt(np.maximum(diagonal, 1e-300))
+    scaled = matrix * scale
+    scaled *= scale[:, None]
+    jitter = _GAUGE
+    while jitter < 1e-3:
+        trial = scaled.copy()
+        trial[np.arange(scale.size), np.arange(scale.size)] += jitter
+        factor, failed = dpotrf(trial, lower=1, overwrite_a=1, clean=0)
+        if not failed:
+            return _System(matrix, scale, factor)
+        jitter *= 100
+    raise NumericalBreakdown("the Newton system of a limit on the reproduction's law cannot be factorised")
+
+
+class _Letters:
+    """The letters' side: u, multipliers, slacks of prices and output masses."""
+
+    def __init__(self, statement: Statement, u: np.ndarray, multipliers: np.ndarray, q: np.ndarray) -> None:
+        self.statement, self.u, self.multipliers, self.q = statement, u, multipliers, q
+        self.free = np.flatnonzero(statement.is_free)
+        self.zeta = 0.1 * statement.bounds[self.free]
+        self.slack = np.empty(0)
+        self.residual = self.log_prices = self.wanted = self.pull = np.empty(0)
+        self.shares = self.means = np.empty((0, 0))
+        self.weighted: list[np.ndarray] = []
+        self.d_u = self.d_multipliers = self.d_slack = self.d_q = self.d_zeta = np.empty(0)
+
+    @property
+    def size(self) -> int:
+        """How many unknowns: u and the free multipliers."""
+        return self.u.size + self.free.size
+
+    def prepare(self, prices: np.ndarray) -> None:
+        """Evaluate everything that the system needs at this point, for prices w summed over blocks, shape (k,)."""
+        self.log_prices, self.shares = self.statement.log_prices(self.u, self.multipliers)
+        if not np.isfinite(self.log_prices).all():
+            raise NumericalBreakdown("prices of letters left the range of floats")
+        if not self.slack.size:
+            self.slack = prices - self.log_prices
+        self.residual = prices - self.log_prices - self.slack
+        losses = self.statement.losses[self.free]
+        self.weighted = [self.shares * loss for loss in losses]
+        self.means = np.array([part.sum(axis=0) for part in self.weighted]).reshape(self.free.size, self.q.size)
+
+    def complementarity(self, primal: float = 0.0, dual: float = 0.0) -> tuple[float, int]:
+        """Return the sum of products after steps of these lengths, and how many there are."""
+        if primal == 0.0 and dual == 0.0:
+            total = float(self.q @ self.slack) + float(self.multipliers[self.free] @ self.zeta)
+        else:
+            total = float((self.q + dual * self.d_q) @ (self.slack + primal * self.d_slack))
+            total += float(
+                (self.multipliers[self.free] + primal * self.d_multipliers) @ (self.zeta + dual * self.d_zeta)
+            )
+        return total, self.q.size + self.free.size
+
+    def hessian(self) -> np.ndarray:
+        """Return the matrix over (u, free multipliers), shape (size, size)."""
+        n, shares, q = self.u.size, self.shares, self.q
+        ratio = q / self.slack
+        matrix = np.empty((self.size, self.size))
+        matrix[:n, :n] = (shares * (ratio - q)) @ shares.T
+        matrix[np.arange(n), np.arange(n)] += shares @ q
+        matrix[:n, :n] += 1 / n  # a constant added to u, and to the prices, changes nothing
+        losses = self.statement.losses[self.free]
+        for r, part in enumerate(self.weighted):
+            column = shares @ ((q - ratio) * self.means[r]) - part @ q
+            matrix[:n, n + r] = matrix[n + r, :n] = column
+            for r2 in range(self.free.size):
+                second = (part * losses[r2]).sum(axis=0) - self.means[r] * self.means[r2]
+                matrix[n + r, n + r2] = q @ second + ratio @ (self.means[r] * self.means[r2])
+            matrix[n + r, n + r] += self.zeta[r] / self.multipliers[self.free[r]]
+        return matrix
+
+    def gradient(self, centre: float, corrected: bool) -> np.ndarray:
+        """Return the gradient over (u, free multipliers) towards products `centre`."""
+        wanted, pull = centre - self.q * self.residual, np.full(self.free.size, centre)
+        if corrected:
+            wanted = wanted - self.d_q * self.d_slack
+            pull = pull - self.d_multipliers * self.d_zeta
+        self.wanted = wanted / self.slack
+        self.pull = pull / self.multipliers[self.free]
+        of_u = self.shares @ self.wanted - self.statement.p
+        of_multipliers = self.statement.bounds[self.free] - self.means @ self.wanted - self.pull
+        return np.concatenate([of_u, of_multipliers])
+
+    def move(self, step: np.ndarray, d_prices: np.ndarray) -> None:
+        """Work out the direction of slacks, masses and the limits' slacks."""
+        n = self.u.size
+        self.d_u, self.d_multipliers = step[:n], step[n:]
+        falls = self.shares.T @ self.d_u - self.d_multipliers @ self.means
+        self.d_slack = d_prices - falls + self.residual
+        ratio = self.q / self.slack
+        self.d_q = self.wanted + ratio * (self.residual - self.d_slack) - self.q
+        self.d_zeta = self.pull - self.zeta - self.zeta * self.d_multipliers / self.multipliers[self.free]
+
+    def lengths(self) -> tuple[float, float]:
+        """Return how far slacks and multipliers, and masses and the limits' slacks, can go."""
+        multipliers = self.multipliers[self.free]
+        primal = min(length(self.slack, self.d_slack), length(multipliers, self.d_multipliers))
+        return primal, min(length(self.q, self.d_q), length(self.zeta, self.d_zeta))
+
+    def cap(self) -> float:
+        """Return the longest step for which prices are still like their linear model."""
+        moved = float(np.abs(self.d_u - self.d_u.mean()).max()) / _MOST_U
+        share = np.abs(self.d_multipliers) / self.multipliers[self.free] / _MOST_MULTIPLIER
+        return 1 / max(1.0, moved, float(share.max(initial=0.0)))
+
+    def advance(self, primal: float, dual: float) -> None:
+        """Go."""
+        self.u = self.u + primal * self.d_u
+        self.multipliers = self.multipliers.copy()
+        self.multipliers[self.free] += primal * self.d_multipliers
+        self.slack = self.slack + primal * self.d_slack
+        self.q = self.q + dual * self.d_q
+        self.zeta = self.zeta + dual * self.d_zeta
+
+
+def interior_points(
+    statement: Statement,
+    blocks: Sequence[Block],
+    u: np.ndarray,
+    multipliers: np.ndarray,
+    q: np.ndarray,
+    tolerance: float,
+) -> Iterator[Point]:
+    """Yield one point after another, as long as somebody asks.
+
+    Parameters
+    ----------
+    statement : Statement
+    blocks : sequence of Block
+        At least one.
+    u, multipliers, q : numpy.ndarray
+        Where to begin: shapes (n,), (R,), positive where free, and (k,), positive.
+    tolerance : float
+        Nats; products are not made much smaller than that.
+    """
+    letters = _Letters(statement, u, multipliers.copy(), q)
+    _start(letters, blocks)
+    while True:
+        letters.prepare(_prices(statement, blocks))
+        products, count = _total(letters, blocks)
+        yield Point(
+            letters.u,
+            letters.multipliers,
+            letters.log_prices,
+            tuple(block.scalars() for block in blocks),
+            tuple(block.w for block in blocks),
+            letters.q,
+            letters.shares,
+            products,
+        )
+        _step(letters, blocks, products / count, _FLOOR * tolerance / count)
+
+
+def _start(letters: _Letters, blocks: Sequence[Block]) -> None:
+    """Begin with prices a little above those of the letters, shared evenly between the blocks."""
+    log_prices, _ = letters.statement.log_prices(letters.u, letters.multipliers)
+    for block, place in zip(blocks, letters.statement.places, strict=True):
+        w = np.full(block.w.size, -math.inf)
+        np.maximum.at(w, place, log_prices)
+        w[np.isinf(w)] = float(log_prices.min())
+        block.start((w + 0.1) / len(blocks), np.bincount(place, weights=letters.q, minlength=w.size))
+
+
+def _prices(statement: Statement, blocks: Sequence[Block]) -> np.ndarray:
+    return np.asarray(sum(block.w[place] for block, place in zip(blocks, statement.places, strict=True)))
+
+
+def _total(letters: _Letters, blocks: Sequence[Block], primal: float = 0.0, dual: float = 0.0) -> tuple[float, int]:
+    parts = [letters.complementarity(primal, dual), *(block.complementarity(primal, dual) for block in blocks)]
+    return sum(value for value, _ in parts), sum(count for _, count in parts)
+
+
+def _step(letters: _Letters, blocks: Sequence[Block], mean: float, floor: float) -> None:
+    """Take one step: where the predictor leads says how far to aim at the centre, and corrects the second order."""
+    starts = np.cumsum([letters.size, *(block.w.size + block.n_scalars for block in blocks)])
+    system = factored(_matrix(letters, blocks, starts))
+    _direction(system, letters, blocks, starts, 0.0, False)
+    primal, dual = _lengths(letters, blocks)
+    after, count = _total(letters, blocks, min(primal, 1.0), min(dual, 1.0))
+    share = min(max((after / count / mean) ** 3, _LEAST_CENTRE), 1.0)
+    _direction(system, letters, blocks, starts, max(share * mean, floor), True)
+    primal, dual = _lengths(letters, blocks)
+    primal, dual = min(_SHORT_OF * primal, 1.0, letters.cap()), min(_SHORT_OF * dual, 1.0)
+    letters.advance(primal, dual)
+    for block in blocks:
+        block.advance(primal, dual)
+    middle = float(letters.u.mean())
+    letters.u = letters.u - middle
+    blocks[0].shift(middle)
+
+
+def _lengths(letters: _Letters, blocks: Sequence[Block]) -> tuple[float, float]:
+    pairs = [letters.lengths(), *(block.lengths() for block in blocks)]
+    return min(first for first, _ in pairs), min(second for _, second in pairs)
+
+
+def _matrix(letters: _Letters, blocks: Sequence[Block], starts: np.ndarray) -> np.ndarray:
+    """Return the system over (u, multipliers, and w and scalars of every block)."""
+    size = int(starts[-1])
+    matrix = np.zeros((size, size))
+    matrix[: letters.size, : letters.size] = letters.hessian()
+    ratio = letters.q / letters.slack
+    pull = letters.shares * -ratio
+    pulls = np.vstack([pull, letters.means * ratio]) if letters.free.size else pull
+    for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
+        start, m = int(starts[k]), block.w.size
+        inner = slice(start, int(starts[k + 1]))
+        matrix[inner, inner] = block.hessian()
+        prices = slice(start, start + m)
+        summed = _by_place(pulls, place, m)
+        matrix[: letters.size, prices], matrix[prices, : letters.size] = summed, summed.T
+        matrix[np.arange(start, start + m), np.arange(start, start + m)] += np.bincount(place, ratio, m)
+        for k2 in range(k):
+            other = letters.statement.places[k2]
+            across = np.zeros((m, blocks[k2].w.size))
+            np.add.at(across, (place, other), ratio)
+            columns = slice(int(starts[k2]), int(starts[k2]) + blocks[k2].w.size)
+            matrix[prices, columns], matrix[columns, prices] = across, across.T
+        if k:  # a constant moved from one block's prices to the next changes nothing
+            matrix[prices, prices] += 1 / m
+    return matrix
+
+
+def _by_place(columns: np.ndarray, place: np.ndarray, m: int) -> np.ndarray:
+    """Return columns summed over the letters that show the same place, shape (rows, m)."""
+    if place.size == m and np.array_equal(place, np.arange(m)):
+        return columns
+    summed = np.zeros((m, columns.shape[0]))
+    np.add.at(summed, place, columns.T)
+    return summed.T
+
+
+def _direction(
+    system: _System, letters: _Letters, blocks: Sequence[Block], starts: np.ndarray, centre: float, corrected: bool
+) -> None:
+    """Work out the direction of everything towards products `centre`."""
+    right = np.zeros(int(starts[-1]))
+    right[: letters.size] = letters.gradient(centre, corrected)
+    for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
+        right[int(starts[k]) : int(starts[k + 1])] = block.gradient(centre, corrected)
+        m = block.w.size
+        right[int(starts[k]) : int(starts[k]) + m] -= np.bincount(place, letters.wanted, m)
+    step = system.solve(-right)
+    if not np.isfinite(step).all():
+        raise NumericalBreakdown("a Newton step of a limit on the reproduction's law is not finite")
+    d_prices = np.zeros(letters.q.size)
+    for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
+        block.move(step[int(starts[k]) : int(starts[k + 1])])
+        d_prices += step[int(starts[k]) : int(starts[k]) + block.w.size][place]
+    letters.move(step[: letters.size], d_prices)

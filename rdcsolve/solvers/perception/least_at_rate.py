@@ -1,0 +1,193 @@
+"""The least loss, or the least distance of the reproduction's law, under a limit on the rate and limits on the rest."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.problems import PerceptionAtRate, Problem
+from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.solvers.finite.least_rate import infeasible
+from rdcsolve.solvers.finite.reduction import least_loss
+from rdcsolve.solvers.loop import Settings
+from rdcsolve.solvers.perception.solve import minimise_rate_within_laws
+
+_MOST_SOLVES = 60
+_ROUNDING = 1e-13  # relatively: claims are moved outwards by it
+_NEGLIGIBLE = 1e-12  # of the scale: a width that is none
+_NARROW = 1e-15  # of the upper end: brackets that floats cannot divide
+
+
+def minimise_within_laws(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least value of the loss or perception that the problem minimises, with its bounds.
+
+    The least rate falls and is convex in the bound on what is minimised, so its tangent at any bound crosses the rate
+    limit at or below the answer. From there tangents go on from below, and end beside it.
+    """
+    goal: Any = problem.goal
+    return _Search(problem, settings, goal.name, goal.rate).run(start)
+
+
+@dataclass(eq=False)
+class _Search:
+    problem: Problem
+    settings: Settings
+    name: str
+    rate: float
+    floor: float = 0.0  # a proved lower bound
+    ceiling: float = math.inf  # what a channel within the rate limit attains
+    dual: Result | None = None
+    primal: Result | None = None
+    beyond: float = 1.0
+    solves: int = 0
+    steps: int = 0
+
+    def run(self, start: Result | None) -> Result:
+        """Bracket the answer, and shrink the bracket."""
+        least = self._least()
+        self.floor = least * (1 - _ROUNDING)
+        loosest = self._at(math.inf, start)
+        if loosest.status is Status.INFEASIBLE:
+            return replace(loosest, objective=self.problem.objective)
+        if loosest.rate_lower > self.rate:
+            message = f"the other limits alone need a rate of at least {loosest.rate_lower:.10g} nat, "
+            message += f"the limit is {self.rate:.10g}"
+            return infeasible(self.problem, self.settings, {"rate": loosest.rate_lower}, message, loosest.certificate)
+        self._record(loosest, math.inf)
+        tightest = self._at(least, loosest)
+        if tightest.certificate is not None and tightest.rate_upper <= self.rate:
+            self._record(tightest, least)
+        status, warm = self._shrink(loosest)
+        return self._result(status, warm)
+
+    def _least(self) -> float:
+        """Return the least value there may be."""
+        if isinstance(self.problem.goal, PerceptionAtRate):
+            return 0.0
+        return least_loss(self.problem.without_perceptions(), self.problem.loss_names.index(self.name))
+
+    def _shrink(self, warm: Result) -> tuple[Status, Result]:
+        low, bound = self.floor, self._middle(self.floor)
+        while self.solves < _MOST_SOLVES and not self._proved():
+            if time.perf_counter() - self.settings.began > self.settings.limits.time_limit:
+                return Status.TIME_LIMIT, warm
+            result = self._at(bound, warm)
+            if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
+                return result.status, warm
+            if result.certificate is not None and result.letters.size:
+                warm = result
+                self._record(result, bound)
+            if not result.rate_upper <= self.rate:
+                low = max(low, bound)
+            low = max(low, self.floor)
+            following = self._following(low)
+            is_closed = math.isfinite(self.ceiling) and self.ceiling - low <= _NARROW * self.ceiling
+            if following == bound or is_closed:
+                break
+            bound = following
+        return (Status.OPTIMAL if self._proved() else Status.STALLED), warm
+
+    def _following(self, low: float) -> float:
+        """Return the next bound: a little beyond where the best tangent crosses the rate limit; else the middle.
+
+        How little is doubled again and again where that was not enough: a channel's rate is above the least by a gap.
+        """
+        if self.dual is None:
+            return self._middle(low)
+        self.beyond = 4 * self.beyond if low > self.floor else 1.0
+        following = max(low, self.floor) + 0.4 * self.beyond * self._allowed(self.floor)
+        return following if following < self.ceiling else self._middle(low)
+
+    def _middle(self, low: float) -> float:
+        if not self.ceiling <= self._scale():
+            return max(4 * low, 1e-2 * self._scale())
+        if low > 0 and self.ceiling > 4 * low:
+            return math.sqrt(low * self.ceiling)
+        return low + 0.5 * (self.ceiling - low) if low > 0 else 0.1 * self.ceiling
+
+    def _allowed(self, value: float) -> float:
+        """Return the gap that `solve` promises, in the unit of what is minimised."""
+        slope = self._slope()
+        most = self.settings.tolerance * max(1.0, value)
+        return min(most, self.settings.tolerance / min(slope, 1 / max(value, 1e-300)))
+
+    def _slope(self) -> float:
+        return math.inf if self.dual is None else self.dual.multipliers[self.name]
+
+    def _proved(self) -> bool:
+        width = self.ceiling - self.floor
+        if self.problem.goal.within(self.floor, self.ceiling, self.settings.tolerance, self._slope()):
+            return True
+        return width <= self.settings.tolerance and width <= _NEGLIGIBLE * self._scale()
+
+    def _scale(self) -> float:
+        """Return the scale on which a width is rounding."""
+        goal: Any = self.problem.goal
+        if isinstance(goal, PerceptionAtRate):
+            return self.problem.perceptions[goal.perception].scale
+        return self.problem.spread(goal.target)
+
+    def _at(self, bound: float, start: Result | None) -> Result:
+        stated = self.problem.minimising("rate").with_limits(rate=None, **{self.name: bound})
+        slope = self._slope()
+        aim = 0.2 * self.settings.tolerance * (min(1.0, slope) if math.isfinite(slope) else 1.0)
+        self.solves += 1
+        result = minimise_rate_within_laws(stated, replace(self.settings, tolerance=max(aim, 1e-12)), start)
+        self.steps += result.steps
+        return result
+
+    def _record(self, result: Result, bound: float) -> None:
+        """Read both bounds off a result of the rate at a bound."""
+        slope = result.multipliers[self.name]
+        if result.certificate is not None and 0 < slope < math.inf and math.isfinite(bound):
+            floor = bound + (result.certificate.lower - self.rate) / slope
+            floor -= _ROUNDING * (abs(bound) + (abs(result.certificate.lower) + self.rate) / slope)
+            if floor > self.floor or self.dual is None:
+                self.floor, self.dual = max(floor, self.floor), result
+        if result.rate_upper <= self.rate:
+            value = self._attained(result) * (1 + _ROUNDING)
+            if value < self.ceiling:
+                self.ceiling, self.primal = value, result
+
+    def _attained(self, result: Result) -> float:
+        return {**result.losses, **result.perceptions}[self.name]
+
+    def _result(self, status: Status, last: Result) -> Result:
+        made = self.primal if self.primal is not None else last
+        proving = self.dual if self.dual is not None else made
+        certificate = made.certificate
+        if certificate is not None and proving.certificate is not None:
+            pairs = zip(proving.certificate.laws, certificate.laws, strict=True)
+            laws = tuple(
+                replace(ours, rows=plan.rows, columns=plan.columns, masses=plan.masses) for ours, plan in pairs
+            )
+            certificate = replace(
+                certificate,
+                objective=self.name,
+                u=proving.certificate.u,
+                u_rest=proving.certificate.u_rest,
+                multipliers=proving.certificate.multipliers,
+                laws=laws,
+                lower=self.floor,
+                upper=self.ceiling,
+            )
+        return replace(
+            made,
+            status=judged(status, self.problem.goal, self.floor, self.ceiling, self.settings.tolerance, self._slope()),
+            proof=Proof.CERTIFIED if certificate is not None else Proof.NONE,
+            objective=self.name,
+            objective_lower=self.floor,
+            objective_upper=self.ceiling,
+            rate_lower=math.nan,
+            multipliers=proving.multipliers,
+            d_tilted=np.asarray(proving.d_tilted),
+            certificate=certificate,
+            steps=self.steps,
+            seconds=time.perf_counter() - self.settings.began,
+            message="" if status is Status.OPTIMAL else made.message,
+        )

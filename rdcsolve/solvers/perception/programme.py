@@ -1,0 +1,270 @@
+"""From a problem to the solvers' programme: letters that may be used, and a record of every limit on the law."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.perception.divergence import DIVERGENCES
+from rdcsolve.perception.transport import monotone_order
+from rdcsolve.problems import Perception, Problem
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
+from rdcsolve.solvers.perception.interior_point import Statement
+from rdcsolve.solvers.perception.smooth_newton import SmoothLaw
+
+_INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that the rounded channel meets it
+_INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
+_ROUNDING = 2e-12  # of the scale: twice what the check allows for in a plan of a few thousand entries
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """One limit on the law, over the places that letters in use show.
+
+    Attributes
+    ----------
+    index : int
+        Of the perception.
+    perception : Perception
+    bound : float
+        inf where the multiplier is given.
+    given : float or None
+        The multiplier, where it is given.
+    atoms : numpy.ndarray
+        Shape (T',): the target's atoms of positive mass, of a transport distance.
+    shown : numpy.ndarray
+        Shape (m',): which places are shown.
+    place : numpy.ndarray
+        Shape (k,): what every letter in use shows, as a position in `shown`.
+    order : tuple of numpy.ndarray or None
+        An order of atoms and places in which costs are Monge.
+    """
+
+    index: int
+    perception: Perception
+    bound: float
+    given: float | None
+    atoms: np.ndarray
+    shown: np.ndarray
+    place: np.ndarray
+    order: tuple[np.ndarray, np.ndarray] | None
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether the limit is zero."""
+        return self.bound == 0
+
+    @property
+    def target(self) -> np.ndarray:
+        """The target's masses, divided by their sum: of atoms, or of the places shown."""
+        masses = self.perception.target
+        own = masses[self.atoms] if self.perception.cost is not None else masses[self.shown]
+        return np.asarray(own / (math.fsum(masses) + self.perception.outside))
+
+    @property
+    def outside(self) -> float:
+        """Mass of the target that no letter in use can show, for measures that compare places."""
+        if self.shown.size == self.perception.n_places and not self.perception.outside:
+            return 0.0
+        return max(0.0, 1.0 - float(self.target.sum()))
+
+    @property
+    def cost(self) -> np.ndarray:
+        """Costs between atoms and the places shown, shape (T', m')."""
+        assert self.perception.cost is not None
+        return np.asarray(self.perception.cost[np.ix_(self.atoms, self.shown)])
+
+    def exact_target(self) -> np.ndarray:
+        """Return the only law at distance zero, shape (m',).
+
+        Raises
+        ------
+        InvalidInput
+            If there is none, or several.
+        """
+        if self.perception.cost is None:
+            if self.outside > 1e-15:
+                raise InvalidInput(
+                    f"'{self.perception.name}' cannot be zero: mass {self.outside:.6g} of the target is at no "
+                    "reproduction; give reproductions there"
+                )
+            return self.target
+        free = self.cost == 0
+        if not free.any(axis=1).all():
+            i = int(self.atoms[np.flatnonzero(~free.any(axis=1))[0]])
+            raise InvalidInput(
+                f"'{self.perception.name}' cannot be zero: atom {i} of the target has no reproduction at cost zero"
+            )
+        if (free.sum(axis=1) > 1).any():
+            raise InvalidInput(
+                f"'{self.perception.name}' is limited to zero, where several reproductions cost an atom nothing; give "
+                "a small positive limit, or a cost that tells them apart"
+            )
+        return np.bincount(free.argmax(axis=1), weights=self.target, minlength=self.shown.size)
+
+    def block(self) -> Block:
+        """Return what the limit adds to the programme, aimed a little inside of it."""
+        if self.is_zero:
+            return ExactBlock(self.exact_target())
+        perception = self.perception
+        target, cost = (self.target, self.cost) if perception.cost is not None else self._total_variation()
+        return TransportBlock(target, cost, 0.0 if self.given is not None else self.aimed, self.given)
+
+    @property
+    def allowed(self) -> float:
+        """How far a law may be for the check to find the limit met, roundings included."""
+        return self.bound * (1 - 0.5 * _INSIDE) - 0.5 * self._rounding
+
+    @property
+    def aimed(self) -> float:
+        """How far the law is to be: a little less than allowed."""
+        return self.bound * (1 - _INSIDE) - self._rounding
+
+    @property
+    def _rounding(self) -> float:
+        """What the check may find a distance longer by, but no share of the limit that would matter."""
+        return min(_ROUNDING * self.perception.scale, 0.1 * self.bound)
+
+    def smooth(self) -> SmoothLaw:
+        """Return what Newton's method needs to know, aimed a little inside the limit; masses in the letters' order."""
+        if self.is_zero:
+            return SmoothLaw(self.exact_target()[self.place], None)
+        divergence = DIVERGENCES[self.perception.measure]
+        lost = self.outside * divergence.at_zero if self.outside else 0.0
+        limit = 0.0 if self.given is not None else self.aimed
+        return SmoothLaw(self.target[self.place], divergence, limit - lost, self.given)
+
+    def _total_variation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the total variation as a transport distance, with one more atom for mass that no place shows."""
+        target, m = self.target, self.shown.size
+        used = target > 0
+        cost = 1 - np.eye(m)[used]
+        target = target[used]
+        if self.outside > 0:
+            target, cost = np.append(target, self.outside), np.vstack([cost, np.ones(m)])
+        return target, cost
+
+
+@dataclass(frozen=True, eq=False)
+class Programme:
+    """The task, its letters in use, and its limits on laws.
+
+    Attributes
+    ----------
+    problem : Problem
+    task : ReducedProblem
+        Without the limits on laws.
+    letters : numpy.ndarray
+        Shape (k,): indices of the letters in use.
+    laws : tuple of Law
+        Those that are limited, or have a multiplier.
+    """
+
+    problem: Problem
+    task: ReducedProblem
+    letters: np.ndarray
+    laws: tuple[Law, ...]
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is one law, whose support function is smooth, and one letter for every place."""
+        if len(self.laws) != 1 or self.laws[0].shown.size != self.letters.size:
+            return False
+        return self.laws[0].is_zero or self.laws[0].perception.measure in DIVERGENCES
+
+    @property
+    def p(self) -> np.ndarray:
+        """Masses of symbols, divided by their sum; shape (n,)."""
+        return self.task.p / math.fsum(self.task.p)
+
+    def statement(self) -> Statement:
+        """Return what the interior point works on."""
+        losses, forbidden = self.task.letters.restricted(self.letters)
+        stacked = np.array([np.asarray(loss) for loss in losses])
+        bounds = np.where(self.task.free, self.task.bounds * (1 - _INSIDE_LOSSES), 0.0)
+        places = tuple(law.place for law in self.laws)
+        return Statement(self.p, stacked, forbidden, bounds, self.task.free, places)
+
+
+def programme_of(problem: Problem, task: ReducedProblem) -> Programme:
+    """Return the programme of a problem, whose task without the limits on laws is known."""
+    if not task.letters.is_stored:
+        raise InvalidInput(
+            "limits on the law of the reproduction need losses stored as tables; give them as arrays, or use fewer "
+            "symbols or letters"
+        )
+    letters = np.arange(problem.n_letters)
+    counted = [k for k in range(len(problem.perceptions)) if _counts(problem, k)]
+    for k in counted:
+        letters = letters[possible_places(problem, k)[problem.perceptions[k].place[letters]]]
+    if task.letters.forbidden is not None:
+        letters = letters[~task.letters.forbidden[:, letters].all(axis=0)]
+    if not letters.size:
+        raise InvalidInput("the limits on the law of the reproduction leave no letter")
+    if any(problem.perceptions[k].measure in DIVERGENCES and not _is_zero(problem, k) for k in counted):
+        letters = _one_for_each_place(problem, task, counted, letters)
+    return Programme(problem, task, letters, tuple(_law(problem, k, letters) for k in counted))
+
+
+def _one_for_each_place(problem: Problem, task: ReducedProblem, counted: list[int], letters: np.ndarray) -> np.ndarray:
+    """Return the letters without those that are equal to others, as limits on f-divergences need them.
+
+    Raises
+    ------
+    InvalidInput
+        If different letters show the same place, or there are other limits on laws.
+    """
+    if len(counted) > 1:
+        names = ", ".join(problem.perceptions[k].name for k in counted)
+        raise InvalidInput(
+            f"an f-divergence is limited beside another limit on the law of the reproduction ({names}); several at "
+            "once are offered for transport distances, 'tv' and 'exact'"
+        )
+    places = problem.perceptions[counted[0]].place[letters]
+    _, first, which = np.unique(places, return_index=True, return_inverse=True)
+    if first.size == letters.size:
+        return letters
+    losses, forbidden = task.letters.restricted(letters)
+    tables = [np.asarray(loss) for loss in losses] + ([] if forbidden is None else [forbidden])
+    if any(not np.array_equal(table, table[:, first[which.ravel()]]) for table in tables):
+        raise InvalidInput(
+            "an f-divergence is limited where reproductions at the same point have different losses; give each point "
+            "once, or limit a transport distance"
+        )
+    return np.sort(letters[first])
+
+
+def _is_zero(problem: Problem, k: int) -> bool:
+    return problem.perception_multipliers is None and float(problem.perception_bounds[k]) == 0
+
+
+def possible_places(problem: Problem, k: int) -> np.ndarray:
+    """Return which places a law may show at all, shape (m,).
+
+    A limit at zero, ``"kl"`` and ``"chi2"`` rule out places where the target has nothing.
+    """
+    perception = problem.perceptions[k]
+    if not (perception.measure in ("kl", "chi2") or _is_zero(problem, k)):
+        return np.ones(perception.n_places, dtype=bool)
+    if perception.cost is None:
+        return np.asarray(perception.target > 0)
+    return np.asarray((perception.cost[perception.target > 0] == 0).any(axis=0))
+
+
+def _counts(problem: Problem, k: int) -> bool:
+    if problem.perception_multipliers is not None:
+        return bool(problem.perception_multipliers[k] > 0)
+    return math.isfinite(float(problem.perception_bounds[k]))
+
+
+def _law(problem: Problem, k: int, letters: np.ndarray) -> Law:
+    perception = problem.perceptions[k]
+    given = None if problem.perception_multipliers is None else float(problem.perception_multipliers[k])
+    shown, place = np.unique(perception.place[letters], return_inverse=True)
+    atoms = np.flatnonzero(perception.target > 0) if perception.cost is not None else np.empty(0, dtype=np.intp)
+    order = None if perception.cost is None else monotone_order(perception.cost[np.ix_(atoms, shown)])
+    return Law(k, perception, float(problem.perception_bounds[k]), given, atoms, shown, place.ravel(), order)

@@ -1,0 +1,464 @@
+"""The least rate, or Lagrangian, under limits on losses and on the law of the reproduction."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.certificates import Certificate
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.certificates.law_proof import LawProof
+from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.information import entropy
+from rdcsolve.letters import FiniteLetters
+from rdcsolve.perception.measures import support
+from rdcsolve.perception.transport import monotone_order, plan_between
+from rdcsolve.problems import Perception, Problem
+from rdcsolve.problems.objective import is_rate
+from rdcsolve.problems.priced import with_prices
+from rdcsolve.results.result import Result, StepRecord
+from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.solvers.finite import recovery
+from rdcsolve.solvers.finite.least_rate import empty, minimise_rate, task_within_limits
+from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task
+from rdcsolve.solvers.finite.unmasking import without_faces
+from rdcsolve.solvers.loop import NumericalBreakdown, Settings
+from rdcsolve.solvers.perception.channel import ALMOST_NONE, Attained, Channels, proof_of
+from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
+from rdcsolve.solvers.perception.programme import Programme, possible_places, programme_of
+from rdcsolve.solvers.perception.smooth_newton import smooth_points
+
+METHOD = "interior point with laws"
+_PATIENCE = 25  # steps without a better bound
+_SMALL_PROGRAMME = 2500  # pairs of atom and place: a transport programme of this size takes milliseconds
+_CLOSE = 30.0  # tolerances: products below this call for a channel
+_SPARE = 1e-9  # nats: prices of places that no law within the limits shows are not where bounds are tight
+_ROUNDING = 2e-15  # of what is added up: allowance that this module takes off its own bounds
+
+
+def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least rate, or Lagrangian, with its bounds: first without the limits on laws, which may not bind."""
+    bare = problem.without_perceptions()
+    counts = [k for k in range(len(problem.perceptions)) if _is_limited(problem, k)]
+    if not counts or problem.multipliers is None:
+        plain = minimise_rate(bare, settings, None)
+        if plain.status is Status.INFEASIBLE or plain.certificate is None:
+            return of_problem(problem, plain)
+        if not counts or _meets(problem, counts, plain):
+            return _with_idle_laws(problem, plain)
+    else:
+        plain = None
+    task = fixed_task(bare) if problem.multipliers is not None else task_within_limits(bare, settings)
+    if isinstance(task, Result):
+        return of_problem(problem, task)
+    if task.equal.any():
+        raise InvalidInput(
+            "a limit on the law of the reproduction that matters is not offered yet beside losses held at a value, or "
+            "limits on losses that leave no room together; lift one, or loosen a bound"
+        )
+    return _Run(programme_of(problem, task), settings).result(plain if start is None else start)
+
+
+def _is_limited(problem: Problem, k: int) -> bool:
+    if problem.perception_multipliers is not None:
+        return bool(problem.perception_multipliers[k] > 0)
+    return math.isfinite(float(problem.perception_bounds[k]))
+
+
+def of_problem(problem: Problem, plain: Result) -> Result:
+    """Return a result without a channel as one of the problem with its laws."""
+    names = problem.perception_names
+    certificate = plain.certificate
+    return replace(
+        plain,
+        fingerprint=problem.fingerprint(),
+        perceptions=dict.fromkeys(names, math.nan),
+        multipliers=plain.multipliers | dict.fromkeys(names, math.nan),
+        certificate=certificate and replace(certificate, fingerprint=problem.fingerprint()),
+    )
+
+
+def _law_of(perception: Perception, result: Result) -> np.ndarray:
+    return perception.law(result.letters, result.q / result.q.sum())
+
+
+def _meets(problem: Problem, counts: list[int], plain: Result) -> bool:
+    """Return whether the solution without limits on laws meets them, as far as is quickly known."""
+    for k in counts:
+        perception, bound = problem.perceptions[k], float(problem.perception_bounds[k])
+        if bound == 0 or _quick_distance(problem, perception, plain) > bound * (1 - 1e-12):
+            return False
+    return True
+
+
+def _quick_distance(problem: Problem, perception: Perception, result: Result) -> float:
+    """Return an upper bound of a result's distance: the distance itself but for large programmes of transport."""
+    from rdcsolve.perception.measures import distance
+
+    law, cost = _law_of(perception, result), perception.cost
+    if cost is None or cost.size <= _SMALL_PROGRAMME or monotone_order(cost) is not None:
+        return distance(perception, law)
+    if not np.array_equal(perception.target, problem.p_x):
+        return float(cost.max())
+    channel = np.asarray(result.channel)
+    return float(problem.p_x @ np.einsum("ia,ia->i", channel, cost[:, perception.place[result.letters]]))
+
+
+def _with_idle_laws(problem: Problem, plain: Result) -> Result:
+    """Return the solution without limits on laws, which meets them: their multipliers are zero."""
+    certificate = plain.certificate
+    assert certificate is not None
+    laws = tuple(idle_proof(perception, _law_of(perception, plain)) for perception in problem.perceptions)
+    names = problem.perception_names
+    return replace(
+        plain,
+        objective=problem.objective,
+        fingerprint=problem.fingerprint(),
+        perceptions={one.name: _quick_distance(problem, one, plain) for one in problem.perceptions},
+        multipliers=plain.multipliers | dict.fromkeys(names, 0.0),
+        certificate=replace(certificate, fingerprint=problem.fingerprint(), laws=laws),
+        output_law=_law_of(problem.perceptions[0], plain),
+    )
+
+
+def idle_proof(perception: Perception, law: np.ndarray) -> LawProof:
+    """Return the proof of a law that limits nothing, with a plan that says how far it is, if one is quickly found."""
+    idle, cost = LawProof.idle(perception), perception.cost
+    if cost is None or (cost.size > _SMALL_PROGRAMME and monotone_order(cost) is None):
+        return idle
+    try:
+        plan = plan_between(perception.target, law, cost)
+    except SolverFailed:
+        return idle
+    return replace(idle, rows=plan.rows.astype(np.int64), columns=plan.columns.astype(np.int64), masses=plan.masses)
+
+
+class _Dual:
+    """The best dual point so far: a point of the method, and prices that make it prove a bound."""
+
+    def __init__(self, lower: float, point: Point, prices: tuple[np.ndarray, ...]) -> None:
+        self.lower, self.point, self.prices = lower, point, prices
+
+
+@dataclass(eq=False)
+class _Run:
+    """One run of the interior point, and what it found."""
+
+    programme: Programme
+    settings: Settings
+    dual: _Dual | None = None
+    best: Attained | None = None
+    last: Point | None = None
+    upper: float = math.inf
+    history: list[StepRecord] = field(default_factory=list)
+    status: Status = Status.STALLED
+    message: str = ""
+
+    def result(self, plain: Result | None) -> Result:
+        """Run until the gap is closed, or nothing more comes, and return the result."""
+        self.channels = Channels(self.programme)
+        try:
+            self._run(plain)
+        except NumericalBreakdown as breakdown:
+            self.status, self.message = Status.NUMERICAL_ERROR, str(breakdown)
+        except KeyboardInterrupt:
+            self.status = Status.INTERRUPTED
+        if self.best is None and self.last is not None and self.status is not Status.INFEASIBLE:
+            self._attain(self.last, [], 1.0)
+        return self._result()
+
+    # --------------------------------------------------------------------------------------- the method
+
+    def _start(self, plain: Result | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return u, multipliers and masses to begin at."""
+        programme, statement = self.programme, self.channels.statement
+        task, k = programme.task, programme.letters.size
+        multipliers, q = task.first_multipliers(), np.full(k, 1 / k)
+        if plain is not None:
+            names = programme.problem.loss_names
+            known = np.array([plain.multipliers.get(names[m], 0.0) for m in task.relevant])
+            multipliers = np.where(task.free & (known > 1e-3 * multipliers), known, multipliers)
+        exponent = -np.tensordot(multipliers, statement.losses, axes=1)
+        if statement.forbidden is not None:
+            exponent[statement.forbidden] = -math.inf
+        top = exponent.max(axis=1)
+        kernel = np.exp(exponent - top[:, None])
+        for _ in range(10):
+            q = q * ((programme.p / (kernel @ q)) @ kernel)
+        q = 0.9 * q / q.sum() + 0.1 / k
+        return -np.log(kernel @ q) - top, multipliers, q
+
+    def _run(self, plain: Result | None) -> None:
+        tolerance, limits = self.settings.tolerance, self.settings.limits
+        blocks: list[Any] = []
+        u, multipliers, q = self._start(plain)
+        if self.programme.is_smooth:
+            law = self.programme.laws[0].smooth()
+            points = smooth_points(self.channels.statement, law, u, multipliers, tolerance)
+        else:
+            blocks = [law.block() for law in self.programme.laws]
+            points = interior_points(self.channels.statement, blocks, u, multipliers, q, tolerance)
+        since_better, best = 0, -math.inf
+        for step, point in enumerate(points, start=1):
+            self._look(point, blocks)
+            gap = self.upper - self.lower
+            seconds = time.perf_counter() - self.settings.began
+            shown = tuple(map(float, point.multipliers)) + tuple(nu for nu, _ in point.scalars)
+            record = StepRecord(step, seconds, self.lower, self.upper, shown, point.q.size)
+            self.history.append(record)
+            if gap <= tolerance:
+                self.status = Status.OPTIMAL
+                return
+            if self.lower > self._beyond:
+                self.status = Status.INFEASIBLE
+                return
+            better = self.lower > best + 1e-3 * tolerance or gap < math.inf and self.upper < self._last_upper
+            self._last_upper = self.upper
+            best = max(best, self.lower)
+            since_better = 0 if better else since_better + 1
+            if since_better > _PATIENCE:
+                return
+            if limits.callback is not None and limits.callback(record):
+                self.status = Status.STOPPED_BY_CALLBACK
+                return
+            if step >= limits.max_steps:
+                self.status = Status.STEP_LIMIT
+                return
+            if seconds > limits.time_limit:
+                self.status = Status.TIME_LIMIT
+                return
+
+    _last_upper: float = math.inf
+
+    @property
+    def lower(self) -> float:
+        """The best bound so far, nats."""
+        return -math.inf if self.dual is None else self.dual.lower
+
+    @property
+    def _beyond(self) -> float:
+        """What no rate exceeds, nats; inf for a Lagrangian."""
+        if self.programme.problem.multipliers is not None:
+            return math.inf
+        return entropy(self.programme.p) * (1 + 1e-9) + 1e-9
+
+    def _look(self, point: Point, blocks: list[Any]) -> None:
+        """Take what a point proves, and what its channel attains once that promises to be close."""
+        prices = self._mended(point)
+        lower = self._bound(point, prices)
+        if lower > self.lower:
+            self.dual = _Dual(lower, point, prices)
+        self.last = point
+        if point.products <= max(_CLOSE * self.settings.tolerance, 1e-7):
+            self._attain(point, blocks, ALMOST_NONE)
+
+    def _attain(self, point: Point, blocks: list[Any], most: float) -> None:
+        """Take what a point's channel attains, mixed with a share of a safe one."""
+        channel = point.shares * (point.q / self.programme.p[:, None])
+        plans = tuple(getattr(block, "plan", None) for block in blocks) or (None,) * len(self.programme.laws)
+        made = self.channels.met(channel, plans, most)
+        if made is not None:
+            value = self._value(made)
+            if value < self.upper:
+                self.best, self.upper = made, value
+
+    def _value(self, made: Attained) -> float:
+        problem, task = self.programme.problem, self.programme.task
+        if problem.multipliers is None:
+            return made.rate
+        value = made.rate + float(task.fixed @ made.means)
+        given = ((law.given or 0.0, d) for law, d in zip(self.programme.laws, made.distances, strict=True))
+        return value + sum(nu * distance for nu, distance in given)
+
+    def _mended(self, point: Point) -> tuple[np.ndarray, ...]:
+        """Return prices of places with which no letter is too dear: those of the last law make up for it."""
+        laws, left = self.programme.laws, point.log_prices
+        for law, w in zip(laws[:-1], point.prices[:-1], strict=True):
+            left = left - w[law.place]
+        last = np.full(laws[-1].shown.size, -math.inf)
+        np.maximum.at(last, laws[-1].place, left)
+        return (*point.prices[:-1], last)
+
+    def _bound(self, point: Point, prices: tuple[np.ndarray, ...]) -> float:
+        """Return p.u - lambda.b - sum of supports, nats."""
+        programme = self.programme
+        value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
+        size = abs(value)
+        for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
+            found = support(_shown(law), w, nu, tau)
+            charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
+            value -= found + charge
+            size += abs(found) + abs(charge)
+        return value - _ROUNDING * size if math.isfinite(value) else -math.inf
+
+    # --------------------------------------------------------------------------------------- the result
+
+    def _point(self) -> tuple[DualPoint, tuple[LawProof, ...]]:
+        """Return the best dual point in the problem's own terms, and the proofs of laws.
+
+        Prices are shifted so that the least is zero, block by block, which the last bit of u makes up for.
+        """
+        problem, task = self.programme.problem, self.programme.task
+        bare = problem.without_perceptions()
+        assert self.dual is not None
+        point = self.dual.point
+        proofs = [LawProof.idle(perception) for perception in problem.perceptions]
+        plans = (None,) * len(self.programme.laws) if self.best is None else self.best.plans
+        least = [float(w.min()) for w in self.dual.prices]
+        shift = math.fsum(least)
+        for k, (law, w, (nu, tau)) in enumerate(zip(self.programme.laws, self.dual.prices, point.scalars, strict=True)):
+            scalars = nu, tau - least[k] if tau else tau
+            proofs[law.index] = proof_of(law, w - least[k], scalars, plans[k], self._impossible(k, shift))
+        log_v, found, letters = point.u - shift, point.multipliers, task.letters
+        if task.faces:
+            total = sum(proof.prices[one.place] for one, proof in zip(problem.perceptions, proofs, strict=True))
+            letters, log_v, found = _off_faces(task, np.asarray(total), log_v, found)
+        multipliers, shifts = np.zeros(len(bare.losses)), np.zeros((len(bare.losses), task.p.size))
+        multipliers[list(task.relevant)] = found
+        shifts[list(task.relevant)] = letters.shifts[: len(task.relevant)]
+        dual = DualPoint.shifted(bare, task.letters.symbols, log_v, multipliers, shifts)
+        return dual, tuple(proofs)
+
+    def _impossible(self, k: int, shift: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places of letters that law k rules out, and the prices that make their letters cheap enough."""
+        task, programme = self.programme.task, self.programme
+        out = np.setdiff1d(np.arange(programme.problem.n_letters), programme.letters)
+        law = programme.laws[k]
+        out = out[~possible_places(programme.problem, law.index)[law.perception.place[out]]]
+        if task.letters.forbidden is not None:  # what is forbidden to all symbols has no price
+            out = out[~task.letters.forbidden[:, out].all(axis=0)]
+        assert self.dual is not None
+        losses, forbidden = task.letters.restricted(out)
+        point = self.dual.point
+        stacked = np.array([np.asarray(loss) for loss in losses]).reshape(len(losses), programme.p.size, out.size)
+        places = tuple(law.place for law in programme.laws)
+        statement = Statement(programme.p, stacked, forbidden, task.bounds, task.free, places)
+        log_prices, _ = statement.log_prices(point.u, point.multipliers)
+        return law.perception.place[out], np.maximum(log_prices - shift, 0.0) + _SPARE
+
+    def _result(self) -> Result:
+        problem = self.programme.problem
+        if self.dual is None:
+            return of_problem(problem, self._empty(Proof.NONE))
+        dual, proofs = self._point()
+        if self.status is Status.INFEASIBLE:
+            return self._infeasible(dual, proofs)
+        if self.best is None:
+            return of_problem(problem, self._empty(Proof.NONE))
+        return self._found(dual, proofs, self.best)
+
+    def _found(self, dual: DualPoint, proofs: tuple[LawProof, ...], best: Attained) -> Result:
+        problem, task, programme = self.programme.problem, self.programme.task, self.programme
+        bare = problem.without_perceptions()
+        made = recovery.complete(bare, programme.letters, best.channel, task.letters.symbols)
+        lower = max(self.lower, 0.0) if problem.multipliers is None else self.lower
+        limited = {law.index: d for law, d in zip(programme.laws, best.distances, strict=True)}
+        own = [
+            proof if k in limited else idle_proof(problem.perceptions[k], _law(problem.perceptions[k], made))
+            for k, proof in enumerate(proofs)
+        ]
+        multipliers = dict(zip(problem.loss_names, map(float, dual.multipliers), strict=True))
+        multipliers |= {name: proof.multiplier for name, proof in zip(problem.perception_names, own, strict=True)}
+        means = np.where(np.isfinite(problem.bounds), problem.bounds, made.means)
+        return Result(
+            status=judged(self.status, problem.goal, lower, self.upper, self.settings.tolerance),
+            proof=Proof.CERTIFIED,
+            objective=problem.objective,
+            objective_lower=lower,
+            objective_upper=self.upper,
+            rate_lower=lower if is_rate(problem.objective) else math.nan,
+            rate_upper=made.rate,
+            losses=dict(zip(problem.loss_names, map(float, made.means), strict=True)),
+            multipliers=multipliers,
+            channel=made.channel,
+            letters=made.letters,
+            q=made.q,
+            d_tilted=dual.u - float(dual.multipliers @ means),
+            certificate=self._certificate(dual, tuple(own), made),
+            fingerprint=problem.fingerprint(),
+            method=METHOD,
+            steps=len(self.history),
+            seconds=time.perf_counter() - self.settings.began,
+            history=tuple(self.history),
+            message=self.message,
+            perceptions={name: limited.get(k, math.nan) for k, name in enumerate(problem.perception_names)},
+            output_law=_law(problem.perceptions[0], made),
+        )
+
+    def _certificate(self, dual: DualPoint, proofs: tuple[LawProof, ...], made: recovery.Primal | None) -> Certificate:
+        problem = self.programme.problem
+        nobody = np.empty(0, dtype=np.intp)
+        return Certificate(
+            objective=problem.objective,
+            u=dual.u,
+            u_rest=dual.rest,
+            multipliers=dual.multipliers,
+            letters=nobody if made is None else made.letters,
+            channel=np.empty((problem.n_x, 0)) if made is None else made.channel,
+            lower=self.lower,
+            upper=math.nan if made is None else self.upper,
+            fingerprint=problem.fingerprint(),
+            laws=proofs,
+        )
+
+    def _infeasible(self, dual: DualPoint, proofs: tuple[LawProof, ...]) -> Result:
+        problem = self.programme.problem
+        message = "each limit may be met, but not all together with those on the law of the reproduction"
+        least = {law.perception.name: _least_distance(law.perception) for law in self.programme.laws}
+        limited = np.flatnonzero(np.isfinite(problem.bounds)).tolist()
+        least |= {problem.loss_names[m]: problem.least_mean(m) for m in limited}
+        answer = empty(problem, self.settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, least)
+        certificate = replace(self._certificate(dual, proofs, None), objective="rate")
+        return replace(of_problem(problem, answer), method=METHOD, certificate=certificate)
+
+    def _empty(self, proof: Proof) -> Result:
+        lower = self.lower if math.isfinite(self.lower) else math.nan
+        nothing: Result = empty(
+            self.programme.problem, self.settings, self.status, proof, self.message, lower, {}, tuple(self.history)
+        )
+        return nothing
+
+
+def _off_faces(
+    task: ReducedProblem, prices: np.ndarray, log_v: np.ndarray, multipliers: np.ndarray
+) -> tuple[FiniteLetters, np.ndarray, np.ndarray]:
+    """Return letters, u and multipliers that do without the faces of limits that leave no room.
+
+    The prices of what letters show, shape (n_letters,), are one more loss with multiplier one: faces have none of it.
+    """
+    priced = with_prices(task.problem, prices)
+    relevant = [*task.relevant, len(priced.linear_losses) - 1]
+    faces = tuple(replace(face, weights=np.append(face.weights, 0.0)) for face in task.faces)
+    masked = np.zeros((priced.n_x, priced.n_letters), dtype=bool)
+    masked[task.letters.symbols] = task.letters.forbidden
+    letters = FiniteLetters(priced, relevant, masked)
+    changes: dict[str, Any] = {"problem": priced, "letters": letters, "relevant": tuple(relevant), "faces": faces}
+    changes |= {name: np.append(getattr(task, name), False) for name in ("free", "equal")}
+    changes |= {"bounds": np.append(task.bounds, math.inf), "fixed": np.append(task.fixed, 1.0)}
+    # prices of the least letter are part of u there
+    shifted = log_v - letters.shifts[-1]
+    space, found, raised, log_largest = without_faces(replace(task, **changes), shifted, np.append(multipliers, 1.0))
+    return space, found + space.shifts[-1] - log_largest, raised[:-1]
+
+
+def _least_distance(perception: Perception) -> float:
+    """Return a distance that no law is below, whatever the other limits."""
+    if perception.cost is not None:
+        return float(perception.target @ perception.cost.min(axis=1))
+    return perception.outside if perception.measure == "tv" else 0.0
+
+
+def _law(perception: Perception, made: recovery.Primal) -> np.ndarray:
+    return perception.law(made.letters, made.q / made.q.sum())
+
+
+def _shown(law: Any) -> Perception:
+    """Return the measure over the places shown, the target's masses divided by their sum."""
+    cost = law.cost if law.perception.cost is not None else None
+    if law.is_zero and cost is None:
+        return Perception(law.perception.name, "exact", law.target, law.place, None, 0.0)
+    return Perception(law.perception.name, law.perception.measure, law.target, law.place, cost, law.outside)
