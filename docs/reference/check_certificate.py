@@ -35,6 +35,8 @@ SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit
 NEARLY_ONE = 1 - 2.0**-40  # multipliers and sums of powers from here on, or to as much above one, count as one
 HELD = 2.0**-49  # of the spread: how far a mean may be from what it is to equal
 ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
+TRANSPORTS = ("w2", "w1", "transport")
+DIVERGENCES = ("kl", "reverse_kl", "chi2", "reverse_chi2", "hellinger", "js")
 STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT STALLED STOPPED_BY_CALLBACK INTERRUPTED"
 DEGREE = 10  # of the polynomials on the line
 
@@ -148,6 +150,29 @@ class Loss(NamedTuple):
     scale: float = 1.0  # what squared distances are divided by
 
 
+class Law(NamedTuple):
+    """How far the law of the reproduction is from a target: masses of atoms or places, what letters show, costs."""
+
+    name: str
+    measure: str
+    target: np.ndarray
+    place: np.ndarray
+    cost: np.ndarray | None
+    outside: float
+
+    @property
+    def total(self) -> Any:
+        """A ball of the target's mass."""
+        return _sum(np.append(self.target, self.outside))
+
+    @property
+    def can_be_exact(self) -> bool:
+        """Whether all of the target's mass has a place where it costs nothing."""
+        if self.cost is None:
+            return not self.outside
+        return bool((self.cost[self.target > 0] == 0).any(axis=1).all())
+
+
 @dataclass
 class Problem:
     """A problem, reduced to its symbols of positive mass."""
@@ -163,6 +188,7 @@ class Problem:
     is_fixed: bool
     information: list[str]  # losses that are amounts of information, in order
     held: frozenset[str]  # losses that are to equal their bounds
+    laws: list[Law] = field(default_factory=list)
 
     @property
     def forbidden(self) -> np.ndarray:
@@ -207,7 +233,8 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
         raise Unreadable("p_x is no vector of masses that sum to one.")
     is_kept = stored > 0
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
-    names = [loss.name for loss in losses]
+    laws = _laws_of(arrays, losses)
+    names = [loss.name for loss in losses] + [law.name for law in laws]
     numbers = {key: _scalar(arrays, key) for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))}
     held = {name for name in names if f"equal_{name}" in arrays and _scalar(arrays, f"equal_{name}") == 1}
     is_stated = {f"equal_{loss.name}" for loss in losses[1:] if loss.kind == "table"}
@@ -234,6 +261,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
         letters == "fixed" and any(loss.kind == "label" for loss in losses),
         [loss.name for loss in losses if loss.kind == "label" or loss.name in _names(arrays, "information")],
         frozenset() if multipliers else frozenset(held & bounds.keys()),
+        laws,
     )
     if losses[0].kind == "table" and problem.forbidden.all(axis=1).any():
         raise Unreadable("Every letter is forbidden to some symbol.")
@@ -262,6 +290,32 @@ def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
     if len({table.shape for table in tables}) > 1 or not all(table.size and (table >= 0).all() for table in tables):
         raise Unreadable("A loss is negative or no number, or losses have different shapes.")
     return [Loss(name, "table", table[is_kept]) for name, table in zip(named, tables, strict=True)]
+
+
+def _laws_of(arrays: dict[str, Any], losses: list[Loss]) -> list[Law]:
+    """Return the measures of the reproduction's law."""
+    laws = []
+    for key in [key for key in arrays if key.startswith("perception_")]:
+        name, measure = key.removeprefix("perception_"), _text(arrays, key)
+        cost = _array(arrays, f"cost_{name}", 2, Unreadable) if f"cost_{name}" in arrays else None
+        target, place = (_array(arrays, f"{word}_{name}", 1, Unreadable) for word in ("target", "place"))
+        outside = _scalar(arrays, f"outside_{name}") if f"outside_{name}" in arrays else 0.0
+        n_places = target.size if cost is None else cost.shape[1]
+        is_right = (
+            measure in ("tv", "exact", *DIVERGENCES, *TRANSPORTS)
+            and (measure in TRANSPORTS) == (cost is not None)
+            and losses[0].kind == "table"
+            and place.shape == losses[0].data.shape[1:]
+            and bool(((place >= 0) & (place < n_places) & (place % 1 == 0)).all())
+            and bool((np.isfinite(target) & (target >= 0)).all())
+            and abs(_excess(np.append(target, outside))) <= 1e-9
+            and (cost is None or (not outside and cost.shape[0] == target.size))
+            and (cost is None or bool((np.isfinite(cost) & (cost >= 0)).all()))
+        )
+        if not is_right:
+            raise Unreadable(f"{key} is unknown, or its target, places and costs do not fit.")
+        laws.append(Law(name, measure, target, place.astype(np.int64), cost, outside))
+    return laws
 
 
 def _label_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> Iterable[Loss]:
@@ -378,6 +432,12 @@ class Channel(NamedTuple):
     rows: np.ndarray
     letters: np.ndarray
     pairs: list[list[tuple[int, Any]]]
+    kept: np.ndarray  # which symbols its rows are
+    masses: np.ndarray  # all masses, as stored
+
+    def is_own(self, target: np.ndarray) -> bool:
+        """Say whether a target is the law of the source."""
+        return np.array_equal(target, self.masses)
 
 
 def channel_of(arrays: dict[str, Any], problem: Problem) -> Channel:
@@ -398,7 +458,9 @@ def channel_of(arrays: dict[str, Any], problem: Problem) -> Channel:
         share = mass / _sum(row)
         for a in np.flatnonzero(row).tolist():
             pairs[a].append((i, share * float(row[a])))
-    return Channel(rows, letters, pairs)
+    masses = np.zeros(problem.is_kept.size)
+    masses[problem.is_kept] = problem.stored
+    return Channel(rows, letters, pairs, np.flatnonzero(problem.is_kept), masses)
 
 
 def rate_of(channel: Channel, problem: Problem) -> Any:
@@ -486,6 +548,8 @@ class Dual(NamedTuple):
 
     multipliers: dict[str, float]
     u: list[Any]
+    slopes: dict[str, float] = {}  # multipliers of laws
+    spent: Any = 0  # what prices of places come to, besides multipliers times distances
 
 
 def dual_of(arrays: dict[str, Any], problem: Problem) -> Dual:
@@ -511,34 +575,244 @@ def least_mean(loss: Loss, problem: Problem) -> Any:
 
 
 def trivial_bound(problem: Problem) -> Any:
-    """Return the bound that needs no certificate."""
+    """Return the bound that needs no certificate; no distance of a law is negative."""
     charged = problem.multipliers or ({} if problem.objective == "rate" else {problem.objective: 1.0})
     return total(arb(charged.get(loss.name, 0.0)) * least_mean(loss, problem) for loss in problem.losses)
 
 
 def plane(problem: Problem, dual: Dual, price: Any, losses: dict[str, Any]) -> Any:
     """Return p.u - log C less multipliers times losses: no channel with these means has a lower rate."""
-    value = total(mass * u for mass, u in zip(problem.masses, dual.u, strict=True)) - price.log()
-    return value - total(arb(dual.multipliers[name]) * loss for name, loss in losses.items())
+    value = total(mass * u for mass, u in zip(problem.masses, dual.u, strict=True)) - price.log() - dual.spent
+    slopes = dual.multipliers | dual.slopes
+    return value - total(arb(slopes[name]) * loss for name, loss in losses.items() if slopes[name])
 
 
 def dual_bound(problem: Problem, dual: Dual, price: Any) -> Any:
     """Return the bound that a dual point proves given the largest price, or None if its multipliers prove nothing."""
+    slopes = dual.multipliers | {name: value for name, value in dual.slopes.items() if value}
     if problem.multipliers is not None:
-        spare = {name: arb(value) - dual.multipliers.get(name, 0.0) for name, value in problem.multipliers.items()}
+        spare = {name: arb(value) - slopes.get(name, 0.0) for name, value in problem.multipliers.items()}
         if any(value < 0 for value in spare.values()):
             return None
         least = total(spare[loss.name] * least_mean(loss, problem) for loss in problem.losses if spare[loss.name] > 0)
         return plane(problem, dual, price, {}) + least
-    names = [name for name in dual.multipliers if name != problem.objective]
+    names = [name for name in slopes if name != problem.objective]
     if not problem.bounds.keys() >= set(names):
         return None
     charged = {name: problem.limits[name] for name in names}
-    value = plane(problem, dual, price, charged)
+    # an infinite multiplier is about laws at distance zero: nothing is charged for them, and nothing else follows
+    endless = {name for name in slopes if math.isinf(slopes[name])}
+    if any(name == problem.objective or charged[name] != 0 for name in endless):
+        return None
+    value = plane(problem, dual, price, {name: limit for name, limit in charged.items() if name not in endless})
     if problem.objective == "rate":
         return value
-    slope = dual.multipliers.get(problem.objective)
+    slope = slopes.get(problem.objective)
     return (value - problem.rate_bound) / slope if slope else None
+
+
+# ---------------------------------------------------------------------------------------------- laws of what is shown
+
+
+class LawProof(NamedTuple):
+    """What the certificate holds for a law: prices of places, nu, tau, and a plan as (atom, place, mass)."""
+
+    prices: np.ndarray
+    nu: float
+    tau: float
+    plan: list[tuple[int, int, float]]
+
+
+def law_proofs(arrays: dict[str, Any], problem: Problem) -> list[LawProof]:
+    """Return the proofs of the problem's laws, or refute; without any, nothing is made of the laws."""
+    prefix = "certificate_law_"
+    proofs, known = [], set()
+    held = any(key.startswith(prefix) for key in arrays)
+    for k, law in enumerate(problem.laws):
+        n_places = law.target.size if law.cost is None else law.cost.shape[1]
+        if not held:
+            proofs.append(LawProof(np.zeros(n_places), 0.0, 0.0, []))
+            continue
+        own = f"{prefix}{k}_"
+        prices = _array(arrays, f"{own}prices", 1, Refuted, n_places)
+        nu, tau = _array(arrays, f"{own}scalars", 1, Refuted, 2).tolist()
+        if not (((prices >= 0) & (prices <= 1e290)).all() and nu >= 0 and math.isfinite(tau)):
+            raise Refuted(f"A price of {law.name} is not between 0 and 1e290, or its multiplier or level is none.")
+        plan: list[tuple[int, int, float]] = []
+        known |= {f"{own}prices", f"{own}scalars"}
+        if law.cost is not None and f"{own}plan_masses" in arrays:
+            masses = _array(arrays, f"{own}plan_masses", 1, Refuted)
+            ends = zip(("rows", "columns"), law.cost.shape, strict=True)
+            indices = [_whole(arrays, f"{own}plan_{word}", 1, 0, end) for word, end in ends]
+            if {masses.size} != {index.size for index in indices} or not (np.isfinite(masses) & (masses >= 0)).all():
+                raise Refuted(f"The plan of {law.name} is none.")
+            plan = list(zip(*(values.tolist() for values in (*indices, masses)), strict=True))
+            known |= {f"{own}plan_{word}" for word in ("rows", "columns", "masses")}
+        proofs.append(LawProof(prices, nu, tau, plan))
+    unknown = {key for key in arrays if key.startswith(prefix)} - known
+    if unknown:
+        raise Refuted(f"The certificate has {min(unknown)!r}, which this problem has no use for.")
+    return proofs
+
+
+def with_laws(problem: Problem, dual: Dual, proofs: list[LawProof]) -> tuple[Problem, Dual, Dual]:
+    """Return the problem with prices of places as one more loss, and its dual; and the dual that pays for them."""
+    spent = total(support(law, proof) for law, proof in zip(problem.laws, proofs, strict=True))
+    paying = dual._replace(
+        slopes={law.name: proof.nu for law, proof in zip(problem.laws, proofs, strict=True)}, spent=spent
+    )
+    summed = np.zeros(problem.losses[0].data.shape[1]) if problem.laws else np.zeros(0)
+    for law, proof in zip(problem.laws, proofs, strict=True):
+        more = summed + proof.prices[law.place]
+        exact = [
+            Fraction(a) + Fraction(b) for a, b in zip(summed.tolist(), proof.prices[law.place].tolist(), strict=True)
+        ]
+        is_above = np.array([Fraction(a) > b for a, b in zip(more.tolist(), exact, strict=True)], dtype=bool)
+        summed = np.where(is_above, np.nextafter(more, -math.inf), more)  # what is paid for, rounded down
+    if not summed.any():
+        return problem, dual, paying
+    name = "price of what a letter shows"
+    table = np.broadcast_to(summed, problem.losses[0].data.shape)
+    tables = [loss for loss in problem.losses if loss.kind == "table"]
+    losses = [*tables, Loss(name, "table", table), *problem.losses[len(tables) :]]
+    return replace(problem, losses=losses), dual._replace(multipliers=dual.multipliers | {name: 1.0}), paying
+
+
+def support(law: Law, proof: LawProof) -> Any:
+    """Return a ball that, with nu d added, the mean price of what any channel shows does not exceed; maybe infinite."""
+    w, nu, masses = [arb(price) for price in proof.prices.tolist()], proof.nu, law.target.tolist()
+    if nu == 0:
+        return arb(float(proof.prices.max()))
+    if law.cost is not None:
+        value = arb(0)
+        for mass, costs in zip(masses, law.cost.tolist(), strict=True):
+            if mass:
+                reached = [(a, c) for a, c in zip(w, costs, strict=True) if c == 0 or not math.isinf(nu)]
+                if not reached:
+                    return arb(math.inf)
+                value += mass * _largest(a - (nu * arb(c) if c else 0) for a, c in reached)
+        return value / law.total
+    if math.isinf(nu):
+        return arb(math.inf) if law.outside else total(m * a for m, a in zip(masses, w, strict=True)) / law.total
+    if law.measure == "tv":
+        away = _largest(w) - nu
+        return (total(m * a.max(away) for m, a in zip(masses, w, strict=True)) + law.outside * away) / law.total
+    if law.measure == "exact":
+        return arb(math.inf)
+    return _divergence_support(law, proof, w)
+
+
+def _largest(balls: Iterable[Any]) -> Any:
+    found = None
+    for ball in balls:
+        found = ball if found is None else found.max(ball)
+    return found
+
+
+def _divergence_support(law: Law, proof: LawProof, w: list[Any]) -> Any:
+    """Return tau + nu (sum_j t_j f*((w_j - tau) / nu) - outside f(0))."""
+    nu, tau, value = arb(proof.nu), arb(proof.tau), arb(0)
+    steepest, at_zero = _slope(law.measure), _at_zero(law.measure)
+    if law.outside and at_zero is None:
+        return arb(math.inf)
+    for mass, price in zip(law.target.tolist(), w, strict=True):
+        s = (price - tau) / nu
+        if steepest is not None and not s <= steepest:
+            return arb(math.inf)
+        if mass:
+            value += mass * _conjugate(law.measure, s)
+    return tau + nu * (value - (law.outside * at_zero if law.outside else 0)) / law.total
+
+
+def _slope(measure: str) -> Any:
+    """Return f'(infinity), None where it is infinite."""
+    known = {"reverse_kl": arb(1), "reverse_chi2": arb(1), "hellinger": arb(0.5), "js": arb.const_log2() / 2}
+    return known.get(measure)
+
+
+def _at_zero(measure: str) -> Any:
+    """Return f(0), None where it is infinite."""
+    return {"kl": arb(1), "chi2": arb(1), "hellinger": arb(0.5), "js": arb.const_log2() / 2}.get(measure)
+
+
+def _conjugate(measure: str, s: Any) -> Any:
+    """Return f*(s) = sup_t (s t - f(t)); powers are written as products, since those of a ball around zero fail."""
+    if measure == "kl":
+        return s.expm1()
+    if measure == "reverse_kl":
+        return -(1 - s).log()
+    if measure == "chi2":
+        t = (1 + s / 2).max(arb(0))
+        return t * t - 1
+    if measure == "reverse_chi2":
+        return 2 - 2 * (1 - s).sqrt()
+    return s / (1 - 2 * s) if measure == "hellinger" else -(2 - (2 * s).exp()).log() / 2
+
+
+def _f(measure: str, t: Any) -> Any:
+    """Return f(t), t > 0."""
+    if measure == "kl":
+        return t * t.log() - t + 1
+    if measure == "reverse_kl":
+        return t - 1 - t.log()
+    apart = (t.sqrt() if measure == "hellinger" else t) - 1
+    if measure == "js":
+        return (t * t.log() - (1 + t) * ((1 + t) / 2).log()) / 2
+    return apart * apart / (t if measure == "reverse_chi2" else 2 if measure == "hellinger" else 1)
+
+
+def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
+    """Return a ball, or an upper bound, of how far the channel's law is; its misplaced mass where the limit is zero."""
+    places: dict[int, Any] = {}
+    for letter, pairs in zip(channel.letters.tolist(), channel.pairs, strict=True):
+        if pairs:
+            place = int(law.place[letter])
+            places[place] = places.get(place, arb(0)) + total(mass for _, mass in pairs)
+    target = [mass / law.total for mass in map(arb, law.target.tolist())]
+    if law.cost is not None:
+        cost = (law.cost > 0).astype(float) if is_zero else law.cost
+        return _transport(cost, proof, target, places) if proof.plan else _coupling(law, cost, channel)
+    if law.measure in DIVERGENCES and not is_zero:
+        return _divergence(law, target, places)
+    apart = total(abs(t - places.get(j, arb(0))) for j, t in enumerate(target))
+    return (apart + law.outside / law.total) / 2
+
+
+def _transport(cost: np.ndarray, proof: LawProof, target: list[Any], places: dict[int, Any]) -> Any:
+    """Return what a plan costs, and the largest cost for all that its rows lack and its columns have too much."""
+    rows, columns, spent = dict.fromkeys(range(len(target)), arb(0)), dict[int, Any](), arb(0)
+    for i, j, mass in proof.plan:
+        rows[i] = rows[i] + mass
+        columns[j] = columns.get(j, arb(0)) + mass
+        spent += arb(mass) * float(cost[i, j])
+    nothing = arb(0)
+    missing = total((t - rows[i]).max(nothing) for i, t in enumerate(target))
+    missing += total((sent - places.get(j, nothing)).max(nothing) for j, sent in columns.items())
+    return spent + float(cost.max()) * missing
+
+
+def _coupling(law: Law, cost: np.ndarray, channel: Channel) -> Any:
+    """Return the mean cost of symbol and reproduction, which is a plan where the target is the source's own law."""
+    if not channel.is_own(law.target):
+        return arb(math.inf)
+    kept = cost[channel.kept]
+    pairs = zip(law.place[channel.letters].tolist(), channel.pairs, strict=True)
+    return total(mass * float(kept[i, j]) for j, letter in pairs for i, mass in letter)
+
+
+def _divergence(law: Law, target: list[Any], places: dict[int, Any]) -> Any:
+    at_zero, steepest, value = _at_zero(law.measure), _slope(law.measure), arb(0)
+    if law.outside:
+        value += arb(math.inf) if at_zero is None else at_zero * law.outside / law.total
+    for j, (mass, t) in enumerate(zip(law.target.tolist(), target, strict=True)):
+        if j not in places:
+            if mass:
+                value += arb(math.inf) if at_zero is None else t * at_zero
+        elif mass:
+            value += t * _f(law.measure, places[j] / t)
+        else:
+            value += arb(math.inf) if steepest is None else places[j] * steepest
+    return value
 
 
 # ------------------------------------------------------------------------------------------------ the largest price
@@ -1024,8 +1298,12 @@ def _header(result: dict[str, Any]) -> dict[str, Any]:
         header = json.loads(_text(result, "header"))
     except (ValueError, RecursionError) as error:
         raise Unreadable("The result has no header that is JSON.") from error
-    if not isinstance(header, dict) or header.get("format") != "rdcsolve result" or header.get("version") not in (1, 2):
-        raise Unreadable("The file is no result of rdcsolve of version 1 or 2.")
+    if (
+        not isinstance(header, dict)
+        or header.get("format") != "rdcsolve result"
+        or header.get("version") not in (1, 2, 3)
+    ):
+        raise Unreadable("The file is no result of rdcsolve of version 1, 2 or 3.")
     return header
 
 
@@ -1036,6 +1314,7 @@ class Examination:
         self.header, self.problem, self.report = header, problem, Report()
         self.is_certified = header.get("proof") == "CERTIFIED"
         self.is_refutation = header.get("status") == "INFEASIBLE"  # the certificate is about the rate
+        self.moved = arb(0)  # mass that is moved to meet a limit at zero on a law
 
     def run(self, arrays: dict[str, Any]) -> None:
         """Examine everything; what is wrong becomes a fault."""
@@ -1046,16 +1325,18 @@ class Examination:
             self._without_certificate(bound)
             return
         channel, dual = channel_of(arrays, self.problem), dual_of(arrays, self.problem)
+        proofs = law_proofs(arrays, self.problem)
+        priced, priced_dual, dual = with_laws(self.problem, dual, proofs)
         self.report.notes += [
             f"The limit on {name}, {self.problem.bounds[name]!r}, is below its least value by a rounding: read as that."
             for name in self.problem.least
         ]
+        price = self._largest_price(priced, priced_dual, arrays)
         if self.is_refutation:
-            self._check_refutation(channel, dual, arrays)
+            self._check_refutation(channel, dual, price)
             return
         self._check_multipliers(dual)
-        rate, attained = self._attained(channel)
-        price = self._largest_price(dual, arrays)
+        rate, attained = self._attained(channel, proofs)
         proved = None if price is None else dual_bound(self.problem, dual, price)
         if proved is not None and proved.is_finite() and proved.lower() > bound.lower():
             bound = proved
@@ -1081,10 +1362,12 @@ class Examination:
         for given, needed in ((header, self.problem.objective), (certificate or {"objective": own}, own)):
             if given.get("objective") != needed:
                 raise Refuted(f"The result is about {given.get('objective')!r}, but it has to be about {needed!r}.")
-        for key in ("losses", "multipliers"):
-            values = header.get(key)
-            if not isinstance(values, dict) or list(values) != names or {*map(type, values.values())} != {float}:
-                raise Refuted(f"The header's {key} are no real numbers, one for each of the problem's losses.")
+        laws = [law.name for law in self.problem.laws]
+        for key, needed in (("losses", names), ("perceptions", laws), ("multipliers", names + laws)):
+            values = header.get(key, {} if key == "perceptions" else None)
+            kinds = {float} if needed else set()
+            if not isinstance(values, dict) or list(values) != needed or {*map(type, values.values())} != kinds:
+                raise Refuted(f"The header's {key} are no real numbers, one for each of the problem's.")
 
     def _claim(self, key: str, is_certificates: bool = False) -> Any:
         """Return a number of the header as a ball, rates in nats; the certificate's own are in nats always."""
@@ -1106,20 +1389,21 @@ class Examination:
     def _check_multipliers(self, dual: Dual) -> None:
         is_searched = self.problem.is_fixed or self.header.get("proof") == "UNVERIFIED"
         for name, value in {} if is_searched else self.header["multipliers"].items():
-            own = dual.multipliers.get(name, 0.0)
+            own = (dual.multipliers | dual.slopes).get(name, 0.0)
             is_plain = self.header["unit"] == "nat" or self._is_information(name)  # a bit per bit is a nat per nat
             allowed = 0.0 if is_plain else 4 * HALF * abs(own)
             scaled = arb(own) if is_plain else own / arb.const_log2()
-            is_equal = abs(scaled - value) <= arb(allowed)
+            is_equal = own == value if math.isinf(own) else abs(scaled - value) <= arb(allowed)
             self._require(is_equal, f"The header's multiplier of {name} is not the certificate's.")
 
-    def _attained(self, channel: Channel) -> tuple[Any, Any]:
+    def _attained(self, channel: Channel, proofs: list[LawProof]) -> tuple[Any, Any]:
         """Check limits and reported means; return balls of the rate and the objective, None without a channel."""
         if not channel.letters.size:
             self.report.notes.append("There is no channel, so nothing is attained.")
             return None, None
         rate = rate_of(channel, self.problem)
         means = {loss.name: mean_of(loss, channel) for loss in self.problem.losses}
+        distances, self.moved = self._distances(channel, proofs)
         for loss in self.problem.losses:
             told = self.header["losses"][loss.name]
             shown = self._in_nats(told, self._is_information(loss.name))
@@ -1133,13 +1417,50 @@ class Examination:
                 means[loss.name],
                 self.problem.bounds.get(loss.name),
                 lambda loss=loss: self._exact_excess(loss, channel, means[loss.name]),
+                self._raise(loss),
             )
         self._check_limit("rate", rate, self.problem.rate_bound, lambda: None)
         charges = (self.problem.multipliers or {}).items()
-        lagrangian = rate + total(arb(value) * means[name] for name, value in charges)
-        attained = {"rate": rate, "lagrangian": lagrangian, **means}[self.problem.objective]
+        lagrangian = rate + total(arb(value) * (means | distances)[name] for name, value in charges if value)
+        attained = {"rate": rate, "lagrangian": lagrangian, **means, **distances}[self.problem.objective]
+        attained += sum(
+            (self._raise(loss) for loss in self.problem.losses if loss.name == self.problem.objective), arb(0)
+        )
         self.report.upper = upper(attained)
         return rate, attained
+
+    def _distances(self, channel: Channel, proofs: list[LawProof]) -> tuple[dict[str, Any], Any]:
+        """Check limits on laws and reported distances; return these, and the mass that is moved to meet a zero.
+
+        Sending what letters show elsewhere raises neither the rate nor what is unknown of labels, and every loss by no
+        more than its spread times the mass. So a law that misses its target by a little is as good as the target.
+        """
+        problem, distances, moved = self.problem, {}, arb(0)
+        zeros = [law.name for law in problem.laws if problem.bounds.get(law.name) == 0]
+        for law, proof in zip(problem.laws, proofs, strict=True):
+            is_zero = law.name in zeros
+            distances[law.name] = found = distance(law, proof, channel, is_zero)
+            told = self.header["perceptions"][law.name]
+            is_told = found <= arb(told) + (ROUNDING if is_zero else 0)
+            self._require(is_told, f"The law is within {upper(found)!r} of the target of {law.name}, not {told!r}.")
+            others = all(other.measure not in DIVERGENCES for other in problem.laws if other.name not in zeros)
+            may_move = len(zeros) == 1 and others and not problem.forbidden.any() and not problem.is_fixed
+            if is_zero and may_move and law.can_be_exact and problem.multipliers is None and found <= ROUNDING:
+                moved = found
+        for law in problem.laws:
+            limit = problem.bounds.get(law.name)
+            if limit is not None:
+                largest = 1.0 if law.cost is None else float(law.cost.max())
+                is_moved = law.name in zeros and moved > 0
+                after = arb(0) if is_moved else distances[law.name] + moved * largest
+                self._check_limit(law.name, after, limit, lambda: None)
+        return distances, moved
+
+    def _raise(self, loss: Loss) -> Any:
+        """Return by how much moving mass may raise a loss."""
+        if loss.kind != "table" or not self.moved > 0:
+            return arb(0)
+        return self.moved * float(np.ptp(loss.data))
 
     def _rounding(self, loss: Loss, mean: Any) -> Any:
         """Return by how much a mean that was computed in floating point may be off: little, of the loss's spread."""
@@ -1153,14 +1474,16 @@ class Examination:
         return arb(ROUNDING * spread + 8 * HALF * abs(upper(mean)))
 
     def _check_held(self, loss: Loss, mean: Any) -> None:
-        distance = upper(abs(mean - self.problem.limits[loss.name]))
+        distance = upper(abs(mean - self.problem.limits[loss.name]) + self._raise(loss))
         is_met = distance <= HELD * float(np.ptp(loss.data[~self.problem.forbidden]))
         self.report.excess[loss.name] = 0.0 if is_met else distance
         self._require(is_met, f"The mean of {loss.name} is not {self.problem.bounds[loss.name]!r}, as it has to be.")
 
-    def _check_limit(self, name: str, mean: Any, limit: float | None, exact: Callable[[], Fraction | None]) -> None:
+    def _check_limit(
+        self, name: str, mean: Any, limit: float | None, exact: Callable[[], Fraction | None], more: Any = 0
+    ) -> None:
         if limit is not None:
-            excess = mean - self.problem.limits.get(name, arb(limit))
+            excess = mean - self.problem.limits.get(name, arb(limit)) + more
             self.report.excess[name] = upper(excess)
             is_met = is_at_most(excess, arb(0), exact)
             self._require(is_met, f"The channel exceeds the limit on {name}, {limit!r}.")
@@ -1177,13 +1500,13 @@ class Examination:
         limit = exact_least(loss, self.problem) if name in self.problem.least else Fraction(self.problem.bounds[name])
         return None if value is None else value - limit
 
-    def _largest_price(self, dual: Dual, arrays: dict[str, Any]) -> Any:
+    def _largest_price(self, problem: Problem, dual: Dual, arrays: dict[str, Any]) -> Any:
         """Return a bound of all prices, None where there is none; what is wrong with the proof becomes a fault."""
         prefix = "certificate_proof_"
         price = None
         try:
             proof = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-            price = largest_price(self.problem, dual, proof)
+            price = largest_price(problem, dual, proof)
         except Refuted as refuted:
             self.report.faults.append(str(refuted))
         if price is None or not price.is_finite():
@@ -1210,16 +1533,17 @@ class Examination:
         if low > 0 and self.is_certified:
             told = self.problem.limits
             if self.problem.objective != "rate":
-                means = self.header["losses"].items()
+                means = (self.header["losses"] | self.header.get("perceptions", {})).items()
                 told = {name: self._in_nats(value, self._is_information(name)) for name, value in means}
-            charged = {name: told.get(name, math.inf) for name in dual.multipliers}
+            slopes = dual.multipliers | {name: value for name, value in dual.slopes.items() if value}
+            endless = {name for name, value in slopes.items() if math.isinf(value) and told.get(name) == 0}
+            charged = {name: told.get(name, math.inf) for name in slopes if name not in endless}
             is_proved = price is not None and low <= plane(self.problem, dual, price, charged) + slack
             self._require(is_proved, f"The header's lower bound of the rate, {upper(low)!r}, is not proved.")
 
-    def _check_refutation(self, channel: Channel, dual: Dual, arrays: dict[str, Any]) -> None:
+    def _check_refutation(self, channel: Channel, dual: Dual, price: Any) -> None:
         """Check that the limits on losses need a rate that is beyond H(X), which no rate is, or the limit on it."""
         self._require(not channel.letters.size, "No channel is said to meet the limits, but there is one.")
-        price = self._largest_price(dual, arrays)
         loose = replace(self.problem, objective="rate", rate_bound=None)
         needed = None if price is None else dual_bound(loose, dual, price)
         needed = needed if needed is not None and needed.is_finite() else arb(0)

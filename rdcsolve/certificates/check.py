@@ -15,11 +15,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from rdcsolve.certificates import law_check
-from rdcsolve.certificates.floating import EQUALITY_TOLERANCE, LIMIT_TOLERANCE, FloatNumbers
+from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
+from rdcsolve.certificates.tolerances import EQUALITY_TOLERANCE, LIMIT_TOLERANCE
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_in_nats

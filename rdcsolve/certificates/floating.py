@@ -20,6 +20,7 @@ from rdcsolve.certificates.entropies import least_entropy
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
 from rdcsolve.certificates.origins import least_values, with_largest
 from rdcsolve.certificates.proof import PriceProof
+from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
 from rdcsolve.problems import Problem
 from rdcsolve.rounding import (
     ELEMENTARY,
@@ -35,16 +36,6 @@ from rdcsolve.rounding import (
     up,
     weighted_sums,
 )
-
-LIMIT_TOLERANCE = 1e-12
-"""By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
-
-EQUALITY_TOLERANCE = 2.0**-49
-"""How far from its bound, as a share of the spread, a mean may be in ball arithmetic that is to equal it.
-
-Rounding the entries of a channel to floats moves a mean by up to 2^-53 of the spread, the division of its rows by their
-sums by as much again, and the channel that is rounded is itself computed.
-"""
 
 _PAIRS_AT_A_TIME = 1 << 18
 _ROUNDED = 1e-15  # nats: of an entropy that was computed in floats

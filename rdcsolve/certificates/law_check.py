@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rdcsolve.certificates.floating import LIMIT_TOLERANCE
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.laws import FloatLaw
+from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.priced import with_prices
 from rdcsolve.rounding import down, two_sum, units, up

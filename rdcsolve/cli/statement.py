@@ -17,7 +17,7 @@ import typer
 from rdcsolve.cli.files import read_table
 from rdcsolve.errors import InvalidInput
 from rdcsolve.files import read_arrays
-from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, Problem, Source
+from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, PerceptionLimit, Problem, Source
 from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.storage import check_names, problem_of
 
@@ -52,6 +52,19 @@ class Statement:
     limit_c: Annotated[
         list[float] | None,
         typer.Option("--C", help="Limit on the label's entropy given the letter; once per label.", **_PANEL),
+    ] = None
+    limit_p: Annotated[
+        float | None,
+        typer.Option("--P", help="Limit on how far the law of the reproduction is from the source's.", **_PANEL),
+    ] = None
+    perception: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEASURE",
+            help="How that is measured: w2 (squared distance; the default where there are points), w1, tv (the default "
+            "elsewhere), kl, reverse_kl, chi2, reverse_chi2, hellinger, js or exact.",
+            **_PANEL,
+        ),
     ] = None
     letters: Annotated[
         str | None,
@@ -125,16 +138,18 @@ class Statement:
         named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
         unit = self._unit()
         problem = self._losses(path, any(name == "C" or name.startswith("label_entropy") for name in named))
+        problem = self._with_perception(problem, named)
         if "C" in named and not problem.label_entropies:
             raise InvalidInput(
                 f"C limits a label's entropy but {path} has no label; name its column with --label, or save p(s | x) "
                 "in the npz file as labels_0"
             )
         problem = problem if unit is None else problem.in_unit(unit)
-        if self.limit_d is not None:
-            if {"D", "distortion"} & set(bounds):
-                raise InvalidInput("the distortion is limited by --D and by --limit; give one of them")
-            bounds["distortion"] = self.limit_d
+        for short, name, value in (("D", "distortion", self.limit_d), ("P", "perception", self.limit_p)):
+            if value is not None:
+                if {short, name} & set(bounds):
+                    raise InvalidInput(f"the {name} is limited by --{short} and by --limit; give one of them")
+                bounds[name] = value
         if self.limit_c:
             bounds["C"] = self.limit_c  # type: ignore[assignment]
         if self.rate is not None:
@@ -149,6 +164,15 @@ class Statement:
         if bounds:
             problem = problem.with_limits(**bounds)
         return problem if self.minimise is None else problem.minimising(self.minimise)
+
+    def _with_perception(self, problem: Problem, named: set[str]) -> Problem:
+        """Return the problem with its reproduction's law measured, if that is asked for and not stated already."""
+        is_asked = self.limit_p is not None or self.perception is not None or {"P", "perception"} & named
+        if not is_asked or problem.perceptions:
+            return problem
+        measure = self.perception or ("tv" if problem.reproduction is None else "w2")
+        bound = 0.0 if measure == "exact" else math.inf
+        return problem.with_perception(PerceptionLimit(bound, measure))
 
     def _unit(self) -> str | None:
         if self.bits and self.unit is UnitName.nat:

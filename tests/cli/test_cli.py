@@ -461,3 +461,24 @@ def test_an_interrupted_demo_goes_on(tmp_path, monkeypatch):
         run_demo(out, SMALL, 1, console())
     assert len(calls) == 4 + 6
     assert [one.name for one in out.iterdir()] == ["surface.nc"]
+
+
+def test_limits_on_the_law_of_the_reproduction():
+    answer = rdcsolve("solve", "coin.npz", "--D", "0.2", "--P", "0.05", "--save", "r.npz", "--save-problem", "p.npz")
+    assert answer.exit_code == 0, answer.output
+    lower, upper = bounds(answer.output)
+    assert lower <= 0.120227319891 + 1e-9
+    assert upper >= 0.120227319891 - 1e-9
+    assert "perception 0.0" in answer.output
+    assert rdcsolve("verify", "r.npz", "p.npz").exit_code == 0
+    exact = rdcsolve("solve", "coin.npz", "--D", "0.2", "--perception", "exact")
+    assert exact.exit_code == 0, exact.output
+    assert bounds(exact.output)[0] > upper
+    twice = rdcsolve("solve", "coin.npz", "--P", "0.05", "--limit", "P=0.1")
+    assert twice.exit_code == 2
+    assert "--P" in twice.output
+    curve = rdcsolve("sweep", "coin.npz", "--D", "0.2", "--axis", "P=0.01:0.1:3", "--save", "curve.nc")
+    assert curve.exit_code == 0, curve.output
+    data = read_dataset("curve.nc")
+    assert data.losses.sel(loss="perception").values == pytest.approx([0.01, 0.055, 0.1])
+    assert (np.diff(data.rate_upper.values) < 0).all()

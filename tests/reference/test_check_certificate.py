@@ -56,10 +56,48 @@ def a_problem(kind, n=12, seed=0):
         return rdc.Problem.from_arrays(p, d, D=0.3, losses={"side": side}, limits={"side": 0.8}, equal=["side"])
     if kind == "no rate":
         return rdc.Problem.from_arrays(p, d, D=1.0)
+    if kind.startswith("law "):
+        return a_problem_with_a_law(kind.removeprefix("law "), rng)
     raise ValueError(kind)
 
 
-KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate"]
+def a_problem_with_a_law(kind, rng):
+    """A small problem with limits on the law of the reproduction."""
+    n = 7
+    source = rdc.Source(rng.normal(size=(n, 2)), rng.dirichlet(np.ones(n)))
+    measure, _, face = kind.partition(" at ")
+    bound = 0.0 if face == "zero" or measure == "exact" else 0.01
+    limits = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(bound, measure)]
+    if face == "twice":
+        limits.append(rdc.PerceptionLimit(0.05, "w1", name="other"))
+    reproduction = [[9.0, 9.0]] if face == "none" else None
+    problem = rdc.Problem(source, reproduction=reproduction, limits=limits)
+    variants = {
+        "a rate": lambda: problem.minimising("perception", rate=rdc.solve(problem.with_limits(P=0.005)).rate_upper),
+        "a small rate": lambda: problem.minimising("perception", rate=0.1),
+        "a loss": lambda: problem.minimising("distortion", rate=0.7),
+        "prices": lambda: problem.at_multipliers(distortion=1.0, perception=0.3),
+        "nothing": lambda: problem.with_limits(P=1e3),
+        "none": lambda: problem.with_limits(D=1e3),
+    }
+    return variants.get(face, lambda: problem)()
+
+
+LAWS = [
+    *(
+        "law w2",
+        "law w1 at prices",
+        "law w2 at a small rate",
+        "law w2 at a rate",
+        "law tv",
+        "law tv at a loss",
+        "law tv at twice",
+        "law exact",
+    ),
+    *("law w2 at zero", "law kl", "law kl at a rate", "law reverse_kl", "law chi2", "law reverse_chi2 at prices"),
+    *("law hellinger", "law js", "law js at a loss", "law js at zero", "law tv at nothing", "law w2 at nothing"),
+]
+KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate", *LAWS]
 SOLVED = {}
 
 
@@ -98,6 +136,62 @@ def test_held_losses(tmp_path):
     for name, value in {"equal_side": 2.0, "equal_distortion": 1.0, "equal_other": 1.0, "equal_": 1.0}.items():
         with pytest.raises(checker.Unreadable):
             checker.check_arrays(result, problem | {name: np.array(value)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "factor"),
+    [
+        ("law w2", "certificate_law_0_plan_masses", 0.9),
+        ("law w2", "certificate_law_0_prices", 0.9),
+        ("law w2", "certificate_law_0_scalars", 0.9),
+        ("law tv", "certificate_law_0_prices", 0.5),
+        ("law kl", "certificate_law_0_scalars", 1.1),
+        ("law exact", "certificate_law_0_prices", 0.9),
+    ],
+)
+def test_laws_that_were_changed_are_refuted(kind, name, factor, tmp_path):
+    result, problem, _ = saved(kind, tmp_path)
+    report = checker.check_arrays(result | {name: result[name] * factor}, problem)
+    assert not report.valid
+    assert report.faults
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"certificate_law_0_prices": np.ones(2)}, "shape"),
+        ({"certificate_law_0_prices": -np.ones(7)}, "between 0 and"),
+        ({"certificate_law_0_prices": np.full(7, 1e291)}, "between 0 and"),
+        ({"certificate_law_0_scalars": np.array([-1.0, 0.0])}, "none"),
+        ({"certificate_law_0_plan_rows": np.array([99])}, "whole numbers"),
+        ({"certificate_law_1_prices": np.ones(7)}, "no use"),
+    ],
+)
+def test_laws_that_are_none_are_refuted(changes, message, tmp_path):
+    result, problem, _ = saved("law w2", tmp_path)
+    report = checker.check_arrays(result | changes, problem)
+    assert message in report.faults[0]
+
+
+def test_a_distance_that_is_told_too_small(tmp_path):
+    result, problem, _ = saved("law w2", tmp_path)
+    header = json.loads(str(result["header"]))
+    header["perceptions"]["perception"] *= 0.99
+    report = checker.check_arrays(result | {"header": np.array(json.dumps(header))}, problem)
+    assert not report.valid
+    other = problem | {"bound_perception": np.array(0.009)}
+    assert "exceeds the limit on perception" in "".join(checker.check_arrays(result, other).faults)
+
+
+def test_no_law_is_near_enough(tmp_path):
+    problem = a_problem("law w2 at none")
+    answer = rdc.solve(problem)
+    answer.save(tmp_path / "result.npz")
+    np.savez(tmp_path / "problem.npz", **arrays_of(problem))
+    report = checker.check(tmp_path / "result.npz", tmp_path / "problem.npz")
+    assert answer.status.name == "INFEASIBLE"
+    assert report.valid, report
+    assert report.lower == math.inf
 
 
 def test_a_large_level_costs_no_accuracy(tmp_path):
