@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.certificates.check import examine
-from rdcsolve.certificates.floating import EQUALITY_TOLERANCE
+from rdcsolve.certificates.tolerances import EQUALITY_TOLERANCE
 
 ARITHMETICS = [
     "float",
