@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.elementary import (
     HIGHEST,
     LOG_ERROR,
@@ -100,6 +101,7 @@ class CellBounds:
         ends = np.cumsum(counts)
         first, done = 0, 0
         while first < len(cells):
+            deadline.look()
             last = int(np.searchsorted(ends, done + _PAIRS_EACH * self.most_rows, side="right"))
             last = min(max(last, first + 1), first + self.most_rows)
             chosen = slice(done, int(ends[last - 1]))
@@ -304,6 +306,7 @@ def replayed(proof: PartProof, numbers: np.ndarray, bounds: CellBounds, settled:
     nodes, at = np.zeros(np.unique(column).size, dtype=np.int64), np.unique(column)  # pairs that have come here
     start, stop, n_ended = 0, 1, 0
     while start < stop:
+        deadline.look()
         here = nodes * numbers.size + at
         place = np.minimum(np.searchsorted(key, here), key.size - 1)
         ends = key[place] == here

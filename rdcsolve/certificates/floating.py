@@ -15,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.elementary import FLOAT, Elementary
 from rdcsolve.certificates.entropies import least_entropy
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
@@ -495,4 +496,5 @@ class FloatNumbers:
         """Yield slices of columns, a few MB of pairs each."""
         width = max(1, _PAIRS_AT_A_TIME // self.n_rows)
         for start in range(0, n_columns, width):
+            deadline.look()
             yield slice(start, min(start + width, n_columns))

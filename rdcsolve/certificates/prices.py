@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.cells import CellBounds, replayed
 from rdcsolve.certificates.elementary import LOG_ERROR, Elementary, exp_upper
 from rdcsolve.certificates.floating import FloatNumbers
@@ -49,6 +50,7 @@ def log_largest_price(numbers: FloatNumbers) -> tuple[float, bool]:
     ]
     _check(len(proof.parts) <= len(searches), f"it has {len(proof.parts)} parts, the prices {len(searches)}")
     for block in columns:
+        deadline.look()
         for search in searches:
             search.add(block)
     short = sum(search.largest_total * search.part.short for search in searches)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
 from rdcsolve.letters.space import LetterSpace, PriceBound, Prices, ShownLetters
 from rdcsolve.letters.weights import symbol_weights
@@ -201,6 +202,7 @@ def climbed(value: Callable[[np.ndarray], np.ndarray], places: np.ndarray, moved
     places, best = places.astype(float), value(places)
     reach = np.full(len(places), float(step))
     for _ in range(_MOST_ROUNDS):
+        deadline.look()
         went_far = np.zeros(len(places), dtype=bool)
         for axis in range(places.shape[1]):
             up, down = moved(places, axis, reach), moved(places, axis, -reach)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.check import Verification, examine
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.claims import largest_rate, of_the_rate
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.results.status import Proof, Status, ended_by, judged
 from rdcsolve.rounding import exact_dot
 
 _RESOLVED = 1e-12  # of a loss's spread: a gap on the loss below this is rounding beside its largest values
@@ -33,7 +34,20 @@ def confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
     problem : Problem
     tolerance : float
         The gap that was asked for, nats: what OPTIMAL promises.
+
+    Notes
+    -----
+    Where the time is up, or an interrupt comes, before the check is through, the bound is the one that needs no proof.
     """
+    try:
+        return _confirmed(result, problem, tolerance)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        cut_short = _without_proof(result, problem, ended_by(stop))
+    with deadline.ignored():
+        return _confirmed(cut_short, problem, tolerance)
+
+
+def _confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
     if result.status is Status.INFEASIBLE:
         return _infeasible(result, problem)
     if result.certificate is None:
@@ -42,6 +56,30 @@ def confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
     if not math.isfinite(found.upper):
         return _without_channel(result, problem, found)
     return _with_bounds(result, problem, found, tolerance)
+
+
+def _without_proof(result: Result, problem: Problem, status: Status) -> Result:
+    """Return the result with the certificate that needs no multipliers, which is soon checked.
+
+    With u and all multipliers zero a price is the mass of the symbols that may use the letter, at most one.
+    """
+    certificate = result.certificate
+    if result.status is Status.INFEASIBLE or certificate is None:
+        return _weaker(replace(result, certificate=None), "the check was cut short", status)
+    zeros = np.zeros(len(problem.losses))
+    least = replace(certificate, u=np.zeros(problem.n_x), u_rest=np.zeros(problem.n_x), multipliers=zeros, proof=None)
+    changes: dict[str, Any] = {
+        "status": status,
+        "proof": Proof.CERTIFIED,
+        "objective_lower": -math.inf,
+        "multipliers": dict.fromkeys(problem.loss_names, 0.0),
+        "d_tilted": np.zeros(problem.n_x),
+        "message": "; ".join(
+            filter(None, [result.message, "the check was cut short: what is proved needs no multipliers"])
+        ),
+        "certificate": least,
+    }
+    return replace(result, **changes)
 
 
 def _examined(result: Result, problem: Problem) -> Verification:
@@ -221,10 +259,10 @@ def _infeasible(result: Result, problem: Problem) -> Result:
     )
 
 
-def _weaker(result: Result, reason: str) -> Result:
+def _weaker(result: Result, reason: str, status: Status = Status.STALLED) -> Result:
     """Return a result that claims no proof, for this reason."""
     changes: dict[str, Any] = {
-        "status": Status.STALLED if result.status in (Status.OPTIMAL, Status.INFEASIBLE) else result.status,
+        "status": status if result.status in (Status.OPTIMAL, Status.INFEASIBLE) else result.status,
         "proof": Proof.NONE,
         "message": "; ".join(filter(None, [result.message, reason])),
     }

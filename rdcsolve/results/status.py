@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 
+from rdcsolve.deadline import TimeIsUp, hurry, was_interrupted
 from rdcsolve.problems import Objective
 
 
@@ -35,6 +36,18 @@ class Proof(Enum):
 
 
 _BY_ITSELF = (Status.OPTIMAL, Status.ALMOST_OPTIMAL, Status.STALLED, Status.NUMERICAL_ERROR)
+
+
+def ended_by(stop: KeyboardInterrupt | TimeIsUp) -> Status:
+    """Return what an exception that ends a run from outside makes of it; there is a little time left for the answer."""
+    if isinstance(stop, KeyboardInterrupt):
+        hurry()
+    return out_of_time()
+
+
+def out_of_time() -> Status:
+    """Return what a run is called that ends because its time is up: an interrupt before leaves only a little."""
+    return Status.INTERRUPTED if was_interrupted() else Status.TIME_LIMIT
 
 
 def judged(

@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.results.result import StepRecord
-from rdcsolve.results.status import Status
+from rdcsolve.results.status import Status, ended_by, out_of_time
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
 _PATIENCE = 12  # steps without a smaller gap before a solver counts as stalled
@@ -165,7 +166,7 @@ def run(
 
     Notes
     -----
-    An interrupt from the keyboard ends the run like any other limit: what was found is kept.
+    An interrupt from the keyboard ends the run like the limit on the time, wherever it comes: what was found is kept.
     """
     progress = Progress()
     promised = 0.8 * tolerance
@@ -200,14 +201,14 @@ def run(
                 break
             if step >= limits.max_steps:
                 break
-            if seconds > limits.time_limit:
-                progress.status = Status.TIME_LIMIT
+            if deadline.is_up() or seconds > limits.time_limit:
+                progress.status = out_of_time()
                 break
             if since_better >= _PATIENCE and not math.isinf(best_gap) and solver_is_fast(solver):
                 progress.status = Status.STALLED
                 break
-    except KeyboardInterrupt:
-        progress.status = Status.INTERRUPTED
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        progress.status = ended_by(stop)
     except NumericalBreakdown as breakdown:
         progress.status = Status.NUMERICAL_ERROR
         progress.message = str(breakdown)

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.confirmation import combined, confirmed
 from rdcsolve.results.result import Result, StepRecord
-from rdcsolve.results.status import Status
+from rdcsolve.results.status import Proof, Status, ended_by
 from rdcsolve.results.units import InBits, is_information
 from rdcsolve.solvers.choose import MOST_LETTERS, choose
 from rdcsolve.solvers.conic.solver import Conic
@@ -23,7 +24,7 @@ from rdcsolve.solvers.finite.column_generation import ColumnGeneration
 from rdcsolve.solvers.finite.infeasibility import refutation
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_loss import minimise_loss
-from rdcsolve.solvers.finite.least_rate import minimise_rate
+from rdcsolve.solvers.finite.least_rate import empty, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings, Solver
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.threads import one_thread_each
@@ -62,7 +63,9 @@ def solve(
         By default 200 for the fast solvers and 2000 for Blahut-Arimoto. `Conic` stops by its own rules: it ignores
         this and the next two options, and `start`.
     time_limit : float, optional
-        Wall seconds; checked between steps.
+        Wall seconds. An answer is late by two seconds at most, or by a tenth of the limit if that is more: searches and
+        proofs of prices look at the clock too. Single steps on very large problems, and programmes handed to
+        other libraries, may take longer.
     callback : callable, optional
         Called with every `StepRecord`; a true return value stops the solver.
     start : Result, optional
@@ -106,7 +109,7 @@ def solve(
     if start is not None and start.unit == "bit":
         start = shown.start(start)
     call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began)
-    with one_thread_each(threads):
+    with one_thread_each(threads), deadline.within(time_limit):
         result = call.answered_by(chosen)
         if solver is None:
             result = call.tried_otherwise(chosen, result)
@@ -132,21 +135,31 @@ class _Call:
 
     def answered_by(self, method: Solver | Alternation | Conic, start: Result | None = None) -> Result:
         """Return a method's answer, as far as the check confirms it."""
-        result = self._unchecked(method, self.start if start is None else start)
-        if result.status is Status.INFEASIBLE and result.certificate is None:
-            result = replace(result, certificate=refutation(self.problem))
+        try:
+            result = self._unchecked(method, self.start if start is None else start)
+            if result.status is Status.INFEASIBLE and result.certificate is None:
+                result = replace(result, certificate=refutation(self.problem))
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            result = self._nothing(method, ended_by(stop))
         return confirmed(result, self.problem, self.tolerance)
 
     def tried_otherwise(self, method: Solver | Alternation | Conic, result: Result) -> Result:
         """Return the result, or the best of it and the other method's if the first came to nothing."""
         other = _other(self.problem, method)
-        left = self.time_limit - (time.perf_counter() - self.began)
-        if other is None or result.status not in _CAME_TO_NOTHING or left <= 0:
+        if other is None or result.status not in _CAME_TO_NOTHING or deadline.is_up():
             return result
         if result.gap <= _NARROW * self.tolerance:  # rounding, most likely
             return result
         again = self.answered_by(other, result if result.letters.size else None)
-        return combined(result, again, self.problem, self.tolerance)
+        whole = combined(result, again, self.problem, self.tolerance)
+        cut_short = again.status in (Status.INTERRUPTED, Status.TIME_LIMIT) and whole.status is not Status.OPTIMAL
+        return replace(whole, status=again.status) if cut_short else whole
+
+    def _nothing(self, method: Solver | Alternation | Conic, status: Status) -> Result:
+        """Return the result of a run that was ended before it had found anything."""
+        settings = Settings(method, self.tolerance, Limits(1), self.began)  # type: ignore[arg-type]
+        lower = 0.0 if is_rate(self.problem.objective) else math.nan
+        return empty(self.problem, settings, status, Proof.NONE, "", lower, {})
 
     def _unchecked(self, method: Solver | Alternation | Conic, start: Result | None) -> Result:
         problem, tolerance = self.problem, _AIM * self.tolerance
@@ -173,7 +186,7 @@ class _Call:
         limits = Limits(_FEW_ROUNDS, self.time_limit)
         settings = Settings(InteriorPoint(), max(tolerance, 1e-7), limits, self.began)
         split = _over_letters(self.problem, settings)
-        return solve_fixed(self.problem, alternation, tolerance, self.time_limit, self.callback, split)
+        return solve_fixed(self.problem, alternation, tolerance, math.inf, self.callback, split)  # one clock for both
 
 
 def _over_letters(problem: Problem, settings: Settings, start: Result | None = None) -> Result:
@@ -183,7 +196,11 @@ def _over_letters(problem: Problem, settings: Settings, start: Result | None = N
     from rdcsolve.solvers.exchange.floor import with_proved_bound
 
     space = space_of(problem)
-    return with_proved_bound(space, settings, solve_over(space, settings, start))
+    found = solve_over(space, settings, start)
+    try:
+        return with_proved_bound(space, settings, found)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        return replace(found, status=ended_by(stop))
 
 
 def fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:

@@ -7,6 +7,7 @@ import math
 import numba
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.pricing.parts import Part
 from rdcsolve.letters.pricing.shifts import shift_each
 
@@ -14,6 +15,7 @@ from rdcsolve.letters.pricing.shifts import shift_each
 _FAST = {"reassoc", "contract", "nsz"}
 _MAX_STEPS = 400
 _MANY_CLASSES = 32  # from here on most climbs are made of mean shifts alone
+_PIECE = 50_000_000  # products between two looks at the clock, if climbs took all their steps
 _MOST_NEWTON = 8  # climbs that Newton's method finishes all the same
 
 # No checks for division by zero: they would keep loops from being vectorised. Loops instead of array assignments, which
@@ -262,7 +264,11 @@ def climb_each(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.
     decisions, prices = np.array(starts, dtype=float, order="C"), np.empty(len(columns))
     columns = np.ascontiguousarray(columns, dtype=np.int64)
     args = part.weights, part.powers, part.total_shift, part.offsets
-    _climb(*args, columns, decisions, prices, _MAX_STEPS, part.is_concave)
+    at_a_time = max(1, _PIECE // (_MAX_STEPS * part.powers.shape[1] * part.n_classes**2))
+    for first in range(0, len(columns), at_a_time):
+        deadline.look()
+        rows = slice(first, first + at_a_time)
+        _climb(*args, columns[rows], decisions[rows], prices[rows], _MAX_STEPS, part.is_concave)
     return columns, decisions, prices
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.pricing.ascent import climb, climb_each
 from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
 from rdcsolve.letters.pricing.parts import Part
@@ -15,6 +16,7 @@ from rdcsolve.letters.pricing.shifts import shifted
 
 MOST_DIMENSIONS = 3
 _FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds
+_PIECE = 20_000_000  # products between two looks at the clock
 _LOOK_EVERY = 3  # levels between looks at the prices at midpoints
 _WORTH = 0.98  # prices at midpoints above this share of the largest are climbed from
 _SHIFTS = 30  # of the places of tangents
@@ -118,6 +120,7 @@ class Search:
         self.offer(part, active, r, part.terms(active, r).sum(axis=1))
         bounds, places = np.full(active.size, math.inf), r
         for _ in range(_SHIFTS):
+            deadline.look()
             found = _tangent(part, active, r)
             places = np.where((found < bounds)[:, None], r, places)
             bounds = np.minimum(bounds, found)
@@ -157,40 +160,14 @@ class Search:
                     return
                 self.cells_left -= cells.shape[0]
                 self.n_cells += cells.shape[0]
-            new_cells = np.empty((2 * cells.shape[0], *cells.shape[1:]))
-            new_begins = np.empty(2 * begins.size, dtype=np.int64)
-            new_pairs = np.empty(2 * pairs.size, dtype=np.int64)
-            seen, seen_at = np.zeros(known.size), np.zeros((known.size, part.n_classes))
-            splits, ended = np.empty(cells.shape[0], dtype=np.int8), np.empty(pairs.size, dtype=np.bool_)
-            n_new, final, unfinished = refine(
-                part.weights,
-                part.powers,
-                part.shifts,
-                sizes,
-                part.offsets,
-                part.multipliers,
-                max(1.0, part.degree),
-                part.rounding,
-                cells,
-                begins,
-                pairs,
-                self.threshold(part),
-                mode,
-                new_cells,
-                new_begins,
-                new_pairs,
-                seen,
-                seen_at,
-                splits,
-                ended,
-            )
-            self._settle(final)
-            tree.end(np.diff(begins), pairs, ended)
-            tree.halve(splits)
+            found = self._refined(part, sizes, cells, begins, pairs, mode)
+            self._settle(found.final)
+            tree.end(np.diff(begins), pairs, found.ended)
+            tree.halve(found.splits)
             if mode:
-                open_end = min(open_end, unfinished)
-            begins = new_begins[: n_new + 1].copy()
-            cells, pairs = new_cells[:n_new].copy(), new_pairs[: begins[-1]].copy()
+                open_end = min(open_end, found.unfinished)
+            cells, begins, pairs = found.cells, found.begins, found.pairs
+            seen, seen_at = found.seen, found.seen_at
             level += 1
             if self.above is not None:
                 self.above |= seen > self.threshold(part)
@@ -201,6 +178,69 @@ class Search:
                 columns, decisions, prices = climb(part, better, seen_at[better])
                 self.offer(part, columns, decisions, prices)
                 np.maximum.at(known, columns, prices)
+
+    def _refined(
+        self, part: Part, sizes: np.ndarray, cells: np.ndarray, begins: np.ndarray, pairs: np.ndarray, mode: int
+    ) -> _Level:
+        """Bound and halve the cells of one level, some at a time."""
+        threshold, n_y = self.threshold(part), part.weights.shape[0]
+        seen, seen_at = np.zeros(n_y), np.zeros((n_y, part.n_classes))
+        splits, ended = np.empty(len(cells), dtype=np.int8), np.empty(pairs.size, dtype=np.bool_)
+        new_cells, new_begins, new_pairs = [cells[:0]], [np.zeros(1, dtype=np.int64)], [pairs[:0]]
+        final, unfinished, first, count = 0.0, 0.0, 0, 0
+        at_a_time = max(1, _PIECE // (part.powers.size * (part.n_classes + 1)))
+        while first < len(cells):
+            deadline.look()
+            last = max(int(np.searchsorted(begins, begins[first] + at_a_time, side="right")) - 1, first + 1)
+            size = 2 * (last - first)
+            own_cells = np.empty((size, *cells.shape[1:]))
+            own_begins = np.empty(size + 1, dtype=np.int64)
+            own_pairs = np.empty(2 * int(begins[last] - begins[first]), dtype=np.int64)
+            n_new, one_final, one_unfinished = refine(
+                part.weights,
+                part.powers,
+                part.shifts,
+                sizes,
+                part.offsets,
+                part.multipliers,
+                max(1.0, part.degree),
+                part.rounding,
+                cells[first:last],
+                begins[first : last + 1],
+                pairs,
+                threshold,
+                mode,
+                own_cells,
+                own_begins,
+                own_pairs,
+                seen,
+                seen_at,
+                splits[first:last],
+                ended,
+            )
+            final, unfinished = max(final, one_final), max(unfinished, one_unfinished)
+            new_cells.append(own_cells[:n_new].copy())
+            new_begins.append(own_begins[1 : n_new + 1] + count)
+            new_pairs.append(own_pairs[: own_begins[n_new]].copy())
+            count += int(own_begins[n_new])
+            first = last
+        whole = np.concatenate(new_cells), np.concatenate(new_begins), np.concatenate(new_pairs)
+        return _Level(*whole, splits, ended, seen, seen_at, final, unfinished)
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What became of the cells of a level: the next ones, and what `refine` says of those."""
+
+    cells: np.ndarray
+    begins: np.ndarray
+    pairs: np.ndarray
+    splits: np.ndarray
+    ended: np.ndarray
+    seen: np.ndarray
+    seen_at: np.ndarray
+    final: float
+    unfinished: float
 
 
 def _without(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.letters.pricing import starts
 from rdcsolve.letters.pricing.ascent import climb
@@ -133,6 +134,7 @@ def local_maxima(
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers)
     found = [_empty(left.labels)]
     for part in parts:
+        deadline.look()
         columns, decisions, prices = _maxima(part, starts, thorough)
         whole = _expanded(part, columns, decisions, left.labels)
         found.append(Decisions(columns, whole, log_scale + np.log(prices)))

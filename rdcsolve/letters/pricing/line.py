@@ -15,6 +15,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.letters.pricing.decisions import (
     Decisions,
@@ -169,6 +170,7 @@ class _Line:
         """Return which cells may hold a price above the threshold; bound the others, or all if it is the last time."""
         log_weights = self._weightings(cells)
         while True:
+            deadline.look()
             log_enough = max(max(self.log_best, self.floor) + max(0.5 * self.rtol, 64 * EPS), self.enough)
             log_enough = math.inf if is_last else log_enough
             above, log_upper, record = prices_above(

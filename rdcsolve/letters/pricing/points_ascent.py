@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.pricing.points_terms import FreeTerms
 
 _MOST_STEPS = 200
@@ -67,6 +68,7 @@ class Ascent:
         for _ in range(_MOST_STEPS if self.size <= _MOST_FEATURES else _MOST_SHIFTS):
             if not active.size:
                 break
+            deadline.look()
             now_y, now_r, now_shares = y[active], r[active], shares[active]
             shifted = now_shares @ self.points, self._normalised(now_shares @ self.conditional)
             newton = self._newton(now_y, now_r, now_shares, *shifted) if self.size <= _MOST_FEATURES else shifted

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.proof import PartProof, PriceProof
 
 
@@ -124,6 +125,7 @@ def _together(trees: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, n
     ends = []
     for splits, pairs in trees:
         at = np.zeros(splits.size, dtype=np.int64)
+        deadline.look()
         for halved, first in _levels(splits):
             here = at[halved]
             new = here[child[here] < 0]

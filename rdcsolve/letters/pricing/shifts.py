@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.pricing.parts import Part
 
 _MOST_SHIFTS = 100
@@ -29,6 +30,7 @@ def _shift(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, 
     price, target = shifted(part, weights, r)
     stretch = np.ones(len(r))
     for _ in range(_MOST_SHIFTS):
+        deadline.look()
         ratio = np.log(np.maximum(target, _LEAST)) - np.log(np.maximum(r, _LEAST))
         trial = np.where(r > 0, r * np.exp(np.clip(stretch[:, None] * ratio, -5.0, 5.0)), 0.0)
         _normalise_each(part, trial)

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
 from rdcsolve.letters.space import LetterSpace
 from rdcsolve.results.result import Result, StepRecord
-from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.exchange.at_rate import AtRate
 from rdcsolve.solvers.exchange.least_entropy import LeastEntropies
 from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
@@ -78,7 +79,7 @@ class _Exchange:
     def run(self, start: Result | None) -> Result:
         """Exchange letters until the gap is within the tolerance or a limit is reached.
 
-        An interrupt from the keyboard ends it like any other limit, wherever it comes: what is known is kept.
+        An interrupt from the keyboard ends it like the limit on the time, wherever it comes: what is known is kept.
         """
         message = ""
         try:
@@ -86,10 +87,30 @@ class _Exchange:
             if isinstance(ended, Result):
                 return ended
             status, message = ended
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            status = ended_by(stop)
+            if self.best is None:
+                nothing_met = self._one_round(start)
+                if nothing_met is not None:
+                    return nothing_met
         status = self._settled(status)
-        return self._finished(status, message)
+        try:
+            return self._finished(status, message)
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            return self._finished(ended_by(stop), message)
+
+    def _one_round(self, start: Result | None) -> Result | None:
+        """Try, in the little time that is left, to have one round to hand out; return a result that none is needed."""
+        limits = replace(self.settings.limits, max_steps=len(self.history) + 1, time_limit=math.inf, callback=None)
+        self.settings = replace(self.settings, limits=limits)
+        self.opening = Opening(self.space, self.settings)
+        try:
+            with deadline.finishing():
+                ended = self._rounds(start)
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            ended_by(stop)
+            return None
+        return ended if isinstance(ended, Result) else None
 
     def _rounds(self, start: Result | None) -> tuple[Status, str] | Result:
         """Return why the exchange ended, or the result that says that no letters will do."""
@@ -136,8 +157,8 @@ class _Exchange:
                 self.hoped = self.last
             if self.hoped is not None and not self.hoped.checked and status is not Status.INTERRUPTED:
                 self._check(self.hoped)
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            status = ended_by(stop)
         if self.dual is None and self.best is not None:
             self.dual = trivial_dual(self.space)
         return status
@@ -299,8 +320,8 @@ class _Exchange:
         limits = self.settings.limits
         if limits.callback is not None and limits.callback(self.history[-1]):
             return Status.STOPPED_BY_CALLBACK
-        if time.perf_counter() - self.settings.began > limits.time_limit:
-            return Status.TIME_LIMIT
+        if deadline.is_up() or time.perf_counter() - self.settings.began > limits.time_limit:
+            return out_of_time()
         return None
 
     def _record(self, found: Result, letters: Letters) -> None:

@@ -7,12 +7,12 @@ classes. So such multipliers always give a proved bound, if a weaker one than th
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates import PriceProof
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.letters.pricing.decisions import bounded_at
@@ -95,9 +95,9 @@ def _candidates(space: LetterSpace, settings: Settings, multipliers: np.ndarray)
     scaled[n_linear:] /= excess
     both = multipliers / excess  # the same plane, as far as the losses are concerned, less of it
     for relaxed in (scaled, both):
-        if time.perf_counter() - settings.began < settings.limits.time_limit:
+        if not deadline.is_up():
             yield from _solved(space, space.problem.at_multipliers(**_named(problem, relaxed)), settings)
-    if is_rate(problem.objective) and time.perf_counter() - settings.began < settings.limits.time_limit:
+    if is_rate(problem.objective) and not deadline.is_up():
         yield from _solved(space, problem.with_limits(**{one.name: None for one in problem.label_entropies}), settings)
 
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from rdcsolve import deadline
 from rdcsolve.letters.letters import Letters, PricedLetters
 from rdcsolve.letters.space import LetterSpace, Prices
 
@@ -94,6 +95,7 @@ def slide(
         return None
     largest = math.inf
     for _ in range(_MOST_STEPS):
+        deadline.look()
         gradient, hessian = state.derivatives(bounds)
         now = float(np.abs(gradient).max())
         if now <= _SETTLED:

@@ -150,7 +150,8 @@ def finished(
     problem = space.problem
     method = f"exchange with {settings.solver.name}"
     if best is None or dual is None:
-        nothing = empty(problem, settings, status, Proof.NONE, message, math.nan, {}, history)
+        lower = 0.0 if is_rate(problem.objective) else math.nan
+        nothing = empty(problem, settings, status, Proof.NONE, message, lower, {}, history)
         return replace(nothing, method=method)
     found, listed = best
     letters, channel, q = _in_order(listed.take(found.letters), found.channel, found.q, problem)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.letters.letters import Letters
 from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
@@ -47,6 +48,7 @@ class Opening:
             bare = task_within_limits(unlimited(self.space), self.settings)
             wanted = 0.0 if isinstance(bare, Result) or not bare.free.any() else margin(bare).attained
             while self._margin(letters) > 0.5 * (1 + wanted):
+                deadline.look()
                 wider = self.wider()
                 if wider is None:
                     break

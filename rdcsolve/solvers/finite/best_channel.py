@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.kernels import Kernel, make_kernel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
@@ -108,6 +109,7 @@ class _Point(NamedTuple):
 
 
 def _evaluate(task, losses, forbidden, q, multipliers, free, bounds):  # type: ignore[no-untyped-def]
+    deadline.look()
     kernel = make_kernel(losses, multipliers, forbidden)
     t, means, covariances = kernel.moments(q, free)
     log_v = -(np.log(t) + kernel.log_scale)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.kernels import LowRankKernel
@@ -74,6 +74,7 @@ class BlahutArimoto:
         t, c = np.empty(task.p.size), np.empty(q.size)
         while True:
             for _ in range(self.check_every):
+                deadline.look()
                 kernel.step(task.p, q, t, c)
                 q = q * c
             yield self._iterate(task, letters, q / q.sum(), multipliers)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.solvers.finite.feasibility import least_attained, margin
 from rdcsolve.solvers.finite.newton_system import Point
@@ -93,6 +93,7 @@ class ColumnGeneration:
         best = None
         try:
             for step, point in enumerate(points):
+                deadline.look()
                 gap = point.value - point.lower
                 if best is None or gap < best.value - best.lower:
                     best = point

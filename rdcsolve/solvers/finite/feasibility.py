@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
@@ -58,6 +59,7 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
     choices: list[np.ndarray] = []
     least, best = -np.inf, weights
     for _ in range(100):
+        deadline.look()
         over_bounds = np.zeros(task.free.size)
         np.add.at(over_bounds, rows, weights * slopes)
         choice, costs = task.letters.cheapest(over_bounds, letters)

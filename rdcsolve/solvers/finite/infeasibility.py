@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import entropy
@@ -129,6 +130,7 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
     weights, points = np.full(sides.size, 1 / sides.size), []
     best: Refutation | None = None
     for _ in range(_MOST_CUTS):
+        deadline.look()
         both = np.bincount(sides, weights * signs, minlength=len(limited))
         mixed = np.tensordot(both, np.where(np.isfinite(scaled), scaled, 0.0), axes=1)
         mixed = mixed if forbidden is None else np.where(forbidden, np.inf, mixed)

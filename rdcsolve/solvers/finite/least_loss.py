@@ -8,13 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
-from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean
-from rdcsolve.solvers.finite.least_rate import infeasible, rate_under
+from rdcsolve.solvers.finite.least_rate import empty, infeasible, rate_under
 from rdcsolve.solvers.finite.recovery import Primal
 from rdcsolve.solvers.finite.reduction import least_loss, least_pairs
 from rdcsolve.solvers.loop import Limits, Settings
@@ -73,7 +74,21 @@ class _Search:
     history: list[StepRecord] = field(default_factory=list)
 
     def run(self, start: Result | None) -> Result:
-        """Bracket the answer and shrink the bracket."""
+        """Bracket the answer and shrink the bracket, until the time is up or an interrupt comes."""
+        try:
+            return self._bracketed(start)
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            return self._cut_short(ended_by(stop))
+
+    def _cut_short(self, status: Status) -> Result:
+        """Return what is known of the loss."""
+        last = self.primal or self.dual
+        if last is not None:
+            return self._finish(status, last)
+        floor = self.floor if math.isfinite(self.floor) else math.nan
+        return empty(self.problem, self.settings, status, Proof.NONE, "", floor, {}, tuple(self.history))
+
+    def _bracketed(self, start: Result | None) -> Result:
         least = least_loss(self.problem, self.index)
         self.floor = least * (1 - _ROUNDING)
         loosest = self._at(math.inf, 1e-2, start)
@@ -153,8 +168,8 @@ class _Search:
             if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
                 status = result.status
                 break
-            if time.perf_counter() - self.settings.began > self.settings.limits.time_limit:
-                status = Status.TIME_LIMIT
+            if deadline.is_up() or time.perf_counter() - self.settings.began > self.settings.limits.time_limit:
+                status = out_of_time()
                 break
             if result.status is Status.INFEASIBLE or not math.isfinite(result.rate_upper):
                 least = max(least, self._at_any_rate(warm))

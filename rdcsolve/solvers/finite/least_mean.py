@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
@@ -177,6 +178,7 @@ def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem,
             b_eq=np.r_[bounds[held], np.ones(sums.shape[0] - int(held.sum()))],
             bounds=(0, None),
             method="highs",
+            options={"time_limit": deadline.left()},
         )
         if answer.status == 0:
             break

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates import Certificate
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.results.status import Proof, Status, ended_by, judged
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
@@ -135,7 +136,11 @@ def _descend(task: ReducedProblem, settings: Settings, start: Result | None) -> 
         assembler.gap_of,
         settings.began,
     )
-    return _result(task, settings, progress, assembler)
+    try:
+        return _result(task, settings, progress, assembler)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        progress.status = ended_by(stop)
+        return _result(task, settings, progress, assembler)
 
 
 def _result(task: ReducedProblem, settings: Settings, progress: Progress, assembler: recovery.Assembler) -> Result:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.information import conditional_entropy
 from rdcsolve.letters.choice import space_of
 from rdcsolve.problems import Problem
@@ -54,6 +55,7 @@ def pruned(result: Result, problem: Problem, tolerance: float) -> Result:
     allowed = np.maximum(problem.bounds, [result.losses[name] for name in problem.loss_names])
     share, last = result.q / result.q.max(), None
     for smallest in _SHARES:
+        deadline.look()
         kept = np.flatnonzero(share > smallest)
         if kept.size == letters.size:
             break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.kernels import make_kernel
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
@@ -34,9 +35,11 @@ def warm_up(
         losses, forbidden = task.letters.restricted(letters)
         kernel = make_kernel(losses, multipliers, forbidden)
         for _ in range(steps):
+            deadline.look()
             q = q * kernel.rmatvec(task.p / kernel.matvec(q))
         return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers
     for _ in range(max(steps // 3, 1)):
+        deadline.look()
         tilted = best_channel(task, letters, q, multipliers, accuracy=1e-6, max_steps=30)
         multipliers = tilted.multipliers
         q = (1 - _FLOOR) * tilted.output_masses(task.p) + _FLOOR / q.size

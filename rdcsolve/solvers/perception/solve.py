@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.certificates import Certificate
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.law_proof import LawProof
@@ -21,7 +22,7 @@ from rdcsolve.problems import Perception, Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.problems.priced import with_prices
 from rdcsolve.results.result import Result, StepRecord
-from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_rate import empty, minimise_rate, task_within_limits
 from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task
@@ -165,8 +166,8 @@ class _Run:
             self._run(plain)
         except NumericalBreakdown as breakdown:
             self.status, self.message = Status.NUMERICAL_ERROR, str(breakdown)
-        except KeyboardInterrupt:
-            self.status = Status.INTERRUPTED
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            self.status = ended_by(stop)
         if self.best is None and self.last is not None and self.status is not Status.INFEASIBLE:
             self._attain(self.last, [], 1.0)
         return self._result()
@@ -228,8 +229,8 @@ class _Run:
             if step >= limits.max_steps:
                 self.status = Status.STEP_LIMIT
                 return
-            if seconds > limits.time_limit:
-                self.status = Status.TIME_LIMIT
+            if deadline.is_up() or seconds > limits.time_limit:
+                self.status = out_of_time()
                 return
 
     _last_upper: float = math.inf

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result, StepRecord
-from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings
@@ -109,7 +109,8 @@ def solve_fixed(
         STATIONARY, unless stopped early or nothing that meets the limits was found. The lower bound, its proof and
         `d_tilted` are those of `split`.
     """
-    return _Search(problem, settings, tolerance, time_limit, callback, split).run()
+    with deadline.within(time_limit):
+        return _Search(problem, settings, tolerance, time_limit, callback, split).run()
 
 
 class _Stop(Exception):
@@ -152,16 +153,27 @@ class _Search:
             self._polish(self.settings.polish, self.settings.polish_steps)
         except _Stop as stop:
             status = stop.status
-        except KeyboardInterrupt:
-            status = Status.INTERRUPTED
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            status = ended_by(stop)
         if self.best is None and status is not Status.STATIONARY:
-            self._polish(1, 1)  # one exact step turns the best start so far into a channel that can be handed out
+            status = self._hurried(status)
         budget = math.inf if self.problem.rate_bound is None else self.problem.rate_bound
         if self.best is None or (is_rate(self.problem.objective) and self.best.rate > budget * (1 + 1e-13)):
             return self._nothing(Status.STALLED if status is Status.STATIONARY else status)
         if status is Status.STATIONARY and not self.best.settled:
             status = Status.STEP_LIMIT
         return self._result(self.best, status)
+
+    def _hurried(self, status: Status) -> Status:
+        """Take one exact step, which turns the best start so far into a channel that can be handed out."""
+        try:
+            with deadline.finishing():
+                self._polish(1, 1)
+        except _Stop:
+            return status
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            return ended_by(stop)
+        return status
 
     def _descend(self) -> None:
         settings = self.settings
@@ -203,6 +215,8 @@ class _Search:
             polished += found is not None
             if polished >= at_most:
                 break
+            if deadline.is_up():
+                raise _Stop(out_of_time())
 
     def _report(self, value: float) -> None:
         seconds = time.perf_counter() - self.began
@@ -210,8 +224,8 @@ class _Search:
         self.history.append(record)
         if self.callback is not None and self.callback(record):
             raise _Stop(Status.STOPPED_BY_CALLBACK)
-        if seconds > self.time_limit:
-            raise _Stop(Status.TIME_LIMIT)
+        if deadline.is_up():
+            raise _Stop(out_of_time())
 
     def _provably_infeasible(self) -> Result | None:
         """Return the infeasible result where a bound is below its loss's least value, or split letters prove it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.solvers.stationary.compiled_channel import LEAST_MASS, LOWEST, tilt_to_rate, tilt_within
 
 SMALLEST = 1e-30
@@ -17,6 +18,8 @@ SMALLEST = 1e-30
 
 _PATIENCE = 5  # small steps in a row before a descent has ended
 _FURTHEST = 64.0  # how far a step is stretched at most
+_PIECE = 20_000_000  # terms between two looks at the clock
+_TILTS = 30  # passes over the terms that a step within limits takes, often fewer
 
 
 @numba.njit(cache=True, nogil=True)
@@ -124,7 +127,11 @@ def alternation_step(
     return value
 
 
-@numba.njit(cache=True, nogil=True)
+def begun(q: np.ndarray, decisions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the state of a descent that begins: value, excess, small steps, ambition, stretch; and a place before."""
+    return np.array([np.inf, np.inf, 0.0, 1.0, 0.0]), q.copy(), decisions.copy()
+
+
 def descend_fixed(
     p: np.ndarray,
     exponent: np.ndarray,
@@ -136,10 +143,43 @@ def descend_fixed(
     steps: int,
     tolerance: float,
 ) -> tuple[float, int]:
-    """Repeat `alternation_step`, stretched, until the value hardly falls; return the last value and the steps."""
-    value, small, done, ambition, stretch = np.inf, 0, 0, 1.0, 0.0
-    old_q, old_decisions, plain_q, plain_decisions = q.copy(), decisions.copy(), q.copy(), decisions.copy()
-    while done < steps and small < _PATIENCE:
+    """Repeat `alternation_step`, stretched, until the value hardly falls; return the last value and the steps.
+
+    Work is done in pieces, and ends with one where the time is up.
+    """
+    state, plain_q, plain_decisions = begun(q, decisions)
+    at_a_time, done = max(1, _PIECE // (exponent.size * (1 + len(decisions)))), 0
+    while done < steps and state[2] < _PATIENCE and not (done and deadline.is_up()):
+        done = _fixed_piece(
+            p, exponent, conditional, ends, multipliers, q, decisions, done, min(done + at_a_time, steps), steps,
+            tolerance, state, plain_q, plain_decisions,
+        )  # fmt: skip
+    if state[4] > 0.0:
+        q[:], decisions[:] = plain_q, plain_decisions
+    return float(state[0]), done
+
+
+@numba.njit(cache=True, nogil=True)
+def _fixed_piece(
+    p: np.ndarray,
+    exponent: np.ndarray,
+    conditional: np.ndarray,
+    ends: np.ndarray,
+    multipliers: np.ndarray,
+    q: np.ndarray,
+    decisions: np.ndarray,
+    done: int,
+    until: int,
+    steps: int,
+    tolerance: float,
+    state: np.ndarray,
+    plain_q: np.ndarray,
+    plain_decisions: np.ndarray,
+) -> int:
+    """Take some steps of `descend_fixed`; return how many are done in all."""
+    value, small, ambition, stretch = state[0], state[2], state[3], state[4]
+    old_q, old_decisions = q.copy(), decisions.copy()
+    while done < until and small < _PATIENCE:
         before = value
         old_q[:], old_decisions[:] = q, decisions
         value = alternation_step(p, exponent, conditional, ends, multipliers, q, decisions)
@@ -148,16 +188,15 @@ def descend_fixed(
             value, stretch, ambition = before, 0.0, max(0.25 * ambition, 0.5)
             q[:], decisions[:] = plain_q, plain_decisions
             continue
-        small = small + 1 if before - value <= tolerance * (1.0 + abs(value)) else 0
+        small = small + 1 if before - value <= tolerance * (1.0 + abs(value)) else 0.0
         plain_q[:], plain_decisions[:] = q, decisions
         if done < steps and small < _PATIENCE:
             if stretch > 0.0:
                 ambition = min(2.0 * ambition, _FURTHEST)
             stretch = ambition
             _stretch(old_q, old_decisions, ends, stretch, q, decisions)
-    if stretch > 0.0:
-        q[:], decisions[:] = plain_q, plain_decisions
-    return value, done
+    state[0], state[2], state[3], state[4] = value, small, ambition, stretch
+    return done
 
 
 @numba.njit(cache=True, nogil=True)
@@ -203,8 +242,7 @@ def label_losses(conditional: np.ndarray, ends: np.ndarray, decisions: np.ndarra
                         losses[first + j, i, a] += share * logs[s, a]
 
 
-@numba.njit(cache=True, nogil=True)
-def descend_limited(
+def descend_limited(  # noqa: PLR0913 - the arrays of the compiled steps
     p: np.ndarray,
     mask: np.ndarray,
     losses: np.ndarray,
@@ -255,11 +293,48 @@ def descend_limited(
         The largest (E L - bound) / slack, and that of the KL above the rate in units of 1e-9, zero if there is none.
     done : int
     """
+    state, plain_q, plain_decisions = begun(q, decisions)
+    at_a_time, done = max(1, _PIECE // (mask.size * (len(decisions) + _TILTS * (1 + bounds.size) ** 2))), 0
+    while done < steps and state[2] < _PATIENCE and not (done and deadline.is_up()):
+        done = _limited_piece(
+            p, mask, losses, conditional, ends, multipliers, q, decisions, bounds, caps, slack, index, rate, done,
+            min(done + at_a_time, steps), steps, tolerance, channel, state, plain_q, plain_decisions,
+        )  # fmt: skip
+    if state[4] > 0.0:
+        q[:], decisions[:] = plain_q, plain_decisions
+    return float(state[0]), float(state[1]), done
+
+
+@numba.njit(cache=True, nogil=True)
+def _limited_piece(
+    p: np.ndarray,
+    mask: np.ndarray,
+    losses: np.ndarray,
+    conditional: np.ndarray,
+    ends: np.ndarray,
+    multipliers: np.ndarray,
+    q: np.ndarray,
+    decisions: np.ndarray,
+    bounds: np.ndarray,
+    caps: np.ndarray,
+    slack: np.ndarray,
+    index: int,
+    rate: float,
+    done: int,
+    until: int,
+    steps: int,
+    tolerance: float,
+    channel: np.ndarray,
+    state: np.ndarray,
+    plain_q: np.ndarray,
+    plain_decisions: np.ndarray,
+) -> int:
+    """Take some steps of `descend_limited`; return how many are done in all."""
     count = bounds.size
     means, covariance = np.empty(count), np.empty((count, count))
-    value, excess, small, done, ambition, stretch = np.inf, np.inf, 0, 0, 1.0, 0.0
-    old_q, old_decisions, plain_q, plain_decisions = q.copy(), decisions.copy(), q.copy(), decisions.copy()
-    while done < steps and small < _PATIENCE:
+    value, excess, small, ambition, stretch = state[0], state[1], state[2], state[3], state[4]
+    old_q, old_decisions = q.copy(), decisions.copy()
+    while done < until and small < _PATIENCE:
         before, missed = value, excess
         old_q[:], old_decisions[:] = q, decisions
         label_losses(conditional, ends, decisions, losses)
@@ -282,7 +357,7 @@ def descend_limited(
             continue
         # a limit that is missed less than before is progress too, whatever it does to the value
         settled = before - value <= tolerance * (1.0 + abs(value)) and (excess <= 1.0 or excess >= 0.999 * missed)
-        small = small + 1 if settled else 0
+        small = small + 1 if settled else 0.0
         update(conditional, ends, channel, p, q, decisions)
         plain_q[:], plain_decisions[:] = q, decisions
         if done < steps and small < _PATIENCE:
@@ -290,6 +365,5 @@ def descend_limited(
                 ambition = min(2.0 * ambition, _FURTHEST)
             stretch = ambition
             _stretch(old_q, old_decisions, ends, stretch, q, decisions)
-    if stretch > 0.0:
-        q[:], decisions[:] = plain_q, plain_decisions
-    return value, excess, done
+    state[0], state[1], state[2], state[3], state[4] = value, excess, small, ambition, stretch
+    return done

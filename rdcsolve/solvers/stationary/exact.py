@@ -13,7 +13,6 @@ from rdcsolve.information import conditional_entropy, entropy, mutual_informatio
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Status
 from rdcsolve.solvers.finite.least_loss import minimise_loss
 from rdcsolve.solvers.finite.least_rate import minimise_rate
 from rdcsolve.solvers.finite.reduction import least_loss
@@ -66,8 +65,6 @@ def _exact(arena: Arena, decisions: np.ndarray, settings: Settings) -> Found | N
         return None
     solve = minimise_rate if listed.goal.target is None else minimise_loss
     result = solve(listed, settings, None)
-    if result.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
     if not result.channel.size or not np.isfinite(result.channel).all():
         return None
     before = np.zeros((problem.n_x, 1), dtype=bool) if problem.forbidden is None else problem.forbidden
@@ -134,7 +131,7 @@ def polish(arena: Arena, candidate: Candidate, steps: int, settings: Settings) -
     plain = decisions = candidate.decisions
     stretch, small = 0.0, 0
     last: Found | None = None
-    for _ in range(steps):
+    for step in range(steps):
         found = _exact(arena, decisions, settings)
         if found is None and last is None:
             plain = decisions = _sharpened(arena, candidate)
@@ -151,6 +148,8 @@ def polish(arena: Arena, candidate: Candidate, steps: int, settings: Settings) -
             yield replace(last, settled=True)
             return
         yield last
+        if step == steps - 1:
+            return
         plain = _next_decisions(arena, found, decisions)
         stretch = min(max(1.0, 2 * stretch), _FURTHEST)
         decisions = _stretched(decisions, plain, stretch)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result
 from rdcsolve.solvers.stationary.compiled_descent import SMALLEST, descend_fixed, descend_limited
@@ -239,6 +240,7 @@ class Arena:
         decisions = np.vstack([0.99 * self.conditional + 0.01 * self.prior, self.prior])  # (c, S)
         decisions = np.repeat(np.maximum(decisions, SMALLEST)[None], letters.size, axis=0)  # (j, c, S)
         for _ in range(50):
+            deadline.look()
             terms = exponent[:, :, None] + np.einsum("is,jcs->ijc", self.conditional * weights, np.log(decisions))
             top = terms.max(axis=0)
             shares = np.exp(terms - np.where(np.isfinite(top), top, 0.0))
