@@ -289,6 +289,21 @@ def test_a_letter_without_mass_on_a_part_has_no_price_there():
     assert bounded[2] == pytest.approx(math.log(2 * 0.5**3), abs=1e-12)
 
 
+def test_points_far_apart_beside_the_kernel_are_searched_but_not_proved():
+    """160 million cells would have to be bounded, and their weights looked at one by one: hours, not a proof."""
+    x = np.array([[-115812.77612938995], [0.0], [57906.388064694976], [115812.77612938995]])
+    found = largest_free_price(FreePrice(np.zeros(4), x, 30724.5518317, [], np.empty(0)))
+    assert not found.proved
+    assert found.n_cells == 0
+    assert found.log_upper == found.log_best == pytest.approx(0.0, abs=1e-12)
+    source = rdc.Source(x[:, 0], [0.25, 0.25, 0.25, 0.25])
+    problem = rdc.Problem(source, "free", limits=[rdc.DistortionLimit(INF)]).at_multipliers(distortion=30724.5518317)
+    result = rdc.solve(problem)
+    assert result.status is Status.OPTIMAL
+    assert result.proof is Proof.UNVERIFIED
+    assert result.objective_upper == pytest.approx(math.log(4), abs=1e-9)
+
+
 def test_bernstein_coefficients_are_those_of_the_powers():
     matrix, u = line._bernstein(), np.linspace(-1, 1, 9)
     m = line._DEGREE

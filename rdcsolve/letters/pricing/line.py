@@ -33,6 +33,7 @@ _FIRST = 0.125  # half the width of the first cells, in units of the kernel's 1 
 _MOST_HALVINGS = 20
 _MOST_CELLS = 200_000
 _ENTRIES = 1 << 21  # weights held at a time
+_MOST_ENTRIES = 300_000_000  # weights of the first cells: a minute's work
 _NEAR, _MOST_NEAR = 1e-3, 256  # nats, letters: those whose own bounds are looked at
 _CRAMER = 1.0866  # |H_n(z)| exp(-z^2 / 2) <= 1.0865 sqrt(2^n n!) for all n and z (Indritz 1961)
 _ROUNDINGS = 400 * EPS  # of a Hermite function, times sqrt(2^n n!) exp(-z^2 / 2), and of the sum over n
@@ -51,7 +52,8 @@ class LargestFreePrice:
     best : FreeLetters
         Local maxima found, the best first.
     proved : bool
-        False off the line, and where more than three dimensions of decisions would have had to be searched.
+        False off the line, where more than three dimensions of decisions would have had to be searched, and where the
+        points lie so far apart, beside the kernel's width, that the line would have far too many cells.
     n_cells : int
         How many cells of the line were bounded.
     proof : PriceProof or None
@@ -93,7 +95,14 @@ def largest_free_price(
         return LargestFreePrice(log_best, log_best, best, False, 0)
     if not price.multiplier > 0:
         return _anywhere(price, rtol, log_error, best, log_enough)
+    if _n_first(price) * price.points.size * (_DEGREE + 1) > _MOST_ENTRIES:
+        return LargestFreePrice(log_best, log_best, best, False, 0)
     return _Line(price, rtol, log_error, best, log_enough).bounded()
+
+
+def _n_first(price: FreePrice) -> float:
+    """Return how many cells the line has at first; a price falls outwards beyond the points."""
+    return max(1.0, float(np.ceil(np.ptp(price.points) * math.sqrt(price.multiplier) / (2 * _FIRST))))
 
 
 def _anywhere(
@@ -126,9 +135,7 @@ class _Line:
         return float(self.best.log_prices.max(initial=-math.inf))
 
     def bounded(self) -> LargestFreePrice:
-        low, high = float(self.x.min()), float(self.x.max())  # a price falls outwards beyond the points
-        count = max(1, math.ceil((high - low) * self.root / (2 * _FIRST)))
-        edges = np.linspace(low, high, count + 1)
+        edges = np.linspace(self.x.min(), self.x.max(), int(_n_first(self.price)) + 1)
         cells = np.stack([edges[:-1], edges[1:]], axis=1)
         for halving in range(_MOST_HALVINGS + 1):
             if not cells.size:
