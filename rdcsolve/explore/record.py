@@ -37,7 +37,7 @@ _VECTORS = {
 }
 _BESIDE_STATIONARY = {"certificate_multipliers": "multipliers that prove the lower bound"}
 
-_UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name)
+_UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name, Status.TIME_LIMIT.name)
 
 
 def outcome_of(result: Result, names: tuple[str, ...]) -> Outcome:

@@ -131,9 +131,9 @@ def test_each_solution_starts_from_the_last(monkeypatch):
     starts = []
     real = sweep_module.solve
 
-    def watching(problem, solver, *, tolerance, start):
+    def watching(problem, solver, *, start, **options):
         starts.append(start)
-        return real(problem, solver, tolerance=tolerance, start=start)
+        return real(problem, solver, start=start, **options)
 
     monkeypatch.setattr(sweep_module, "solve", watching)
     rdc.sweep(COIN, D=BOUNDS)
