@@ -41,14 +41,22 @@ def monotone_order(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return an order of atoms and of places in which costs are Monge, or None if none was found.
 
     Then c_ij + c_kl <= c_il + c_kj for i < k, j < l, and the north-west corner rule is optimal (Hoffman 1963). Points
-    of a line under a convex function of their distance are so in their own order, which distances from an end tell.
+    of a line under a convex function of their distance are so in their own order. In such an order c_i - c_k rises
+    along the places, for i < k, and what it rises by adds up along the atoms: so the two atoms that differ most are the
+    ends, and their difference has the places in order, but for ties, which no other two atoms tell apart either.
     """
-    corner = np.unravel_index(int(cost.argmax()), cost.shape)
-    places = np.argsort(cost[corner[0]], kind="stable")
-    atoms = np.argsort(-cost[:, corner[1]], kind="stable")
+    first = _most_different(cost, _most_different(cost, 0))
+    last = _most_different(cost, first)
+    places = np.argsort(cost[first] - cost[last], kind="stable")
+    atoms = np.argsort(cost[:, places[0]] - cost[:, places[-1]], kind="stable")
     ordered = cost[np.ix_(atoms, places)]
     crossed = ordered[:-1, :-1] + ordered[1:, 1:] - ordered[:-1, 1:] - ordered[1:, :-1]
     return (atoms, places) if np.all(crossed <= 1e-12 * float(cost.max())) else None
+
+
+def _most_different(cost: np.ndarray, atom: int) -> int:
+    """Return the atom whose costs differ from an atom's by an amount that varies most from place to place."""
+    return int(np.ptp(cost - cost[atom], axis=1).argmax())
 
 
 def plan_between(target: np.ndarray, law: np.ndarray, cost: np.ndarray) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Status
 from rdcsolve.universal.answer import Answer
 from rdcsolve.universal.attained import decoder_fault, losses_of
+from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import channel_of
 from rdcsolve.universal.penalty import Bounds, Penalty, penalty_between
 from rdcsolve.universal.reduction import CornerReduction, TupleReduction, implies_all, reductions_of
@@ -151,12 +152,11 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
     alone = [_bounds_alone(one.rate_lower, found) for one, found in zip(universal.results, evidence.alone, strict=True)]
     together = Bounds(min(evidence.lower, evidence.upper), lower, evidence.upper)
     penalty = penalty_between(together, alone, tolerance, is_one=evidence.is_one)
-    decoders = tuple(replace(one, losses=own) for one, own in zip(universal.decoders, evidence.losses, strict=True))
     return replace(
         universal,
         status=status,
         proof=proof,
-        decoders=decoders,
+        decoders=_with_losses(universal.decoders, evidence.losses),
         rate_lower=lower,
         rate_upper=evidence.upper,
         penalty_lower=penalty.lower,
@@ -164,6 +164,14 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
         penalty_proof=penalty.proof,
         message="; ".join(filter(None, notes)),
     )
+
+
+def _with_losses(decoders: tuple[Decoder, ...], losses: list[dict[str, float]]) -> tuple[Decoder, ...]:
+    """Return decoders that report these losses; targets that shared one decoder still do where its losses are equal."""
+    made: dict[tuple[Any, ...], Decoder] = {}
+    for one, own in zip(decoders, losses, strict=True):
+        made.setdefault((id(one), *own.items()), replace(one, losses=own))
+    return tuple(made[id(one), *own.items()] for one, own in zip(decoders, losses, strict=True))
 
 
 def _searched(universal: Answer) -> float:

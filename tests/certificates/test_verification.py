@@ -324,7 +324,8 @@ def decimal_truth(problem, certificate):
             prices.append(price)
         log_price = max(prices).ln()
         lower = sum(x * y for x, y in zip(p, u, strict=True)) - log_price
-        trivial = Decimal(0)
+        trivial, every = Decimal(0), range(problem.n_letters)
+        allowed = [[a for a in every if all(loss[i][a].is_finite() for loss in losses)] for i in range(len(p))]
         rows = [[Decimal(x) for x in row] for row in certificate.channel[used].tolist()]
         rows = [[x / sum(row) for x in row] for row in rows]
         letters = range(len(certificate.letters))
@@ -335,7 +336,8 @@ def decimal_truth(problem, certificate):
             mean = sum(p[i] * rows[i][a] * loss[i][certificate.letters[a]] for i, a in pairs)
             if problem.multipliers is not None:
                 upper += Decimal(problem.multipliers[m]) * mean
-                own, least = Decimal(problem.multipliers[m]), sum(p[i] * min(loss[i]) for i in range(len(p)))
+                own = Decimal(problem.multipliers[m])
+                least = sum(p[i] * min(loss[i][a] for a in allowed[i]) for i in range(len(p)))
                 lower += (own - multipliers[m]) * least  # the spare part of the multiplier, at the loss's least mean
                 trivial += own * least
             elif multipliers[m] > 0:
