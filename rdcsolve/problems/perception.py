@@ -109,7 +109,7 @@ class PerceptionLimit:
         - ``"w2"``, ``"w1"``: least mean of the squared, or of the plain, Euclidean distance over all couplings of p and
           q; symbols and reproductions need points;
         - ``"transport"``: the same for a `cost` of your own;
-        - ``"tv"``: half the sum of |p - q|;
+        - ``"tv"``: half the sum of ``|p - q|``;
         - ``"kl"``: KL(q || p), ``"reverse_kl"``: KL(p || q), nats;
         - ``"chi2"``: sum (q - p)^2 / p, ``"reverse_chi2"``: sum (q - p)^2 / q;
         - ``"hellinger"``: 1 - sum sqrt(p q), ``"js"``: the Jensen-Shannon divergence, nats;

@@ -16,8 +16,9 @@ def gaussian_rate(D: ArrayLike, P: ArrayLike, variance: ArrayLike = 1.0) -> Floa
     """R(D, P) of a Gaussian under squared error and the squared Wasserstein distance, nats.
 
     With s the standard deviation and t = s - sqrt(P) the least one that the limit lets the reproduction have:
-    -log(1 - rho^2) / 2 with rho = (s^2 + t^2 - D) / (2 s t) where the limit binds, sqrt(P) < s - sqrt(|s^2 - D|), and
-    max(0, log(s^2 / D) / 2) elsewhere. Zhang, Qian, Chen and Khisti (2021), Theorem 1.
+    -log(1 - rho^2) / 2 with rho = (s^2 + t^2 - D) / (2 s t) where the limit binds,
+    sqrt(P) < s - sqrt(``|s^2 - D|``), and max(0, log(s^2 / D) / 2) elsewhere.
+    Zhang, Qian, Chen and Khisti (2021), Theorem 1.
 
     Raises
     ------
