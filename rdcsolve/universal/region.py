@@ -20,6 +20,7 @@ from rdcsolve.results.units import in_unit_of
 from rdcsolve.universal.boundary import Boundary, boundary_of
 from rdcsolve.universal.encoder import Encoder, channel_of
 from rdcsolve.universal.slack import limit_slack
+from rdcsolve.universal.targets import check_no_perception
 
 _LEVEL = "give a number between 0 and 1, such as 0.95"
 
@@ -157,7 +158,8 @@ def achievable_region(
     Raises
     ------
     InvalidInput
-        If the encoder is of another source, the losses are not named, or no decoder has finite losses.
+        If the encoder is of another source, the losses are not named, the problem has perceptions, or no decoder has
+        finite losses.
 
     Notes
     -----
@@ -171,6 +173,7 @@ def achievable_region(
     [[0.15, 0.1], [0.5, 0.0]]
     """
     options.instance(problem, Problem, "problem", "pass a Problem")
+    check_no_perception(problem)
     n_bootstrap = options.whole(n_bootstrap, "n_bootstrap", 0)
     stated, problem = problem, problem.in_unit("nat")
     names = _two_losses(problem, losses)

@@ -38,6 +38,15 @@ def bounds_of(problem: Problem, targets: Any) -> np.ndarray:
     return freeze(np.array([_limited(problem, target, j).bounds for j, target in enumerate(listed)]))
 
 
+def check_no_perception(problem: Problem) -> None:
+    """Raise if the problem looks at the law of the reproduction, for which decoders of one encoder are not solved."""
+    if problem.perceptions:
+        raise InvalidInput(
+            f"the problem has the perception {problem.perception_names[0]!r} but universal rates and regions of one "
+            "encoder are about losses only; state the problem without it"
+        )
+
+
 def check_problem(problem: Any) -> None:
     """Raise unless it is a problem of the least rate without a limit on the rate."""
     if not isinstance(problem, Problem):
@@ -47,6 +56,7 @@ def check_problem(problem: Any) -> None:
             f"the letters are those of {type(problem.own_letters).__name__} but decoders need listed or free letters; "
             "list its places as reproduction="
         )
+    check_no_perception(problem)
     if not is_rate(problem.objective):
         raise InvalidInput(
             f"the problem minimises {problem.objective!r} but a universal rate is a rate; "

@@ -771,3 +771,13 @@ def test_figure_3_is_drawn_from_certified_numbers(tmp_path, monkeypatch):
     assert (tmp_path / "three.png").stat().st_size > 10_000
     assert done.stdout.count("CERTIFIED") == 2
     assert run("figure", "99").exit_code == 2
+
+
+def test_perceptions_are_not_passed_over():
+    """Targets limit losses: a problem that looks at the law of the reproduction would be answered without that."""
+    limits = [rdc.DistortionLimit(INF), rdc.PerceptionLimit(0.1, measure="tv")]
+    problem = rdc.Problem(rdc.Source([0.0, 1.0], [0.5, 0.5]), limits=limits)
+    with pytest.raises(rdc.InvalidInput, match="the problem has the perception 'perception' but universal rates"):
+        rdc.universal_rate(problem, [{"D": 0.3}])
+    with pytest.raises(rdc.InvalidInput, match="the problem has the perception 'perception' but universal rates"):
+        rdc.achievable_region(np.eye(2), problem)

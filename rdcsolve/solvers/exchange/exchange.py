@@ -146,7 +146,9 @@ class _Exchange:
             inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
             before = letters
             letters, warm = self._exchanged(found, letters, priced)
-            if waited >= _TURNS:  # letters that come and go by turns are needed together
+            # On a face, letters that come and go by turns are needed together. Elsewhere that is what a gap near the
+            # rounding looks like, and lists of all candidates cost ten times as much for nothing.
+            if waited >= _TURNS and self.at_least.indices:
                 letters = letters.with_more(before)
         return Status.STEP_LIMIT, ""
 
