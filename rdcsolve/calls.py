@@ -96,7 +96,8 @@ def _told(error: Exception, function: Callable[..., Any], name: str) -> RdcError
 
 def _misfit(error: TypeError, function: Callable[..., Any], name: str) -> str:
     """Return what is wrong with the arguments of a call, and which there are."""
-    told = f"{name}() {str(error).partition('() ')[2] or error}"
+    said = str(error).partition(". Did you mean")[0]  # from Python 3.13 on it guesses too
+    told = f"{name}() {said.partition('() ')[2] or said}"
     known = [one for one in inspect.signature(function).parameters if one not in ("self", "cls")]
     misspelt = re.search(r"unexpected keyword argument '(\w+)'", told)
     close = difflib.get_close_matches(misspelt[1], known, n=1) if misspelt else []
