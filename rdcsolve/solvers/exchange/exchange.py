@@ -26,7 +26,6 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings
 
-_TURNS = 2  # rounds without a smaller gap before no letter leaves any more
 _PATIENCE = 6  # rounds without a smaller gap before the method counts as stalled
 _IDLE = 1e-8  # share of the output mass below which a letter leaves the list
 _MOST_CANDIDATES = 400  # of the dearest letters found in one round
@@ -144,12 +143,7 @@ class _Exchange:
             if waited >= _PATIENCE:
                 return Status.STALLED, ""
             inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
-            before = letters
             letters, warm = self._exchanged(found, letters, priced)
-            # On a face, letters that come and go by turns are needed together. Elsewhere that is what a gap near the
-            # rounding looks like, and lists of all candidates cost ten times as much for nothing.
-            if waited >= _TURNS and self.at_least.indices:
-                letters = letters.with_more(before)
         return Status.STEP_LIMIT, ""
 
     def _settled(self, status: Status) -> Status:
