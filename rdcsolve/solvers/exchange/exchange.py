@@ -22,6 +22,7 @@ from rdcsolve.solvers.exchange.least_entropy import LeastEntropies
 from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
 from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible, trivial_dual
 from rdcsolve.solvers.exchange.starting_letters import Opening, starting
+from rdcsolve.solvers.finite.entropy_limits import aimed_limits
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings
@@ -72,6 +73,7 @@ class _Exchange:
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
         self.at_rate = AtRate(problem)
         self.at_least = LeastEntropies(space)
+        self.aims = aimed_limits(problem)
         self.opening = Opening(space, settings)
         self.history: list[StepRecord] = []
 
@@ -165,7 +167,8 @@ class _Exchange:
     # ------------------------------------------------------------------------- restricted problems
 
     def _restricted(self, letters: Letters, gap: float, warm: Result | None) -> Result:
-        listed = self.at_least.attainable(self.space.listed(letters))
+        listed = self.space.listed(letters)
+        listed = self.at_least.attainable(listed.with_limits(**self.aims) if self.aims else listed)
         limits = Limits(_INNER_STEPS, self.settings.limits.time_limit)
         solver = self.settings.solver
         if isinstance(solver, InteriorPoint):

@@ -14,6 +14,7 @@ from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.best_channel import best_channel
+from rdcsolve.solvers.finite.entropy_limits import aimed_limits
 from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
@@ -46,7 +47,8 @@ def pruned(result: Result, problem: Problem, tolerance: float) -> Result:
     allowance = _SPARED * tolerance
     if result.gap <= tolerance:
         allowance = min(allowance, tolerance - result.gap)
-    task = limited_task(listed.with_limits(rate=None), problem.bounds)
+    aimed = listed.with_limits(rate=None, **aimed_limits(problem))
+    task = limited_task(aimed, aimed.bounds)
     if task is None:
         return result
     letters = result.letters if problem.is_finite else np.arange(result.letters.size)

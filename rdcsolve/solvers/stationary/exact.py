@@ -63,6 +63,7 @@ def _exact(arena: Arena, decisions: np.ndarray, settings: Settings) -> Found | N
         listed = problem.listed(np.arange(problem.n_letters), arena.split_by_label(decisions))
     except InvalidInput:  # decisions that exclude classes leave a symbol without a letter
         return None
+    listed = listed.with_limits(**arena.aims) if arena.aims else listed
     solve = minimise_rate if listed.goal.target is None else minimise_loss
     result = solve(listed, settings, None)
     if not result.channel.size or not np.isfinite(result.channel).all():

@@ -11,6 +11,7 @@ import numpy as np
 from rdcsolve import deadline
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result
+from rdcsolve.solvers.finite.entropy_limits import aimed_limits
 from rdcsolve.solvers.stationary.compiled_descent import SMALLEST, descend_fixed, descend_limited
 
 _PATH = (0.9, 1.1, 1.35, 1.7, 2.2, 3.0, 4.5, 7.0, 12.0)
@@ -73,6 +74,8 @@ class Arena:
         labels' rows are scratch space.
     bounds, multipliers : numpy.ndarray
         Shape (M,): shifted bounds, inf for none; given multipliers.
+    aims : dict of str to float
+        Limits on labels' entropies, a little lower than they are; see `aimed_limits`.
     """
 
     problem: Problem
@@ -80,6 +83,7 @@ class Arena:
 
     def __post_init__(self) -> None:
         problem = self.problem
+        self.aims = aimed_limits(problem)
         self.symbols = np.flatnonzero(problem.p_x > 0)
         self.p = problem.p_x[self.symbols] / problem.p_x[self.symbols].sum()
         labels = problem.label_entropies
