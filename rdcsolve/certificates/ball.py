@@ -18,6 +18,7 @@ import numpy as np
 
 from rdcsolve.certificates.elementary import HIGHEST, LOWEST, Elementary
 from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.product_prices import prices_on_grid
 from rdcsolve.errors import MissingExtra
 from rdcsolve.rounding import units
 
@@ -107,6 +108,14 @@ class BallNumbers(FloatNumbers):
         high, low = self.exponents
         start = high + (np.abs(low) + 2 * count * (np.abs(high) + abs(guess)))
         bounds = np.full(self.problem.n_letters, math.inf)
+        products = prices_on_grid(self)
+        if products is not None and products.scale - guess <= HIGHEST - 1:
+            shift = products.scale - guess
+            shift += units(2) * (abs(products.scale) + abs(guess))
+            factor = float(exp_upper(np.array([max(shift, LOWEST)]))[0])
+            return np.where(
+                np.isfinite(products.bounds), products.bounds * factor * (1.0 + units(2)) + 1e-290, math.inf
+            )
         for columns in self.blocks(bounds.size):
             exponent = self._costed(start, columns) - guess
             exponent += count * np.abs(np.maximum(exponent, LOWEST))

@@ -19,7 +19,8 @@ from rdcsolve import deadline
 from rdcsolve.certificates.elementary import FLOAT, Elementary
 from rdcsolve.certificates.entropies import least_entropy
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
-from rdcsolve.certificates.origins import least_values, with_largest
+from rdcsolve.certificates.origins import largest_difference, least_values, with_largest
+from rdcsolve.certificates.product_prices import prices_on_grid
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
 from rdcsolve.problems import Problem
@@ -239,6 +240,9 @@ class FloatNumbers:
         start = high + (np.abs(low) + count * np.abs(high))
         if not np.isfinite(start).all():
             return math.inf
+        products = prices_on_grid(self)
+        if products is not None:
+            return up(products.log_largest() + self.log_mass)
         relative = ELEMENTARY + units(sum_units(self.n_rows) + 6)
         largest = -math.inf
         for letters in self.blocks(self.problem.n_letters):
@@ -484,13 +488,10 @@ class FloatNumbers:
         if self.free is not None:
             sides = np.ptp(self.own(self.free.points), axis=0)
             return float(sides @ sides) * self.free.scale
-        low, high = math.inf, -math.inf
-        for letters in self.blocks(self.problem.n_letters):
-            parts = [self.block(one, letters) for one in range(len(self.linear))]
-            allowed = np.logical_and.reduce([np.isfinite(part) for part in parts])
-            low = min(low, float(np.min(parts[m], initial=math.inf, where=allowed)))
-            high = max(high, float(np.max(parts[m], initial=-math.inf, where=allowed)))
-        return high - low
+        if self.problem.forbidden is None and not self.linear[m].is_stored:  # known without a pass over all pairs
+            known = self.linear[m].structure.extremes()
+            return float(self.own(known.highest).max() - self.own(known.lowest).min())
+        return largest_difference(self.block, len(self.linear), m, self.blocks(self.problem.n_letters))
 
     def blocks(self, n_columns: int) -> Iterator[slice]:
         """Yield slices of columns, a few MB of pairs each."""

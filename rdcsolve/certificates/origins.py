@@ -38,6 +38,17 @@ def with_largest(block: Block, shifts: np.ndarray, turned: list[int], letters: I
     return origins
 
 
+def largest_difference(block: Block, count: int, m: int, letters: Iterator[slice]) -> float:
+    """Return the largest less the least value of loss m of `count` over the pairs that none forbids."""
+    low, high = math.inf, -math.inf
+    for some in letters:
+        parts = np.array([block(one, some) for one in range(count)])
+        allowed = np.isfinite(parts).all(axis=0)
+        low = min(low, float(np.min(parts[m], initial=math.inf, where=allowed)))
+        high = max(high, float(np.max(parts[m], initial=-math.inf, where=allowed)))
+    return high - low
+
+
 def _allowed(block: Block, count: int, letters: slice, otherwise: float) -> np.ndarray:
     """Return the losses of some letters, and something else at pairs that any of them forbids."""
     parts = np.array([block(m, letters) for m in range(count)])
