@@ -35,6 +35,12 @@ class _End:
     more: float
     interrupted: bool = False
 
+    def hurry(self) -> None:
+        """Let this end be now, with a little time left."""
+        if not self.interrupted:
+            now = clock()
+            self.stated, self.moved, self.interrupted = min(self.stated, now), now + self.more, True
+
 
 _end: ContextVar[_End | None] = ContextVar("end", default=None)
 
@@ -47,11 +53,14 @@ def within(seconds: float) -> Iterator[None]:
         yield
         return
     more = max(LATE[0], LATE[1] * seconds) / _STAGES
-    token = _end.set(_End(at, at, more if math.isfinite(more) else LATE[0] / _STAGES))
+    inner = _End(at, at, more if math.isfinite(more) else LATE[0] / _STAGES)
+    token = _end.set(inner)
     try:
         yield
     finally:
         _end.reset(token)
+        if outer is not None and inner.interrupted:
+            outer.hurry()
 
 
 @contextmanager
@@ -62,12 +71,16 @@ def finishing() -> Iterator[None]:
         yield
         return
     at = max(end.moved, clock() + end.more)
-    token = _end.set(_End(at, at, end.more, end.interrupted))
+    inner = _End(at, at, end.more, end.interrupted)
+    token = _end.set(inner)
     try:
         yield
     finally:
         _end.reset(token)
-        end.moved = max(end.moved, at)
+        if inner.interrupted:
+            end.hurry()
+        else:
+            end.moved = max(end.moved, at)
 
 
 @contextmanager
@@ -118,6 +131,5 @@ def left() -> float:
 def hurry() -> None:
     """Let the time be up: an interrupt from the keyboard was caught, and what there is will be put together."""
     end = _end.get()
-    if end is not None and not end.interrupted:
-        now = clock()
-        end.stated, end.moved, end.interrupted = min(end.stated, now), now + end.more, True
+    if end is not None:
+        end.hurry()

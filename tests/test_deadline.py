@@ -96,3 +96,15 @@ def test_an_interrupt_leaves_a_little_time_whatever_the_limit(clock):
         assert ended_by(stop.value) is Status.INTERRUPTED  # not the limit on the time
     with deadline.within(1.0):
         assert ended_by(deadline.TimeIsUp()) is Status.TIME_LIMIT
+
+
+@pytest.mark.parametrize("inside", [lambda: deadline.within(1.0), deadline.finishing])
+def test_an_interrupt_inside_is_known_outside(clock, inside):
+    with deadline.within(100.0):
+        with inside():
+            deadline.hurry()
+        assert deadline.was_interrupted()
+        assert out_of_time() is Status.INTERRUPTED
+        clock[0] += 1e-3
+        assert deadline.is_up()
+        assert deadline.left() < deadline.LATE[0]

@@ -20,6 +20,13 @@ _LONGEST_TABLE = 100
 
 PlotFile = Annotated[Path | None, typer.Option(help="Draw the points (png, pdf, svg).", show_default=False)]
 ProgressBar = Annotated[bool, typer.Option("--progress", help="Show a bar on stderr.")]
+TimeForAll = Annotated[
+    float,
+    typer.Option(
+        help="Stop after so many seconds, all points together; the same command goes on from there.", show_default=False
+    ),
+]
+StepsOfEach = Annotated[int | None, typer.Option(help="Stop each point after so many steps.", show_default=False)]
 
 
 def report(data: xarray.Dataset, save: Path, plot: Path | None) -> None:
@@ -46,9 +53,11 @@ def _reasons(data: xarray.Dataset) -> dict[str, int]:
     """Return why points are not certified, and how many are not for each reason."""
     status, proof = (data[name].values.astype(str) for name in ("status", "proof"))
     stationary = status == "STATIONARY"
-    short = ~np.isin(status, ["OPTIMAL", "INFEASIBLE"]) & ~stationary
-    unproved = (proof != "CERTIFIED") & ~stationary & ~short
+    empty = status == ""
+    short = ~np.isin(status, ["OPTIMAL", "INFEASIBLE"]) & ~stationary & ~empty
+    unproved = (proof != "CERTIFIED") & ~stationary & ~short & ~empty
     counted = {
+        "were not begun: the time was up": empty,
         f"did not reach the gap {data.attrs['tolerance']:g}": short,
         "are STATIONARY: attained, not proved to be the least": stationary,
         "are not CERTIFIED: their lower bounds rest on an unproved search": unproved,
@@ -62,7 +71,8 @@ def _show(data: xarray.Dataset) -> None:
     objective = data.attrs["objective"]
     status = data["status"].values.ravel()
     if status.size > _LONGEST_TABLE:
-        typer.echo(", ".join(f"{np.count_nonzero(status == name)} {name}" for name in np.unique(status.astype(str))))
+        names = np.unique(status.astype(str))
+        typer.echo(", ".join(f"{np.count_nonzero(status == name)} {name or 'not begun'}" for name in names))
         return
     from rdcsolve.explore.units import information_losses, unit_of
     from rdcsolve.results.units import is_information

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import typer
 
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import PlotFile, ProgressBar, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem
 from rdcsolve.errors import InvalidInput
@@ -36,6 +37,8 @@ def sweep(
     plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
+    time_limit: TimeForAll = math.inf,
+    max_steps: StepsOfEach = None,
     progress: ProgressBar = False,
 ) -> None:
     """Solve a problem for many limits, save the numbers, and draw them.
@@ -47,7 +50,16 @@ def sweep(
     problem = statement.problem(input, tuple(axes))
     from rdcsolve.explore import sweep as swept
 
-    data = swept(problem, progress=progress, save=save, tolerance=tolerance, solver=solver_of(solver), **axes)
+    data = swept(
+        problem,
+        progress=progress,
+        save=save,
+        tolerance=tolerance,
+        solver=solver_of(solver),
+        time_limit=time_limit,
+        max_steps=max_steps,
+        **axes,
+    )
     report(data, save, plot)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import PlotFile, ProgressBar, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem
 from rdcsolve.errors import InvalidInput
@@ -33,6 +34,8 @@ def tradeoff(
     plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
+    time_limit: TimeForAll = math.inf,
+    max_steps: StepsOfEach = None,
     progress: ProgressBar = False,
 ) -> None:
     """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
@@ -63,5 +66,7 @@ def tradeoff(
         save=save,
         tolerance=tolerance,
         solver=solver_of(solver),
+        time_limit=time_limit,
+        max_steps=max_steps,
     )
     report(data, save, plot)

@@ -66,6 +66,8 @@ class Record:
     grid : Grid
     tolerance : float
         The gap asked for, kept with the file; points solved to a looser one are solved again.
+    max_steps : int or None
+        The steps allowed at each point, kept with the file; points that took as many are solved again with others.
 
     Attributes
     ----------
@@ -73,8 +75,8 @@ class Record:
         Which points need no (further) work.
     """
 
-    def __init__(self, grid: Grid, tolerance: float) -> None:
-        self.grid, self.tolerance = grid, tolerance
+    def __init__(self, grid: Grid, tolerance: float, max_steps: int | None = None) -> None:
+        self.grid, self.tolerance, self.max_steps = grid, tolerance, max_steps
         self.finished = np.zeros(grid.shape, dtype=bool)
         n = len(grid.problem.limit_names)
         self.arrays: dict[str, np.ndarray] = {name: np.full(grid.shape, math.nan) for name in _NUMBERS}
@@ -88,9 +90,15 @@ class Record:
         return _VECTORS | (_BESIDE_STATIONARY if self.grid.has_fixed_letters else {})
 
     def put(self, index: Index, outcome: Outcome) -> None:
-        """Enter the outcome of a point."""
-        for name, array in self.arrays.items():
-            array[index] = outcome[name]
+        """Enter the outcome of a point, unless it was cut short and closer bounds are there from an earlier run.
+
+        The status comes last, so that an interrupt in between leaves the point unfinished.
+        """
+        held = self.arrays["gap"][index]
+        if outcome["status"] in _UNFINISHED and math.isfinite(held) and not outcome["gap"] < held:
+            return
+        for name in sorted(self.arrays, key="status".__eq__):
+            self.arrays[name][index] = outcome[name]
         self.finished[index] = outcome["status"] not in _UNFINISHED
 
     def n_finished(self) -> int:
@@ -130,6 +138,8 @@ class Record:
             more = {"label_entropies": " ".join(label_names(problem)), "letters": problem.letters}
         if problem.rate_bound is not None and "rate" not in self.grid.names:
             more["rate"] = in_unit_of(problem, "rate", problem.rate_bound)
+        if self.max_steps is not None:
+            more["max_steps"] = self.max_steps
         return more | {
             "unit": problem.unit,
             "information_losses": " ".join(problem.information_losses),
@@ -166,6 +176,8 @@ class Record:
             np.array_equal(held[name].values, values)
             for name, values in zip(self.grid.names, self.grid.values, strict=True)
         )
+        if not same and (held["status"] == "").all():  # nothing to lose: not one point was begun
+            return
         if not same:
             points = " x ".join(f"{size} {name}" for name, size in held["status"].sizes.items())
             raise InvalidInput(
@@ -176,8 +188,14 @@ class Record:
             array[...] = held[source].values
         status = self.arrays["status"]
         self.finished = ~np.isin(status.astype(str), ["", *_UNFINISHED])
+        again = np.zeros_like(self.finished)
+        if held.attrs.get("max_steps") != self.max_steps:
+            again |= status == Status.STEP_LIMIT.name
         if held.attrs["tolerance"] > self.tolerance:
-            self.finished &= status == Status.INFEASIBLE.name
+            again |= status != Status.INFEASIBLE.name
+        again &= self.finished
+        self.finished &= ~again
+        status[again] = Status.INTERRUPTED.name  # should this run end early, the next one shall go on with them too
 
 
 def write_dataset(data: xarray.Dataset, path: Path) -> None:

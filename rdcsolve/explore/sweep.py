@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.explore.effort import Effort, Stopped, StoppingCallback
 from rdcsolve.explore.grid import Grid, Index, make_grid
 from rdcsolve.explore.record import Outcome, Record, outcome_of
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
+from rdcsolve.results.result import StepRecord
 from rdcsolve.solvers import solve
-from rdcsolve.solvers.solve import fitting
 
 if TYPE_CHECKING:
     import xarray
@@ -30,7 +32,7 @@ Report = Callable[[int, int, Mapping[str, float], Outcome], None]
 
 
 @public_call
-def sweep(
+def sweep(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
     *,
     progress: bool | Report = False,
@@ -39,6 +41,8 @@ def sweep(
     solver: Any = None,
     executor: Executor | None = None,
     time_limit: float = math.inf,
+    max_steps: int | None = None,
+    callback: Callable[[StepRecord], object] | None = None,
     **axes: Any,
 ) -> xarray.Dataset:
     """Solve a problem for every combination of limits, each solution helping the next.
@@ -64,6 +68,13 @@ def sweep(
         Wall seconds for all points together. The bounds at the point that is being solved then still hold, with the
         status ``TIME_LIMIT``; points that were not begun have NaN and the status ``""``. With `save`, running the same
         sweep again goes on with both.
+    max_steps : int, optional
+        Steps at each point, as in `solve`. The bounds of a point that took as many hold, with the status
+        ``STEP_LIMIT``; running the sweep again with other `max_steps` solves it again.
+    callback : callable, optional
+        Called with every `StepRecord` of every point, as in `solve`. A true return value ends the sweep as the time
+        limit does, with the status ``STOPPED_BY_CALLBACK`` at the point in hand. An executor calls it in its own
+        processes.
     **axes : sequence of float
         Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy, ``P`` the perception) or of the
         ``rate``, in the order of the dimensions.
@@ -95,10 +106,38 @@ def sweep(
     >>> curve.rate_upper.values.round(4).tolist()
     [0.4946, 0.3681]
     """
-    check_options(problem, progress, save, tolerance, solver, executor)
-    until = time.time() + options.seconds(time_limit)
+    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit)
+    check_options(progress, save, executor, callback)
+    return swept(problem, axes, effort, progress, save, executor)
+
+
+def check_options(progress: Any, save: Any, executor: Any, callback: Any) -> None:
+    """Raise `InvalidInput` unless a sweep can take these options."""
+    if save is not None:
+        options.path(save, "save")
+    if not callable(progress):
+        options.switch(progress, "progress")
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise InvalidInput(
+            f"executor is {options.shown(executor)}; give an executor such as "
+            "concurrent.futures.ProcessPoolExecutor(2), or leave it out"
+        )
+    if callback is not None and isinstance(executor, ProcessPoolExecutor):
+        try:
+            pickle.dumps(callback)
+        except Exception as error:  # whatever the object's own pickling raises
+            raise InvalidInput(
+                f"callback is {options.shown(callback)}, which other processes cannot be sent ({error}); give a "
+                "function of a module, or leave out the executor"
+            ) from None
+
+
+def swept(
+    problem: Problem, axes: Mapping[str, Any], effort: Effort, progress: bool | Report, save: Any, executor: Any
+) -> xarray.Dataset:
+    """Return what `sweep` returns, its options being checked."""
     grid = make_grid(problem, axes)
-    record = Record(grid, float(tolerance))
+    record = Record(grid, effort.tolerance, effort.max_steps)
     path = None if save is None else options.path(save, "save")
     if path is not None:
         if path.exists():
@@ -111,13 +150,15 @@ def sweep(
     saved_at = time.monotonic()
     with _reporting(progress, done, total) as report:
         try:
-            for index, outcome in solved(grid, [row for row in work if row], solver, tolerance, until):
+            for index, outcome in solved(grid, [row for row in work if row], effort):
                 record.put(index, outcome)
                 done += 1
                 report(done, total, grid.point(index), outcome)
                 if path is not None and time.monotonic() - saved_at > _SECONDS_BETWEEN_SAVES:
                     record.save(path)
                     saved_at = time.monotonic()
+        except Stopped:
+            pass
         except KeyboardInterrupt as interrupt:
             if path is not None:
                 interrupt.add_note(f"{record.n_finished()} of {total} points are saved in {path}; run again to go on")
@@ -128,56 +169,39 @@ def sweep(
     return record.dataset()
 
 
-def check_options(problem: Any, progress: Any, save: Any, tolerance: Any, solver: Any, executor: Any) -> None:
-    """Raise `InvalidInput` unless a sweep of the problem can take these options."""
-    options.instance(problem, Problem, "problem", "pass a Problem")
-    options.tolerance(tolerance)
-    if solver is not None:
-        fitting(problem, solver)
-    if save is not None:
-        options.path(save, "save")
-    if not callable(progress):
-        options.switch(progress, "progress")
-    if executor is not None and not callable(getattr(executor, "submit", None)):
-        raise InvalidInput(
-            f"executor is {options.shown(executor)}; give an executor such as "
-            "concurrent.futures.ProcessPoolExecutor(2), or leave it out"
-        )
-
-
-def _in_order(
-    grid: Grid, rows: list[list[Index]], solver: Any, tolerance: float, until: float
-) -> Iterator[tuple[Index, Outcome]]:
+def _in_order(grid: Grid, rows: list[list[Index]], effort: Effort) -> Iterator[tuple[Index, Outcome]]:
     """Yield the outcome of every point, each solution being the start of the next."""
     order = [index for row in rows for index in row]
-    return zip(
-        order, _outcomes((grid.problem_at(grid.point(i)) for i in order), solver, tolerance, until), strict=False
-    )
+    return zip(order, _outcomes((grid.problem_at(grid.point(index)) for index in order), effort), strict=False)
 
 
-def _outcomes(problems: Iterable[Problem], solver: Any, tolerance: float, until: float) -> Iterator[Outcome]:
-    """Yield outcomes, each solution being the start of the next, until the time is up."""
+def _outcomes(problems: Iterable[Problem], effort: Effort) -> Iterator[Outcome]:
+    """Yield outcomes, each solution being the start of the next, until the time is up.
+
+    Raises
+    ------
+    Stopped, KeyboardInterrupt
+        After the outcome of the point in hand.
+    """
     start: Result | None = None
+    callback = StoppingCallback(effort.callback)
     for problem in problems:
-        left = until - time.time()
-        if left <= 0:
+        if effort.left() <= 0:
             return
-        result = _solved(problem, solver, tolerance, start, left)
-        if result is None:
-            yield failure(problem)
-            continue
+        try:
+            result, is_interrupted = effort.result(solve, problem, start, callback)
+        except SolverFailed as error:
+            if error.result is None:
+                yield failure(problem)
+                continue
+            result, is_interrupted = error.result, False
         yield outcome_of(result, problem.limit_names)
-        if result.status is Status.INTERRUPTED:
+        if is_interrupted:
             raise KeyboardInterrupt
+        if callback.asked:
+            raise Stopped
         if result.certificate is not None:
             start = result
-
-
-def _solved(problem: Problem, solver: Any, tolerance: float, start: Result | None, time_limit: float) -> Result | None:
-    try:
-        return solve(problem, solver, tolerance=tolerance, start=start, time_limit=time_limit)
-    except SolverFailed as error:
-        return error.result
 
 
 def failure(problem: Problem) -> Outcome:
@@ -196,20 +220,18 @@ def failure(problem: Problem) -> Outcome:
 
 
 def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Outcome]]]:
-    def solved(
-        grid: Grid, rows: list[list[Index]], solver: Any, tolerance: float, until: float
-    ) -> Iterator[tuple[Index, Outcome]]:
+    def solved(grid: Grid, rows: list[list[Index]], effort: Effort) -> Iterator[tuple[Index, Outcome]]:
         stretches = [row[k : k + _STRETCH] for row in rows for k in range(0, len(row), _STRETCH)]
         futures = {
-            executor.submit(_stretch, grid, [grid.point(index) for index in stretch], solver, tolerance, until): stretch
+            executor.submit(_stretch, grid, [grid.point(index) for index in stretch], effort): stretch
             for stretch in stretches
         }
         try:
             for future in as_completed(futures):
-                outcomes = future.result()
+                outcomes, stop = future.result()
                 yield from zip(futures[future], outcomes, strict=False)
-                if len(outcomes) < len(futures[future]) and time.time() < until:
-                    raise KeyboardInterrupt
+                if stop is not None:
+                    raise stop
         finally:
             for future in futures:
                 future.cancel()
@@ -217,15 +239,17 @@ def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Out
     return solved
 
 
-def _stretch(grid: Grid, points: list[dict[str, float]], solver: Any, tolerance: float, until: float) -> list[Outcome]:
-    """Return the outcomes at neighbouring points; fewer than points if interrupted, or if the time is up."""
+def _stretch(
+    grid: Grid, points: list[dict[str, float]], effort: Effort
+) -> tuple[list[Outcome], type[BaseException] | None]:
+    """Return the outcomes at neighbouring points, fewer if the time is up, and what stopped them, if anything did."""
     outcomes: list[Outcome] = []
     try:
-        for outcome in _outcomes((grid.problem_at(point) for point in points), solver, tolerance, until):
+        for outcome in _outcomes((grid.problem_at(point) for point in points), effort):
             outcomes.append(outcome)
-    except KeyboardInterrupt:
-        pass
-    return outcomes
+    except (KeyboardInterrupt, Stopped) as stop:
+        return outcomes, type(stop)
+    return outcomes, None
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +15,15 @@ import numpy as np
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.explore.effort import Effort, StoppingCallback
 from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
-from rdcsolve.explore.sweep import Report, check_options, sweep
+from rdcsolve.explore.sweep import Report, check_options, swept
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results import Result, Status
+from rdcsolve.results.result import StepRecord
 from rdcsolve.results.units import in_unit_of
 from rdcsolve.solvers import solve
 
@@ -43,6 +48,9 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     tolerance: float = 1e-9,
     solver: Any = None,
     executor: Executor | None = None,
+    time_limit: float = math.inf,
+    max_steps: int | None = None,
+    callback: Callable[[StepRecord], object] | None = None,
 ) -> xarray.Dataset:
     """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
 
@@ -64,6 +72,9 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
         The loss that is minimised.
     progress, save, tolerance, solver, executor
         As in `sweep`.
+    time_limit, max_steps, callback : optional
+        As in `sweep`. They count for the two solutions too that find the default bounds. Cut short, these leave bounds
+        that span less of the range; no point is begun then, and the next run with the same `save` finds its own.
 
     Returns
     -------
@@ -77,6 +88,8 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     ------
     InvalidInput
         If the losses are not named, or the limits cannot be met at rate R.
+    SolverFailed
+        If the default bounds were to be found, and no channel was before the solver stopped.
 
     Examples
     --------
@@ -85,24 +98,17 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     >>> bool((boundary.gap < 1e-8).all()), boundary.sizes["miss"]
     (True, 3)
     """
-    check_options(problem, progress, save, tolerance, solver, executor)
+    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit)
+    check_options(progress, save, executor, callback)
     n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = _question(problem, rate, loss, minimise)
     if bounds is None:
         bounds = _earlier_bounds(save, loss, n_points)
     if bounds is None:
-        bounds = tradeoff_bounds(
-            problem, rate, loss, n_points=n_points, minimise=minimise, tolerance=tolerance, solver=solver
-        )
-    return sweep(
-        at_rate,
-        progress=progress,
-        save=save,
-        tolerance=tolerance,
-        solver=solver,
-        executor=executor,
-        **{loss: bounds},
-    )
+        bounds, is_cut_short = _bounds(at_rate, loss, n_points, effort)
+        if is_cut_short:
+            effort = replace(effort, until=-math.inf)
+    return swept(at_rate, {loss: bounds}, effort, progress, save, executor)
 
 
 def tradeoff_bounds(
@@ -122,14 +128,21 @@ def tradeoff_bounds(
     InvalidInput
         As of `tradeoff`.
     """
-    check_options(problem, False, None, tolerance, solver, None)
+    effort = Effort.of(problem, solver, tolerance, None, None)
     n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = _question(problem, rate, loss, minimise)
-    best = _solved(at_rate, tolerance, solver)
-    least = _solved(at_rate.minimising(loss), tolerance, solver, start=best)
+    return _bounds(at_rate, loss, n_points, effort)[0]
+
+
+def _bounds(at_rate: Problem, loss: str, n_points: int, effort: Effort) -> tuple[np.ndarray, bool]:
+    """Return the default bounds, and whether the time was up, or the callback asked to stop, on the way to them."""
+    callback = StoppingCallback(effort.callback)
+    best = _solved(at_rate, effort, callback)
+    least = _solved(at_rate.minimising(loss), effort, callback, start=best)
     low, high = least.objective_upper, _free_value(at_rate, loss, best)
-    low += _FIRST_STEP * max(high - low, 0.0) + tolerance
-    return low + max(high - low, tolerance) * np.linspace(0, 1, n_points) ** 2
+    low += _FIRST_STEP * max(high - low, 0.0) + effort.tolerance
+    bounds = low + max(high - low, effort.tolerance) * np.linspace(0, 1, n_points) ** 2
+    return bounds, callback.asked or effort.left() <= 0
 
 
 def _question(problem: Problem, rate: float, loss: str | None, minimise: str) -> tuple[Problem, str]:
@@ -178,12 +191,14 @@ def _earlier_bounds(save: Any, loss: str, n_points: int) -> np.ndarray | None:
     if save is None or not Path(save).exists():
         return None
     held = read_dataset(save)
-    return held[loss].values if held.sizes.get(loss) == n_points else None
+    if held.sizes.get(loss) != n_points or "status" not in held or (held["status"] == "").all():
+        return None
+    return held[loss].values
 
 
-def _solved(problem: Problem, tolerance: float, solver: Any, start: Result | None = None) -> Result:
-    result = solve(problem, solver, tolerance=tolerance, start=start)
-    if result.status is Status.INTERRUPTED:
+def _solved(problem: Problem, effort: Effort, callback: StoppingCallback, start: Result | None = None) -> Result:
+    result, is_interrupted = effort.result(solve, problem, start, callback)
+    if is_interrupted:
         raise KeyboardInterrupt
     if result.status is Status.INFEASIBLE:
         least = ", ".join(f"{name} >= {value:.6g}" for name, value in result.minimum.items())
@@ -191,5 +206,5 @@ def _solved(problem: Problem, tolerance: float, solver: Any, start: Result | Non
         rate = f"{in_unit_of(problem, 'rate', problem.rate_bound):.10g} {problem.unit}"
         raise InvalidInput(f"no channel meets the limits at rate {rate} ({least}); relax a limit")
     if not np.isfinite(result.objective_upper):
-        raise SolverFailed(f"{problem.minimise} was not minimised: {result.status.value}", result)
+        raise SolverFailed(f"{problem.minimise} was not minimised: {result.status.value}; or pass bounds=", result)
     return result

@@ -60,8 +60,9 @@ def solve(
         a loss is minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which
         is in nats, or its share of the loss is at most the tolerance.
     max_steps : int, optional
-        By default 200 for the fast solvers and 2000 for Blahut-Arimoto. `Conic` stops by its own rules: it ignores
-        this and the next two options, and `start`.
+        By default 200 for the fast solvers and 2000 for Blahut-Arimoto. Where a loss is minimised under a limit on the
+        rate, it counts in each of the problems solved on the way. `Conic` stops by its own rules: it ignores this and
+        the next two options, and `start`.
     time_limit : float, optional
         Wall seconds. An answer is late by two seconds at most, or by a tenth of the limit if that is more: searches and
         proofs of prices look at the clock too. Single steps on very large problems, and programmes handed to

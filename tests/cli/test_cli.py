@@ -365,6 +365,21 @@ def test_an_interrupted_sweep_tells_what_is_saved(monkeypatch):
     assert done.stdout.count("OPTIMAL") == 4
 
 
+@pytest.mark.parametrize("command", [("sweep", "--axis", "D=0.05:0.2:4"), ("tradeoff", "--rate", "0.2")])
+def test_limits_on_the_time_and_the_steps_of_all_points(command):
+    name, *options = command
+    done = rdcsolve(name, "coin.npz", *options, "--time-limit", "1e-9", "--save", "cut.nc")
+    assert done.exit_code == 1
+    assert "points were not begun: the time was up" in done.stderr
+    assert rdcsolve(name, "coin.npz", *options, "--save", "cut.nc").exit_code == 0
+    done = rdcsolve(name, "coin.npz", *options, "--max-steps", "1", "--tolerance", "1e-12", "--save", "short.nc")
+    assert done.exit_code == 1
+    assert "did not reach the gap" in done.stderr
+    done = rdcsolve(name, "coin.npz", *options, "--time-limit", "0", "--save", "none.nc")
+    assert done.exit_code == 2
+    assert "time_limit is 0" in done.stderr
+
+
 def test_a_sweep_that_is_not_certified():
     x = np.linspace(-3, 3, 9)
     np.savez("gauss.npz", p_x=np.exp(-(x**2)) / np.exp(-(x**2)).sum(), points=x)
