@@ -11,7 +11,7 @@ import typer
 
 from rdcsolve.cli.files import write_problem
 from rdcsolve.cli.outcomes import INTERRUPTED, NOT_CERTIFIED, told_plainly
-from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 
 InputFile = Annotated[
     Path,
@@ -68,13 +68,18 @@ def solve(
     problem = statement.problem(input)
     from rdcsolve.results import Proof, Status
     from rdcsolve.solvers import solve as solved
+    from rdcsolve.solvers.solve import fitting
 
+    chosen = solver_of(solver)
+    if chosen is not None:
+        fitting(problem, chosen)
     typer.echo(str(problem))
+    tell_columns(problem)
     if save_problem is not None:
         write_problem(problem, save_problem)
     result = solved(
         problem,
-        solver_of(solver),
+        chosen,
         tolerance=tolerance,
         max_steps=max_steps,
         time_limit=time_limit,

@@ -95,6 +95,22 @@ class Statement:
         list[str] | None, typer.Option(help="CSV: the column of the class; may be repeated.", **_PANEL)
     ] = None
     weight: Annotated[str | None, typer.Option(help="CSV: the column of weights.", **_PANEL)] = None
+    header: Annotated[
+        bool | None,
+        typer.Option(
+            help="CSV: whether the first line names the columns. By default seen by its cells; without names columns "
+            "are called 0, 1, ...",
+            **_PANEL,
+        ),
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option(help="CSV: what separates cells. By default a comma, in .tsv and .txt files a tab.", **_PANEL),
+    ] = None
+    decimal: Annotated[str, typer.Option(help="CSV: the decimal mark, . (the default) or a comma.", **_PANEL)] = "."
+    words: Annotated[
+        bool, typer.Option("--words", help="CSV: the symbols are words, with --distortion hamming.", **_PANEL)
+    ] = False
     classifier: Annotated[
         Path | None,
         typer.Option(
@@ -125,8 +141,16 @@ class Statement:
     ] = False
     seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
 
-    def problem(self, path: Path, axes: tuple[str, ...] = ()) -> Problem:
-        """Return the problem that these options and the file at `path` state; `axes` names what else is limited.
+    def problem(self, path: Path, axes: tuple[str, ...] = (), *, several: bool = False) -> Problem:
+        """Return the problem that these options and the file at `path` state.
+
+        Parameters
+        ----------
+        path : Path
+        axes : tuple of str, optional
+            Names what else is limited.
+        several : bool, optional
+            Whether labels' entropies are losses where there would otherwise be one loss only.
 
         Raises
         ------
@@ -137,7 +161,10 @@ class Statement:
         multipliers = _named(self.multiplier, "--multiplier")
         named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
         unit = self._unit()
-        problem = self._losses(path, any(name == "C" or name.startswith("label_entropy") for name in named))
+        state = self._losses(path)
+        problem = state(any(name == "C" or name.startswith("label_entropy") for name in named))
+        if several and len(problem.losses) == 1 and problem.source.labels:
+            problem = state(True)
         problem = self._with_perception(problem, named)
         if "C" in named and not problem.label_entropies:
             raise InvalidInput(
@@ -179,8 +206,11 @@ class Statement:
             raise InvalidInput("--bits is short for --unit bit, and --unit says nat; give one of them")
         return "bit" if self.bits else self.unit and self.unit.value
 
-    def _losses(self, path: Path, with_entropies: bool) -> Problem:
-        """Return the problem with the limits that the file itself states, and the entropies of its labels if asked."""
+    def _losses(self, path: Path) -> Callable[[bool], Problem]:
+        """Return what states the problem of the file, with the entropies of its labels if asked; the file is read once.
+
+        It has the limits that the file itself states.
+        """
         source: Source
         if path.suffix == ".npz":
             arrays = read_arrays(path)
@@ -188,26 +218,47 @@ class Statement:
                 self._refuse_beside_matrices(path)
                 if self.letters is not None:
                     arrays["letters"] = np.array(self.letters)
-                return problem_of(arrays, path.name, with_entropies=with_entropies, normalise=self.normalise)
+                return lambda with_entropies: problem_of(
+                    arrays, path.name, with_entropies=with_entropies, normalise=self.normalise
+                )
             _refuse_limits(arrays, path.name)
             from rdcsolve.data import from_npz
 
             source = from_npz(path, normalise=self.normalise)
-        elif path.suffix in (".csv", ".tsv", ".txt"):
-            from rdcsolve.data import from_csv
-
-            delimiter = "," if path.suffix == ".csv" else "\t"
-            source = from_csv(path, self.column, self.label or (), self.weight, delimiter=delimiter)
+        elif path.suffix in (".csv", ".tsv", ".txt") or str(path) == "-":
+            source = self._samples(path)
         else:
-            raise InvalidInput(f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz")
+            raise InvalidInput(
+                f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz, or - to read CSV from a pipe"
+            )
         limits: list[Any] = []
         if self.classifier is not None:
             table = read_table(self.classifier)
             limits = [ClassifierLossLimit(math.inf, table, self.classifier_loss, normalise=self.normalise)]
-        if with_entropies:
-            limits += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
+        entropies = [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
         reproduction, distortion = self._reproduction(source), self.distortion or "squared_error"
-        return Problem(source, reproduction, distortion, limits, letters=self.letters or "split")
+        return lambda with_entropies: Problem(
+            source,
+            reproduction,
+            distortion,
+            limits + (entropies if with_entropies else []),
+            letters=self.letters or "split",
+        )
+
+    def _samples(self, path: Path) -> Source:
+        """Return the source of a CSV file."""
+        from rdcsolve.data import from_csv
+
+        return from_csv(
+            str(path),
+            self.column,
+            self.label or (),
+            self.weight,
+            header=self.header,
+            delimiter=_character(self.delimiter),
+            decimal=self.decimal,
+            words=self.words,
+        )
 
     def _refuse_beside_matrices(self, path: Path) -> None:
         given = [name for name in ("distortion", "reproduction", "classifier") if getattr(self, name) is not None]
@@ -227,12 +278,18 @@ class Statement:
 def _refuse_limits(arrays: dict[str, Any], name: str) -> None:
     """Raise if the arrays of a source hold anything else: limits, most likely, which need losses."""
     check_names(arrays, name)
-    others = [key for key in arrays if key not in ("p_x", "points") and not key.startswith("labels_")]
+    named = ("p_x", "points", "symbols", "label_names", "columns")
+    others = [key for key in arrays if key not in named and not key.startswith(("labels_", "classes_"))]
     if others:
         raise InvalidInput(
             f"{name} holds {others[0]} but no distortion; add the matrix distortion, or leave {others[0]} out and "
             "state the problem by options"
         )
+
+
+def _character(text: str | None) -> str | None:
+    r"""Return a delimiter as the shell can write it: ``\t`` and the word tab are a tab."""
+    return "\t" if text in ("\\t", "tab") else text
 
 
 def _named(pairs: list[str] | None, option: str) -> dict[str, float]:
@@ -248,6 +305,12 @@ def _named(pairs: list[str] | None, option: str) -> dict[str, float]:
             raise InvalidInput(f"{option} names {name!r} twice; keep one")
         numbers[name] = value
     return numbers
+
+
+def tell_columns(problem: Problem) -> None:
+    """Tell on standard error what the columns of a CSV file were taken for: after bad input is told, before work."""
+    if problem.source.columns is not None:
+        typer.echo(f"{problem.source.name}: {problem.source.columns}", err=True)
 
 
 def takes_a_problem(command: Callable[..., Any]) -> Callable[..., Any]:

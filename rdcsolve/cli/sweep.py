@@ -12,7 +12,7 @@ import typer
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
-from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
 _MOST_POINTS = 100_000  # along one axis: more than anybody waits for
@@ -49,13 +49,19 @@ def sweep(
     axes: dict[str, Any] = _axes(axis)
     problem = statement.problem(input, tuple(axes))
     from rdcsolve.explore import sweep as swept
+    from rdcsolve.explore.effort import Effort
+    from rdcsolve.explore.grid import make_grid
 
+    chosen = solver_of(solver)
+    Effort.of(problem, chosen, tolerance, max_steps, None, time_limit)
+    make_grid(problem, axes)
+    tell_columns(problem)
     data = swept(
         problem,
         progress=progress,
         save=save,
         tolerance=tolerance,
-        solver=solver_of(solver),
+        solver=chosen,
         time_limit=time_limit,
         max_steps=max_steps,
         **axes,

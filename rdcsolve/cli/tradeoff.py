@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from rdcsolve import options
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
-from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
 
@@ -51,11 +52,16 @@ def tradeoff(
     minimised = statement.minimise or "D"
     named = (minimised,) if loss is None else (minimised, loss)
     stated = replace(statement, rate=None, minimise=None)
-    problem = stated.problem(input, named)
-    if len(problem.losses) == 1 and problem.source.labels:
-        problem = stated.problem(input, (*named, "C"))
+    problem = stated.problem(input, named, several=True)
     from rdcsolve.explore import tradeoff as traced
+    from rdcsolve.explore.effort import Effort
+    from rdcsolve.explore.tradeoff import question
 
+    chosen = solver_of(solver)
+    Effort.of(problem, chosen, tolerance, max_steps, None, time_limit)
+    options.whole(points, "n_points", 2)
+    question(problem, statement.rate, loss, minimised)
+    tell_columns(problem)
     data = traced(
         problem,
         statement.rate,
@@ -65,7 +71,7 @@ def tradeoff(
         progress=progress,
         save=save,
         tolerance=tolerance,
-        solver=solver_of(solver),
+        solver=chosen,
         time_limit=time_limit,
         max_steps=max_steps,
     )

@@ -12,7 +12,7 @@ from rdcsolve.cli.files import write_problem
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.solve import InputFile
-from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
 
@@ -53,6 +53,7 @@ def universal(
 
     if save_problem is not None:
         write_problem(problem, save_problem)
+    tell_columns(problem)
     found = universal_rate(problem, targets, tolerance=tolerance)
     _show(found)
     if save is not None:

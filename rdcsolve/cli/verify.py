@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
-from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
 
@@ -41,6 +41,7 @@ def verify(
         raise InvalidInput(f"{result} has no certificate ({held.status.name}); there is nothing to verify")
     named = tuple(name for target in held.targets for name in target) if isinstance(held, Universal) else ()
     problem = statement.problem(_problem_beside(result) if input is None else input, named)
+    tell_columns(problem)
     verdict = held.verify(problem, arithmetic="ball" if ball else "float")
     typer.echo(str(verdict))
     if not verdict.valid:

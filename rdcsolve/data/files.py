@@ -2,47 +2,67 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from rdcsolve import options
+from rdcsolve.data.tables import Table, read_table, unreadable
 from rdcsolve.errors import InvalidInput, UnreadableFile
-from rdcsolve.problems import Source
-from rdcsolve.problems.storage import check_names
-
-_MASKED_AS_NUMBER = ("", "na", "n/a", "null", "none")
+from rdcsolve.problems import Columns, Source
+from rdcsolve.problems.storage import check_names, names_in
 
 
-def from_csv(
-    path: str | os.PathLike[str],
-    columns: str | Sequence[str] | None = None,
-    labels: str | Sequence[str] = (),
-    weight: str | None = None,
+def from_csv(  # noqa: PLR0913 - what may be stated of a file
+    path: str | os.PathLike[str] | IO[Any],
+    columns: str | int | Sequence[str | int] | None = None,
+    labels: str | int | Sequence[str | int] = (),
+    weight: str | int | None = None,
     *,
-    delimiter: str = ",",
+    header: bool | None = None,
+    delimiter: str | None = None,
+    decimal: str = ".",
+    words: bool = False,
+    classes: Any = None,
     name: str = "",
 ) -> Source:
-    """Return the empirical source of samples in a CSV file, one per line below a header.
+    """Return the empirical source of samples in a CSV file, one per line.
+
+    What was taken for what is told by the source's `columns`, and by the text of the source and of its problems.
 
     Parameters
     ----------
-    path : path-like
-        A UTF-8 text file.
-    columns : str or sequence of str, optional
-        Names of the numeric feature columns; by default all that are neither labels nor the weight.
-    labels : str or sequence of str, optional
-        Names of the label columns; their values are compared as integers if all are, as text otherwise.
-    weight : str, optional
-        Name of a column of non-negative weights.
+    path : path-like or file
+        A file or stream of UTF-8 text; ``"-"`` is standard input.
+    columns : str, int or sequence of them, optional
+        The coordinates: names of columns, or places from 0; by default all columns that are neither labels nor the
+        weight. A column without a name that counts the lines, as pandas writes it, is left out.
+    labels : str, int or sequence of them, optional
+        The label columns; their values are compared as integers if all are written as such, as text otherwise, so
+        that ``01`` and ``1`` are two classes.
+    weight : str or int, optional
+        A column of non-negative weights.
+    header : bool, optional
+        Whether the first line names the columns. By default that is so if a column is called by name here, or if
+        line 1 has a text above nothing but numbers; it is a sample if it holds a number such as 1.5. Where it can be
+        either, that is an error. Without names columns are called by their places, ``"0"``, ``"1"``, ...
     delimiter : str, optional
-        What separates the cells.
+        What separates the cells, one character; a blank stands for any number of them. By default a tab where the
+        name ends in ``.tsv``, ``.tab`` or ``.txt``, a semicolon where decimals have a comma, else a comma.
+    decimal : {".", ","}, optional
+        The decimal mark of numbers.
+    words : bool, optional
+        Take the cells of `columns` as words: the symbols are the distinct words (or tuples of them), in order, in
+        `Source.symbols`. Between them only the distortion ``"hamming"`` is known by name.
+    classes : sequence, optional
+        As in `Source.from_samples`: integers where the cells of the label are, else text.
     name : str, optional
         Shown in summaries and plots; by default the file's name.
 
@@ -54,98 +74,77 @@ def from_csv(
     Raises
     ------
     UnreadableFile
-        If the file is missing or not text, a line has the wrong number of cells, a feature or weight is not a
-        finite number, or a label is empty.
+        If the file is missing or not text, a line has the wrong number of cells, a coordinate or weight is not a
+        finite number, a label is empty, or it cannot be seen whether line 1 is a header.
     InvalidInput
-        If a named column does not exist.
+        If a named column does not exist, or a class is not among those stated.
     """
-    path = options.path(path)
-    if not isinstance(delimiter, str) or len(delimiter) != 1:
-        raise InvalidInput(f"delimiter is {delimiter!r}; give one character")
-    header, lines, rows = _table(path, delimiter)
-    label_names = [labels] if isinstance(labels, str) else list(labels)
-    spoken_for = {*label_names, weight}
+    words = options.switch(words, "words")
+    label_columns = _listed(labels)
+    stated = [*_listed(() if columns is None else columns), *label_columns, *([] if weight is None else [weight])]
+    for column in stated:
+        if not isinstance(column, (str, int)) or isinstance(column, bool):
+            raise InvalidInput(f"a column is called {column!r}; give its name, or its place as an integer from 0")
+    named = [column for column in stated if isinstance(column, str)]
+    table = read_table(path, delimiter=delimiter, decimal=decimal, header=header, named=named)
+    label_places = [table.place(column) for column in label_columns]
+    weight_place = None if weight is None else table.place(weight)
+    spoken_for = {*label_places, weight_place}
     if columns is None:
-        columns = [column for column in header if column not in spoken_for]
-    features = [columns] if isinstance(columns, str) else list(columns)
-    if not features:
-        raise InvalidInput(f"no feature column is chosen from {path}; name at least one in columns=")
-    place = {c: _place(c, header, path) for c in [*features, *label_names, *([weight] if weight else [])]}
-    samples = [[_number(row[place[c]], c, line, path) for c in features] for line, row in zip(lines, rows, strict=True)]
-    weights = None
-    if weight is not None:
-        weights = [_number(row[place[weight]], weight, line, path) for line, row in zip(lines, rows, strict=True)]
-    label_columns = [
-        _integers_if_all([_text(row[place[c]], c, line, path) for line, row in zip(lines, rows, strict=True)])
-        for c in label_names
-    ]
-    return Source.from_samples(samples, label_columns or None, weights, name=name or path.name)
+        places = [k for k in range(len(table.names)) if k not in spoken_for and not _is_index(table, k)]
+    else:
+        places = [table.place(column) for column in _listed(columns)]
+    if not places:
+        raise InvalidInput(f"no feature column is chosen from {table.origin}; name at least one in columns=")
+    read = Columns(
+        coordinates=tuple(table.names[k] for k in places),
+        labels=tuple(table.names[k] for k in label_places),
+        weight=None if weight_place is None else table.names[weight_place],
+        unused=tuple(other for k, other in enumerate(table.names) if k not in {*places, *spoken_for}),
+        header=table.has_header,
+    )
+    values = [table.classes(k) for k in label_places] or None
+    weights = None if weight_place is None else table.numbers(weight_place)
+    name = name or Path(table.origin).name
+    told: dict[str, Any] = {"label_names": read.labels, "columns": read}
+    if not words:
+        samples = np.stack([table.numbers(k) for k in places], axis=1)
+        return replace(Source.from_samples(samples, values, weights, name, classes), **told)
+    cells = [table.words(k, "column") for k in places]
+    texts: list[Any] = cells[0] if len(cells) == 1 else list(zip(*cells, strict=True))
+    symbols = sorted(set(texts))
+    code = {symbol: k for k, symbol in enumerate(symbols)}
+    source = Source.from_samples([code[text] for text in texts], values, weights, name, classes)
+    return replace(source, points=None, symbols=symbols, **told)
 
 
-def _table(path: Path, delimiter: str) -> tuple[list[str], list[int], list[list[str]]]:
-    """Return the header, and the line numbers and cells of the lines that are not blank."""
+def _listed(columns: Any) -> list[Any]:
+    if isinstance(columns, (str, int)):
+        return [columns]
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            numbered = [(reader.line_num, row) for row in reader if _has_content(row)]
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise UnreadableFile(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
-        ) from error
-    except csv.Error as error:
-        raise UnreadableFile(
-            f"{path} is not a CSV file ({error}); check its quotes and delimiter={delimiter!r}"
-        ) from error
-    if len(numbered) < 2:
-        raise UnreadableFile(
-            f"{path} has {len(numbered)} lines with content; it needs a header and at least one sample"
-        )
-    header = [cell.strip() for cell in numbered[0][1]]
-    repeated = sorted({column for column in header if header.count(column) > 1})
-    if repeated:
-        raise UnreadableFile(f"{path} has more than one column called {repeated[0]!r}; give columns distinct names")
-    for line, row in numbered[1:]:
-        if len(row) != len(header):
-            raise UnreadableFile(f"line {line} of {path} has {len(row)} cells for {len(header)} columns; fix that line")
-    return header, [line for line, _ in numbered[1:]], [row for _, row in numbered[1:]]
+        return list(columns)
+    except TypeError:
+        return [columns]
 
 
-def _has_content(row: list[str]) -> bool:
-    return len(row) > 1 or (len(row) == 1 and bool(row[0].strip()))
+def _is_index(table: Table, place: int) -> bool:
+    """Whether a column is not data: without a name, it counts the lines as pandas and R write them, or is empty.
 
-
-def _text(cell: str, column: str, line: int, path: Path) -> str:
-    if not cell.strip():
-        raise UnreadableFile(f"line {line} of {path}: label {column!r} is empty; fix or drop that line")
-    return cell.strip()
-
-
-def _integers_if_all(values: list[str]) -> list[int] | list[str]:
-    """Return the values as integers if all are, so that class 10 comes after class 9."""
-    try:
-        return [int(value) for value in values]
-    except ValueError:
-        return values
-
-
-def _place(column: str, header: list[str], path: Path) -> int:
-    if column not in header:
-        known = ", ".join(repr(known) for known in header)
-        raise InvalidInput(f"{path} has no column {column!r}; its columns are {known}")
-    return header.index(column)
-
-
-def _number(cell: str, column: str, line: int, path: Path) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = float("nan")
-    if not np.isfinite(value):
-        what = "empty" if cell.strip().lower() in _MASKED_AS_NUMBER else f"{cell.strip()!r}, not a finite number"
-        raise UnreadableFile(f"line {line} of {path}: column {column!r} is {what}; fix or drop that line")
-    return value
+    Raises
+    ------
+    UnreadableFile
+        If a column without a name is something else.
+    """
+    if not table.has_header or not re.fullmatch(r"(Unnamed: \d+)?", table.names[place]):
+        return False
+    cells = table.column(place)
+    counts = [[str(k + start) for k in range(len(cells))] for start in (0, 1)]
+    if cells in counts or not any(cells):
+        return True
+    raise UnreadableFile(
+        f"column {place} of {table.origin} has no name and does not count the lines; name it in line 1, or choose the "
+        "coordinates in columns="
+    )
 
 
 def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = False) -> Source:
@@ -155,7 +154,8 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     ----------
     path : path-like
         An archive with `p_x` (n_x,), and optionally `points` (n_x, dim) and `labels_0`, `labels_1`, ...
-        (n_x, n_s). Other arrays are not looked at, unless their names are nearly known ones.
+        (n_x, n_s); and what things are called, as texts or numbers: `symbols` (n_x,), `classes_0` (n_s,), ...,
+        `label_names` (K,). Other arrays are not looked at, unless their names are nearly known ones.
         Pickled objects are refused.
     name : str, optional
         Shown in summaries and plots; by default the file's name.
@@ -179,7 +179,7 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     except UnreadableFile:
         raise
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableFile(
             f"{path} is corrupt, pickled, or not an npz archive ({error}); write it with numpy.savez"
@@ -187,12 +187,13 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     check_names(held, str(path), strange=False)
     if "p_x" not in arrays:
         raise UnreadableFile(f"{path} holds {', '.join(held) or 'nothing'} but no p_x; save the masses as p_x")
-    n_labels = len(arrays) - 1 - ("points" in arrays)
+    n_labels = sum(key.startswith("labels_") for key in arrays)
     missing = [f"labels_{k}" for k in range(n_labels) if f"labels_{k}" not in arrays]
     if missing:
         raise UnreadableFile(f"{path} has {n_labels} labels but no {missing[0]}; number them from labels_0")
     labels = [arrays[f"labels_{k}"] for k in range(n_labels)]
-    return Source(arrays.get("points"), arrays["p_x"], labels, name or path.name, normalise)
+    named = names_in(arrays, n_labels, str(path))
+    return Source(arrays.get("points"), arrays["p_x"], labels, name or path.name, normalise, **named)
 
 
 def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
@@ -201,11 +202,9 @@ def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
         archive = np.load(stream, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise UnreadableFile(f"{path} is a single npy array; save the arrays of a source with numpy.savez")
-        wanted = [key for key in archive.files if re.fullmatch(r"points|p_x|labels_\d+", key)]
+        wanted = [
+            key
+            for key in archive.files
+            if re.fullmatch(r"points|p_x|(labels|classes)_\d+|symbols|label_names|columns", key)
+        ]
         return archive.files, {key: archive[key] for key in wanted}
-
-
-def _unreadable(path: Path, error: OSError) -> UnreadableFile:
-    if isinstance(error, FileNotFoundError):
-        return UnreadableFile(f"{path} does not exist; check the path (the current folder is {Path.cwd()})")
-    return UnreadableFile(f"{path} cannot be read ({error.strerror or error}); check that it is a file you may open")

@@ -101,7 +101,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit)
     check_options(progress, save, executor, callback)
     n_points = options.whole(n_points, "n_points", 2)
-    at_rate, loss = _question(problem, rate, loss, minimise)
+    at_rate, loss = question(problem, rate, loss, minimise)
     if bounds is None:
         bounds = _earlier_bounds(save, loss, n_points)
     if bounds is None:
@@ -130,7 +130,7 @@ def tradeoff_bounds(
     """
     effort = Effort.of(problem, solver, tolerance, None, None)
     n_points = options.whole(n_points, "n_points", 2)
-    at_rate, loss = _question(problem, rate, loss, minimise)
+    at_rate, loss = question(problem, rate, loss, minimise)
     return _bounds(at_rate, loss, n_points, effort)[0]
 
 
@@ -145,8 +145,14 @@ def _bounds(at_rate: Problem, loss: str, n_points: int, effort: Effort) -> tuple
     return bounds, callback.asked or effort.left() <= 0
 
 
-def _question(problem: Problem, rate: float, loss: str | None, minimise: str) -> tuple[Problem, str]:
-    """Return the problem of minimising one loss at that rate, and the name of the other."""
+def question(problem: Problem, rate: float, loss: str | None, minimise: str) -> tuple[Problem, str]:
+    """Return the problem of minimising one loss at that rate, and the name of the other.
+
+    Raises
+    ------
+    InvalidInput
+        If the losses are not two of the problem's.
+    """
     minimise = one_of(_full_name(problem, minimise), problem.loss_names, "loss to minimise")
     loss = _second_loss(problem, loss, minimise)
     return problem.with_limits(**{loss: None}).minimising(minimise, rate=rate), loss

@@ -1,5 +1,6 @@
 """What the user states: sources, distortions, limits and problems, checked before any work."""
 
+from rdcsolve.problems.columns import Columns
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
 from rdcsolve.problems.losses import LabelEntropy, Loss
@@ -13,6 +14,7 @@ from rdcsolve.problems.structures import BlockLoss, LossStructure
 __all__ = [
     "BlockLoss",
     "ClassifierLossLimit",
+    "Columns",
     "DistortionLimit",
     "LabelEntropy",
     "LabelEntropyLimit",

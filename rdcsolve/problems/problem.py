@@ -473,7 +473,10 @@ class Problem:
         if self.own_letters is not None:
             letters = f"letters of {type(self.own_letters).__name__}"
         scale = 1.0 if self.unit == "nat" else nats_to_bits(1.0)
-        parts = [f"n_x={self.n_x}", letters, f"minimise={self.objective!r}"]
+        columns = self.source.columns
+        places = [] if self.source.dim is None else [f"dim={self.source.dim}"]
+        read = [] if columns is None else [*places, *columns.summary()]
+        parts = [f"n_x={self.n_x}", *read, letters, f"minimise={self.objective!r}"]
         parts += [] if self.unit == "nat" else [f"unit={self.unit!r}"]
         if self.multipliers is not None:
             assert self.perception_multipliers is not None

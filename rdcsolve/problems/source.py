@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.columns import Columns, listing
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.samples import conditionals_of, merge_samples, stated_classes
 from rdcsolve.problems.separable import SeparableLoss
@@ -47,6 +48,11 @@ class Source:
         such lists, or None where classes have no names. By default the columns of a frame.
     label_names : sequence of str, optional
         What the labels are called; by default the keys of a mapping.
+    symbols : sequence, optional
+        What the symbols are called, one name each. Without `points`, ``"hamming"`` is then the distortion between
+        symbols: 1 wherever they differ.
+    columns : Columns, optional
+        What the columns of the table were taken for that the source was read from.
 
     Attributes
     ----------
@@ -80,6 +86,8 @@ class Source:
     axes: Any = None
     classes: Any = None
     label_names: Any = None
+    symbols: Any = None
+    columns: Columns | None = None
 
     def __post_init__(self, normalise: bool) -> None:
         p_x = mass_vector(self.p_x, "p_x", normalise=normalise)
@@ -97,6 +105,8 @@ class Source:
         self._set_labels(normalise)
         if not isinstance(self.name, str):
             raise InvalidInput(f"name is {self.name!r}; give a string")
+        if self.symbols is not None:
+            object.__setattr__(self, "symbols", _checked_symbols(self.symbols, p_x.size))
 
     def _set_labels(self, normalise: bool) -> None:
         stated = conditionals_of(self.labels)
@@ -189,11 +199,24 @@ class Source:
         parts = [repr(self.name)] if self.name else []
         parts.append(f"n_x={self.n_x}")
         parts.append("no points" if self.points is None else f"dim={self.dim}")
+        parts += [] if self.symbols is None else [f"symbols=({listing([str(one) for one in self.symbols])})"]
+        parts += [] if self.columns is None else self.columns.summary(with_labels=not any(self.label_names))
         if self.labels:
             parts.append(f"labels={tuple(label.shape[1] for label in self.labels)}")
         if any(self.label_names):
             parts.append(f"label_names={self.label_names}")
         return f"Source({', '.join(parts)})"
+
+
+def _checked_symbols(symbols: Any, n_x: int) -> tuple[Any, ...]:
+    try:
+        names = None if isinstance(symbols, (str, bytes)) else tuple(symbols)
+        distinct = set(names or ())
+    except TypeError as error:
+        raise InvalidInput(f"symbols is {symbols!r}; give a list of names, one per symbol") from error
+    if names is None or len(names) != n_x or len(distinct) != n_x:
+        raise InvalidInput(f"symbols is {symbols!r}; give {n_x} distinct names, one per mass")
+    return names
 
 
 def grid_axes(axes: Any) -> tuple[np.ndarray, ...]:
@@ -243,4 +266,11 @@ def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | N
     is_grid = source.axes is not None and len(source.axes) > 1 and reproduction is source.points
     if is_grid and isinstance(distortion, str):
         return SeparableLoss.between(distortion, source.axes)
+    if source.symbols is not None and source.points is None and isinstance(distortion, str):
+        if distortion == "hamming" and reproduction is None:
+            return freeze(1.0 - np.eye(source.n_x))
+        raise InvalidInput(
+            f"the symbols of the source are names ({listing([str(one) for one in source.symbols])}), for which {name} "
+            f"{distortion!r} is not defined; say distortion='hamming', or pass a matrix (n_x, n_y)"
+        )
     return distortion_matrix(distortion, source.points, reproduction, name=name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.columns import Columns
 from rdcsolve.problems.limits import DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
 from rdcsolve.problems.perception import MEASURES, TRANSPORT, KnownPerceptionLimit, Perception
 from rdcsolve.problems.problem import Problem
@@ -18,10 +19,13 @@ from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import float_array, freeze, loss_matrix, one_of
 
 _PERCEPTION = "perception_"
+_KINDS = {str: "U", int: "iu", float: "f", bool: "b"}
+"""Types of names that arrays hold as they are."""
 
+_CALLED = ("symbols", "label_names", "columns")
 _NAMES = ("p_x", "points", "reproduction", "distortion", "rate_bound", "minimise", "letters", "information", "unit")
 _PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy", "perception", "target", "place", "outside", "cost")
-_KNOWN = re.compile(rf"{'|'.join(_NAMES)}|labels_\d+|({'|'.join(_PREFIXES)})_\w+")
+_KNOWN = re.compile(rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|({'|'.join(_PREFIXES)})_\w+")
 
 
 def problem_of(
@@ -38,7 +42,7 @@ def problem_of(
         name), the texts `minimise` and `letters`, the names `information` of losses that are cross-entropies, and the
         text `unit` of answers: the numbers here are in nats. For every measure of the reproduction's law its name as
         `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it has one, `cost_NAME`: the
-        fields of `Perception`.
+        fields of `Perception`. What things are called is in the arrays of `names_in`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -55,7 +59,8 @@ def problem_of(
     if "p_x" not in arrays:
         raise InvalidInput(f"{name} holds {', '.join(arrays) or 'nothing known'} but no p_x; save the masses as p_x")
     labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
-    source = Source(arrays.get("points"), arrays["p_x"], labels, name, normalise)
+    named = names_in(arrays, len(labels), name)
+    source = Source(arrays.get("points"), arrays["p_x"], labels, name, normalise, **named)
     losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
     bounds = _numbers(arrays, "bound_")
     nats = {str(one) for one in np.atleast_1d(arrays.get("information", np.array([], dtype=str)))}
@@ -105,7 +110,7 @@ def check_names(names: Iterable[str], what: str, strange: bool = True) -> None:
         if _KNOWN.fullmatch(name):
             continue
         ending = name.partition("_")[2]
-        known = [*_NAMES, "labels_0", *(f"{prefix}_{ending}" for prefix in _PREFIXES if ending)]
+        known = [*_NAMES, *_CALLED, "labels_0", *(f"{prefix}_{ending}" for prefix in _PREFIXES if ending)]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         if close or strange:
             cure = f"did you mean {close[0]}?" if close else "leave it out"
@@ -133,6 +138,7 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
     pairs = zip(problem.loss_names, problem.equal.tolist(), strict=True)
     arrays |= {f"equal_{name}": np.float64(1.0) for name, equal in pairs if equal}
     arrays |= {f"labels_{k}": label for k, label in enumerate(problem.source.labels)}
+    arrays |= _arrays_of_names(problem.source)
     optional = {"points": problem.source.points, "reproduction": problem.reproduction, "rate_bound": problem.rate_bound}
     arrays |= {key: value for key, value in optional.items() if value is not None}
     if problem.multipliers is not None:
@@ -141,6 +147,70 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
         exact = {perception.name for perception in problem.perceptions if perception.is_exact}
         arrays |= {f"multiplier_{name}": value for name, value in pairs if name not in exact}
     return arrays
+
+
+def names_in(arrays: dict[str, np.ndarray], n_labels: int, name: str) -> dict[str, Any]:
+    """Return what the parts of a source are called, as arguments of `Source`.
+
+    Parameters
+    ----------
+    arrays : dict
+        Optionally `symbols` (n_x,), texts or numbers, or (n_x, k) for tuples of them; `classes_0` (n_s,), ...;
+        `label_names` (K,); and the text `columns`, the fields of `Columns` as JSON.
+    n_labels : int
+    name : str
+        What holds them, for messages.
+
+    Raises
+    ------
+    InvalidInput
+        If these are no names.
+    """
+    classes = [_values(arrays, f"classes_{k}", name) for k in range(n_labels)]
+    others = [key for key in arrays if key.startswith("classes_") and not 0 <= _number(key) < n_labels]
+    if others:
+        raise InvalidInput(f"{name} holds {others[0]} but no labels_{_number(others[0])}; add it, or leave it out")
+    return {
+        "symbols": _values(arrays, "symbols", name),
+        "classes": None if all(one is None for one in classes) else classes,
+        "label_names": _values(arrays, "label_names", name),
+        "columns": None if "columns" not in arrays else Columns.from_text(str(arrays["columns"]), name),
+    }
+
+
+def _values(arrays: dict[str, np.ndarray], key: str, name: str) -> list[Any] | None:
+    if key not in arrays:
+        return None
+    held = arrays[key]
+    if held.ndim not in (1, 2) or held.dtype.kind not in "Uiufb":
+        raise InvalidInput(f"{key} of {name} has shape {held.shape} and dtype {held.dtype}; give texts or numbers")
+    return _listed(held)
+
+
+def _listed(names: np.ndarray) -> list[Any]:
+    return [tuple(value) if isinstance(value, list) else value for value in names.tolist()]
+
+
+def _arrays_of_names(source: Source) -> dict[str, Any]:
+    """Return the arrays of which `names_in` makes the same; names that are no texts or numbers become texts."""
+    arrays = {} if source.symbols is None else _as_array("symbols", source.symbols)
+    for k, classes in enumerate(source.classes):
+        arrays |= {} if classes is None else _as_array(f"classes_{k}", classes)
+    arrays |= {"label_names": np.array(source.label_names)} if any(source.label_names) else {}
+    return arrays if source.columns is None else arrays | {"columns": np.array(source.columns.as_text())}
+
+
+def _as_array(key: str, names: Sequence[Any]) -> dict[str, np.ndarray]:
+    """Return distinct names as an array; nothing where two of them have the same text."""
+    parts = [name if isinstance(name, tuple) else (name,) for name in names]
+    kinds = {type(one) for part in parts for one in part}
+    is_uniform = (
+        len(kinds) == 1 and len({(isinstance(n, tuple), len(p)) for n, p in zip(names, parts, strict=True)}) == 1
+    )
+    array = np.array(list(names)) if is_uniform and kinds <= set(_KINDS) else np.array([])
+    if not array.size or array.dtype.kind not in _KINDS[kinds.pop()] or _listed(array) != list(names):
+        array = np.array([str(name) for name in names])  # numpy converts mixed types, and rounds large integers
+    return {key: array} if len(set(_listed(array))) == len(names) else {}
 
 
 def _arrays_of_perception(perception: Perception) -> dict[str, Any]:

@@ -142,8 +142,50 @@ def test_csv_with_codebook_and_classifier():
     stated = ("samples.csv", "--column", "a", "--label", "class", "--weight", "w", "--reproduction", "letters.csv")
     done = rdcsolve("solve", *stated, "--classifier", "decisions.npy", "--D", 0.1, "--limit", "classifier_loss=0.4")
     assert done.exit_code == 0, done.output
-    assert "n_x=21, n_letters=5" in done.stdout
+    told = "n_x=21, dim=1, columns=(a), label columns=(class), weight column=w, n_letters=5"
+    assert told in done.stdout
     assert "classifier_loss" in done.stdout
+
+
+def test_csv_tells_what_its_columns_were_taken_for():
+    Path("waits.csv").write_text(";wait;n\n0;1,5;a\n1;2,5;b\n")
+    stated = ("waits.csv", "--decimal", ",", "--label", "n", "--D", 0.1)
+    done = rdcsolve("solve", *stated)
+    assert done.exit_code == 0, done.output
+    assert "waits.csv: line 1 names the columns; coordinates wait; label n; not used (no name)\n" in done.stderr
+    assert "Problem(n_x=2, dim=1, columns=(wait), label columns=(n), n_letters=2" in done.stdout
+    Path("coin.csv").write_text("1\n2\n")
+    assert "may name the columns" in rdcsolve("solve", "coin.csv").stderr
+    tabs = RUNNER.invoke(app, ["solve", "-", "--no-header", "--delimiter", "tab", "--D", "0.1"], input="1\t2\n3\t4\n")
+    assert tabs.exit_code == 0, tabs.output
+    assert "standard input: no header, columns are called by their places from 0; coordinates 0, 1\n" in tabs.stderr
+
+
+def test_a_pipe_is_read_once_and_its_names_are_saved():
+    text = "x,c\n0,a\n1,b\n1,a\n"
+    stated = ["--label", "c", "--rate", "0.1", "--points", "2"]
+    done = RUNNER.invoke(
+        app, ["tradeoff", "-", *stated], input=text
+    )  # a trade-off looks at the label, for want of more
+    assert done.exit_code == 0, done.output
+    assert done.stderr == "standard input: line 1 names the columns; coordinates x; label c\n"
+    wrong = RUNNER.invoke(app, ["tradeoff", "-", *stated[:-1], "1"], input=text)
+    assert wrong.stderr.startswith("error: n_points is 1")
+    done = RUNNER.invoke(app, ["solve", "-", "--label", "c", "--D", "0.1", "--save-problem", "problem.npz"], input=text)
+    assert done.exit_code == 0, done.output
+    again = rdcsolve("solve", "problem.npz")
+    assert again.stdout.splitlines()[0] == done.stdout.splitlines()[0]
+    assert again.stderr == "problem.npz: line 1 names the columns; coordinates x; label c\n"
+
+
+def test_csv_of_words_from_a_pipe():
+    stated = ["solve", "-", "--header", "--words", "--distortion", "hamming", "--D", "0.1"]
+    done = RUNNER.invoke(app, stated, input="colour\nred\nred\ngreen\n")
+    assert done.exit_code == 0, done.output
+    lower, upper = bounds(done.stdout)
+    entropy = [-p * math.log(p) - (1 - p) * math.log(1 - p) for p in (1 / 3, 0.1)]
+    assert lower <= entropy[0] - entropy[1] + 1e-9
+    assert upper >= entropy[0] - entropy[1] - 1e-9
 
 
 def test_csv_with_kmeans_letters():
