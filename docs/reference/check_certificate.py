@@ -121,10 +121,10 @@ def _text(arrays: dict[str, Any], name: str, default: str = "") -> str:
     return str(value) if value.dtype.kind == "U" and value.ndim == 0 else ""
 
 
-def _scalar(arrays: dict[str, Any], name: str) -> float:
+def _scalar(arrays: dict[str, Any], name: str, least: float = 0.0) -> float:
     number = float(_array({name: np.reshape(arrays[name], -1)}, name, 1, Unreadable, 1)[0])
-    if not number >= 0:
-        raise Unreadable(f"{name} is {number}, but has to be a number that is not negative.")
+    if not number >= least:
+        raise Unreadable(f"{name} is {number}, but has to be a number that is not below {least}.")
     return number
 
 
@@ -214,7 +214,8 @@ class Problem:
     def _rounding_of_least(self, loss: Loss, least: Any) -> Any:
         """Return by how much a least mean may be off that is computed in floating point."""
         if loss.kind == "table":
-            rounding = least * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
+            size = total(mass * abs(value) for mass, value in zip(self.masses, least_values(loss, self), strict=True))
+            rounding = size * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
             largest = np.where(self.forbidden, -math.inf, loss.data).max(axis=1)
             spread = float((largest - np.where(self.forbidden, math.inf, loss.data).min(axis=1)).max())
             return min(rounding, arb(ROUNDING * spread), key=upper) if spread else rounding
@@ -235,7 +236,9 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
     laws = _laws_of(arrays, losses)
     names = [loss.name for loss in losses] + [law.name for law in laws]
-    numbers = {key: _scalar(arrays, key) for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))}
+    may_be_below = {f"bound_{loss.name}" for loss in losses if loss.kind == "table"}
+    stated = [key for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))]
+    numbers = {key: _scalar(arrays, key, -sys.float_info.max if key in may_be_below else 0.0) for key in stated}
     held = {name for name in names if f"equal_{name}" in arrays and _scalar(arrays, f"equal_{name}") == 1}
     is_stated = {f"equal_{loss.name}" for loss in losses[1:] if loss.kind == "table"}
     if any(key.startswith("equal_") and (key not in is_stated or _scalar(arrays, key) not in (0, 1)) for key in arrays):
@@ -287,8 +290,9 @@ def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
         scale = points.shape[1] if distortion == "mean_squared_error" else 1
         return [Loss("distortion", "points", points[is_kept], float(scale))]
     tables = [_array(arrays, key, 2, Unreadable, is_kept.size) for key in named.values()]
-    if len({table.shape for table in tables}) > 1 or not all(table.size and (table >= 0).all() for table in tables):
-        raise Unreadable("A loss is negative or no number, or losses have different shapes.")
+    is_known = all(table.size and (table > -np.inf).all() for table in tables)  # false if any entry is NaN
+    if len({table.shape for table in tables}) > 1 or not is_known:
+        raise Unreadable("A loss is no number, or losses have different shapes.")
     return [Loss(name, "table", table[is_kept]) for name, table in zip(named, tables, strict=True)]
 
 
@@ -536,8 +540,14 @@ def exact_mean(loss: Loss, channel: Channel, problem: Problem) -> Fraction | Non
 def exact_least(loss: Loss, problem: Problem) -> Fraction:
     """Return the least mean of a linear loss as a fraction."""
     masses = list(map(Fraction, problem.stored.tolist()))
-    least = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
+    least = least_values(loss, problem)
     return sum((mass * Fraction(x) for mass, x in zip(masses, least, strict=True)), Fraction(0)) / sum(masses)
+
+
+def least_values(loss: Loss, problem: Problem) -> list[float]:
+    """Return the least allowed value of a table of losses for every symbol."""
+    least: list[float] = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
+    return least
 
 
 # ------------------------------------------------------------------------------------------------ the dual bound
@@ -568,8 +578,7 @@ def dual_of(arrays: dict[str, Any], problem: Problem) -> Dual:
 def least_mean(loss: Loss, problem: Problem) -> Any:
     """Return a ball of a number that the mean of no channel is below."""
     if loss.kind == "table":
-        least = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
-        return total(mass * value for mass, value in zip(problem.masses, least, strict=True))
+        return total(mass * value for mass, value in zip(problem.masses, least_values(loss, problem), strict=True))
     shares = zip(problem.masses, _shares(loss.data) if loss.kind == "label" else [], strict=False)
     return -total(mass * x_log_x(w) for mass, row in shares if len(row) > 1 for _, w in row)
 

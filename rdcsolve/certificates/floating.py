@@ -407,7 +407,7 @@ class FloatNumbers:
     def mean(self, m: int) -> float:
         """Return an upper bound of E L under the channel; H(S | A) for a label."""
         above, least = self._above(m), self.least_mean(m)
-        return above if least == 0 else up(up(least + units(4) * least) + above)
+        return above if least == 0 else up(up(least + units(4) * abs(least)) + above)
 
     def excess(self, m: int, bound: float) -> float:
         """Return an upper bound of E L - bound."""
@@ -479,7 +479,7 @@ class FloatNumbers:
             return self.rate
         terms = [self.rate]
         terms += [float(value) * self.mean(m) for m, value in enumerate(self.problem.multipliers) if value]
-        return up(math.fsum(terms) * (1 + units(4))) if any(terms) else 0.0
+        return up(math.fsum(terms) + units(4) * math.fsum(map(abs, terms))) if any(terms) else 0.0
 
     def spread(self, m: int) -> float:
         """Return the largest minus the least value of a loss over the pairs that are allowed, rounded."""

@@ -64,6 +64,8 @@ class Envelope:
         proving = data["multipliers" if self.is_convex else "certificate_multipliers"].values
         lower, upper = data[f"{prefix}_lower"].values, data[f"{prefix}_upper"].values
         self.priced: tuple[str, ...] = ()
+        origins = np.array(data.attrs.get("origins", np.zeros(len(losses))), dtype=float)
+        self._floor = 0.0 if target is None else float(origins[target])
         if is_lagrangian(objective):
             priced = data["multipliers"].values * data["losses"].values
             others = [m for m in range(len(losses)) if m not in column]
@@ -72,6 +74,8 @@ class Envelope:
                 axis=-1
             )
             upper = upper + priced[..., others].sum(axis=-1)
+            fixed = data["multipliers"].values.reshape(-1, len(losses))[:, others]
+            self._floor = float(np.nanmin(fixed @ origins[others], initial=0.0))
         places = _places(data, self.axes, column)
         slopes = _slopes(proving, column, target)
         status, proof = (data[name].values.astype(str) for name in ("status", "proof"))
@@ -83,15 +87,17 @@ class Envelope:
         self.open_points, self.open_upper = places[known], upper[known]
         self._unknown = places[~proved & ~known & (status != "INFEASIBLE") & np.isfinite(places).all(axis=-1)]
         self._prices = _slopes(data["multipliers"].values, column, target)[proved]
+        self._origins = np.array([0.0 if m is None else origins[m] for m in column])
 
     def is_slack(self, axis: int) -> np.ndarray:
         """Return which proved points do without the limit along an axis: lifting it would save next to nothing."""
-        return self._prices[:, axis] * self.points[:, axis] <= _NOTHING * np.maximum(self.upper, 1.0)
+        above = self.points[:, axis] - self._origins[axis]
+        return self._prices[:, axis] * above <= _NOTHING * np.maximum(self.upper - self._floor, 1.0)
 
     def lower_at(self, where: Any) -> np.ndarray:
         """Return the certified lower bound at limits of shape (..., number of axes)."""
         where = np.asarray(where, dtype=float)
-        best = np.zeros(where.shape[:-1])  # rates and losses are never negative
+        best = np.full(where.shape[:-1], self._floor)  # rates are never negative, losses never below their least means
         for point, slope, lower in zip(self.points, self.slopes, self.lower, strict=True):
             if np.isfinite(slope).all():
                 np.maximum(best, lower - (where - point) @ slope, out=best)

@@ -140,6 +140,9 @@ class Record:
             more["rate"] = in_unit_of(problem, "rate", problem.rate_bound)
         if self.max_steps is not None:
             more["max_steps"] = self.max_steps
+        origins = [in_unit_of(problem, name, problem.origin(m)) for m, name in enumerate(problem.limit_names)]
+        if any(origins):
+            more["origins"] = origins
         return more | {
             "unit": problem.unit,
             "information_losses": " ".join(problem.information_losses),

@@ -105,6 +105,7 @@ def in_unit(data: xarray.Dataset, unit: str) -> xarray.Dataset:
     converted = data.assign_coords({name: changed.pop(name) for name in map(str, data["status"].dims)}).assign(changed)
     attributes = {"unit": unit, "information_losses": " ".join(known)}
     attributes |= {name: data.attrs[name] * bit for name in ("rate",) if name in data.attrs}
+    attributes |= {name: (data.attrs[name] * of_losses).tolist() for name in ("origins",) if name in data.attrs}
     attributes["tolerance"] = data.attrs["tolerance"] * factor(objective)
     converted.attrs |= attributes
     for variable in converted.variables.values():

@@ -56,12 +56,12 @@ def distortion_matrix(distortion: Any, points: Any, reproduction: Any, *, name: 
     Returns
     -------
     numpy.ndarray
-        Shape (n_x, n_y), read-only, entries in [0, inf]; ``+inf`` forbids the pair.
+        Shape (n_x, n_y), read-only, real numbers; ``+inf`` forbids the pair.
 
     Raises
     ------
     InvalidInput
-        On an unknown name, missing points, dimensions that differ, or NaN or negative entries.
+        On an unknown name, missing points, dimensions that differ, or entries that are NaN or -inf.
 
     Examples
     --------

@@ -16,7 +16,7 @@ from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
 from rdcsolve.problems.perception import PerceptionLimit
 from rdcsolve.problems.source import Source, losses_between
 from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
-from rdcsolve.problems.validation import freeze, loss_matrix, one_of, rate_bound, upper_bound
+from rdcsolve.problems.validation import freeze, loss_bound, loss_matrix, one_of, rate_bound, upper_bound
 from rdcsolve.reading import hashable_values
 
 
@@ -26,8 +26,8 @@ def _described(what: Any) -> str:
     return function_name(what) if callable(what) else f"{what.shape[0]} x {what.shape[1]}"
 
 
-def _set_bound(limit: Any) -> None:
-    object.__setattr__(limit, "bound", upper_bound(limit.bound, f"the bound of {type(limit).__name__}"))
+def _set_bound(limit: Any, check: Callable[[Any, str], float] = loss_bound) -> None:
+    object.__setattr__(limit, "bound", check(limit.bound, f"the bound of {type(limit).__name__}"))
 
 
 def _set_array(limit: Any, field: str, name: str) -> None:
@@ -46,7 +46,7 @@ class DistortionLimit:
     Parameters
     ----------
     bound : float
-        In [0, inf]; inf declares the loss without limiting it.
+        A real number, or inf, which declares the loss without limiting it.
     distortion : str, array_like, callable or LossStructure, optional
         See `distortion_matrix`, and `Loss` for losses that are not stored. By default the limit is on the problem's own
         distortion.
@@ -146,7 +146,7 @@ class ClassifierLossLimit:
         return self.loss == "cross_entropy"
 
     def __post_init__(self) -> None:
-        _set_bound(self)
+        _set_bound(self, upper_bound)
         loss_name(self.name)
         one_of(self.loss, CLASSIFIER_LOSSES, "classifier loss")
         if self.output is not None:
@@ -239,7 +239,7 @@ class LabelEntropyLimit:
     name: str = ""
 
     def __post_init__(self) -> None:
-        _set_bound(self)
+        _set_bound(self, upper_bound)
         if not self.name:
             object.__setattr__(self, "name", "label_entropy" if self.label == 0 else f"label_entropy_{self.label}")
         loss_name(self.name)
@@ -261,7 +261,7 @@ class LossLimit:
     Parameters
     ----------
     bound : float
-        In [0, inf]; inf declares the loss without limiting it.
+        A real number, or inf, which declares the loss without limiting it.
     loss : str, array_like, callable or LossStructure
         The matrix L of shape (n_x, n_y), or anything else that `distortion_matrix` or `Loss` accepts.
     name : str

@@ -35,7 +35,7 @@ class Loss:
     name : str
         A Python identifier, used as a keyword in `Problem.with_limits` and `Problem.at_multipliers`.
     matrix : array_like or LossStructure
-        Shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair. Kept read-only. Or an object that knows the
+        Shape (n_x, n_y), real numbers; ``+inf`` forbids the pair. Kept read-only. Or an object that knows the
         losses without storing them all: `rdcsolve.problems.SeparableLoss`, `rdcsolve.problems.BlockLoss`, or one of
         your own, with ``shape`` and ``block(rows, letters)``.
     is_information : bool, optional
@@ -331,6 +331,13 @@ class LossTable:
         """Return the largest difference in loss m between two letters allowed to one symbol of positive mass."""
         return self._ranges[m][1]
 
+    def origin(self, index: int) -> float:
+        """Return what the size of a mean loss is counted from: its least mean if it has entries below zero, else 0."""
+        m = index - len(self.of_places)
+        if not 0 <= m < len(self.losses):
+            return 0.0
+        return self._ranges[m][3]
+
     def least_mean(self, m: int) -> float:
         """Return the least mean of loss m over all channels, rounded once."""
         return self._ranges[m][2]
@@ -354,6 +361,21 @@ class LossTable:
             return self.names.index(name)
         known = ", ".join(repr(known) for known in (*self.names, *(one.name for one in self.perceptions)))
         raise InvalidInput(f"unknown loss {name!r}; this problem has the losses {known}")
+
+    def check_bounds(self, bounds: np.ndarray) -> None:
+        """Raise if a bound, shape (M,), is below zero on a loss that never is: no channel could meet it.
+
+        Where a loss has entries below zero such a bound may be meant, whether or not it can be met.
+        """
+        for m in np.flatnonzero(bounds < 0).tolist():
+            row = m - len(self.of_places)
+            is_linear = 0 <= row < len(self.losses)
+            may_be_below = is_linear and self.row_minima(row).min() < 0
+            if not may_be_below and (is_linear or self.free is not None or m >= len(self.names) - len(self.labels)):
+                raise InvalidInput(
+                    f"the bound on {self.names[m]} is {bounds[m]:.6g}; a bound must be >= 0, or inf for no limit, on a "
+                    "loss that is never below zero"
+                )
 
     def _check_names(self) -> None:
         names = [*self.names, *(perception.name for perception in self.perceptions)]
@@ -407,18 +429,19 @@ def _count(selection: Selection, size: int) -> int:
     return len(range(size)[selection]) if isinstance(selection, slice) else len(selection)
 
 
-class _Ranges(dict[int, tuple[np.ndarray, float, float]]):
-    """Row minima, spread and least mean of each loss, worked out when first asked for."""
+class _Ranges(dict[int, tuple[np.ndarray, float, float, float]]):
+    """Row minima, spread, least mean and origin of each loss, worked out when first asked for."""
 
     def __init__(self, table: LossTable) -> None:
         super().__init__()
         self.table = table
 
-    def __missing__(self, m: int) -> tuple[np.ndarray, float, float]:
+    def __missing__(self, m: int) -> tuple[np.ndarray, float, float, float]:
         loss, used = self.table.losses[m], self.table.p_x > 0
         minima = np.where(used, loss.row_minima(None, self.table.forbidden), 0.0)
         spread = loss.spread(np.flatnonzero(used), self.table.forbidden)
-        self[m] = freeze(minima), spread, mean_excess(self.table.p_x, minima)
+        least = mean_excess(self.table.p_x, minima)
+        self[m] = freeze(minima), spread, least, least if minima.min() < 0 else 0.0
         return self[m]
 
 

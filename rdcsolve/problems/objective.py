@@ -94,7 +94,8 @@ class Lagrangian:
 
     def trivial(self, least: np.ndarray) -> float:
         """Return a bound that needs no certificate, from the least values of all losses, shape (M,)."""
-        return 0.0
+        charged = np.flatnonzero(self.multipliers)
+        return float(self.multipliers[charged] @ least[charged])
 
     def slope(self, multipliers: np.ndarray) -> float:
         """Return how many nats of rate a unit of the objective is worth."""
@@ -117,11 +118,14 @@ class LossAtRate:
         Its index among the problem's losses.
     rate : float
         Nats.
+    origin : float, optional
+        What the size of the loss is counted from: its least mean where it has entries below zero.
     """
 
     name: str
     target: int
     rate: float
+    origin: float = 0.0
 
     in_nats: ClassVar[bool] = False
     budget: ClassVar[float | None] = None
@@ -158,10 +162,11 @@ class LossAtRate:
         """Return whether a gap is as small as `solve` promises.
 
         It is at most tolerance * max(1, loss), as losses have any unit; and either the gap times the multiplier
-        `slope`, which is in nats, or its share of the loss is at most the tolerance.
+        `slope`, which is in nats, or its share of the loss is at most the tolerance. A loss that has entries below zero
+        counts from its least mean here.
         """
-        gap = upper - lower
-        return gap <= tolerance * max(1.0, upper) and gap * min(slope, 1 / max(upper, 1e-300)) <= tolerance
+        gap, size = upper - lower, upper - self.origin
+        return gap <= tolerance * max(1.0, size) and gap * min(slope, 1 / max(size, 1e-300)) <= tolerance
 
 
 @dataclass(frozen=True)

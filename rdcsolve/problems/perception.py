@@ -247,7 +247,10 @@ def _checked_cost(cost: Any) -> np.ndarray:
         raise InvalidInput(f"cost has shape {table.shape}; give (n_x, n_y)")
     if not (np.isfinite(table) & (table >= 0)).all():
         bad = table[~(np.isfinite(table) & (table >= 0))][0]
-        raise InvalidInput(f"cost has the entry {bad:.6g}; costs must be finite and >= 0")
+        raise InvalidInput(
+            f"cost has the entry {bad:.6g}; costs must be finite and >= 0, since equal laws are at distance zero: a "
+            "constant that is added to all of them is added to every distance"
+        )
     return table
 
 

@@ -11,14 +11,15 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
-from rdcsolve.information import UNITS, bits_to_nats, bound_in_nats, nats_to_bits
+from rdcsolve.information import UNITS, bits_to_nats, bound_in_nats
+from rdcsolve.problems.description import description
 from rdcsolve.problems.limits import Limit
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable, PlaceLoss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
 from rdcsolve.problems.perception import Perception, PerceptionLimit, check_exact
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
-from rdcsolve.problems.validation import freeze, one_of, rate_bound, real_number, upper_bound
+from rdcsolve.problems.validation import freeze, loss_bound, one_of, rate_bound, real_number, upper_bound
 
 
 @public_call
@@ -77,8 +78,8 @@ class Problem:
     Raises
     ------
     InvalidInput
-        If shapes disagree, names are unknown or not distinct, bounds are NaN or negative, a loss is to be
-        minimised without a rate limit, or a symbol of positive mass has no letter that it may use.
+        If shapes disagree, names are unknown or not distinct, bounds are NaN, or below zero on what never is, a loss
+        is to be minimised without a rate limit, or a symbol of positive mass has no letter that it may use.
 
     Examples
     --------
@@ -123,6 +124,7 @@ class Problem:
         reproduction, table, bounds, rate, equal, of_laws = resolve(source, reproduction, distortion, limits)
         pairs = zip((*table.of_places, *table.losses, *table.labels), bounds, strict=True)
         bounds = freeze(np.array([bound_in_nats(b, unit) if loss.is_information else b for loss, b in pairs]))
+        table.check_bounds(bounds)
         self._set(
             source=source,
             reproduction=reproduction,
@@ -242,6 +244,10 @@ class Problem:
         """
         return self._table.spread(m)
 
+    def origin(self, m: int) -> float:
+        """Return what the size of mean loss m is counted from: its least mean if it has entries below zero, else 0."""
+        return self._table.origin(m)
+
     def least_mean(self, m: int) -> float:
         """Return the least mean of linear loss m over all channels: sum_i p_i min_a L_m(i, a), rounded once."""
         return self._table.least_mean(m)
@@ -262,7 +268,8 @@ class Problem:
         perception = self._table.perception_index(self.minimise)
         if perception is not None:
             return PerceptionAtRate(self.minimise, perception, self.rate_bound)
-        return LossAtRate(self.minimise, self._table.index(self.minimise), self.rate_bound)
+        index = self._table.index(self.minimise)
+        return LossAtRate(self.minimise, index, self.rate_bound, self.origin(index))
 
     @property
     def held(self) -> np.ndarray:
@@ -296,14 +303,16 @@ class Problem:
             if name == "rate":
                 new_rate = None if bound is None else bound_in_nats(rate_bound(bound), self.unit)
             else:
-                value = math.inf if bound is None else upper_bound(bound, f"the bound on {name}")
                 perception = self._table.perception_index(name)
+                check = loss_bound if perception is None else upper_bound
+                value = math.inf if bound is None else check(bound, f"the bound on {name}")
                 if perception is None:
                     index = self._table.index(name)
                     new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
                 else:
                     check_exact(self.perceptions[perception].measure, value, name)
                     of_laws[perception] = value
+        self._table.check_bounds(new_bounds)
         return self._variant(
             bounds=freeze(new_bounds),
             perception_bounds=freeze(of_laws),
@@ -405,6 +414,10 @@ class Problem:
             perception_multipliers=None if given is None else freeze(np.append(given, 0.0)),
         )
 
+    def with_table(self, table: LossTable, bounds: np.ndarray) -> Problem:
+        """Return the same question about other losses of the same names, with these bounds, shape (M,)."""
+        return self._variant(_table=table, bounds=bounds)
+
     def without_perceptions(self) -> Problem:
         """Return the problem without any measure of the reproduction's law."""
         return self._variant(
@@ -469,28 +482,4 @@ class Problem:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        letters = "letters free" if self.free is not None else f"n_letters={self.n_letters}"
-        if self.own_letters is not None:
-            letters = f"letters of {type(self.own_letters).__name__}"
-        scale = 1.0 if self.unit == "nat" else nats_to_bits(1.0)
-        columns = self.source.columns
-        places = [] if self.source.dim is None else [f"dim={self.source.dim}"]
-        read = [] if columns is None else [*places, *columns.summary()]
-        parts = [f"n_x={self.n_x}", *read, letters, f"minimise={self.objective!r}"]
-        parts += [] if self.unit == "nat" else [f"unit={self.unit!r}"]
-        if self.multipliers is not None:
-            assert self.perception_multipliers is not None
-            pairs = zip(self.multipliers, self.losses, strict=True)
-            shown = [(value if loss.is_information else value * scale, loss.name) for value, loss in pairs]
-            of_laws = zip(self.perception_multipliers, self.perception_names, strict=True)
-            shown += [(value * scale, name) for value, name in of_laws]
-            parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in shown))
-            return f"Problem({', '.join(parts)})"
-        scales = [scale if loss.is_information else 1.0 for loss in self.losses] + [1.0] * len(self.perceptions)
-        signs = ["=" if equal else "<=" for equal in self.equal] + ["<="] * len(self.perceptions)
-        for (name, bound), factor, sign in zip(self._bounds_by_name().items(), scales, signs, strict=True):
-            if name != self.minimise:
-                parts.append(f"{name} {sign} {bound * factor:.6g}" if bound < math.inf else f"{name} not limited")
-        if self.rate_bound is not None:
-            parts.append(f"rate <= {self.rate_bound * scale:.6g}")
-        return f"Problem({', '.join(parts)})"
+        return description(self)

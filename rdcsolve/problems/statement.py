@@ -114,7 +114,13 @@ def _resolve_own(source: Source, space: Any, distortion: Any, limits: list[Any])
     if len(matrices) != len(names):
         raise InvalidInput(f"{kind} names the losses {names} but place_losses returns {len(matrices)} arrays")
     for name, matrix in zip(names, matrices, strict=True):
-        shape = loss_matrix(matrix, f"loss '{name}' of {kind}").shape
+        stated = loss_matrix(matrix, f"loss '{name}' of {kind}")
+        if stated.min() < 0:
+            raise InvalidInput(
+                f"loss '{name}' of {kind} has entries below zero, {stated.min():.6g} at least; which is least of all "
+                "places is not known, so it cannot be counted from there: add a constant to it in place_losses"
+            )
+        shape = stated.shape
         if shape != (source.n_x, places.shape[0]):
             raise InvalidInput(
                 f"loss '{name}' of {kind} has shape {shape} for {source.n_x} symbols and {places.shape[0]} places"
@@ -273,7 +279,7 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     p_x : array_like
         Masses, shape (n_x,).
     d : array_like
-        Distortions, shape (n_x, n_y), entries in [0, inf]; ``+inf`` forbids the pair.
+        Distortions, shape (n_x, n_y), real numbers; ``+inf`` forbids the pair.
     p_s_given_x : array_like or sequence of array_like, optional
         Conditionals of the label, or of each label, shape (n_x, n_s).
     D : float, optional

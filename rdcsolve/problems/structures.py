@@ -56,7 +56,7 @@ class LossStructure(ABC):
 
     @abstractmethod
     def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
-        """Return the losses of some letters at some symbols, a dense array with entries in [0, inf].
+        """Return the losses of some letters at some symbols, a dense array; +inf where a pair is forbidden.
 
         Parameters
         ----------

@@ -22,6 +22,8 @@ _BELOW_ZERO = 32  # roundings of the other entries that an entry below zero may 
 
 _LARGE = 2.0**900  # sums of larger masses could overflow
 
+_LARGEST_GAIN = 2.0**1000  # a loss further below zero could be further from others than any float
+
 
 def freeze(array: np.ndarray) -> np.ndarray:
     """Make an array that this library has just created read-only, without a copy."""
@@ -243,18 +245,18 @@ def _check_sum(total: float, name: str, normalise: bool, cure: str, tolerance: f
 
 
 def loss_matrix(value: Any, name: str) -> np.ndarray:
-    """Return a loss matrix as a read-only 2-D array of entries in [0, inf]; ``+inf`` forbids the pair."""
+    """Return a loss matrix as a read-only 2-D array of real entries; ``+inf`` forbids the pair."""
     reading = _reading(value, name)
     floats = _floats(reading, value, name)
     if floats.ndim != 2 or floats.size == 0:
         raise InvalidInput(f"{name} has shape {_shape(floats)}; give a matrix of shape (n_x, n_y) with no empty side")
     matrix = _losses_without_roundings(floats, reading)
     smallest = matrix.min()  # NaN if any entry is
-    if not smallest >= 0:
-        row, column = np.argwhere(~(matrix >= 0))[0]
+    if not smallest >= -_LARGEST_GAIN:
+        row, column = np.argwhere(~(matrix >= -_LARGEST_GAIN))[0]
         raise InvalidInput(
-            f"{name}[{row}, {column}] is {matrix[row, column]:.6g}; losses must be >= 0 (+inf forbids the "
-            "pair): fix that entry, or add a constant to the whole matrix"
+            f"{name}[{row}, {column}] is {matrix[row, column]:.6g}; losses are real numbers, or +inf, which forbids "
+            f"the pair, and none is below {-_LARGEST_GAIN:.3g}: fix that entry"
         )
     return matrix
 
@@ -276,8 +278,16 @@ def real_number(value: Any, name: str) -> float:
         raise InvalidInput(f"{name} is {value!r}; give one real number") from error
 
 
+def loss_bound(value: Any, name: str) -> float:
+    """Return a bound on a mean loss, a real number or inf."""
+    bound = real_number(value, name)
+    if not bound > -math.inf:
+        raise InvalidInput(f"{name} is {bound:.6g}; a bound is a real number, or inf for no limit")
+    return bound
+
+
 def upper_bound(value: Any, name: str) -> float:
-    """Return a limit's bound, a number in [0, inf]."""
+    """Return a bound on what is never below zero, a number in [0, inf]."""
     bound = real_number(value, name)
     if not bound >= 0:
         raise InvalidInput(f"{name} is {bound:.6g}; a bound must be >= 0, or inf for no limit")

@@ -209,7 +209,9 @@ def _is_rounding(problem: Problem, gap: float, tolerance: float, upper: float) -
         scale = problem.perceptions[problem.goal.perception].scale
         return gap <= tolerance * max(1.0, upper) and gap <= _RESOLVED * scale
     target = problem.goal.target
-    if target is None or target >= len(problem.linear_losses) or not gap <= tolerance * max(1.0, upper):
+    if target is None or target >= len(problem.linear_losses):
+        return False
+    if not gap <= tolerance * max(1.0, upper - problem.origin(target)):
         return False
     return gap <= _RESOLVED * problem.spread(target)
 

@@ -24,8 +24,9 @@ from rdcsolve.solvers.finite.column_generation import ColumnGeneration
 from rdcsolve.solvers.finite.infeasibility import refutation
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_loss import minimise_loss
-from rdcsolve.solvers.finite.least_rate import empty, minimise_rate
+from rdcsolve.solvers.finite.least_rate import below_least, empty, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings, Solver
+from rdcsolve.solvers.shift import Shift
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.threads import one_thread_each
 
@@ -58,7 +59,8 @@ def solve(
     tolerance : float, optional
         The gap asked for, in the problem's unit (nats), beyond what rounding costs (1e-13 for everyday problems). Where
         a loss is minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which
-        is in nats, or its share of the loss is at most the tolerance.
+        is in nats, or its share of the loss is at most the tolerance; a loss that has entries below zero counts here
+        from its least mean.
     max_steps : int, optional
         By default 200 for the fast solvers and 2000 for Blahut-Arimoto. Where a loss is minimised under a limit on the
         rate, it counts in each of the problems solved on the way. `Conic` stops by its own rules: it ignores this and
@@ -164,6 +166,9 @@ class _Call:
 
     def _unchecked(self, method: Solver | Alternation | Conic, start: Result | None) -> Result:
         problem, tolerance = self.problem, _AIM * self.tolerance
+        shift = Shift.of(problem)
+        if shift is not None:
+            return self._shifted(shift, method, start)
         if isinstance(method, Conic):
             return method.solve(problem, tolerance)
         if isinstance(method, Alternation):
@@ -181,6 +186,15 @@ class _Call:
         if problem.goal.target is None:
             return minimise_rate(problem, settings, start)
         return minimise_loss(problem, settings, start)
+
+    def _shifted(self, shift: Shift, method: Solver | Alternation | Conic, start: Result | None) -> Result:
+        """Return the answer to a problem whose losses have entries below zero."""
+        settings = Settings(method, self.tolerance, Limits(1), self.began)  # type: ignore[arg-type]
+        beyond = below_least(self.problem, settings)
+        if beyond is not None:
+            return beyond
+        inside = replace(self, problem=shift.inside, callback=shift.callback(self.callback))
+        return shift.result(inside._unchecked(method, shift.start(start)))
 
     def _stationary(self, alternation: Alternation, tolerance: float) -> Result:
         """Return the best stationary point with fixed letters, beside the bound that split letters prove."""

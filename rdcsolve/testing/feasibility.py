@@ -103,7 +103,7 @@ def check_limits(problem: Problem, reached: Achieved, tolerance: float = LIMIT_T
     if problem.rate_bound is not None:
         named.append(("rate", reached.rate, problem.rate_bound))
     for name, value, bound in named:
-        slack = tolerance * bound + (RATE_ROUNDING if name == "rate" else 0.0)
+        slack = tolerance * abs(bound) + (RATE_ROUNDING if name == "rate" else 0.0)
         require(
             value <= bound + slack,
             f"{name} is {value:.15g}, above its bound {bound:.15g} by {value - bound:.3g} > {slack:.3g}",
@@ -146,7 +146,7 @@ def check_infeasible(result: Any, problem: Problem) -> None:
     if len(limited) == 1:
         name = limited[0]
         least, stated = least_losses(problem)[name], result.minimum.get(name, math.nan)
-        is_same = abs(stated - least) <= 1e-12 * (1 + least)
+        is_same = abs(stated - least) <= 1e-12 * (1 + abs(least))
         require(is_same, f"the minimum of {name} is named as {stated:.15g}, but it is {least:.15g}")
 
 

@@ -90,7 +90,7 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
     require(verification.valid, f"the certificate is refuted: {'; '.join(verification.messages)}")
     problem = with_many_letters(result, problem)
     dual = _dual(problem, certificate)
-    trivial = least_losses(problem).get(problem.objective, 0.0)  # needs no certificate; rates are >= 0
+    trivial = _trivial(problem)
     worth = _per_nat(problem, certificate)
     proved = max(dual.bound * (worth if isinstance(problem.goal, PerceptionAtRate) else 1.0), trivial)
     slack = dual.rounding * max(1.0, worth) + 64 * EPS * (1 + abs(proved))
@@ -101,6 +101,18 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
         # Written so that an unknown number, NaN, passes.
         refuted = lower > proved + slack
         require(not refuted, f"the {who} claims the lower bound {lower:.15g} but only {proved:.15g} follows")
+
+
+def _trivial(problem: Problem) -> float:
+    """Return the bound that needs no certificate: no rate is below zero, and no loss below its least mean.
+
+    Of losses that are never below zero a Lagrangian counts nothing here.
+    """
+    least = least_losses(problem)
+    if problem.multipliers is None:
+        return least.get(problem.objective, 0.0)
+    pairs = zip(problem.loss_names, problem.multipliers.tolist(), strict=True)
+    return math.fsum(price * min(least.get(name, 0.0), 0.0) for name, price in pairs if price)
 
 
 def _dual(problem: Problem, certificate: Any) -> Dual:
@@ -157,10 +169,10 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
     channel = full_channel(problem, result.channel, result.letters)
     check_channel(problem, channel)
     reached = achieved(problem, channel)
-    slack = dual.rounding + 64 * EPS * float(1 + reached.rate + np.abs(lam) @ reached.losses)
+    slack = dual.rounding + 64 * EPS * float(1 + reached.rate + np.abs(lam) @ np.abs(reached.losses))
     gap = result.objective_upper - result.objective_lower
     worth = _per_nat(problem, result.certificate)
-    trivial = least_losses(problem).get(problem.objective, 0.0)
+    trivial = _trivial(problem)
     if worth == 0 or dual.bound < result.objective_lower <= trivial + slack:
         excess = reached.objective(problem) - trivial
         close = excess <= gap + slack
@@ -175,7 +187,7 @@ def check_kkt(result: Any, problem: Problem, tolerance: float | None = None) -> 
 def _paid(problem: Problem, multipliers: np.ndarray) -> float:
     """Return lambda.b over the limits: what exceeding all of them by the factor two is worth, in nats."""
     limited = np.isfinite(problem.bounds)
-    return float(np.abs(multipliers[limited]) @ problem.bounds[limited]) + (problem.rate_bound or 0.0)
+    return float(np.abs(multipliers[limited]) @ np.abs(problem.bounds[limited])) + (problem.rate_bound or 0.0)
 
 
 def _spread(problem: Problem, multipliers: np.ndarray) -> float:

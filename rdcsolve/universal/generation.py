@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ from rdcsolve.solvers.choose import choose
 from rdcsolve.solvers.exchange.exchange import solve_over
 from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.solvers.loop import Limits, Settings
+from rdcsolve.solvers.shift import Shift, shifted_bounds
 from rdcsolve.solvers.threads import one_thread_each
+from rdcsolve.universal.targets import with_bounds
 
 _MOST_PRODUCTS = 1500  # first tuples: every pair of letters in use, up to so many
 _ROUNDS = 100
@@ -44,6 +47,9 @@ def generate(tuples: TupleSpace, alone: Sequence[Result], tolerance: float) -> t
     numpy.ndarray
         These tuples, shape (T, J).
     """
+    shift = Shift.of(tuples.base)
+    if shift is not None:
+        return _shifted(tuples, shift, alone, tolerance)
     space = tuples.beginning_with(first_tuples(tuples, alone))
     solver: Any = choose(space.problem)  # no alternation: no label's entropy counts
     settings = Settings(solver, tolerance, Limits(_ROUNDS), time.perf_counter())
@@ -61,6 +67,21 @@ def generate(tuples: TupleSpace, alone: Sequence[Result], tolerance: float) -> t
     method = f"tuples generated, {found.method}"
     result = replace(found, letters=letters, certificate=certificate, fingerprint=fingerprint, method=method)
     return _bounded(pruned(result, problem, tolerance), found), problem, held.places
+
+
+def _shifted(
+    tuples: TupleSpace, shift: Shift, alone: Sequence[Result], tolerance: float
+) -> tuple[Result, Problem, np.ndarray]:
+    """Return the answer for losses that have entries below zero; tuples are told apart by the losses as stated."""
+    bounds = np.array([shifted_bounds(with_bounds(tuples.base, row), shift.shifts) for row in tuples.bounds])
+    inside = copy.copy(tuples)
+    inside.base, inside.bounds = shift.inside, bounds
+    result, problem, held = generate(inside, alone, tolerance)
+    stated = tuples.stated(held)
+    taken = [m for _, m in tuples.pairs()]  # the first loss of the problem over tuples is zero, or forbids
+    shifts = np.vstack([np.zeros(tuples.base.n_x), shift.shifts[taken]])
+    back = Shift(stated, shifts, np.r_[0.0, shift.means[taken]], problem)
+    return back.result(result), stated, held
 
 
 def _bounded(result: Result, over_all: Result) -> Result:

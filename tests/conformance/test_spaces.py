@@ -332,7 +332,7 @@ BAD = {
     "nan": (lambda: stated(PLANE, Wrong(spread=np.array([[np.nan]]))), "finite places of shape"),
     "number": (lambda: stated(PLANE, Wrong(names=("distortion", "b"))), "place_losses returns 1 arrays"),
     "shape": (lambda: stated(PLANE, Wrong(losses=[np.ones((2, 2))])), r"has shape \(2, 2\) for 6 symbols and 48"),
-    "negative": (lambda: stated(PLANE, Wrong(losses=[np.full((6, 48), -1.0)])), "losses must be >= 0"),
+    "negative": (lambda: stated(PLANE, Wrong(losses=[np.full((6, 48), -1.0)])), "has entries below zero, -1 at least"),
     "name": (lambda: stated(PLANE, Wrong(names=("my loss",))), "use a Python identifier"),
     "distortion": (lambda: stated(PLANE, Circle(PLANE), distortion="hamming"), "have their own losses; leave it out"),
     "limit": (

@@ -76,18 +76,10 @@ def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: 
 
 def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem | Result:
     """Return the task of the least rate under the problem's limits, or the result that says they cannot be met."""
-    least = {
-        name: least_loss(problem, m) for m, name in enumerate(problem.loss_names) if math.isfinite(problem.bounds[m])
-    }
-    bounds = problem.bounds.tolist()
-    broken = [
-        name for m, name in enumerate(problem.loss_names) if name in least and is_below_least(problem, m, bounds[m])
-    ]
-    if broken:
-        name = broken[0]
-        m = problem.loss_names.index(name)
-        stated = f"{name} {'=' if problem.equal[m] else '<='} {problem.bounds[m]:.10g}"
-        return infeasible(problem, settings, least, f"{stated} is below its least value {least[name]:.10g}")
+    broken = below_least(problem, settings)
+    if broken is not None:
+        return broken
+    least = least_limited(problem)
     task = limited_task(problem, problem.bounds)
     if task is None:
         message = "a limit at the least value of its loss leaves no channel that meets the others"
@@ -102,6 +94,23 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
                 _together(task, room.least),
             )
     return task
+
+
+def least_limited(problem: Problem) -> dict[str, float]:
+    """Return the least means of the linear losses that are limited, by name."""
+    limited = [m for m in range(len(problem.linear_losses)) if math.isfinite(problem.bounds[m])]
+    return {problem.loss_names[m]: least_loss(problem, m) for m in limited}
+
+
+def below_least(problem: Problem, settings: Settings) -> Result | None:
+    """Return the result of a limit on a linear loss that is below its least value, or None."""
+    least = least_limited(problem)
+    for name, value in least.items():
+        m = problem.loss_names.index(name)
+        if is_below_least(problem, m, float(problem.bounds[m])):
+            stated = f"{name} {'=' if problem.equal[m] else '<='} {problem.bounds[m]:.10g}"
+            return infeasible(problem, settings, least, f"{stated} is below its least value {value:.10g}")
+    return None
 
 
 def _together(task: ReducedProblem, least: float) -> str:

@@ -1,0 +1,38 @@
+"""Problems in one line, for people."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from rdcsolve.information import nats_to_bits
+
+
+def description(problem: Any) -> str:
+    """Return a problem in one line: sizes, what is minimised, and limits or multipliers, in its unit."""
+    letters = "letters free" if problem.free is not None else f"n_letters={problem.n_letters}"
+    if problem.own_letters is not None:
+        letters = f"letters of {type(problem.own_letters).__name__}"
+    scale = 1.0 if problem.unit == "nat" else nats_to_bits(1.0)
+    columns = problem.source.columns
+    places = [] if problem.source.dim is None else [f"dim={problem.source.dim}"]
+    read = [] if columns is None else [*places, *columns.summary()]
+    parts = [f"n_x={problem.n_x}", *read, letters, f"minimise={problem.objective!r}"]
+    parts += [] if problem.unit == "nat" else [f"unit={problem.unit!r}"]
+    if problem.multipliers is not None:
+        assert problem.perception_multipliers is not None
+        pairs = zip(problem.multipliers, problem.losses, strict=True)
+        shown = [(value if loss.is_information else value * scale, loss.name) for value, loss in pairs]
+        of_laws = zip(problem.perception_multipliers, problem.perception_names, strict=True)
+        shown += [(value * scale, name) for value, name in of_laws]
+        parts.append(" + ".join(f"{value:.6g} * {name}" for value, name in shown))
+        return f"Problem({', '.join(parts)})"
+    scales = [scale if loss.is_information else 1.0 for loss in problem.losses] + [1.0] * len(problem.perceptions)
+    signs = ["=" if equal else "<=" for equal in problem.equal] + ["<="] * len(problem.perceptions)
+    bounds = [*problem.bounds.tolist(), *problem.perception_bounds.tolist()]
+    for name, bound, factor, sign in zip(problem.limit_names, bounds, scales, signs, strict=True):
+        if name != problem.minimise:
+            parts.append(f"{name} {sign} {bound * factor:.6g}" if bound < math.inf else f"{name} not limited")
+    if problem.rate_bound is not None:
+        parts.append(f"rate <= {problem.rate_bound * scale:.6g}")
+    return f"Problem({', '.join(parts)})"
