@@ -236,7 +236,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
     laws = _laws_of(arrays, losses)
     names = [loss.name for loss in losses] + [law.name for law in laws]
-    may_be_below = {f"bound_{loss.name}" for loss in losses if loss.kind == "table"}
+    may_be_below = {f"bound_{loss.name}" for loss in losses if loss.kind == "table" and loss.data.min(initial=0.0) < 0}
     stated = [key for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))]
     numbers = {key: _scalar(arrays, key, -sys.float_info.max if key in may_be_below else 0.0) for key in stated}
     held = {name for name in names if f"equal_{name}" in arrays and _scalar(arrays, f"equal_{name}") == 1}
