@@ -427,7 +427,7 @@ def test_multipliers_that_prove_nothing(tmp_path):
         {"p_x": np.array([1.5, -0.5])},
         {"p_x": np.array([math.nan, 1.0])},
         {"p_x": np.array("half")},
-        {"distortion": np.array([[0.0, -1.0], [1.0, 0.0]])},
+        {"distortion": np.array([[0.0, -math.inf], [1.0, 0.0]])},
         {"distortion": np.full((2, 2), math.nan)},
         {"distortion": np.full((2, 2), math.inf)},
         {"distortion": np.zeros((3, 2))},
