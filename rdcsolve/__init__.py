@@ -16,8 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import codes, errors, information, neural, testing, theory
     from . import data as sources
-    from . import errors, information, neural, testing, theory
     from .certificates import Certificate
     from .errors import (
         InternalError,
@@ -106,6 +106,7 @@ _MEMBERS = {
     ],
 }
 _MODULES = {
+    "codes": "codes",
     "errors": "errors",
     "information": "information",
     "neural": "neural",
@@ -151,6 +152,7 @@ __all__ = [
     "__version__",
     "achievable_region",
     "choose",
+    "codes",
     "encoder_from_samples",
     "errors",
     "information",

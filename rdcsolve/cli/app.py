@@ -10,6 +10,7 @@ from rdcsolve.cli.demo import demo
 from rdcsolve.cli.figure import figure
 from rdcsolve.cli.info import info
 from rdcsolve.cli.neural import neural
+from rdcsolve.cli.one_shot import one_shot
 from rdcsolve.cli.solve import solve
 from rdcsolve.cli.sweep import sweep
 from rdcsolve.cli.tradeoff import tradeoff
@@ -44,6 +45,6 @@ def _main(
     pass
 
 
-for _command in (demo, solve, sweep, tradeoff, universal, figure, verify, info):
+for _command in (demo, solve, sweep, tradeoff, universal, one_shot, figure, verify, info):
     app.command()(_command)
 app.add_typer(neural)

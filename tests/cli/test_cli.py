@@ -539,3 +539,17 @@ def test_limits_on_the_law_of_the_reproduction():
     data = read_dataset("curve.nc")
     assert data.losses.sel(loss="perception").values == pytest.approx([0.01, 0.055, 0.1])
     assert (np.diff(data.rate_upper.values) < 0).all()
+
+
+# ---------------------------------------------------------------------------------------------- one-shot
+
+
+def test_one_shot_codes_beside_long_blocks():
+    done = rdcsolve("one-shot", "coin.npz", "--D", 0.1)
+    assert done.exit_code == 0, done.output
+    entropy = -0.3 * math.log(0.3) - 0.7 * math.log(0.7)
+    assert abs(bounds(done.stdout)[1] - entropy * 2 / 3) < 1e-9
+    assert abs(bounds(done.stdout, "long blocks: rate")[1] - 0.2857813) < 1e-6
+    assert "0.333333" in done.stdout
+    assert rdcsolve("one-shot", "coin.npz", "--D", 0.1, "--messages", 1).exit_code == 1
+    assert "n_words is 0" in rdcsolve("one-shot", "coin.npz", "--messages", 0).stderr
