@@ -14,6 +14,7 @@ from rdcsolve.perception.transport import north_west
 from rdcsolve.solvers.perception.programme import Law, Programme
 
 _DROPPED = 1e-14  # of all mass: entries of a plan that together are no more are left out
+_LOOKED_AT = 40  # rows and columns of a plan
 _SCALINGS = 1000
 _SCALED = 1e-15  # of all mass: a law that is off by no more is the one wanted
 ALMOST_NONE = 1e-3  # the largest share of the safe channel that is worth trying while there is better to come
@@ -78,7 +79,10 @@ class Channels:
         most : float, optional
             The largest share that is worth trying.
         """
-        channel = channel / channel.sum(axis=1, keepdims=True)
+        sums = channel.sum(axis=1, keepdims=True)
+        if not (sums > 0).all():
+            return None
+        channel = channel / sums
         for law in self.programme.laws:
             if law.is_zero:
                 channel = self._with_law(channel, law)
@@ -204,10 +208,31 @@ def _transport(law: Law, q: np.ndarray, plan: np.ndarray | None) -> Plan:
     small = flat[max(int(np.searchsorted(np.cumsum(flat), _DROPPED)) - 1, 0)]
     plan = np.where(plan > small, plan, 0.0)
     lacking = np.maximum(target - plan.sum(axis=1), 0.0), np.maximum(q - plan.sum(axis=0), 0.0)
+    plan = plan + _cheapest_first(law.cost, *lacking)
+    lacking = np.maximum(target - plan.sum(axis=1), 0.0), np.maximum(q - plan.sum(axis=0), 0.0)
     rows, columns = np.nonzero(plan)
     more = north_west(*lacking) if lacking[0].any() and lacking[1].any() else (rows[:0], columns[:0], np.zeros(0))
     parts = zip((rows, columns, plan[rows, columns]), more, strict=True)
     return Plan(*(np.concatenate(pair) for pair in parts))
+
+
+def _cheapest_first(cost: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return masses, shape of `cost`, that fill most of what rows and columns lack, the cheapest pairs first.
+
+    A symbol that is nearly alone with its letter gets its mass to a few digits only: what it lacks belongs there, and
+    would be dear elsewhere. Only the rows and columns that lack most are looked at.
+    """
+    filled = np.zeros(cost.shape)
+    atoms, places = np.argsort(-rows)[:_LOOKED_AT], np.argsort(-columns)[:_LOOKED_AT]
+    rows, columns = rows.copy(), columns.copy()
+    order = np.argsort(cost[np.ix_(atoms, places)], axis=None, kind="stable")
+    for i, j in zip(atoms[order // places.size].tolist(), places[order % places.size].tolist(), strict=True):
+        mass = min(rows[i], columns[j])
+        if mass > 0:
+            filled[i, j] = mass
+            rows[i] -= mass
+            columns[j] -= mass
+    return filled
 
 
 def _mixed(law: Law, plan: Plan | None, safe: Plan | None, share: float) -> np.ndarray | None:
