@@ -171,7 +171,7 @@ class _Call:
             return self._shifted(shift, method, start)
         if isinstance(method, Conic):
             return method.solve(problem, tolerance)
-        if isinstance(method, Alternation):
+        if isinstance(method, Alternation) and not problem.perceptions:
             return self._stationary(method, tolerance)
         max_steps = self.max_steps
         if max_steps is None:

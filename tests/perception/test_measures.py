@@ -123,3 +123,11 @@ def test_a_target_of_its_own():
     other = PerceptionLimit(0.1, "w2", target=Source([3.0], [1.0])).resolve(source, np.array([[0.0], [1.0]]), 2)
     assert other.cost.tolist() == [[9.0, 4.0]]
     assert distance(other, np.array([0.5, 0.5])) == pytest.approx(6.5)
+
+
+@pytest.mark.parametrize("name", DIVERGENCES)
+def test_slopes_are_derivatives(name):
+    ratios, step = np.logspace(-2, 2, 40), 1e-6
+    divergence = DIVERGENCES[name]
+    found = (divergence.f(ratios * (1 + step)) - divergence.f(ratios * (1 - step))) / (2 * step * ratios)
+    assert divergence.slope(ratios) == pytest.approx(found, rel=1e-5, abs=1e-7)

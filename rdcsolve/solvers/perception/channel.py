@@ -10,10 +10,11 @@ import numpy as np
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.information import mutual_information
 from rdcsolve.perception.divergence import DIVERGENCES
-from rdcsolve.perception.transport import north_west
+from rdcsolve.perception.transport import north_west, plan_between
 from rdcsolve.solvers.perception.programme import Law, Programme
 
 _DROPPED = 1e-14  # of all mass: entries of a plan that together are no more are left out
+_SMALL_PROGRAMME = 2500  # pairs of atom and place: the best plan of this size takes milliseconds
 _LOOKED_AT = 40  # rows and columns of a plan
 _SCALINGS = 1000
 _SCALED = 1e-15  # of all mass: a law that is off by no more is the one wanted
@@ -60,7 +61,22 @@ class Channels:
     def __init__(self, programme: Programme) -> None:
         self.programme, self.statement = programme, programme.statement()
         self.p = programme.p
-        self.safe = self._safe()
+        self.safe: Attained | None = self._safe()
+
+    def keep(self, channel: np.ndarray) -> Attained | None:
+        """Return what a channel attains if it meets all limits, and mix with it from now on."""
+        sums = channel.sum(axis=1, keepdims=True)
+        if not (sums > 0).all():
+            return None
+        channel = channel / sums
+        for law in self.programme.laws:
+            if law.is_zero:
+                channel = self._with_law(channel, law)
+        made = self._attained(channel, (None,) * len(self.programme.laws))
+        if self._share(made) != 0:
+            return None
+        self.safe = made
+        return made
 
     def met(
         self, channel: np.ndarray, plans: tuple[np.ndarray | None, ...], most: float = ALMOST_NONE
@@ -176,6 +192,8 @@ class Channels:
     def _safe(self) -> Attained | None:
         """Return a channel that is far inside the limits: every symbol to the letter that is cheapest in all losses."""
         statement, task = self.statement, self.programme.task
+        if any(law.is_zero and law.missing for law in self.programme.laws):
+            return None
         weights = np.where(task.free, 1 / np.where(task.free, task.bounds, 1.0), 0.0)
         weights = weights if weights.any() else np.ones(weights.size)
         total = np.tensordot(weights, statement.losses, axes=1)
@@ -200,7 +218,11 @@ def _transport(law: Law, q: np.ndarray, plan: np.ndarray | None) -> Plan:
         atoms, places = law.order
         rows, columns, masses = north_west(target[atoms], q[places])
         return Plan(atoms[rows], places[columns], masses)
-    if plan is None:
+    if plan is None and law.cost.size <= _SMALL_PROGRAMME:
+        best = plan_between(target, q, law.cost)
+        plan = np.zeros(law.cost.shape)
+        plan[best.rows, best.columns] = best.masses
+    elif plan is None:
         plan = np.where(law.cost == 0, np.minimum(target[:, None], q), 0.0)
     plan = plan * np.minimum(1.0, target / np.maximum(plan.sum(axis=1), 1e-300))[:, None]
     plan = plan * np.minimum(1.0, q / np.maximum(plan.sum(axis=0), 1e-300))

@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.certificates import Certificate
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite.least_rate import infeasible
 from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Settings
+from rdcsolve.solvers.perception.refutation import far_away, least_distance
 from rdcsolve.solvers.perception.solve import minimise_rate_within_laws
 
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relatively: claims are moved outwards by it
 _NEGLIGIBLE = 1e-12  # of the scale: a width that is none
+_NEAR = 1e-13  # of a least distance: how near to it a bound with a large multiplier comes
 _NARROW = 1e-15  # of the upper end: brackets that floats cannot divide
 
 
@@ -41,6 +44,7 @@ class _Search:
     rate: float
     floor: float = 0.0  # a proved lower bound
     ceiling: float = math.inf  # what a channel within the rate limit attains
+    anchor: Certificate | None = None  # what proves that no law on the letters is nearer than the least distance
     dual: Result | None = None
     primal: Result | None = None
     beyond: float = 1.0
@@ -51,6 +55,10 @@ class _Search:
         """Bracket the answer, and shrink the bracket."""
         least = self._least()
         self.floor = least * (1 - _ROUNDING)
+        if least > 0 and isinstance(self.problem.goal, PerceptionAtRate):
+            multiplier = max(self.rate, 1e-3) / (_NEAR * least)
+            self.anchor = far_away(self.problem, self.problem.goal.perception, multiplier)
+            self.floor = least * (1 - _NEAR)
         loosest = self._at(math.inf, start)
         if loosest.status is Status.INFEASIBLE:
             return replace(loosest, objective=self.problem.objective)
@@ -59,16 +67,18 @@ class _Search:
             message += f"the limit is {self.rate:.10g}"
             return infeasible(self.problem, self.settings, {"rate": loosest.rate_lower}, message, loosest.certificate)
         self._record(loosest, math.inf)
-        tightest = self._at(least, loosest)
-        if tightest.certificate is not None and tightest.rate_upper <= self.rate:
-            self._record(tightest, least)
+        if least == 0 or not isinstance(self.problem.goal, PerceptionAtRate):
+            tightest = self._at(least, loosest)
+            if tightest.certificate is not None and tightest.rate_upper <= self.rate:
+                self._record(tightest, least)
         status, warm = self._shrink(loosest)
         return self._result(status, warm)
 
     def _least(self) -> float:
         """Return the least value there may be."""
-        if isinstance(self.problem.goal, PerceptionAtRate):
-            return 0.0
+        goal: Any = self.problem.goal
+        if isinstance(goal, PerceptionAtRate):
+            return least_distance(self.problem.perceptions[goal.perception])
         return least_loss(self.problem.without_perceptions(), self.problem.loss_names.index(self.name))
 
     def _shrink(self, warm: Result) -> tuple[Status, Result]:
@@ -148,6 +158,7 @@ class _Search:
             floor = bound + (result.certificate.lower - self.rate) / slope
             floor -= _ROUNDING * (abs(bound) + (abs(result.certificate.lower) + self.rate) / slope)
             if floor > self.floor or self.dual is None:
+                self.anchor = None if floor > self.floor else self.anchor
                 self.floor, self.dual = max(floor, self.floor), result
         if result.rate_upper <= self.rate:
             value = self._attained(result) * (1 + _ROUNDING)
@@ -157,21 +168,28 @@ class _Search:
     def _attained(self, result: Result) -> float:
         return {**result.losses, **result.perceptions}[self.name]
 
+    def _anchored(self, anchor: Certificate) -> dict[str, float]:
+        """Return the multipliers by name where the least distance of all laws is the bound."""
+        own = dict(zip(self.problem.loss_names, map(float, anchor.multipliers), strict=True))
+        return own | {
+            name: law.multiplier for name, law in zip(self.problem.perception_names, anchor.laws, strict=True)
+        }
+
     def _result(self, status: Status, last: Result) -> Result:
         made = self.primal if self.primal is not None else last
         proving = self.dual if self.dual is not None else made
-        certificate = made.certificate
-        if certificate is not None and proving.certificate is not None:
-            pairs = zip(proving.certificate.laws, certificate.laws, strict=True)
+        certificate, below = made.certificate, proving.certificate if self.anchor is None else self.anchor
+        if certificate is not None and below is not None:
+            pairs = zip(below.laws, certificate.laws, strict=True)
             laws = tuple(
                 replace(ours, rows=plan.rows, columns=plan.columns, masses=plan.masses) for ours, plan in pairs
             )
             certificate = replace(
                 certificate,
                 objective=self.name,
-                u=proving.certificate.u,
-                u_rest=proving.certificate.u_rest,
-                multipliers=proving.certificate.multipliers,
+                u=below.u,
+                u_rest=below.u_rest,
+                multipliers=below.multipliers,
                 laws=laws,
                 lower=self.floor,
                 upper=self.ceiling,
@@ -184,8 +202,8 @@ class _Search:
             objective_lower=self.floor,
             objective_upper=self.ceiling,
             rate_lower=math.nan,
-            multipliers=proving.multipliers,
-            d_tilted=np.asarray(proving.d_tilted),
+            multipliers=proving.multipliers if self.anchor is None else self._anchored(self.anchor),
+            d_tilted=np.asarray(proving.d_tilted) if self.anchor is None else self.anchor.u,
             certificate=certificate,
             steps=self.steps,
             seconds=time.perf_counter() - self.settings.began,

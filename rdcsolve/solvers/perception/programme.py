@@ -11,6 +11,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.perception.divergence import DIVERGENCES
 from rdcsolve.perception.transport import monotone_order
 from rdcsolve.problems import Perception, Problem
+from rdcsolve.rounding import units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
 from rdcsolve.solvers.perception.interior_point import Statement
@@ -18,7 +19,7 @@ from rdcsolve.solvers.perception.smooth_newton import SmoothLaw
 
 _INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that the rounded channel meets it
 _INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
-_ROUNDING = 2e-12  # of the scale: twice what the check allows for in a plan of a few thousand entries
+_ROUNDINGS = (8, 4, 800)  # twice as many as the check counts: for each letter, for each atom and place, and always
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,32 +80,37 @@ class Law:
         return np.asarray(self.perception.cost[np.ix_(self.atoms, self.shown)])
 
     def exact_target(self) -> np.ndarray:
-        """Return the only law at distance zero, shape (m',).
+        """Return the only law at distance zero, shape (m',), where no mass is `missing`.
 
         Raises
         ------
         InvalidInput
-            If there is none, or several.
+            If there are several.
         """
         if self.perception.cost is None:
-            if self.outside > 1e-15:
-                raise InvalidInput(
-                    f"'{self.perception.name}' cannot be zero: mass {self.outside:.6g} of the target is at no "
-                    "reproduction; give reproductions there"
-                )
             return self.target
         free = self.cost == 0
-        if not free.any(axis=1).all():
-            i = int(self.atoms[np.flatnonzero(~free.any(axis=1))[0]])
-            raise InvalidInput(
-                f"'{self.perception.name}' cannot be zero: atom {i} of the target has no reproduction at cost zero"
-            )
         if (free.sum(axis=1) > 1).any():
             raise InvalidInput(
                 f"'{self.perception.name}' is limited to zero, where several reproductions cost an atom nothing; give "
                 "a small positive limit, or a cost that tells them apart"
             )
         return np.bincount(free.argmax(axis=1), weights=self.target, minlength=self.shown.size)
+
+    @property
+    def missing(self) -> float:
+        """Mass of the target that no letter in use can take at distance zero."""
+        if self.perception.cost is None:
+            return self.outside
+        return float(self.target[~(self.cost == 0).any(axis=1)].sum())
+
+    def mean_price(self, w: np.ndarray) -> float:
+        """Return the mean of prices w, shape (m',), of a law at distance zero; mass that is missing has the least."""
+        if self.perception.cost is None:
+            return float(self.target @ w) + (self.outside * float(w.min()) if self.outside else 0.0)
+        reached = self.cost == 0
+        own = np.where(reached, w, -math.inf).max(axis=1)
+        return float(self.target @ np.where(reached.any(axis=1), own, w.min()))
 
     def block(self) -> Block:
         """Return what the limit adds to the programme, aimed a little inside of it."""
@@ -127,7 +133,9 @@ class Law:
     @property
     def _rounding(self) -> float:
         """What the check may find a distance longer by, but no share of the limit that would matter."""
-        return min(_ROUNDING * self.perception.scale, 0.1 * self.bound)
+        of_letters, of_places, always = _ROUNDINGS
+        count = of_letters * self.place.size + of_places * (self.atoms.size + self.shown.size) + always
+        return min(units(count) * self.perception.scale, 0.1 * self.bound)
 
     def smooth(self) -> SmoothLaw:
         """Return what Newton's method needs to know, aimed a little inside the limit; masses in the letters' order."""

@@ -242,13 +242,23 @@ def _start(path: _Path, u: np.ndarray, multipliers: np.ndarray) -> _At:
     nu, tau = 1.0, 0.0
     if law.divergence is not None:
         # every argument in the domain, and above -2, where chi2 is flat
-        nu = max(1.0, 2 * float(np.ptp(log_prices))) if law.given is None else law.given
+        nu = max(1.0, 2 * float(np.ptp(log_prices)), _nearby(law, log_prices)) if law.given is None else law.given
         end, top = law.divergence.steepest, float(log_prices.max())
-        tau = float(law.target @ log_prices) if math.isinf(end) else top - 0.5 * nu * end
+        tau = float(law.target @ log_prices)
+        tau = tau if math.isinf(end) else max(tau, top - 0.5 * nu * end)
     now = path.at(u, multipliers, nu, tau)
     if now is None:
         raise NumericalBreakdown("prices at the start left the range of floats")
     return now
+
+
+def _nearby(law: SmoothLaw, log_prices: np.ndarray) -> float:
+    """Return the best nu for small limits: the support is then nearly mean + nu P + f*''(0) variance / (2 nu)."""
+    assert law.divergence is not None
+    mean = float(law.target @ log_prices)
+    spread = float(law.target @ (log_prices - mean) ** 2)
+    curvature = float(law.divergence.conjugate(np.zeros(1)).curvature[0])
+    return math.sqrt(0.5 * curvature * spread / law.limit) if law.limit > 0 else 0.0
 
 
 def _scaled(statement: Statement, target: np.ndarray, u: np.ndarray, multipliers: np.ndarray) -> np.ndarray:

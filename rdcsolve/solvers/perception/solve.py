@@ -24,13 +24,20 @@ from rdcsolve.problems.priced import with_prices
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
 from rdcsolve.solvers.finite import recovery
-from rdcsolve.solvers.finite.least_rate import empty, minimise_rate, task_within_limits
+from rdcsolve.solvers.finite.least_rate import empty, infeasible, minimise_rate, task_within_limits
 from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task
 from rdcsolve.solvers.finite.unmasking import without_faces
 from rdcsolve.solvers.loop import NumericalBreakdown, Settings
 from rdcsolve.solvers.perception.channel import ALMOST_NONE, Attained, Channels, proof_of
 from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
 from rdcsolve.solvers.perception.programme import Programme, possible_places, programme_of
+from rdcsolve.solvers.perception.refutation import (
+    beyond_reach,
+    least_distance,
+    nearest,
+    refuting_point,
+    scale_of,
+)
 from rdcsolve.solvers.perception.smooth_newton import smooth_points
 
 METHOD = "interior point with laws"
@@ -38,11 +45,16 @@ _PATIENCE = 25  # steps without a better bound
 _SMALL_PROGRAMME = 2500  # pairs of atom and place: a transport programme of this size takes milliseconds
 _CLOSE = 30.0  # tolerances: products below this call for a channel
 _SPARE = 1e-9  # nats: prices of places that no law within the limits shows are not where bounds are tight
+_MISSING = 1e-15  # of all mass: rounding
+_CAME_TO_NOTHING = (Status.STALLED, Status.STEP_LIMIT, Status.NUMERICAL_ERROR)
 _ROUNDING = 2e-15  # of what is added up: allowance that this module takes off its own bounds
 
 
 def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Result | None) -> Result:
     """Return the least rate, or Lagrangian, with its bounds: first without the limits on laws, which may not bind."""
+    refuted = beyond_reach(problem)
+    if refuted is not None:
+        return _out_of_reach(problem, settings, *refuted)
     bare = problem.without_perceptions()
     counts = [k for k in range(len(problem.perceptions)) if _is_limited(problem, k)]
     if not counts or problem.multipliers is None:
@@ -62,6 +74,13 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
             "limits on losses that leave no room together; lift one, or loosen a bound"
         )
     return _Run(programme_of(problem, task), settings).result(plain if start is None else start)
+
+
+def _out_of_reach(problem: Problem, settings: Settings, k: int, least: float, certificate: Certificate) -> Result:
+    """Return the result of a limit on a law that no law on letters meets."""
+    name, bound = problem.perception_names[k], float(problem.perception_bounds[k])
+    message = f"{name} <= {bound:.10g} is below the least distance {least:.10g} of any law on the reproductions"
+    return of_problem(problem, infeasible(problem, settings, {name: least}, message, certificate))
 
 
 def _is_limited(problem: Problem, k: int) -> bool:
@@ -162,15 +181,41 @@ class _Run:
     def result(self, plain: Result | None) -> Result:
         """Run until the gap is closed, or nothing more comes, and return the result."""
         self.channels = Channels(self.programme)
+        is_out = any(law.is_zero and law.missing > _MISSING for law in self.programme.laws)
         try:
-            self._run(plain)
+            if not is_out:
+                self._run(plain)
         except NumericalBreakdown as breakdown:
             self.status, self.message = Status.NUMERICAL_ERROR, str(breakdown)
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            self.status = ended_by(stop)
+        try:
+            if self.status in _CAME_TO_NOTHING and self.programme.problem.multipliers is None:
+                self._ask_what_can_be_met()
         except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
             self.status = ended_by(stop)
         if self.best is None and self.last is not None and self.status is not Status.INFEASIBLE:
             self._attain(self.last, [], 1.0)
         return self._result()
+
+    def _ask_what_can_be_met(self) -> None:
+        """Refute the limits, or find a channel that meets them with room to spare, by a linear programme."""
+        statement = self.channels.statement
+        found = nearest(self.programme, statement)
+        if found is None:
+            return
+        if found.excess > 0:
+            point = refuting_point(self.programme, statement, found, scale_of(self.programme, found))
+            prices = self._mended(point)
+            lower = self._bound(point, prices)
+            if lower > self._beyond:
+                self.dual, self.status = _Dual(lower, point, prices), Status.INFEASIBLE
+            return
+        made = self.channels.keep(found.channel)
+        if made is not None and made.rate < self.upper:
+            self.best, self.upper = made, made.rate
+        if self.last is not None:
+            self._attain(self.last, [], 1.0)
 
     # --------------------------------------------------------------------------------------- the method
 
@@ -290,7 +335,7 @@ class _Run:
         value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
         size = abs(value)
         for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
-            found = support(_shown(law), w, nu, tau)
+            found = law.mean_price(w) if law.is_zero else support(_shown(law), w, nu, tau)
             charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
             value -= found + charge
             size += abs(found) + abs(charge)
@@ -409,7 +454,7 @@ class _Run:
     def _infeasible(self, dual: DualPoint, proofs: tuple[LawProof, ...]) -> Result:
         problem = self.programme.problem
         message = "each limit may be met, but not all together with those on the law of the reproduction"
-        least = {law.perception.name: _least_distance(law.perception) for law in self.programme.laws}
+        least = {law.perception.name: least_distance(law.perception) for law in self.programme.laws}
         limited = np.flatnonzero(np.isfinite(problem.bounds)).tolist()
         least |= {problem.loss_names[m]: problem.least_mean(m) for m in limited}
         answer = empty(problem, self.settings, Status.INFEASIBLE, Proof.CERTIFIED, message, math.inf, least)
@@ -446,13 +491,6 @@ def _off_faces(
     return space, found + space.shifts[-1] - log_largest, raised[:-1]
 
 
-def _least_distance(perception: Perception) -> float:
-    """Return a distance that no law is below, whatever the other limits."""
-    if perception.cost is not None:
-        return float(perception.target @ perception.cost.min(axis=1))
-    return perception.outside if perception.measure == "tv" else 0.0
-
-
 def _law(perception: Perception, made: recovery.Primal) -> np.ndarray:
     return perception.law(made.letters, made.q / made.q.sum())
 
@@ -460,6 +498,4 @@ def _law(perception: Perception, made: recovery.Primal) -> np.ndarray:
 def _shown(law: Any) -> Perception:
     """Return the measure over the places shown, the target's masses divided by their sum."""
     cost = law.cost if law.perception.cost is not None else None
-    if law.is_zero and cost is None:
-        return Perception(law.perception.name, "exact", law.target, law.place, None, 0.0)
     return Perception(law.perception.name, law.perception.measure, law.target, law.place, cost, law.outside)

@@ -1,0 +1,373 @@
+"""Limits on the law of the reproduction that no channel meets, and channels far inside of those that some does.
+
+Both come from one linear programme: how far do limits on laws have to be widened, as shares of themselves, so that a
+channel within the limits on losses meets them? Its dual is a certificate, as of any other infeasible problem: with
+weights for which no channel has a negative mean, u, multipliers and prices may be as large as we like. f-divergences
+enter by tangents, more of them where the programme's law is (Kelley 1960).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from rdcsolve import deadline
+from rdcsolve.certificates import Certificate
+from rdcsolve.certificates.law_proof import LawProof
+from rdcsolve.information import entropy
+from rdcsolve.perception.divergence import DIVERGENCES
+from rdcsolve.perception.measures import support
+from rdcsolve.problems import Perception, Problem
+from rdcsolve.solvers.perception.interior_point import Point, Statement
+from rdcsolve.solvers.perception.programme import Law, Programme
+
+_CLEARLY = 3.0  # nats by which a refutation's bound is to exceed every rate
+_SURELY = 1e-12  # of a least distance: a limit that is below it by no more is not refuted for that
+_EXCEEDED = 1e-9  # of the limits: what the programme's rounding may be
+_MOST_ROUNDS = 40  # of tangents
+_FIRST_RATIOS = np.concatenate([np.logspace(-4, -0.5, 15), np.linspace(0.4, 2.0, 17), np.logspace(0.5, 3, 11)])
+_ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
+
+def beyond_reach(problem: Problem) -> tuple[int, float, Certificate] | None:
+    """Return the limit on a law that is below the least distance of any law on letters, that, and what proves it."""
+    if problem.multipliers is not None:
+        return None
+    is_usable = np.ones(problem.n_letters, dtype=bool)
+    if problem.forbidden is not None:
+        is_usable = ~problem.forbidden[problem.p_x > 0].all(axis=0)
+    for k, perception in enumerate(problem.perceptions):
+        bound = float(problem.perception_bounds[k])
+        places = np.unique(perception.place[is_usable])
+        if math.isinf(bound) or not places.size or (perception.measure in DIVERGENCES and bound > 0):
+            continue
+        least = least_distance(perception, places)
+        if least * (1 - _SURELY) > bound:
+            nu = (entropy(problem.p_x) + _CLEARLY) / (least - bound)
+            return k, least, far_away(problem, k, nu, places)
+    return None
+
+
+def least_distance(perception: Perception, places: np.ndarray | None = None) -> float:
+    """Return a distance that no law on some places, by default all, is below, whatever the other limits."""
+    target = perception.target / (math.fsum(perception.target) + perception.outside)
+    places = np.arange(perception.n_places) if places is None else places
+    if perception.cost is not None:
+        return float(target @ perception.cost[:, places].min(axis=1))
+    outside = max(0.0, 1.0 - float(target[places].sum())) if places.size < perception.n_places else 0.0
+    outside += perception.outside / (math.fsum(perception.target) + perception.outside)
+    if perception.measure not in DIVERGENCES:
+        return outside
+    at_zero = DIVERGENCES[perception.measure].at_zero
+    return outside * at_zero if outside else 0.0
+
+
+def far_away(problem: Problem, k: int, nu: float, places: np.ndarray | None = None) -> Certificate:
+    """Return the certificate that all laws on some places, by default all, are far away, by a multiplier alone.
+
+    Places of letters that nobody may use would be near; what others cost more, u makes up for.
+    """
+    perception = problem.perceptions[k]
+    prices = np.zeros(perception.n_places)
+    if places is not None and places.size < prices.size:
+        prices[places] = nu * perception.scale
+    laws = [LawProof.idle(one) for one in problem.perceptions]
+    laws[k] = LawProof(prices, nu)
+    return Certificate(
+        objective="rate",
+        u=np.full(problem.n_x, float(prices.max())),
+        u_rest=np.zeros(problem.n_x),
+        multipliers=np.zeros(len(problem.losses)),
+        letters=np.empty(0, dtype=np.intp),
+        channel=np.empty((problem.n_x, 0)),
+        lower=math.nan,
+        upper=math.nan,
+        fingerprint=problem.fingerprint(),
+        laws=tuple(laws),
+    )
+
+
+class Nearest(NamedTuple):
+    """How well the limits on laws can be met by channels within those on losses.
+
+    Attributes
+    ----------
+    excess : float
+        The least share t by which all limits on laws have to be widened to (1 + t) times themselves, those at zero to
+        t times their scale; -1 at least: then, and for negative t, limits on losses are narrowed as much.
+    channel : numpy.ndarray
+        Shape (n, k): one for which that is enough.
+    weights : Weights
+        What proves that it takes so much.
+    """
+
+    excess: float
+    channel: np.ndarray
+    weights: Weights
+
+
+class Weights(NamedTuple):
+    """The dual of the programme: u (n,), multipliers (R,), for every law its multiplier and prices of places (m',)."""
+
+    u: np.ndarray
+    multipliers: np.ndarray
+    of_laws: tuple[float, ...]
+    prices: tuple[np.ndarray, ...]
+
+
+class _Rows:
+    """A linear programme as it is put together: columns come in groups, rows one by one."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.entries: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {"eq": [], "ub": []}
+        self.right: dict[str, list[np.ndarray]] = {"eq": [], "ub": []}
+        self.count = {"eq": 0, "ub": 0}
+
+    def columns(self, count: int) -> np.ndarray:
+        """Return the numbers of new columns."""
+        self.size += count
+        return np.arange(self.size - count, self.size)
+
+    def add(self, kind: str, right: Any, *parts: tuple[Any, np.ndarray, Any]) -> np.ndarray:
+        """Add rows, each part with the row's position, the columns and the entries; return the rows' numbers."""
+        right = np.atleast_1d(np.asarray(right, dtype=float))
+        first = self.count[kind]
+        for rows, columns, values in parts:
+            rows, columns, values = np.broadcast_arrays(rows, columns, values)
+            self.entries[kind].append((first + rows.ravel(), columns.ravel(), values.ravel()))
+        self.right[kind].append(right)
+        self.count[kind] += right.size
+        return np.arange(first, first + right.size)
+
+    def solve(self, objective: np.ndarray, bounds: list[tuple[float, float | None]]) -> Any:
+        """Return the answer of HiGHS."""
+        from scipy.optimize import linprog
+        from scipy.sparse import coo_array
+
+        stated: dict[str, Any] = {}
+        for kind in ("eq", "ub"):
+            if self.count[kind]:
+                rows, columns, values = (np.concatenate(part) for part in zip(*self.entries[kind], strict=True))
+                shape = (self.count[kind], self.size)
+                stated[f"A_{kind}"] = coo_array((values, (rows, columns)), shape=shape).tocsr()
+                stated[f"b_{kind}"] = np.concatenate(self.right[kind])
+        deadline.look()
+        return linprog(objective, **stated, bounds=bounds, method="highs", options=_ACCURATE)
+
+
+class _Programme:
+    """The linear programme of a statement's limits.
+
+    Parameters
+    ----------
+    programme : Programme
+    statement : Statement
+    least : float
+        The least share by which limits may be widened: 0, or -1 to find a channel with room to spare.
+    """
+
+    def __init__(self, programme: Programme, statement: Statement, least: float) -> None:
+        self.laws, self.statement, self.least = programme.laws, statement, least
+        self.bounds = programme.task.bounds
+        n, k = statement.losses.shape[1:]
+        allowed = np.ones((n, k), dtype=bool) if statement.forbidden is None else ~statement.forbidden
+        self.symbols, self.letters = np.nonzero(allowed)
+        self.tangents = {index: _FIRST_RATIOS for index, law in enumerate(self.laws) if _is_divergence(law)}
+
+    def solved(self) -> Nearest | None:
+        """Return the answer, None where HiGHS has none."""
+        found = None
+        for _ in range(_MOST_ROUNDS if self.tangents else 1):
+            answer, read = self._once()
+            if answer.status != 0:
+                return found
+            found = read(answer)
+            if not self._more(answer, found):
+                break
+        return found
+
+    def _more(self, answer: Any, found: Nearest) -> bool:
+        """Add tangents where the law is, and return whether the divergence is above what they say there."""
+        is_above = False
+        masses = self.statement.p @ found.channel
+        for index, law in enumerate(self.laws):
+            if index in self.tangents:
+                q = np.bincount(law.place, weights=masses, minlength=law.shown.size)
+                allowed = law.bound * (1 + answer.x[0])
+                distance = DIVERGENCES[law.perception.measure].between(law.target, q, law.outside)
+                is_above |= not distance <= allowed * (1 + 1e-6) + 1e-13
+                ratios = q[law.target > 0] / law.target[law.target > 0]
+                ratios = ratios[ratios > 1e-9]
+                self.tangents[index] = np.unique(np.concatenate([self.tangents[index], ratios]))
+        return is_above
+
+    def _once(self) -> tuple[Any, Any]:
+        rows = _Rows()
+        share, joint = rows.columns(1), rows.columns(self.symbols.size)
+        statement = self.statement
+        sums = rows.add("eq", statement.p, (self.symbols, joint, 1.0))
+        limited = np.flatnonzero(statement.is_free).tolist()
+        narrowed = -1.0 if self.least < 0 else 0.0
+        of_losses = [
+            rows.add(
+                "ub",
+                self.bounds[m],
+                (0, joint, statement.losses[m][self.symbols, self.letters]),
+                (0, share, narrowed * self.bounds[m]),
+            )
+            for m in limited
+        ]
+        readers = [self._law(rows, index, law, share, joint) for index, law in enumerate(self.laws)]
+        objective = np.zeros(rows.size)
+        objective[0] = 1.0
+        bounds: list[tuple[float, float | None]] = [(0.0, None)] * rows.size
+        bounds[0] = (self.least, None if self.least == 0 else 0.0)
+
+        def read(answer: Any) -> Nearest:
+            channel = np.zeros(statement.losses.shape[1:])
+            channel[self.symbols, self.letters] = np.maximum(answer.x[joint], 0.0)
+            multipliers = np.zeros(statement.is_free.size)
+            for m, row in zip(limited, of_losses, strict=True):
+                multipliers[m] = max(0.0, -float(answer.ineqlin.marginals[row[0]]))
+            pairs = [reader(answer) for reader in readers]
+            of_laws, prices = tuple(nu for nu, _ in pairs), tuple(w for _, w in pairs)
+            weights = Weights(answer.eqlin.marginals[sums], multipliers, of_laws, prices)
+            return Nearest(float(answer.fun), channel / statement.p[:, None], weights)
+
+        return rows.solve(objective, bounds), read
+
+    def _law(self, rows: _Rows, index: int, law: Law, share: np.ndarray, joint: np.ndarray) -> Any:
+        """Add a limit on the law, and return what reads its multiplier and its prices off an answer."""
+        place = law.place[self.letters]
+        limit, unit = (0.0, law.perception.scale) if law.is_zero else (law.bound, law.bound)
+        if law.is_zero and self.least < 0:
+            unit = 0.0
+        if law.perception.cost is not None:
+            return self._transport(rows, law, place, (limit, unit), share, joint)
+        if index in self.tangents:
+            return self._divergence(rows, index, law, place, (limit, unit), share, joint)
+        spare = rows.columns(law.shown.size)
+        too_much = rows.add("ub", law.target, (place, joint, 1.0), (np.arange(spare.size), spare, -1.0))
+        row = rows.add("ub", limit, (0, spare, 1.0), (0, share, -unit))
+
+        def read(answer: Any) -> tuple[float, np.ndarray]:
+            marginals = answer.ineqlin.marginals
+            return max(0.0, -float(marginals[row[0]])), np.maximum(-marginals[too_much], 0.0)
+
+        return read
+
+    def _transport(
+        self, rows: _Rows, law: Law, place: np.ndarray, limit: tuple[float, float], share: np.ndarray, joint: np.ndarray
+    ) -> Any:
+        cost = law.cost
+        if law.is_zero:
+            cost = law.perception.scale * (cost > 0)
+        plan = rows.columns(cost.size)
+        atoms, places = (index.ravel() for index in np.indices(cost.shape))
+        rows.add("eq", law.target / law.target.sum(), (atoms, plan, 1.0))
+        balance = rows.add("eq", np.zeros(cost.shape[1]), (places, plan, 1.0), (place, joint, -1.0))
+        row = rows.add("ub", limit[0], (0, plan, cost.ravel()), (0, share, -limit[1]))
+
+        def read(answer: Any) -> tuple[float, np.ndarray]:
+            return max(0.0, -float(answer.ineqlin.marginals[row[0]])), np.asarray(answer.eqlin.marginals[balance])
+
+        return read
+
+    def _divergence(
+        self,
+        rows: _Rows,
+        index: int,
+        law: Law,
+        place: np.ndarray,
+        limit: tuple[float, float],
+        share: np.ndarray,
+        joint: np.ndarray,
+    ) -> Any:
+        divergence = DIVERGENCES[law.perception.measure]
+        ratios, used = self.tangents[index], np.flatnonzero(law.target > 0)
+        slopes, values = divergence.slope(ratios), divergence.f(ratios)
+        parts = rows.columns(used.size)
+        law_columns = rows.columns(law.shown.size)
+        balance = rows.add(
+            "eq",
+            np.zeros(law.shown.size),
+            (np.arange(law.shown.size), law_columns, 1.0),
+            (place, joint, -1.0),
+        )
+        for ratio, slope, value in zip(ratios.tolist(), slopes.tolist(), values.tolist(), strict=True):
+            at = np.arange(used.size)
+            right = law.target[used] * (ratio * slope - value)
+            rows.add("ub", right, (at, law_columns[used], slope), (at, parts, -1.0))
+        new = np.flatnonzero(law.target <= 0)
+        lost = law.outside * divergence.at_zero if law.outside else 0.0
+        row = rows.add(
+            "ub",
+            limit[0] - lost,
+            (0, parts, 1.0),
+            (0, law_columns[new], divergence.steepest if new.size else 0.0),
+            (0, share, -limit[1]),
+        )
+
+        def read(answer: Any) -> tuple[float, np.ndarray]:
+            return max(0.0, -float(answer.ineqlin.marginals[row[0]])), np.asarray(answer.eqlin.marginals[balance])
+
+        return read
+
+
+def _is_divergence(law: Law) -> bool:
+    return law.perception.measure in DIVERGENCES and not law.is_zero
+
+
+def nearest(programme: Programme, statement: Statement) -> Nearest | None:
+    """Return how well the limits can be met: what refutes them, or a channel with room to spare."""
+    found = _Programme(programme, statement, 0.0).solved()
+    if found is None or found.excess > _EXCEEDED:
+        return found
+    return _Programme(programme, statement, -1.0).solved() or found
+
+
+def refuting_point(programme: Programme, statement: Statement, found: Nearest, scale: float) -> Point:
+    """Return the dual point of which the programme's weights are a direction, `scale` times them.
+
+    Its prices are the letters' own, so that nothing rests on the accuracy of the programme.
+    """
+    weights = found.weights
+    multipliers = scale * weights.multipliers
+    u = scale * weights.u
+    log_prices, shares = statement.log_prices(u, multipliers)
+    prices = tuple(scale * w for w in weights.prices)
+    scalars = []
+    for law, nu, w in zip(programme.laws, weights.of_laws, prices, strict=True):
+        if law.is_zero:
+            scalars.append((math.inf, 0.0))
+        elif _is_divergence(law):
+            own = np.full(law.shown.size, -math.inf)
+            np.maximum.at(own, law.place, log_prices)
+            scalars.append((scale * nu, _best_level(law, own, scale * nu)))
+        else:
+            scalars.append((scale * nu, 0.0))
+    q = programme.p @ found.channel
+    return Point(u, multipliers, log_prices, tuple(scalars), prices, q, shares, math.inf)
+
+
+def _best_level(law: Law, w: np.ndarray, nu: float) -> float:
+    """Return the tau with the least support of prices w."""
+    measure = Perception(law.perception.name, law.perception.measure, law.target, law.place, None, law.outside)
+    top, width = float(w.max()), float(np.ptp(w)) + nu
+    bottom = top - min(DIVERGENCES[law.perception.measure].steepest, 30.0) * nu
+    found = minimize_scalar(
+        lambda tau: min(support(measure, w, nu, tau), 1e300),
+        bounds=(bottom, top + 30 * width),
+        method="bounded",
+        options={"xatol": 1e-13 * (abs(top) + width)},
+    )
+    return float(found.x)
+
+
+def scale_of(programme: Programme, found: Nearest) -> float:
+    """Return by how much weights are to be multiplied, so that their bound exceeds every rate."""
+    return (entropy(programme.p) + _CLEARLY) / found.excess
