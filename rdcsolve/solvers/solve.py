@@ -171,7 +171,12 @@ class _Call:
             return self._shifted(shift, method, start)
         if isinstance(method, Conic):
             return method.solve(problem, tolerance)
-        if isinstance(method, Alternation) and not problem.perceptions:
+        if isinstance(method, Alternation):
+            if problem.perceptions:
+                raise InvalidInput(
+                    "fixed letters with label entropies beside limits on the law of the reproduction are not offered; "
+                    "use letters='split', or lift one of these limits"
+                )
             return self._stationary(method, tolerance)
         max_steps = self.max_steps
         if max_steps is None:

@@ -104,13 +104,19 @@ class Law:
             return self.outside
         return float(self.target[~(self.cost == 0).any(axis=1)].sum())
 
+    def least_price(self, w: np.ndarray) -> float:
+        """Return the price of places that no letter in use shows: the least, and not above zero where mass is there."""
+        least = float(w.min())
+        return min(least, 0.0) if self.missing else least
+
     def mean_price(self, w: np.ndarray) -> float:
-        """Return the mean of prices w, shape (m',), of a law at distance zero; mass that is missing has the least."""
+        """Return the mean of prices w, shape (m',), of a law at distance zero; missing mass has the least price."""
+        least = self.least_price(w)
         if self.perception.cost is None:
-            return float(self.target @ w) + (self.outside * float(w.min()) if self.outside else 0.0)
+            return float(self.target @ w) + self.outside * least
         reached = self.cost == 0
         own = np.where(reached, w, -math.inf).max(axis=1)
-        return float(self.target @ np.where(reached.any(axis=1), own, w.min()))
+        return float(self.target @ np.where(reached.any(axis=1), own, least))
 
     def block(self) -> Block:
         """Return what the limit adds to the programme, aimed a little inside of it."""

@@ -3,7 +3,7 @@
 Both come from one linear programme: how far do limits on laws have to be widened, as shares of themselves, so that a
 channel within the limits on losses meets them? Its dual is a certificate, as of any other infeasible problem: with
 weights for which no channel has a negative mean, u, multipliers and prices may be as large as we like. f-divergences
-enter by tangents, more of them where the programme's law is (Kelley 1960).
+enter by tangents, more of them where the programme's law is.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ _FIRST_RATIOS = np.concatenate([np.logspace(-4, -0.5, 15), np.linspace(0.4, 2.0,
 _ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
 
-def beyond_reach(problem: Problem) -> tuple[int, float, Certificate] | None:
-    """Return the limit on a law that is below the least distance of any law on letters, that, and what proves it."""
+def beyond_reach(problem: Problem) -> tuple[dict[str, float], str, Certificate] | None:
+    """Return what refutes a limit on a law below the least distance of any law on letters: that, in words, and proved.
+
+    None if no limit is so far away.
+    """
     if problem.multipliers is not None:
         return None
     is_usable = np.ones(problem.n_letters, dtype=bool)
     if problem.forbidden is not None:
-        is_usable = ~problem.forbidden[problem.p_x > 0].all(axis=0)
+        is_usable = np.asarray(~problem.forbidden[problem.p_x > 0].all(axis=0))
     for k, perception in enumerate(problem.perceptions):
         bound = float(problem.perception_bounds[k])
         places = np.unique(perception.place[is_usable])
@@ -47,7 +50,10 @@ def beyond_reach(problem: Problem) -> tuple[int, float, Certificate] | None:
         least = least_distance(perception, places)
         if least * (1 - _SURELY) > bound:
             nu = (entropy(problem.p_x) + _CLEARLY) / (least - bound)
-            return k, least, far_away(problem, k, nu, places)
+            what = (
+                f"{perception.name} <= {bound:.10g} is below the least distance {least:.10g} of any law on the letters"
+            )
+            return {perception.name: least}, what, far_away(problem, k, nu, places)
     return None
 
 
@@ -341,7 +347,7 @@ def refuting_point(programme: Programme, statement: Statement, found: Nearest, s
     log_prices, shares = statement.log_prices(u, multipliers)
     prices = tuple(scale * w for w in weights.prices)
     scalars = []
-    for law, nu, w in zip(programme.laws, weights.of_laws, prices, strict=True):
+    for law, nu in zip(programme.laws, weights.of_laws, strict=True):
         if law.is_zero:
             scalars.append((math.inf, 0.0))
         elif _is_divergence(law):

@@ -54,7 +54,7 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
     """Return the least rate, or Lagrangian, with its bounds: first without the limits on laws, which may not bind."""
     refuted = beyond_reach(problem)
     if refuted is not None:
-        return _out_of_reach(problem, settings, *refuted)
+        return of_problem(problem, infeasible(problem, settings, *refuted))
     bare = problem.without_perceptions()
     counts = [k for k in range(len(problem.perceptions)) if _is_limited(problem, k)]
     if not counts or problem.multipliers is None:
@@ -74,13 +74,6 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
             "limits on losses that leave no room together; lift one, or loosen a bound"
         )
     return _Run(programme_of(problem, task), settings).result(plain if start is None else start)
-
-
-def _out_of_reach(problem: Problem, settings: Settings, k: int, least: float, certificate: Certificate) -> Result:
-    """Return the result of a limit on a law that no law on letters meets."""
-    name, bound = problem.perception_names[k], float(problem.perception_bounds[k])
-    message = f"{name} <= {bound:.10g} is below the least distance {least:.10g} of any law on the reproductions"
-    return of_problem(problem, infeasible(problem, settings, {name: least}, message, certificate))
 
 
 def _is_limited(problem: Problem, k: int) -> bool:
@@ -354,7 +347,8 @@ class _Run:
         point = self.dual.point
         proofs = [LawProof.idle(perception) for perception in problem.perceptions]
         plans = (None,) * len(self.programme.laws) if self.best is None else self.best.plans
-        least = [float(w.min()) for w in self.dual.prices]
+        pairs = zip(self.programme.laws, self.dual.prices, strict=True)
+        least = [law.least_price(w) if law.is_zero else float(w.min()) for law, w in pairs]
         shift = math.fsum(least)
         for k, (law, w, (nu, tau)) in enumerate(zip(self.programme.laws, self.dual.prices, point.scalars, strict=True)):
             scalars = nu, tau - least[k] if tau else tau
