@@ -202,7 +202,20 @@ class Problem:
         least = {loss.name: least_mean(loss, self) for loss in losses}
         allowed = {loss.name: self._rounding_of_least(loss, least[loss.name]) for loss in losses}
         below = {loss.name: least[loss.name] - self.bounds[loss.name] for loss in losses if self._is_below(loss, least)}
-        return {name: least[name] for name, value in below.items() if value <= allowed[name]}
+        read = {name: least[name] for name, value in below.items() if value <= allowed[name]}
+        return self._least_of_letters | read if self.rate_bound == 0 else read
+
+    @property
+    def _least_of_letters(self) -> dict[str, Any]:
+        """Balls of the least means of single letters where limits are below them by no more than a rounding."""
+        found = {}
+        for loss in self.losses:
+            if loss.kind == "table" and loss.name in self.bounds and loss.name not in self.held:
+                value, size = least_of_letters(loss, self)
+                below = value - Fraction(self.bounds[loss.name])
+                if 0 < below <= size * (4 * (len(self.masses) + 4)) * Fraction(HALF):
+                    found[loss.name] = arb(value.numerator) / arb(value.denominator)
+        return found
 
     def _is_below(self, loss: Loss, least: dict[str, Any]) -> bool:
         """Say whether a limit is below the least mean, if only by what a symbol of the mass 1e-200 contributes."""
@@ -542,6 +555,18 @@ def exact_least(loss: Loss, problem: Problem) -> Fraction:
     masses = list(map(Fraction, problem.stored.tolist()))
     least = least_values(loss, problem)
     return sum((mass * Fraction(x) for mass, x in zip(masses, least, strict=True)), Fraction(0)) / sum(masses)
+
+
+def least_of_letters(loss: Loss, problem: Problem) -> tuple[Fraction, Fraction]:
+    """Return the least mean of a letter that is forbidden to no symbol, and the mean size of its losses; or zeros."""
+    masses = list(map(Fraction, problem.stored.tolist()))
+    columns = loss.data[:, ~problem.forbidden.any(axis=0)].T.tolist()
+    sums = [
+        [sum(m * f(Fraction(x)) for m, x in zip(masses, column, strict=True)) for f in (Fraction, abs)]
+        for column in columns
+    ]
+    mean, size = min(sums, default=[Fraction(0), Fraction(0)])
+    return mean / sum(masses), size / sum(masses)
 
 
 def least_values(loss: Loss, problem: Problem) -> list[float]:
@@ -1506,7 +1531,10 @@ class Examination:
             is_same = name in self.problem.least and abs(mean - self.problem.least[name]) < SAME
             return Fraction(0) if is_same else None
         value = exact_mean(loss, channel, self.problem)
-        limit = exact_least(loss, self.problem) if name in self.problem.least else Fraction(self.problem.bounds[name])
+        limit = Fraction(self.problem.bounds[name])
+        if name in self.problem.least:
+            least = exact_least(loss, self.problem)  # of all channels, or at rate zero of letters
+            limit = least if least > limit else least_of_letters(loss, self.problem)[0]
         return None if value is None else value - limit
 
     def _largest_price(self, problem: Problem, dual: Dual, arrays: dict[str, Any]) -> Any:

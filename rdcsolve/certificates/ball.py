@@ -20,7 +20,7 @@ from rdcsolve.certificates.elementary import HIGHEST, LOWEST, Elementary
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.product_prices import prices_on_grid
 from rdcsolve.errors import MissingExtra
-from rdcsolve.rounding import units
+from rdcsolve.rounding import UNIT, units
 
 try:
     from flint import arb, ctx, fmpq
@@ -56,9 +56,38 @@ class BallNumbers(FloatNumbers):
         Here also for labels: nothing in ball arithmetic may exceed a limit, not even by a rounding.
         """
         if m < self.first_label:
-            return super().counts_as_least(m, bound)
+            return super().counts_as_least(m, bound) or self._counts_as_constant(m, bound)
         least = self._least_entropies[m - self.first_label]
         return bool(arb(bound) < least) and bool(arb(bound) >= least - self.entropy_rounding(m))
+
+    def _counts_as_constant(self, m: int, bound: float) -> bool:
+        """Return whether the rate is limited to zero, and a bound below the least mean of a letter by its rounding.
+
+        At rate zero letters do not depend on the symbol: the least mean of one letter takes the part of the least mean.
+        It may have been computed from a mixture, with some more roundings.
+        """
+        if self.problem.rate_bound != 0 or not self.linear:
+            return False
+        least, size = self._least_constants[m]
+        return bool(arb(bound) < least) and bool(arb(bound) >= least - arb(4 * UNIT * (self.n_rows + 4)) * size)
+
+    @cached_property
+    def _least_constants(self) -> list[tuple[Any, Any]]:
+        """The least mean of a letter that no loss forbids to any symbol, and of its losses' sizes, for every loss."""
+        means, sizes, allowed = [], [], []
+        for letters in self.blocks(self.problem.n_letters):
+            parts = [self.block(one, letters) for one in range(len(self.linear))]
+            allowed.append(np.logical_and.reduce([np.isfinite(part) for part in parts]).all(axis=0))
+            means.append([self.masses @ np.where(np.isfinite(part), part, 0.0) for part in parts])
+        shown = np.flatnonzero(np.concatenate(allowed))
+        found = np.hstack(means)[:, shown] if shown.size else np.full((len(self.linear), 1), math.inf)
+        for m, row in enumerate(found):
+            near = shown[row <= row.min() + 1e-9 * abs(row.min())]
+            columns = [self.block(m, np.array([letter]))[:, 0] for letter in near.tolist()]
+            balls = [(_dot(self.masses, column) / self._total, column) for column in columns]
+            least = min(balls, key=lambda one: float(one[0].mid()), default=(arb(math.inf), self.masses))
+            sizes.append((least[0], _dot(self.masses, np.abs(least[1])) / self._total))
+        return sizes
 
     @cached_property
     def _least_entropies(self) -> list[Any]:
@@ -233,6 +262,8 @@ class BallNumbers(FloatNumbers):
             return arb(bound)
         if m >= self.first_label:
             return self._least_entropies[m - self.first_label]
+        if not super().counts_as_least(m, bound):
+            return self._least_constants[m][0]
         return _dot(self.masses, self.shifts[m]) / self._total
 
     def _excess_over_least(self, m: int) -> float:

@@ -55,13 +55,13 @@ class Shift:
     @classmethod
     def of(cls, problem: Problem) -> Shift | None:
         """Return the shift that leaves no loss of a problem below zero, or None if there is none now."""
-        lowest = [loss.row_minima() for loss in problem.linear_losses]
+        lowest = [problem.row_minima(m) for m in range(len(problem.linear_losses))]  # over pairs that are allowed
         if not any((least < 0).any() for least in lowest):
             return None
         shifts = np.array([least if (least < 0).any() else np.zeros(least.size) for least in lowest])
-        shifts[~np.isfinite(shifts)] = 0.0  # at a symbol without mass that may use no letter
         pairs = zip(problem.linear_losses, shifts, strict=True)
-        losses = [Loss(one.name, less(one.structure, shift), one.is_information) for one, shift in pairs]
+        forbidden = problem.forbidden
+        losses = [Loss(one.name, less(one.structure, shift, forbidden), one.is_information) for one, shift in pairs]
         table = LossTable(problem.p_x, losses, problem.label_entropies, perceptions=problem.perceptions)
         means = np.zeros(len(problem.limit_names))
         means[: len(losses)] = [mean_excess(problem.p_x, shift) for shift in shifts]
@@ -142,14 +142,24 @@ class Shift:
         return moved
 
 
-def less(structure: LossStructure, shift: np.ndarray) -> LossStructure:
-    """Return a loss with something taken off every row, as a structure of the same kind where that is known."""
+def less(structure: LossStructure, shift: np.ndarray, forbidden: np.ndarray | None = None) -> LossStructure:
+    """Return a loss with something taken off every row, as a structure of the same kind where that is known.
+
+    Parameters
+    ----------
+    structure : LossStructure
+    shift : numpy.ndarray
+        Shape (n_x,): the least allowed entries.
+    forbidden : numpy.ndarray, optional
+        Mask of pairs that are not allowed, where the loss may be less than that.
+    """
     if not shift.any():
         return structure
     if isinstance(structure, Table):
-        return Table(freeze(structure.block() - shift[:, None]))
-    if isinstance(structure, SeparableLoss):
-        return structure.less_row_minima()[0]
+        return Table(freeze(np.maximum(structure.block() - shift[:, None], 0.0)))
+    if isinstance(structure, SeparableLoss) and forbidden is None:
+        lowered, minima = structure.less_row_minima()
+        return lowered if np.array_equal(minima, shift) else Shifted(structure, shift)
     return Shifted(structure, shift)
 
 

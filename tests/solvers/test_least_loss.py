@@ -1,12 +1,17 @@
 """Least loss under a limit on the rate, at both ends of the curve and on straight segments of it."""
 
 import math
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import rdcsolve as rdc
+from rdcsolve.problems.storage import arrays_of
 from rdcsolve.results import Proof, Status
 
 INF = np.inf
@@ -226,3 +231,79 @@ def test_labels_seen_through_an_erasure(e, share):
     check_value(result, rdc.theory.erasure.rate(0.0, bound, math.log(2), e))
     expected = rdc.theory.erasure.multiplier(0.0, bound, math.log(2), e)
     assert result.multipliers["classifier_loss"] == pytest.approx(expected, rel=1e-4)
+
+
+# ------------------------------------------------------------------------- rates that leave next to nothing
+
+
+@st.composite
+def problems_at_the_least_rate(draw):
+    """Problems of a least loss at the least rate that a limit on another loss needs, as the library has told it."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, k = rng.integers(2, 6, 2)
+    p, limited, minimised = rng.dirichlet(np.ones(n)), rng.random((n, k)), rng.random((n, k))
+    least, easy = p @ limited.min(axis=1), (p @ limited).min()
+    bound = least + (easy - least) * draw(st.sampled_from([0.1, 0.5, 0.9]))
+    rate = rdc.solve(rdc.Problem.from_arrays(p, limited, D=bound)).rate_upper
+    rate *= 1 + draw(st.sampled_from([0.0, 1e-15, 1e-12, 1e-9]))
+    stated = rdc.Problem.from_arrays(p, minimised, losses={"o": limited})
+    return stated.with_limits(o=bound).minimising("distortion", rate=rate)
+
+
+@given(problem=problems_at_the_least_rate())
+def test_the_least_rate_that_another_limit_needs_is_a_rate_limit(problem):
+    result = rdc.solve(problem)
+    assert result.status.name in ("OPTIMAL", "ALMOST_OPTIMAL")
+    assert result.proof.name == "CERTIFIED"
+    assert result.gap < 1e-6
+    for arithmetic in ("float", "ball"):
+        found = result.verify(problem, arithmetic)
+        assert found.valid, found.messages
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 0.9))
+def test_at_rate_zero_the_best_mixture_of_letters_is_found(seed, share):
+    """Against the linear programme over letters, in closed form: two letters are mixed at most."""
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 6, 2)
+    p, limited, minimised = rng.dirichlet(np.ones(n)), rng.random((n, k)), rng.random((n, k))
+    x, y = p @ limited, p @ minimised
+    bound = x.min() + share * (x.max() - x.min())
+    pairs = [(y[a], x[a]) for a in range(k)]
+    ends = [(a, b) for a in range(k) for b in range(k) if x[a] < bound < x[b]]
+    mixed = [y[a] + (y[b] - y[a]) * (bound - x[a]) / (x[b] - x[a]) for a, b in ends]
+    best = min([value for value, at in pairs if at <= bound] + mixed)
+    problem = rdc.Problem.from_arrays(p, minimised, losses={"o": limited}).with_limits(o=bound)
+    result = rdc.solve(problem.minimising("distortion", rate=0.0))
+    assert result.proof.name == "CERTIFIED"
+    assert result.objective_upper == pytest.approx(best, abs=1e-9)
+    assert result.gap < 1e-5
+    assert result.rate_upper == 0
+    assert result.verify(problem.minimising("distortion", rate=0.0), "ball").valid
+
+
+@pytest.mark.parametrize("below", [0.0, 1e-16, 1e-15, 2e-15])
+def test_at_rate_zero_a_limit_at_the_least_mean_of_a_letter_is_read_as_that(below, tmp_path):
+    """No channel of rate zero meets a limit that a rounding has put below that mean."""
+    rng = np.random.default_rng(3)
+    p, limited, minimised = rng.dirichlet(np.ones(6)), rng.random((6, 3)), rng.random((6, 3))
+    best = int((p @ limited).argmin())
+    problem = rdc.Problem.from_arrays(p, minimised, losses={"o": limited})
+    problem = problem.with_limits(o=float(p @ limited[:, best]) * (1 - below)).minimising("distortion", rate=0.0)
+    result = rdc.solve(problem)
+    assert result.status.name in ("OPTIMAL", "ALMOST_OPTIMAL")
+    assert result.objective_upper == pytest.approx(p @ minimised[:, best], abs=1e-12)
+    for arithmetic in ("float", "ball"):
+        assert result.verify(problem, arithmetic).valid
+    result.save(tmp_path / "result.npz")
+    np.savez(tmp_path / "problem.npz", **arrays_of(problem))
+    checker = runpy.run_path(str(Path(__file__).parents[2] / "docs" / "reference" / "check_certificate.py"))
+    assert checker["check"](str(tmp_path / "result.npz"), str(tmp_path / "problem.npz")).valid
+
+
+def test_at_rate_zero_a_limit_clearly_below_every_letter_is_not_met():
+    problem = rdc.Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]], losses={"o": [[0.0, 1.0], [1.0, 0.2]]})
+    problem = problem.with_limits(o=0.5 * (1 - 1e-9)).minimising("distortion", rate=0.0)
+    result = rdc.solve(problem)
+    assert not result.letters.size
+    assert result.verify(problem, "ball").upper == np.inf

@@ -10,11 +10,14 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.errors import SolverFailed
+from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
+from rdcsolve.rounding import EPS
 from rdcsolve.solvers.finite import recovery
-from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean
+from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean, weighted_sum
 from rdcsolve.solvers.finite.least_rate import empty, infeasible, rate_under
 from rdcsolve.solvers.finite.recovery import Primal
 from rdcsolve.solvers.finite.reduction import least_loss, least_pairs
@@ -23,6 +26,8 @@ from rdcsolve.solvers.loop import Limits, Settings
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
 _NEGLIGIBLE = 1e-12  # share of the loss's spread that is none at all beside it
+_FINEST = 1e-15  # nats: no rate is known better
+_SLACK = 9e-13  # nats, or of a spread: limits are met to 1e-12 in floating point, roundings of the check included
 _PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
 
 
@@ -109,6 +114,7 @@ class _Search:
         if loosest.rate_upper == 0:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
         if self.rate == 0:
+            self._constant_within_slack(loosest)
             return self._finish(Status.STALLED, loosest)
         if self._may_be_least():
             tightest = self._at(least, 1e-2 * max(self.rate, 1e-3), loosest)
@@ -134,11 +140,42 @@ class _Search:
             self.unlimited = unlimited.lower
         return self.unlimited
 
-    def _record_programme(self, made: Primal, found: DualPoint, loosest: Result) -> None:
+    def _constant_within_slack(self, loosest: Result) -> None:
+        """Use the best constant output that meets the limits within the check's slack, if nothing else was found.
+
+        A limit at the least mean that a constant output has is met by that output, or missed by a rounding.
+        """
+        if self.primal is not None or self.problem.equal.any():
+            return
+        problem = self.problem
+        letters = np.arange(problem.n_letters)
+        if problem.forbidden is not None:
+            letters = letters[~problem.forbidden[problem.p_x > 0].any(axis=0)]
+        for least_of_one in (True, False):  # the first is read as the least mean where the rate is limited to zero
+            bounds = problem.bounds.copy()
+            for m in np.flatnonzero(np.isfinite(bounds)).tolist():
+                slack = 0.5 * _SLACK * problem.spread(m)
+                means = weighted_sum(problem.linear_losses[m].structure, problem.p_x, letters)
+                least = means.min(initial=math.inf) * (1 + 4 * EPS)
+                bounds[m] = max(bounds[m], min(least, bounds[m] + slack)) if least_of_one else bounds[m] + slack
+            try:
+                relaxed = problem.with_limits(**dict(zip(problem.loss_names, map(float, bounds), strict=True)))
+                self._record_programme(*least_constant_mean(relaxed, self.index), loosest, bounds)
+            except SolverFailed:
+                continue
+            if self.primal is not None:
+                break
+
+    def _record_programme(
+        self, made: Primal, found: DualPoint, loosest: Result, bounds: np.ndarray | None = None
+    ) -> None:
         """Use what a linear programme proves and attains; whatever its channel misses leaves only the bound."""
         problem = self.problem
         certificate = recovery.certificate(problem, found, made, 0.0, 0.0)
-        met = recovery.meets(problem, made.means, self.index)
+        within = (
+            problem if bounds is None else problem.with_limits(**dict(zip(problem.loss_names, bounds, strict=True)))
+        )
+        met = recovery.meets(within, made.means, self.index)
         self._record(
             replace(
                 loosest,
@@ -183,17 +220,42 @@ class _Search:
             slope = result.multipliers[self.problem.minimise]
             if self._proved():
                 return self._finish(Status.OPTIMAL, result)
-            if result.rate_upper <= self.rate:
+            if self._attained(result) <= self.rate:
                 high = min(high, bound, self.ceiling)  # a constant output may be far better than was asked for
             elif result.rate_lower > self.rate:
                 low = max(low, bound)
-            excess = result.rate_upper - (self.rate - 0.25 * self.settings.tolerance * min(1.0, slope))
+            inside = max(0.25 * self.settings.tolerance * min(1.0, slope), 2 * self._rounding)
+            excess = self._attained(result) - (self.rate - inside)
             finest = 0.1 * self.settings.tolerance * min(1.0, slope)
-            accuracy = min(accuracy, max(1e-3 * abs(excess), finest, 1e-12))
+            accuracy = min(accuracy, max(1e-3 * abs(excess), finest, _FINEST))
             bound = self._next(bound, excess, slope, low, high, least)
         if not self._proved() and status is Status.STALLED and np.isfinite(self.problem.bounds).any():
             self._at_any_rate(warm)
+        if not self._proved() and status is Status.STALLED:
+            self._from_below(warm)
         return self._finish(status, warm)
+
+    def _from_below(self, warm: Result) -> None:
+        """Go on from the floor as far as it rises, and use the slack of the rate limit where no channel is within it.
+
+        Beside the least rate that the other limits need, the loss falls as the root of what the limit leaves above it,
+        and multipliers are tiny: bounds on the loss from above are at the mercy of roundings there, and each tangent at
+        the floor has the next floor. Where a limit is below that least rate by a rounding, no channel is within it, and
+        one that the check finds within its slack has to do.
+        """
+        for _ in range(_PATIENCE):
+            known = self.floor
+            if not math.isfinite(known) or self._proved():
+                break
+            self._record(self._at(known, _FINEST, warm))
+            if not self.floor > known:
+                break
+        self._constant_within_slack(warm)
+        if self.primal is None:
+            for bound in (self.floor, math.inf):
+                self._record(self._at(bound, _FINEST, warm), _SLACK)
+                if self.primal is not None:
+                    break
 
     def _first_guess(self, low: float, high: float, warm: Result) -> float:
         known = warm.losses.get(self.problem.minimise, math.nan)
@@ -251,8 +313,8 @@ class _Search:
         value = self.ceiling if math.isfinite(self.ceiling) else math.nan
         return replace(record, lower=self.floor, value=value)
 
-    def _record(self, result: Result) -> None:
-        """Read both bounds on the loss off a result of the rate."""
+    def _record(self, result: Result, slack: float | None = None) -> None:
+        """Read both bounds on the loss off a result of the rate, whose own may be beyond the limit by a slack."""
         name = self.problem.minimise
         if result.certificate is None:
             return
@@ -260,16 +322,29 @@ class _Search:
         if point.multipliers[self.index] > 0:
             floor = point.bound(self.problem)
             size = float(np.abs(point.u).max()) + self.rate
-            floor -= (_ROUNDING * size + EXPONENTIALS) / float(point.multipliers[self.index]) + _ROUNDING * abs(floor)
+            floor -= (4 * EPS * size + EXPONENTIALS) / float(point.multipliers[self.index]) + _ROUNDING * abs(floor)
             if floor > self.floor:
                 self.floor, self.dual = floor, result
         value = result.losses[name] * (1 + _ROUNDING)
-        if result.rate_upper <= self.rate and value < self.ceiling:
+        largest = max(self.rate - self._rounding, 0.0) if slack is None else self.rate + slack
+        if self._attained(result) <= largest and value < self.ceiling:
             self.ceiling, self.primal = value, result
         seconds = time.perf_counter() - self.settings.began
         multipliers = tuple(float(one) for one in point.multipliers)
         record = StepRecord(len(self.history) + 1, seconds, 0.0, 0.0, multipliers, result.letters.size)
         self.history.append(self._in_terms_of_the_loss(record))
+
+    @property
+    def _rounding(self) -> float:
+        """What the rate of a channel may be off by, nats; that of a constant output is zero exactly."""
+        return 8 * EPS * (1 + self.rate)
+
+    def _attained(self, result: Result) -> float:
+        """Return the rate of a channel, to a few roundings where that is an array; zero if all rows are one."""
+        if not isinstance(result.channel, np.ndarray) or not math.isfinite(result.rate_upper):
+            return result.rate_upper
+        used = result.channel[self.problem.p_x > 0]
+        return 0.0 if (used == used[0]).all() else mutual_information(self.problem.p_x, result.channel)
 
     def _finish(self, status: Status, last: Result) -> Result:
         problem = self.problem

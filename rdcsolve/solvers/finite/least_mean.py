@@ -16,6 +16,8 @@ from rdcsolve.problems.structures import LossStructure, row_blocks
 from rdcsolve.rounding import EPS
 from rdcsolve.solvers.finite.recovery import Primal, complete, constant
 
+_STEEPNESSES = np.logspace(0, -9, 19)  # per largest difference; the best is where two errors are equal
+_ACTIVE = 1e-6  # of a row's largest entry: limits closer to being met with equality are made so
 EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
 
 
@@ -77,7 +79,7 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     weights[index] = 1.0
     if answer.status == 0:
         channel[rows, columns] = np.maximum(answer.x, 0)
-        weights[limited] = _prices(answer, problem, limited)
+        weights[limited] = _prices(answer, problem, limited, _sizes(np.array([means[m] for m in limited])))
     else:  # without an answer the trivial weights still bound, and nothing is attained
         channel[rows, columns] = 1.0
     channel /= channel.sum(axis=1, keepdims=True)
@@ -114,15 +116,15 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     letters = np.flatnonzero(usable)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
-    means = {m: _weighted_sum(structures[m], p, letters) for m in (index, *limited)}
+    means = {m: weighted_sum(structures[m], p, letters) for m in (index, *limited)}
     answer = _programme(means[index], [means[m] for m in limited], problem, limited, np.ones((1, letters.size)))
     if answer.status != 0:
         raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
-    masses = np.maximum(answer.x, 0)
+    masses = _at_vertex(answer.x, np.array([means[m] for m in limited]), problem.bounds[limited])
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
     if limited:
-        weights[limited] = _prices(answer, problem, limited)
+        weights[limited] = _prices(answer, problem, limited, _sizes(np.array([means[m] for m in limited])))
     counted = [(weights[m], structures[m]) for m in np.flatnonzero(weights)]
     used = masses > 0
     shares = masses[used] / masses.sum()
@@ -130,7 +132,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     spread = max(
         float(np.abs(mixed[:, letters] - tangent[rows, None]).max(initial=0.0)) for rows, mixed in _blocks(counted)
     )
-    scales = np.array([1.0, 1e-2, 1e-4, 1e-7]) / (spread or 1.0)
+    scales = _STEEPNESSES / (spread or 1.0)
     prices = np.zeros((scales.size, problem.n_letters))
     for rows, mixed in _blocks(counted):
         below = tangent[rows, None] - mixed
@@ -147,7 +149,7 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     return constant(problem, letters[used], shares), DualPoint.of(u, s * weights)
 
 
-def _weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -> np.ndarray:
+def weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -> np.ndarray:
     """Return the means of the loss at single letters; others may be forbidden to some symbol."""
     if structure.forbids:
         return p @ structure.block(None, letters)
@@ -166,6 +168,8 @@ def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem,
 
     held = problem.equal[limited]
     table, bounds = np.array(means).reshape(len(limited), objective.size), problem.bounds[limited]
+    sizes = _sizes(table)  # HiGHS allows rows to be missed by some 1e-7, whatever the unit of a loss
+    table, bounds = table / sizes[:, None], bounds / sizes
     upper = table[~held] if (~held).any() else None
     if held.any():
         sums = vstack([csr_array(table[held]), sums]) if issparse(sums) else np.vstack([table[held], sums])
@@ -185,13 +189,41 @@ def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem,
     return answer
 
 
-def _prices(answer: Any, problem: Problem, limited: list[int]) -> np.ndarray:
+def _sizes(table: np.ndarray) -> np.ndarray:
+    """Return the largest entry of every row, one where all are zero."""
+    largest = np.abs(table).max(axis=1, initial=0.0)
+    return np.where(largest > 0, largest, 1.0)
+
+
+def _at_vertex(x: np.ndarray, table: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Return masses close to x, with the same support, whose means are at the limits that x is near to rounding.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+        Shape (k,): what a linear programme returns, with some seven digits.
+    table, bounds : numpy.ndarray
+        Shapes (M, k) and (M,): means of single letters, and their limits.
+    """
+    x = np.maximum(x, 0.0)
+    if not bounds.size:
+        return x
+    sizes, used = _sizes(table), x > 0
+    near = np.abs(table @ x - bounds) <= _ACTIVE * sizes
+    rows = np.vstack([table[near] / sizes[near, None], np.ones(x.size)])[:, used]
+    asked = np.r_[(bounds - 16 * EPS * np.abs(bounds))[near] / sizes[near], 1.0]
+    for _ in range(2):
+        x[used] += np.linalg.lstsq(rows, asked - rows @ x[used], rcond=None)[0]
+    return np.maximum(x, 0.0)
+
+
+def _prices(answer: Any, problem: Problem, limited: list[int], sizes: np.ndarray) -> np.ndarray:
     """Return the programme's prices of the limits: >= 0 but for losses that are held at their bounds."""
     held = problem.equal[limited]
     prices = np.zeros(len(limited))
     prices[~held] = np.maximum(-answer.ineqlin.marginals, 0)
     prices[held] = -answer.eqlin.marginals[: int(held.sum())]
-    return prices
+    return prices / sizes
 
 
 def _blocks(counted: Sequence[tuple[float, LossStructure]]) -> Iterator[tuple[slice, np.ndarray]]:

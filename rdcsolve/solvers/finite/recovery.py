@@ -24,6 +24,7 @@ _SMALLEST_SHARE = 1e-13  # of the largest output mass: letters below it change t
 _IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a limit that is not active
 _IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
 _HALF = 0.5  # least factor of a small correction
+_HAIR = 16 * _EPS  # of the bound: how far inside it the last step ends, which is more than storing a channel rounds
 _INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
 
 
@@ -65,30 +66,46 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
 
 
 def on_bounds(task: ReducedProblem, letters: np.ndarray, channel: np.ndarray) -> np.ndarray:
-    """Return a channel (n, k) with the means of losses that are held at their bounds there, to the last digits.
+    """Return a channel (n, k) with its means at the bounds that they are near, to the last digits.
 
-    It has them to some digits already; tilting it once more, by multipliers of the first order, brings them to what
-    the rounding of its entries leaves.
+    Means of losses that are held are to equal their bounds; those of limited losses end inside by what rounding the
+    channel may take back. They have some digits already; tilting once more, by multipliers of the first order, brings
+    them there. What is left of a limit unused costs its multiplier, and where the rate is limited to nearly its least
+    value, that is divided by a tiny one.
     """
     rows = np.flatnonzero(task.equal).tolist()
+    table = task.letters.losses_of(letters)
+    means = np.array([float(task.p @ row_sums(channel * loss)) for loss in table])
+    near = task.free & ~task.equal & (means >= task.bounds * (1 - 3 * _INSIDE))
+    rows += np.flatnonzero(near).tolist()
     if not rows:
         return channel
-    table = task.letters.losses_of(letters)
+    moved = channel
     for _ in range(2):
-        means = [row_sums(channel * table[row]) for row in rows]
-        bounds = [float(task.problem.bounds[task.relevant[row]]) for row in rows]
-        shifts = task.letters.shifts[rows]
-        above = [mean_excess(task.p, *one) for one in zip(shifts, bounds, means, strict=True)]
-        centred = [table[row] - mean[:, None] for row, mean in zip(rows, means, strict=True)]
-        weighted = task.p[:, None] * channel
+        centred, above = _beyond(task, rows, moved, table)
+        weighted = task.p[:, None] * moved
         matrix = np.array([[float((weighted * one * other).sum()) for other in centred] for one in centred])
-        steps = np.linalg.lstsq(matrix, np.array(above), rcond=None)[0]
+        steps = np.linalg.lstsq(matrix, above, rcond=None)[0]
         tilt = 1.0 - np.tensordot(steps, centred, axes=1)
         if not tilt.min() > _HALF:  # no small step: the covariances say nothing at this accuracy
             return channel
-        channel = channel * tilt
-        channel /= channel.sum(axis=1, keepdims=True)
-    return channel
+        moved = moved * tilt
+        moved /= moved.sum(axis=1, keepdims=True)
+    _, above = _beyond(task, rows, moved, table)
+    limited = ~task.equal[rows]
+    is_inside = above[limited] <= 0.5 * _HAIR * task.bounds[rows][limited]
+    return moved if is_inside.all() else channel
+
+
+def _beyond(
+    task: ReducedProblem, rows: list[int], channel: np.ndarray, table: tuple[np.ndarray, ...]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return some losses less their means given the symbol, and how far their means are beyond where they should be."""
+    means = [row_sums(channel * table[row]) for row in rows]
+    bounds = [float(task.problem.bounds[task.relevant[row]]) for row in rows]
+    hairs = np.where(task.equal[rows], 0.0, _HAIR * task.bounds[rows])
+    above = [mean_excess(task.p, *one) for one in zip(task.letters.shifts[rows], bounds, means, strict=True)]
+    return [table[row] - mean[:, None] for row, mean in zip(rows, means, strict=True)], np.array(above) + hairs
 
 
 def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> Primal | None:
