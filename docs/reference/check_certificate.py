@@ -1579,12 +1579,16 @@ class Examination:
             self._require(is_proved, f"The header's lower bound of the rate, {upper(low)!r}, is not proved.")
 
     def _check_refutation(self, channel: Channel, dual: Dual, price: Any) -> None:
-        """Check that the limits on losses need a rate that is beyond H(X), which no rate is, or the limit on it."""
+        """Check that the limits on losses need a rate beyond H(X), log k for k fixed letters, or the limit on it."""
         self._require(not channel.letters.size, "No channel is said to meet the limits, but there is one.")
         loose = replace(self.problem, objective="rate", rate_bound=None)
         needed = None if price is None else dual_bound(loose, dual, price)
         needed = needed if needed is not None and needed.is_finite() else arb(0)
         entropy = -total(map(x_log_x, self.problem.masses))
+        tables = [loss.data for loss in self.problem.losses if loss.kind == "table"]
+        if self.problem.is_fixed and tables:  # I(X; A) <= H(A) <= log k
+            several = arb(tables[0].shape[1]).log()
+            entropy = several if several < entropy else entropy
         limit = arb(math.inf if self.problem.rate_bound is None else self.problem.rate_bound)
         largest = limit if limit < entropy else entropy
         self._require(

@@ -40,8 +40,11 @@ def of_the_rate(problem: Problem) -> Problem:
 
 
 def largest_rate(problem: Problem) -> float:
-    """Return what no rate within the limits exceeds, nats: H(X), or the limit on the rate."""
-    largest = entropy(problem.p_x[problem.p_x > 0]) * (1 + 1e-12) + 1e-12
+    """Return what no rate within the limits exceeds, nats: H(X), log k with k fixed letters, or the limit on rates."""
+    largest = entropy(problem.p_x[problem.p_x > 0])
+    if problem.letters == "fixed" and problem.label_entropies:
+        largest = min(largest, math.log(problem.n_letters))  # of H(A); split letters are more than there are symbols
+    largest = largest * (1 + 1e-12) + 1e-12
     return largest if problem.rate_bound is None else min(largest, problem.rate_bound)
 
 

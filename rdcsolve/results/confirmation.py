@@ -223,7 +223,7 @@ def _without_channel(result: Result, problem: Problem, found: Verification) -> R
     """
     certificate = result.certificate
     assert certificate is not None
-    reason = "; ".join(found.messages) or "there is no channel"
+    refused = f"the check refuses the channel: {'; '.join(found.messages)}" if certificate.letters.size else ""
     lower = found.lower if result.proof is not Proof.UNVERIFIED else result.objective_lower
     nobody, nothing = np.empty(0, dtype=np.intp), np.empty((problem.n_x, 0))
     changes: dict[str, Any] = {
@@ -241,7 +241,7 @@ def _without_channel(result: Result, problem: Problem, found: Verification) -> R
         "q": np.empty(0),
         "decisions": (),
         "reproduction": np.empty((0, 0)),
-        "message": "; ".join(filter(None, [result.message, f"the check refuses the channel: {reason}"])),
+        "message": "; ".join(filter(None, [result.message, refused])),
         "certificate": replace(certificate, lower=found.lower, upper=math.nan, letters=nobody, channel=nothing),
     }
     return replace(result, **changes)

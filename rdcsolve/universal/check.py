@@ -85,9 +85,9 @@ def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> Un
         found = verify(universal.in_nats, problem, arithmetic)
         fault = unlike_nats(universal)
         return found if fault is None else replace(found, valid=False, messages=(fault, *found.messages))
-    if not universal.decoders or any(one.certificate is None for one in (*universal.results, universal.result)):
+    if not universal.decoders or universal.result.certificate is None:
         raise InvalidInput(
-            f"the universal encoder has no decoders or no certificates ({universal.status.name}); there is nothing to "
+            f"the universal encoder has no decoders or no certificate ({universal.status.name}); there is nothing to "
             "verify"
         )
     evidence = _evidence(universal, problem, arithmetic)
@@ -99,6 +99,7 @@ def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> Un
         claims += [("a penalty of at most", universal.penalty_upper, high, high - universal.penalty_upper)]
         claims += [("a penalty of at least", universal.penalty_lower, low, universal.penalty_lower - low)]
     notes = list(evidence.notes)
+    notes += [f"target {j} alone has no certificate" for j, one in enumerate(evidence.alone) if one is None]
     if not universal.proof is universal.penalty_proof is Proof.CERTIFIED:
         notes.append("what is said of the rate or the penalty beyond these bounds is not proved, and not compared")
     faults = evidence.claims + evidence.faults
@@ -113,7 +114,7 @@ def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> Un
         upper=evidence.upper,
         penalty_lower=low,
         penalty_upper=high,
-        alone=tuple(one for one in evidence.alone if one is not None),
+        alone=tuple(evidence.alone),
         excess=tuple(evidence.excess),
         valid=not faults,
         messages=(*faults, *notes),

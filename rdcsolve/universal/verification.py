@@ -19,8 +19,8 @@ class UniversalVerification:
         Bounds on R(Theta), nats; the upper one is the rate of the encoder, inf if a decoder misses its target.
     penalty_lower, penalty_upper : float
         Bounds on A(Theta) that follow.
-    alone : tuple of Verification
-        Of every target on its own.
+    alone : tuple of Verification or None
+        Of every target on its own; None where its result has no certificate, of which nothing is taken for granted.
     excess : tuple of dict of str to float
         By how much every decoder exceeds the limits of its target, >= 0; NaN where it is none.
     valid : bool
@@ -35,7 +35,7 @@ class UniversalVerification:
     upper: float
     penalty_lower: float
     penalty_upper: float
-    alone: tuple[Verification, ...]
+    alone: tuple[Verification | None, ...]
     excess: tuple[dict[str, float], ...]
     valid: bool
     messages: tuple[str, ...] = ()
@@ -48,5 +48,7 @@ class UniversalVerification:
             f"  rate penalty in [{self.penalty_lower:.3e}, {self.penalty_upper:.3e}] nat",
         ]
         for j, one in enumerate(self.alone):
+            if one is None:
+                continue  # the messages say so
             rows.append(f"  target {j} alone: rate in [{one.lower:.12f}, {one.upper:.12f}] nat")
         return "\n".join(rows + [f"  {message}" for message in self.messages])

@@ -480,11 +480,13 @@ def a_refuted_problem(kind):
         losses = {"other": 1 - d, "third": d}
         limited = rdc.Problem.from_arrays(p, d, losses=losses, limits={"other": 0.3, "third": 0.3})
         return limited.minimising("distortion", rate=1.0)
+    if kind == "few letters":
+        return rdc.Problem.from_arrays(p, d[:, :2], [np.eye(4)], letters="fixed", C=[0.5])
     label = np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8], [1.0, 0.0]])
     return rdc.Problem.from_arrays(p, d, [label], D=0.5, C=[0.3])
 
 
-REFUTED = ["a loss", "two losses", "rate", "minimised", "label"]
+REFUTED = ["a loss", "two losses", "rate", "minimised", "label", "few letters"]
 
 
 def a_refutation(kind, folder, bits=False):

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
@@ -402,6 +402,54 @@ def test_infeasible_only_with_a_proof():
     assert math.isnan(result.objective_upper)
     budget = solve_fixed(fixed(p, d, w, D=float(p @ d.min(axis=1)) * 1.01, rate=1e-3), Alternation(starts=1))
     assert budget.status is Status.INFEASIBLE
+
+
+@settings(max_examples=12)
+@given(
+    p=pmfs(st.integers(2, 5)), k=st.integers(1, 2), share=st.floats(0, 0.9), noise=st.sampled_from([0.0, 1e-3])
+)  # fmt: skip
+def test_letters_too_few_to_tell_the_label_are_proved_to_be(p, k, share, noise):
+    """H(S | A) >= H(S) - log k; a rate of split letters beyond log k proves it."""
+    w = (1 - noise) * np.eye(p.size) + noise / p.size
+    C = share * (entropy(p @ w) - math.log(k))
+    assume(C > 1.01 * conditional_entropy(p, w, np.eye(p.size)) and entropy(p @ w) - C > math.log(k) + 1e-6)
+    problem = fixed(p, np.zeros((p.size, k)), w, C=C)
+    result = rdc.solve(problem)
+    assert result.status is Status.INFEASIBLE, result
+    assert result.proof is Proof.CERTIFIED
+    for arithmetic in ("float", "ball"):
+        assert result.verify(problem, arithmetic).valid
+    split = Problem.from_arrays(p, np.zeros((p.size, k)), w, C=C)  # whose letters come in as many kinds as they like
+    assert math.isfinite(rdc.solve(split).rate_upper)
+    assert not result.verify(split).valid
+
+
+def test_what_no_start_met_keeps_the_bound_of_split_letters():
+    p, d, w = random_parts(0)
+    problem = fixed(p, d, w, C=conditional_entropy(p, w, np.eye(4)) * (1 + 1e-9))
+    result = rdc.solve(problem)
+    assert result.status is Status.STALLED
+    assert result.proof is Proof.NONE
+    found = result.certificate.verify(problem)
+    assert 0 < result.rate_lower <= found.lower
+    assert math.isinf(found.upper)
+    assert "refuses" not in result.message
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_letters_that_only_a_symbol_of_no_weight_may_use_stay(limited):
+    """Stretched steps took them away from the symbol of mass 1e-201, which then had no letter."""
+    p = np.array([4.5588628e-201, 0.5, 0.5])
+    d = np.array([[INF, 0.0, 0.1], [0.1, 0.0, INF], [0.0, 0.1, INF]])
+    w = np.random.default_rng(3).dirichlet(np.full(14, 1.0), size=3)
+    problem = fixed(p, d, w)
+    if limited:
+        problem = problem.with_limits(D=0.04, C=conditional_entropy(p, w, np.eye(3)) + 0.02)
+    else:
+        problem = problem.at_multipliers(distortion=3e6, label_entropy=3e6)
+    result = rdc.solve(problem)
+    assert result.status in (Status.STATIONARY, Status.OPTIMAL), result
+    check_channel(problem, result)
 
 
 @pytest.mark.parametrize("value", [{"starts": -1}, {"max_steps": 0}, {"polish": 0}])

@@ -94,6 +94,41 @@ def check_claims(problem, universal, tolerance):
 # ------------------------------------------------------------------------------------- any targets
 
 
+@pytest.mark.parametrize("which", [(0,), (1,), (0, 1)])
+def test_targets_of_which_nothing_is_proved_leave_the_rest_to_be_verified(which):
+    """Only the encoder with its decoders, and the certificate of all targets together, are needed."""
+    problem = rdc.Problem.from_arrays([0.5, 0.3, 0.2], 1 - np.eye(3), [np.eye(3)[[0, 1, 1]]], C=INF)
+    universal = rdc.universal_rate(problem, [{"D": 0.1, "C": 0.5}, {"D": 0.2, "C": 0.3}])
+    results = list(universal.results)
+    for j in which:
+        results[j] = dataclasses.replace(results[j], certificate=None, proof=Proof.NONE)
+    partly = dataclasses.replace(universal, results=tuple(results))
+    answer = confirmed(partly, problem, 1e-6)
+    assert (answer.status, answer.proof) == (universal.status, universal.proof)
+    for arithmetic in ("float", "ball"):
+        found = answer.verify(problem, arithmetic)
+        assert found.valid, found
+        assert len(found.alone) == 2
+        assert [j for j in (0, 1) if found.alone[j] is None] == list(which)
+        assert found.lower == pytest.approx(answer.rate_lower, abs=1e-11)
+        for j in (0, 1):
+            assert (f"target {j} alone has no certificate" in str(found)) is (j in which)
+    boast = dataclasses.replace(answer, rate_lower=answer.rate_lower + 1e-3)
+    assert not boast.verify(problem).valid
+
+
+@settings(max_examples=10)
+@given(p=pmfs(st.integers(2, 4)), w=labels(4, 2), room=st.sampled_from([0.0, 1e-12, 1e-3]))
+def test_what_is_certified_can_be_verified_where_a_target_alone_is_not_solved(p, w, room):
+    """Targets at the least label entropy, for fixed letters: nobody may find a channel for one of them."""
+    w = w[: p.size]
+    least = conditional_entropy(p, w, np.eye(p.size))
+    problem = rdc.Problem.from_arrays(p, 1 - np.eye(p.size), [w], letters="fixed", C=INF)
+    universal = rdc.universal_rate(problem, [{"C": least * (1 + room)}, {"D": 0.5, "C": 2 * least + 1e-9}])
+    if universal.decoders:
+        assert universal.verify(problem).valid
+
+
 @st.composite
 def labelled_problems(draw, letters="split", n_labels=2):
     """A problem of two linear losses and labels, and targets that some channels meet."""

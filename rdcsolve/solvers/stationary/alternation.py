@@ -17,13 +17,15 @@ import numpy as np
 
 from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
+from rdcsolve.certificates import Certificate
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.claims import largest_rate
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
-from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
+from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate, without_channel
 from rdcsolve.solvers.loop import Limits, Settings
 from rdcsolve.solvers.stationary.exact import Found, least_losses, polish, trivial_bound
 from rdcsolve.solvers.stationary.starts import Arena, Candidate, Start
@@ -232,6 +234,9 @@ class _Search:
         problem = self.problem
         if self.split is not None and self.split.status is Status.INFEASIBLE:
             return replace(self.split, seconds=time.perf_counter() - self.began)
+        beyond = self._beyond_every_rate()
+        if beyond is not None:
+            return beyond
         least = least_losses(problem)
         for name, bound in zip(problem.loss_names, problem.bounds, strict=True):
             if bound < least[name] - 1e-13 * (1 + least[name]):
@@ -239,14 +244,21 @@ class _Search:
                 return infeasible(problem, self.inner, {name: least[name]}, message)
         return None
 
+    def _beyond_every_rate(self) -> Result | None:
+        """Return the infeasible result where split letters need a rate that fixed ones, or the limit, do not allow."""
+        problem = self.problem
+        certificate = None if self.split is None else self.split.certificate
+        if certificate is None or not is_rate(problem.objective):
+            return None
+        needed, largest = certificate.lower, largest_rate(problem)
+        if not needed > largest:
+            return None
+        message = f"the limits need a rate of at least {needed:.10g} nat, and no channel has more than {largest:.10g}"
+        return infeasible(problem, self.inner, {"rate": needed}, message, certificate)
+
     def _nothing(self, status: Status) -> Result:
         """Return the result where no channel was found: infeasible only if that follows from the other limits."""
-        problem, budget = self.problem, self.problem.rate_bound
-        proved = self.split is None or self.split.proof is Proof.CERTIFIED
-        if is_rate(problem.objective) and budget is not None and proved and self.lower > budget:
-            message = f"the limits need a rate of at least {self.lower:.10g} nat, the limit is {budget:.10g}"
-            answer = infeasible(problem, self.inner, {"rate": self.lower}, message)
-            return replace(answer, method=self.settings.name)
+        problem = self.problem
         if status is Status.STALLED and problem.multipliers is None:
             relaxed = problem.minimising("rate").with_limits(**dict.fromkeys(problem._label_names, None))
             priors = self.arena.split_by_label(self.arena.prior_everywhere())
@@ -265,7 +277,13 @@ class _Search:
             method=self.settings.name,
             steps=self.steps,
             history=tuple(self.history),
+            certificate=self._from_below(),
         )
+
+    def _from_below(self) -> Certificate | None:
+        """Return the certificate of split letters without a channel: the lower bound needs none."""
+        certificate = None if self.split is None else self.split.certificate
+        return None if certificate is None else replace(without_channel(certificate), objective=certificate.objective)
 
     def _result(self, found: Found, status: Status) -> Result:
         problem, split = self.problem, self.split

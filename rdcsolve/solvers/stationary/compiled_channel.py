@@ -12,7 +12,7 @@ LOWEST = -400.0
 """Exponents this far below the largest of their row count as minus infinity."""
 
 LEAST_MASS = 1e-100
-"""Output masses below this are dropped where steps are stretched."""
+"""Output masses above zero are raised to this where steps are stretched: smaller ones are slow to compute with."""
 
 
 @numba.njit(cache=True, nogil=True)

@@ -209,10 +209,10 @@ def _stretch(
     """
     total = 0.0
     for a in range(q.size):
-        if q[a] < LEAST_MASS:
-            q[a] = 0.0
         if q[a] > 0.0 and old_q[a] > 0.0:
             q[a] *= min(max((q[a] / old_q[a]) ** stretch, 1e-3), 1e3)
+        if 0.0 < q[a] < LEAST_MASS:
+            q[a] = LEAST_MASS  # not zero: a symbol of next to no mass may have no other letter
         total += q[a]
     q /= total
     for j in range(ends.size - 1):
