@@ -92,7 +92,10 @@ class Envelope:
     def is_slack(self, axis: int) -> np.ndarray:
         """Return which proved points do without the limit along an axis: lifting it would save next to nothing."""
         above = self.points[:, axis] - self._origins[axis]
-        return self._prices[:, axis] * above <= _NOTHING * np.maximum(self.upper - self._floor, 1.0)
+        spared = np.zeros(above.shape)  # at a limit of zero its price may be infinite
+        np.multiply(self._prices[:, axis], above, out=spared, where=above != 0)
+        has_price = np.isfinite(self._prices[:, axis])
+        return has_price & (spared <= _NOTHING * np.maximum(self.upper - self._floor, 1.0))
 
     def lower_at(self, where: Any) -> np.ndarray:
         """Return the certified lower bound at limits of shape (..., number of axes)."""

@@ -16,6 +16,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
+from rdcsolve.explore.laws import output_law, slices
 from rdcsolve.explore.marks import hatch_open, mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.regions import region
 from rdcsolve.explore.units import in_unit, information_losses, unit_of, units_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-__all__ = ["convergence", "curve", "region", "surface", "tradeoff"]
+__all__ = ["convergence", "curve", "curves", "output_law", "region", "surface", "tradeoff"]
 
 _FINE = 400
 _SURFACE_FINE = 121
@@ -87,6 +88,36 @@ def curve(
     ax.plot(*solved, "o", color=paint, markerfacecolor=face, markersize=3.5, label=label)
     ax.set_xlabel(_label(envelope.axes[0], data, units))
     ax.set_ylabel(_value_label(data, envelope, units))
+    return ax
+
+
+def curves(
+    data: xarray.Dataset,
+    along: str,
+    ax: Axes | None = None,
+    *,
+    bits: bool = False,
+    units: Mapping[str, str] | None = None,
+) -> Axes:
+    """Draw a sweep over two axes as one curve for each value of the other axis, such as R(D) at several P.
+
+    Parameters
+    ----------
+    data : xarray.Dataset
+        Of a `sweep` over two axes.
+    along : str
+        The axis that is drawn to the right.
+    ax, bits, units
+        As in `curve`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    ax = _axes(ax)
+    for label, one in slices(data, along):
+        curve(one, ax, bits=bits, label=label, units=units)
+    ax.legend(frameon=False)
     return ax
 
 

@@ -54,6 +54,8 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
 ) -> xarray.Dataset:
     """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
 
+    A perception counts as a loss here: ``tradeoff(problem, R, "P")`` is the distortion-perception curve at rate R.
+
     Parameters
     ----------
     problem : Problem
@@ -61,11 +63,12 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     rate : float
         R, in the problem's unit: nats, if not said otherwise.
     loss : str, optional
-        The loss that is limited, point by point (``D`` and ``C`` as in `sweep`); by default the only one besides
+        The loss that is limited, point by point (``D``, ``C`` and ``P`` as in `sweep`); by default the only one besides
         `minimise`.
     bounds : sequence of float, optional
-        Its bounds. By default `n_points` from just above the least value that rate R allows up to the value at the
-        channel that minimises the other loss, closer together where the boundary bends most.
+        Its bounds. By default `n_points` from just above the least value that rate R allows, or from zero for a
+        perception that may be zero, up to the value at the channel that minimises the other loss, closer together where
+        the boundary bends most. So both corners of a distortion-perception curve are among them.
     n_points : int, optional
         Number of default bounds, at least two.
     minimise : str, optional
@@ -139,8 +142,11 @@ def _bounds(at_rate: Problem, loss: str, n_points: int, effort: Effort) -> tuple
     callback = StoppingCallback(effort.callback)
     best = _solved(at_rate, effort, callback)
     least = _solved(at_rate.minimising(loss), effort, callback, start=best)
-    low, high = least.objective_upper, _free_value(at_rate, loss, best)
-    low += _FIRST_STEP * max(high - low, 0.0) + effort.tolerance
+    low, high = least.objective_upper, _free_value(at_rate, loss, best, effort, callback)
+    if loss in at_rate.perception_names and low <= effort.tolerance:
+        low = 0.0
+    else:
+        low += _FIRST_STEP * max(high - low, 0.0) + effort.tolerance
     bounds = low + max(high - low, effort.tolerance) * np.linspace(0, 1, n_points) ** 2
     return bounds, callback.asked or effort.left() <= 0
 
@@ -153,17 +159,24 @@ def question(problem: Problem, rate: float, loss: str | None, minimise: str) -> 
     InvalidInput
         If the losses are not two of the problem's.
     """
-    minimise = one_of(_full_name(problem, minimise), problem.loss_names, "loss to minimise")
+    minimise = one_of(_full_name(problem, minimise), problem.limit_names, "loss to minimise")
     loss = _second_loss(problem, loss, minimise)
     return problem.with_limits(**{loss: None}).minimising(minimise, rate=rate), loss
 
 
-def _free_value(problem: Problem, loss: str, best: Result) -> float:
+def _free_value(problem: Problem, loss: str, best: Result, effort: Effort, callback: StoppingCallback) -> float:
     """Return the value of `loss` that comes for free where another one is least.
 
     A label's entropy is indifferent to symbols, so a solution that minimises it leaves them to chance. What counts is
-    the best symbol for each of its letters.
+    the best symbol for each of its letters. A perception leaves the joint law to chance, and what counts is the least
+    loss beside it.
     """
+    if problem.minimise in problem.perception_names:
+        nearest = best.objective_upper if best.objective_upper > effort.tolerance else 0.0
+        beside = problem.minimising(loss).with_limits(**{problem.minimise: nearest})
+        return _solved(beside, effort, callback).objective_upper
+    if loss in problem.perception_names:
+        return best.perceptions[loss]
     second = problem.losses[problem.loss_names.index(loss)]
     if problem.minimise not in label_names(problem) or not isinstance(second, Loss):
         return best.losses[loss]
@@ -175,7 +188,7 @@ def _free_value(problem: Problem, loss: str, best: Result) -> float:
 
 
 def _second_loss(problem: Problem, loss: str | None, minimise: str) -> str:
-    others = tuple(name for name in problem.loss_names if name != minimise)
+    others = tuple(name for name in problem.limit_names if name != minimise)
     if not others:
         raise InvalidInput(f"the problem has no loss besides {minimise!r}; a trade-off needs a second one")
     if loss is None:

@@ -541,6 +541,17 @@ def test_limits_on_the_law_of_the_reproduction():
     assert (np.diff(data.rate_upper.values) < 0).all()
 
 
+def test_a_distortion_perception_curve():
+    for options in (("--loss", "P"), ("--loss", "D", "--minimise", "P", "--perception", "tv")):
+        answer = rdcsolve(
+            "tradeoff", "coin.npz", *options, "--rate", "0.15", "--points", "3", "--save", f"{options[1]}.nc"
+        )
+        assert answer.exit_code == 0, answer.output
+    over_p, over_d = read_dataset("P.nc"), read_dataset("D.nc")
+    assert over_p.perception.values[0] == 0
+    assert over_d.distortion.values[-1] == pytest.approx(over_p.objective_upper.values[0], abs=1e-7)
+
+
 # ---------------------------------------------------------------------------------------------- one-shot
 
 
