@@ -4,8 +4,18 @@ from rdcsolve.kernels.blocks import BlockKernel
 from rdcsolve.kernels.dense import DenseKernel
 from rdcsolve.kernels.grid import GridKernel
 from rdcsolve.kernels.kernel import Kernel
+from rdcsolve.kernels.letters import SomeLetters
 from rdcsolve.kernels.low_rank import LowRankKernel
 from rdcsolve.kernels.maker import make_kernel
 from rdcsolve.kernels.reference import ReferenceKernel
 
-__all__ = ["BlockKernel", "DenseKernel", "GridKernel", "Kernel", "LowRankKernel", "ReferenceKernel", "make_kernel"]
+__all__ = [
+    "BlockKernel",
+    "DenseKernel",
+    "GridKernel",
+    "Kernel",
+    "LowRankKernel",
+    "SomeLetters",
+    "ReferenceKernel",
+    "make_kernel",
+]

@@ -12,8 +12,8 @@ from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.problems.structures import TABLE_BYTES, row_blocks
 
-DENSE_CHANNEL_BYTES = 2**26
-"""The largest channel that a result holds as an array where the losses are not stored: 67 MB."""
+DENSE_CHANNEL_BYTES = 2**23
+"""The largest channel that a result holds as an array where the losses are not stored: 8 MB."""
 
 
 class Channel:

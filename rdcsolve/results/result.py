@@ -69,7 +69,7 @@ class Result:
         One per loss and perception, >= 0: minus the slope of the least rate in that bound, nats (or bits) per unit.
         Infinite for a limit at zero on the law of the reproduction.
     channel : numpy.ndarray or Channel
-        Shape (n_x, k). Where losses are not stored and the array would be larger than 67 MB (2^26 bytes), a `Channel`,
+        Shape (n_x, k). Where losses are not stored and the array would be larger than 8 MB (2^23 bytes), a `Channel`,
         which makes rows on demand.
     letters : numpy.ndarray
         Shape (k,), indices into the reproduction alphabet; repeated where letters are split. Where they are free,

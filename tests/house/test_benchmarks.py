@@ -46,3 +46,8 @@ def test_theorems(tmp_path):
 def test_wide_grids(tmp_path):
     told = run("wide_grids.py", "--quick", "--solver", "ColumnGeneration", "--save", str(tmp_path / "figures.json"))
     assert "11 of 11 within 1e-08" in told
+
+
+def test_grids(tmp_path):
+    told = run("grids.py", "--quick", "--save", str(tmp_path / "figures.json"))
+    assert "CERTIFIED" in told

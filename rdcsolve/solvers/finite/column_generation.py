@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
+from rdcsolve.solvers.finite import grid_generation
 from rdcsolve.solvers.finite.feasibility import least_attained, margin
 from rdcsolve.solvers.finite.newton_system import Point
 from rdcsolve.solvers.finite.reduction import ReducedProblem
@@ -52,6 +53,9 @@ class ColumnGeneration:
 
     def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield one iterate per round; see `rdcsolve.solvers.loop.Solver`."""
+        if grid_generation.suits(task):
+            yield from grid_generation.rounds_on_grid(task, start, tolerance)
+            return
         letters, q, multipliers = self._first(task, start)
         room = least_attained(task)
         aim = 1e-3

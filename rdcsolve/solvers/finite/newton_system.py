@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.kernels import Kernel, make_kernel
+from rdcsolve.kernels import Kernel, SomeLetters, make_kernel
 from rdcsolve.solvers.loop import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
@@ -97,7 +97,7 @@ def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: fl
     z = np.maximum(1 - c, mu / q)
     slacks = _first_slacks(data, kernel, q, multipliers, free, mu)
     while True:
-        system = _System(data, kernel, q, v, z, multipliers, slacks, free)
+        system = System(data, kernel, q, v, z, multipliers, slacks, free)
         yield system.point()
         q, v, z, multipliers, slacks, changed = system.advance()
         if changed:
@@ -116,7 +116,7 @@ def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-un
     return np.where(held, 0.0, slacks)
 
 
-class _System:
+class System:
     """One step's linear algebra: residuals, the factorised Newton matrix, predictor and corrector."""
 
     def __init__(self, data, kernel, q, v, z, multipliers, slacks, free):  # type: ignore[no-untyped-def]
@@ -178,7 +178,7 @@ class _System:
             # large alphabets most letters are such, and the matrix shrinks to those that matter.
             moving = np.flatnonzero(q / z * self.kernel.rmatvec(weights) > _ACTIVE)
             if moving.size < _WORTHWHILE * q.size:
-                self.active, self.sub = moving, _Columns(self.kernel.columns(moving))
+                self.active, self.sub = moving, _some_of(self.kernel, moving)
         # (H + Z/Q) is scaled to S H S + I with S = sqrt(q/z): its eigenvalues start at one, so it can be
         # factorised although z/q spans many decades.
         self.scaling = np.sqrt(q[self.active] / z[self.active])
@@ -261,6 +261,11 @@ def _reach(values: np.ndarray, step: np.ndarray) -> float:
     with np.errstate(over="ignore"):  # a step that overflows the ratio goes nowhere, which -1 / -inf says
         steepest = float((step / values).min())
     return -1 / steepest if steepest < 0 else np.inf
+
+
+def _some_of(kernel: Kernel, places: np.ndarray) -> Kernel | _Columns:
+    """Return the kernel of some letters: its columns, unless it does without."""
+    return kernel.at(places) if isinstance(kernel, SomeLetters) else _Columns(kernel.columns(places))
 
 
 class _Columns:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdcsolve.kernels import Kernel
+from rdcsolve.kernels import GridKernel, Kernel, SomeLetters
 from rdcsolve.letters import FiniteLetters
 
 _LARGEST_LOG_V = 300.0
@@ -61,7 +61,12 @@ def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, pas
         letters, masses = _pick(space, kernel, v, prices)
         if index == 0:
             first_letters, first_masses = letters, masses
-        v = v / (1 + v * (kernel.columns(letters) @ masses))
+        raised = (
+            SomeLetters(kernel, letters).matvec(masses)  # columns of a large grid would take more than all else
+            if isinstance(kernel, GridKernel)
+            else kernel.columns(letters) @ masses
+        )
+        v = v / (1 + v * raised)
     assert best is not None
     mended, bound = np.log(best[1]) - kernel.log_scale, best[0] - float(space.p @ kernel.log_scale)
     if not math.isfinite(kernel.relative_error):  # such a kernel proves nothing
