@@ -1335,9 +1335,13 @@ def _header(result: dict[str, Any]) -> dict[str, Any]:
     if (
         not isinstance(header, dict)
         or header.get("format") != "rdcsolve result"
-        or header.get("version") not in (1, 2, 3)
+        or header.get("version") not in (1, 2, 3, 4)
     ):
         raise Unreadable("The file is no result of rdcsolve of version 1, 2 or 3.")
+    if header.get("version") == 4:
+        raise Unreadable(
+            "The file holds its channel by masses and multipliers; this program reads rows (versions 1 to 3)."
+        )
     return header
 
 

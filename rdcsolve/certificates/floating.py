@@ -80,12 +80,11 @@ class FloatNumbers:
         self.rows: np.ndarray | None = None if symbols.size == problem.n_x else symbols
         self.masses = self.own(problem.p_x)
         self.excess_mass = math.fsum([-1.0, *self.masses.tolist()])  # of the sum of masses above one, rounded once
-        self.linear = problem.linear_losses
-        self.free = problem.free
+        self.linear, self.free = problem.linear_losses, problem.free
         self.labels = [self.own(label.conditional) for label in problem.label_entropies]
         self.first_label = len(problem.losses) - len(self.labels)
         self.u, self.u_rest = self.own(u), self.own(u_rest)
-        self.whole_channel = channel
+        self.whole_channel = channel = channel if isinstance(channel, np.ndarray) else channel.of(problem)
         self.channel_rows = ChannelRows(channel, self.rows, self.masses.size, letters, problem)
 
     @cached_property

@@ -22,6 +22,10 @@ class RowsOnDemand(Protocol):
         """(n_x, k)."""
         ...
 
+    def of(self, problem: Problem) -> RowsOnDemand:
+        """Return the channel with the losses of the problem."""
+        ...
+
     def rows(self, symbols: slice | np.ndarray | None = None) -> np.ndarray:
         """Return the rows of some symbols."""
         ...

@@ -21,14 +21,16 @@ class Channel:
 
     Parameters
     ----------
-    problem : Problem
-        Of finitely many letters.
+    problem : Problem or None
+        Of finitely many letters. None for a channel from a file, which has rows once `of` has told it the problem.
     letters : numpy.ndarray
         Shape (k,): indices of the letters used.
     q : numpy.ndarray
         Shape (k,), > 0. Not the channel's output masses, unless the multipliers are stationary: see `output_law`.
     multipliers : numpy.ndarray
         Shape (M,), >= 0.
+    n_x : int, optional
+        Number of symbols, where there is no problem.
 
     Examples
     --------
@@ -40,14 +42,61 @@ class Channel:
     (0.25, [0.5, 0.5])
     """
 
-    def __init__(self, problem: Problem, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray) -> None:
-        self.problem, self.letters, self.q, self.multipliers = problem, letters, q, multipliers
+    def __init__(
+        self, problem: Problem | None, letters: np.ndarray, q: np.ndarray, multipliers: np.ndarray, n_x: int = 0
+    ) -> None:
+        self._problem, self.letters, self.q, self.multipliers = problem, letters, q, multipliers
+        self.n_x = n_x if problem is None else problem.n_x
         self._law: np.ndarray | None = None
+
+    @property
+    def problem(self) -> Problem:
+        """The problem that the losses are taken from.
+
+        Raises
+        ------
+        InvalidInput
+            If the channel comes from a file, and has not been told.
+        """
+        if self._problem is None:
+            raise InvalidInput(
+                "the channel comes from a file, which holds its masses and multipliers but not the losses; "
+                "use result.channel.of(problem) with the problem that was solved"
+            )
+        return self._problem
+
+    def of(self, problem: Problem) -> Channel:
+        """Return the channel with the losses of a problem, the one that was solved; itself if it has some.
+
+        Raises
+        ------
+        InvalidInput
+            If the problem has another number of symbols, letters or losses.
+        """
+        if self._problem is not None:
+            return self
+        if problem.n_x != self.n_x or len(problem.losses) != self.multipliers.size:
+            raise InvalidInput(
+                f"the channel has {self.n_x} symbols and {self.multipliers.size} losses, the problem {problem.n_x} and "
+                f"{len(problem.losses)}; pass the problem that was solved"
+            )
+        if self.letters.size and self.letters.max() >= problem.n_letters:
+            raise InvalidInput(
+                f"the channel uses letter {self.letters.max()} but the problem has {problem.n_letters} letters; "
+                "pass the problem that was solved"
+            )
+        return Channel(problem, self.letters, self.q, self.multipliers)
+
+    def is_same(self, other: object) -> bool:
+        """Return whether another channel is of the same masses and multipliers."""
+        return isinstance(other, Channel) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in ("letters", "q", "multipliers")
+        )
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_x, k): symbols and letters used."""
-        return self.problem.n_x, self.letters.size
+        return self.n_x, self.letters.size
 
     def rows(self, symbols: slice | np.ndarray | None = None) -> np.ndarray:
         """Return the distributions of the letter given some symbols, shape (len(symbols), k); all by default.
@@ -121,7 +170,7 @@ class Channel:
 
     def _count(self, symbols: slice | np.ndarray | None) -> int:
         if symbols is None:
-            return self.problem.n_x
+            return self.n_x
         return len(range(self.problem.n_x)[symbols]) if isinstance(symbols, slice) else len(symbols)
 
     def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:

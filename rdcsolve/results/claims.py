@@ -12,6 +12,7 @@ from rdcsolve.certificates.check import Verification
 from rdcsolve.information import entropy, nats_to_bits
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.channel import Channel
 from rdcsolve.results.units import is_information
 
 _UNITS = 4e-16  # relatively: what a conversion of units rounds by
@@ -93,7 +94,7 @@ def _differences(result: Any, problem: Problem) -> list[str]:
         faults.append(f"the result names the objective {result.objective!r}, its certificate {certificate.objective!r}")
     for name in ("letters", "channel"):
         own, proved = getattr(result, name), getattr(certificate, name)
-        if own is not proved and not np.array_equal(own, proved):
+        if own is not proved and not (own.is_same(proved) if isinstance(own, Channel) else np.array_equal(own, proved)):
             faults.append(f"the result's {name} is not that of its certificate")
     shown = np.array(list(result.multipliers.values()))
     nats = np.array([name not in result.information_losses for name in result.multipliers], dtype=bool)

@@ -9,8 +9,10 @@ import numpy as np
 
 from rdcsolve.certificates.law_proof import packed as packed_laws
 from rdcsolve.files import write
+from rdcsolve.results.channel import Channel
 
-FORMAT, VERSION, WITHOUT_LAWS = "rdcsolve result", 3, 2  # what needs nothing newer stays readable for older versions
+FORMAT, WITH_CHANNEL_BY_MASSES, WITH_LAWS, WITHOUT_LAWS = "rdcsolve result", 4, 3, 2
+# what needs nothing newer stays readable for older versions
 
 TEXTS = ("objective", "fingerprint", "method", "message", "unit")
 REALS = ("objective_lower", "objective_upper", "rate_lower", "rate_upper", "seconds")
@@ -24,6 +26,7 @@ REST = "certificate_u_rest"
 PROOF = "certificate_proof_"
 LAW = "certificate_law_"
 OUTPUT_LAW = "output_law"
+BY_MASSES = ("channel_masses", "channel_multipliers")  # in place of a channel whose rows are made on demand
 
 
 def save(result: Any, path: str | os.PathLike[str]) -> None:
@@ -42,17 +45,24 @@ def save(result: Any, path: str | os.PathLike[str]) -> None:
         If the file cannot be written; an existing file is left as it was, and nothing half-written stays.
     """
     header, arrays = packed(result)
-    version = VERSION if result.perceptions else WITHOUT_LAWS
+    version = WITH_LAWS if result.perceptions else WITHOUT_LAWS
+    if "channel" not in arrays or PREFIX + BY_MASSES[0] in arrays:
+        version = WITH_CHANNEL_BY_MASSES
     write(path, {"format": FORMAT, "version": version} | header, arrays)
 
 
 def packed(result: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return all of a result but its arrays, as JSON knows it, and its arrays by name."""
-    arrays = {name: _stored(getattr(result, name), name) for name in ARRAYS}
+    arrays = _channel(result.channel) | {
+        name: _stored(getattr(result, name), name) for name in ARRAYS if name != "channel"
+    }
     arrays |= {f"{DECISIONS}{k}": _stored(soft, DECISIONS) for k, soft in enumerate(result.decisions)}
     if result.certificate is not None:
-        for name in CERTIFICATE_ARRAYS:
-            values = _stored(getattr(result.certificate, name), name)
+        held = _channel(result.certificate.channel)
+        held |= {
+            name: _stored(getattr(result.certificate, name), name) for name in CERTIFICATE_ARRAYS if name != "channel"
+        }
+        for name, values in held.items():
             if name not in arrays or not _same(values, arrays[name]):  # what the result holds is not repeated
                 arrays[PREFIX + name] = values
         arrays[REST] = _stored(result.certificate.u_rest, REST)
@@ -62,6 +72,13 @@ def packed(result: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if result.output_law.size:
         arrays[OUTPUT_LAW] = _stored(result.output_law, OUTPUT_LAW)
     return _described(result), arrays
+
+
+def _channel(channel: Any) -> dict[str, np.ndarray]:
+    """Return a channel as an array, or the masses and multipliers of one whose rows are made on demand."""
+    if not isinstance(channel, Channel):
+        return {"channel": _stored(channel, "channel")}
+    return dict(zip(BY_MASSES, (_stored(channel.q, ""), _stored(channel.multipliers, "")), strict=True))
 
 
 def _stored(values: np.ndarray, name: str) -> np.ndarray:

@@ -13,8 +13,10 @@ from rdcsolve.certificates.law_proof import unpacked as unpacked_laws
 from rdcsolve.certificates.proof import unpacked as unpacked_proof
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import array, check, count, field, listed, mapping, read, real, text
+from rdcsolve.results.channel import Channel
 from rdcsolve.results.packing import (
     ARRAYS,
+    BY_MASSES,
     CERTIFICATE_ARRAYS,
     DECISIONS,
     FORMAT,
@@ -31,7 +33,7 @@ from rdcsolve.results.packing import (
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
 
-_KNOWN_VERSIONS = (1, 2, 3)  # 1 has neither a rest of u nor a proof of the largest price, 2 no laws
+_KNOWN_VERSIONS = (1, 2, 3, 4)  # 1 has neither a rest of u nor a proof of the largest price, 2 no laws, 3 all rows
 
 
 def load(path: str | os.PathLike[str]) -> Result:
@@ -74,7 +76,12 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     fields: dict[str, Any] = {name: field(header, name, text) for name in TEXTS}
     fields |= {name: field(header, name, real) for name in REALS}
     fields |= {name: field(header, name, mapping) for name in MAPPINGS}
-    fields |= {name: array(arrays, name, ndim, KINDS.get(name, np.float64)) for name, ndim in ARRAYS.items()}
+    fields |= {
+        name: array(arrays, name, ndim, KINDS.get(name, np.float64))
+        for name, ndim in ARRAYS.items()
+        if name != "channel"
+    }
+    fields["channel"] = _channel(arrays, "", fields["letters"], fields["d_tilted"].size)
     status, proof = field(header, "status", text), field(header, "proof", text)
     check(status in Status.__members__, f"status {status!r} is unknown")
     check(proof in Proof.__members__, f"proof {proof!r} is unknown")
@@ -94,7 +101,7 @@ def unpacked(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Result:
     decisions = tuple(array(arrays, f"{DECISIONS}{index}", 2) for index in range(n_labels))
     for soft in decisions:
         check(soft.shape[0] == k, f"decisions have {soft.shape[0]} rows for {k} letters")
-    certificate = _certificate(header, arrays)
+    certificate = _certificate(header, arrays, fields["channel"])
     if certificate is not None and fields["losses"]:
         n_losses = len(fields["losses"])
         check(certificate.multipliers.size == n_losses, f"the certificate is not for {n_losses} losses")
@@ -116,16 +123,33 @@ def _names(listing: Any) -> tuple[str, ...]:
     return tuple(text(name) for name in listed(listing))
 
 
-def _certificate(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Certificate | None:
+def _channel(arrays: dict[str, np.ndarray], prefix: str, letters: np.ndarray, n_x: int) -> np.ndarray | Channel:
+    """Return a channel, or what its rows are made of, if the file holds that in its place."""
+    if prefix + BY_MASSES[0] not in arrays:
+        return array(arrays, prefix + "channel", 2)
+    masses, multipliers = (array(arrays, prefix + name, 1) for name in BY_MASSES)
+    check(masses.size == letters.size, f"the channel has {masses.size} masses for {letters.size} letters")
+    check(bool((masses > 0).all() and np.isfinite(masses).all()), "the channel's masses are not all positive")
+    check(bool(np.isfinite(multipliers).all()), "the channel's multipliers are not all finite")
+    return Channel(None, letters, masses, multipliers, n_x)
+
+
+def _certificate(
+    header: dict[str, Any], arrays: dict[str, np.ndarray], channel: np.ndarray | Channel
+) -> Certificate | None:
     check("certificate" in header, "its header has no certificate")
     described = header["certificate"]
     if described is None:
         return None
     check(isinstance(described, dict), "its certificate is malformed")
-    held = {}
+    held: dict[str, Any] = {}
     for name, ndim in CERTIFICATE_ARRAYS.items():
+        if name == "channel":
+            continue
         is_shared = name in ARRAYS and PREFIX + name not in arrays
         held[name] = array(arrays, name if is_shared else PREFIX + name, ndim, KINDS.get(name, np.float64))
+    is_own = any(PREFIX + name in arrays for name in ("channel", *BY_MASSES))
+    held["channel"] = _channel(arrays, PREFIX, held["letters"], held["u"].size) if is_own else channel
     _check_channel(held["channel"], held["letters"], "the certificate's channel")
     n_x = held["channel"].shape[0]
     check(held["u"].shape == (n_x,), f"the certificate's u does not have one entry for {n_x} rows")
@@ -172,7 +196,7 @@ def _record(entry: Any) -> StepRecord:
     )
 
 
-def _check_channel(channel: np.ndarray, letters: np.ndarray, name: str) -> None:
+def _check_channel(channel: np.ndarray | Channel, letters: np.ndarray, name: str) -> None:
     k = letters.size
     check(channel.shape[1] == k, f"{name} has {channel.shape[1]} columns for {k} letters")
     check(not k or letters.min() >= 0, f"{name} has a negative letter")

@@ -1,11 +1,13 @@
 """Channels whose rows are made on demand: the numbers of the array they stand for."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import rdcsolve as rdc
-from rdcsolve import information
-from rdcsolve.errors import InvalidInput
+from rdcsolve import files, information
+from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.problems import structures
 from rdcsolve.results import Channel
 
@@ -71,3 +73,77 @@ def test_a_channel_that_is_too_large_is_not_turned_into_an_array(monkeypatch):
     channel = Channel(problem(), LETTERS, Q, LAMBDA)
     with pytest.raises(InvalidInput, match=r"7 x 3 entries, 0 MB, and is not stored; ask for some of its rows"):
         np.asarray(channel)
+
+
+# ------------------------------------------------------------------------------------- files
+
+
+def on_demand(monkeypatch, limits):
+    """A problem on a grid, and its result with rows on demand."""
+    monkeypatch.setattr("rdcsolve.solvers.finite.recovery.DENSE_CHANNEL_BYTES", 100)
+    line = np.linspace(-2, 2, 8)
+    problem = rdc.Problem(rdc.sources.grid(np.outer(np.arange(1, 9), np.ones(8)), [line, line]))
+    problem = problem.with_limits(**limits) if "D" in limits else problem.at_multipliers(**limits)
+    result = rdc.solve(problem, rdc.ColumnGeneration(), tolerance=1e-7)
+    assert isinstance(result.channel, Channel)
+    return problem, result
+
+
+@pytest.mark.parametrize("limits", [{"D": 0.5}, {"distortion": 1.0}])
+def test_a_file_holds_masses_and_multipliers_in_place_of_rows(monkeypatch, tmp_path, limits):
+    problem, result = on_demand(monkeypatch, limits)
+    result.save(tmp_path / "result.npz")
+    with np.load(tmp_path / "result.npz") as archive:
+        assert not {"channel", "certificate_channel"} & set(archive.files)
+        assert max(archive[name].size for name in archive.files if name != "header") <= problem.n_x
+    again = rdc.load(tmp_path / "result.npz")
+    assert again.verify(problem).valid
+    assert again.certificate.verify(problem, "ball" if limits == {"distortion": 1.0} else "float").valid
+    assert again.channel.shape == result.channel.shape
+    assert np.array_equal(np.asarray(again.channel.of(problem)), np.asarray(result.channel))
+    with pytest.raises(InvalidInput, match=r"comes from a file, .* use result.channel.of\(problem\)"):
+        again.channel.rows()
+    again.save(tmp_path / "twice.npz")
+    assert rdc.load(tmp_path / "twice.npz").verify(problem).valid
+    larger = dataclasses.replace(again, rate_upper=again.rate_upper - 1e-9)
+    assert not larger.verify(problem).valid
+
+
+def test_a_channel_of_another_problem_is_refused(monkeypatch, tmp_path):
+    _, result = on_demand(monkeypatch, {"distortion": 1.0})
+    result.save(tmp_path / "result.npz")
+    channel = rdc.load(tmp_path / "result.npz").channel
+    with pytest.raises(InvalidInput, match="the channel has 64 symbols and 1 losses, the problem 2 and 1"):
+        channel.of(rdc.Problem.from_arrays([0.5, 0.5], np.eye(2), D=0.1))
+    few = rdc.Problem.from_arrays(np.full(64, 1 / 64), np.ones((64, 3)), D=1.0)
+    with pytest.raises(InvalidInput, match="uses letter .* but the problem has 3 letters"):
+        channel.of(few)
+
+
+def test_masses_that_are_none_are_unreadable(monkeypatch, tmp_path):
+    _, result = on_demand(monkeypatch, {"distortion": 1.0})
+    path = tmp_path / "result.npz"
+    result.save(path)
+    header, arrays = files.read(path)
+    for name, values, message in [
+        ("channel_masses", arrays["channel_masses"][1:], "masses for"),
+        ("channel_masses", -arrays["channel_masses"], "not all positive"),
+        ("channel_multipliers", np.array([np.nan]), "not all finite"),
+    ]:
+        files.write(path, header, arrays | {name: values})
+        with pytest.raises(UnreadableFile, match=message):
+            rdc.load(path)
+
+
+def test_rounding_of_rows_made_again_is_allowed_for(monkeypatch):
+    """On another machine exponentials may be rounded otherwise, and claims have to follow there too."""
+    problem, result = on_demand(monkeypatch, {"distortion": 1.0})
+    own = Channel.rows
+
+    def otherwise(self, symbols=None):
+        rows = own(self, symbols)
+        rows = rows * (1 + 2.0**-52 * np.random.default_rng(0).integers(-2, 3, rows.shape))
+        return rows / rows.sum(axis=1, keepdims=True)
+
+    monkeypatch.setattr(Channel, "rows", otherwise)
+    assert result.verify(problem).valid

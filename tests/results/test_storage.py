@@ -399,7 +399,7 @@ def test_other_numpy_files_are_not_results(tmp_path):
 
 HEADERS = [
     ({"format": "something"}, "it is not a saved result"),
-    ({"version": 4}, "version 4 is not known to this rdcsolve; upgrade it"),
+    ({"version": 5}, "version 5 is not known to this rdcsolve; upgrade it"),
     ({"version": None}, "version None is not known"),
     ({"status": "SOLVED"}, "status 'SOLVED' is unknown"),
     ({"status": "__class__"}, "status '__class__' is unknown"),
