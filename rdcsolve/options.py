@@ -98,6 +98,13 @@ def instance(value: Any, kind: type | tuple[type, ...], name: str, cure: str) ->
     raise InvalidInput(f"{name} is {shown(value)}; {cure}")
 
 
+def dataset(value: Any) -> Any:
+    """Return the dataset of a sweep or a trade-off."""
+    if hasattr(value, "attrs") and hasattr(value, "data_vars"):
+        return value
+    raise InvalidInput(f"data is {shown(value)}; pass the dataset of sweep or tradeoff")
+
+
 def path(value: Any, name: str = "path") -> Path:
     """Return a path; texts and path-like objects are taken, open files and numbers are not."""
     try:

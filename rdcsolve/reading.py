@@ -21,6 +21,8 @@ from rdcsolve.errors import InvalidInput
 EXACT_INTEGERS = 2**53
 """All integers up to here are floats; above, only some are."""
 
+_MOST_DIGITS = 40  # of an integer in a message
+
 _EPSILON = float(np.finfo(np.float64).eps)
 _BFLOAT16 = 2.0**-7
 TEXT = (str, bytes, bytearray)
@@ -174,6 +176,8 @@ def _joined(parts: list[Reading], name: str, axis: int) -> Reading:
         for array in arrays:
             if array.dtype.kind in "iu":
                 _refuse_inexact(array, name)
+    if axis == 1 and any(array.ndim == 0 for array in arrays):
+        raise InvalidInput(f"{name} has columns that are single values; give every column as many entries as symbols")
     joined = np.stack(arrays, axis=axis) if arrays else np.empty(0)
     return Reading(joined, max((part.epsilon for part in parts), default=_EPSILON))
 
@@ -315,8 +319,10 @@ def _refuse_inexact(integers: Any, name: str) -> None:
         large = [int(value) for value in np.ravel(array) if abs(int(value)) > EXACT_INTEGERS]
     for value in large:
         if not _is_float(value):
+            digits = str(value)
+            told = digits if len(digits) <= _MOST_DIGITS else f"{digits[:_MOST_DIGITS]}... ({len(digits)} digits)"
             raise InvalidInput(
-                f"{name} holds the integer {value}, which no float equals (they are exact up to 2^53); subtract a "
+                f"{name} holds the integer {told}, which no float equals (they are exact up to 2^53); subtract a "
                 "common start, or use a coarser unit"
             )
 

@@ -52,7 +52,7 @@ class Envelope:
     """
 
     def __init__(self, data: xarray.Dataset) -> None:
-        if "status" not in data or "axes" not in data.attrs:
+        if not hasattr(data, "attrs") or "status" not in data or "axes" not in data.attrs:
             raise InvalidInput("this is not the dataset of a sweep or a trade-off; pass one of those")
         self.axes = tuple(str(name) for name in data["status"].dims)
         self.is_convex = data.attrs.get("letters") != "fixed"

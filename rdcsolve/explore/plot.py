@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
@@ -33,6 +35,7 @@ _FINE = 400
 _SURFACE_FINE = 121
 
 
+@public_call
 def curve(
     data: xarray.Dataset,
     ax: Axes | None = None,
@@ -69,6 +72,7 @@ def curve(
     attained, perhaps not the least. A hollow square is attained where the lower bound is not proved. Both have
     entries in the legend.
     """
+    options.dataset(data)
     data = in_unit(data, "bit") if bits else data
     ax, envelope = _axes(ax), _envelope(data, 1)
     known = np.sort(np.r_[envelope.points, envelope.open_points][:, 0])
@@ -91,6 +95,7 @@ def curve(
     return ax
 
 
+@public_call
 def curves(
     data: xarray.Dataset,
     along: str,
@@ -114,6 +119,7 @@ def curves(
     -------
     matplotlib.axes.Axes
     """
+    options.dataset(data)
     ax = _axes(ax)
     for label, one in slices(data, along):
         curve(one, ax, bits=bits, label=label, units=units)
@@ -121,6 +127,7 @@ def curves(
     return ax
 
 
+@public_call
 def tradeoff(
     data: xarray.Dataset,
     ax: Axes | None = None,
@@ -142,12 +149,14 @@ def tradeoff(
     -------
     matplotlib.axes.Axes
     """
+    options.dataset(data)
     data = in_unit(data, "bit") if bits else data
     rate = float(data.attrs.get("rate", math.nan))
     label = None if math.isnan(rate) else f"$R = {rate:.3g}$ {unit_of(data)}"
     return curve(data, ax, label=label, color=color, units=units)
 
 
+@public_call
 def surface(
     data: xarray.Dataset,
     ax: Axes | None = None,
@@ -189,6 +198,7 @@ def surface(
     that direction is slack, so its multiplier is zero. Crosses cannot be attained. Grey circles are stationary points
     of a problem with fixed letters, above the surface that is drawn; grey squares are attained, their bound not proved.
     """
+    options.dataset(data)
     data = in_unit(data, "bit") if bits else data
     ax, envelope = _axes(ax), _envelope(data, 2)
     x, y = np.meshgrid(*(_finer(data, envelope, k) for k in (0, 1)), indexing="ij")
@@ -207,6 +217,7 @@ def surface(
     return ax
 
 
+@public_call
 def convergence(results: Result | Mapping[str, Result], ax: Axes | None = None, *, seconds: bool = False) -> Axes:
     """Draw, step by step, how far the best lower bound proved so far is below the final upper bound.
 
@@ -223,8 +234,11 @@ def convergence(results: Result | Mapping[str, Result], ax: Axes | None = None, 
     -------
     matplotlib.axes.Axes
     """
+    named = results if isinstance(results, Mapping) else {"": results}
+    for result in named.values():
+        options.instance(result, Result, "results", "pass a Result of solve, or several by name")
     ax = _axes(ax)
-    listed = results if isinstance(results, Mapping) else {results.method: results}
+    listed = {name or result.method: result for name, result in named.items()}
     for name, result in listed.items():
         if not result.history:
             raise InvalidInput(f"the result {name!r} has no history; solve it instead of loading it")

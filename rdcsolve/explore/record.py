@@ -209,6 +209,8 @@ def write_dataset(data: xarray.Dataset, path: Path) -> None:
     SaveFailed
         If it cannot be written; an existing file is left as it was.
     """
+    if not path.parent.is_dir():
+        raise SaveFailed(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         data.to_netcdf(beside, engine="netcdf4")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
@@ -23,6 +24,7 @@ _FINE = 400
 BOUNDARY = r"any encoder: boundary of $\Omega(R)$"
 
 
+@public_call
 def region(
     regions: Region | Mapping[str, Region],
     boundary: xarray.Dataset | None = None,
@@ -56,7 +58,7 @@ def region(
     what is known to be attained, and a dotted line of the same colour bounds what may be. The boundary of Omega(R) is
     drawn black, with a grey band where it is certified; hollow marks are as in `curve`.
     """
-    listed = {"": regions} if isinstance(regions, Region) else dict(regions)
+    listed = dict(regions) if isinstance(regions, Mapping) else {"": regions}
     if not listed or not all(isinstance(one, Region) for one in listed.values()):
         raise InvalidInput(f"regions is {regions!r}; pass a Region of achievable_region, or a mapping of names to them")
     first = next(iter(listed.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -78,6 +79,7 @@ def distortion_matrix(distortion: Any, points: Any, reproduction: Any, *, name: 
         raise InvalidInput(f"the {missing}, which {name} {described} needs; give them, or pass a matrix (n_x, n_y)")
     points, reproduction = point_array(points, "points"), point_array(reproduction, "reproduction")
     if not isinstance(distortion, str):
+        check_takes(distortion, (points, reproduction), f"{name} {described}", "points and reproduction points")
         matrix = loss_matrix(distortion(points, reproduction), f"{name} from {described}")
         return check_shape(matrix, (points.shape[0], reproduction.shape[0]), f"{name} from {described}")
     if points.shape[1] != reproduction.shape[1]:
@@ -134,6 +136,18 @@ def check_shape(matrix: np.ndarray, shape: tuple[int, int], name: str) -> np.nda
             f"give a matrix of shape {shape}"
         )
     return matrix
+
+
+def check_takes(function: Any, arguments: tuple[Any, ...], what: str, called_with: str) -> None:
+    """Raise if a function of the user's cannot be called with these arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some that are compiled do not tell
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise InvalidInput(f"{what} is called with {called_with}, but that does not fit ({error}); change it") from None
 
 
 def function_name(function: Any) -> str:

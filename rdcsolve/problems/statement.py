@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.options import shown
 from rdcsolve.problems.limits import (
     ClassifierLossLimit,
     DistortionLimit,
@@ -318,6 +319,9 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     >>> Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1)
     Problem(n_x=2, n_letters=2, minimise='rate', distortion <= 0.1)
     """
+    for name, stated in {"losses": losses, "limits": limits}.items():
+        if stated is not None and not isinstance(stated, Mapping):
+            raise InvalidInput(f"{name} is {shown(stated)}; give a mapping of names to values, such as {{'miss': ...}}")
     source = Source(None, p_x, labels=() if p_s_given_x is None else p_s_given_x, normalise=normalise)
     held = _names_held(equal, losses or {})
     named = (losses or {}).items()
@@ -326,14 +330,16 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
         extra += [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
     extra += _perception_of(P, perception)
     problem = cls(source, distortion=d, limits=extra, letters=letters, unit=unit)
-    stated = [*(limits or {}).items(), ("D", D), ("C", None if C == math.inf else C), ("rate", rate)]
+    all_stated = [*(limits or {}).items(), ("D", D), ("C", None if C == math.inf else C), ("rate", rate)]
     label_names = tuple(label.name for label in problem.label_entropies)
-    bounds = named_bounds(((name, bound) for name, bound in stated if bound is not None), label_names)
+    bounds = named_bounds(((name, bound) for name, bound in all_stated if bound is not None), label_names)
     return problem.with_limits(**bounds)._variant(minimise=spelled_out(minimise))
 
 
 def _names_held(equal: Any, losses: Mapping[str, Any]) -> set[str]:
     """Return the names of further losses that are held at their bounds."""
+    if not isinstance(equal, (str, Sequence, Set)):
+        raise InvalidInput(f"equal is {shown(equal)}; give a list of the names of losses")
     names = [equal] if isinstance(equal, str) else list(equal)
     for name in names:
         one_of(name, tuple(losses), "loss held at its bound (equal=)")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.options import switch
 from rdcsolve.reading import TEXT, Reading, as_floats, read
 
 MASS_TOLERANCE = 1e-9
@@ -104,6 +105,7 @@ def mass_vector(value: Any, name: str, *, normalise: bool = False) -> np.ndarray
     InvalidInput
         On a wrong shape, an empty alphabet, NaN, infinite or negative masses, or a wrong sum.
     """
+    normalise = switch(normalise, "normalise")
     reading = _reading(value, name)
     floats = _floats(reading, value, name)
     if floats.ndim != 1:
@@ -149,6 +151,7 @@ def mass_rows(
         Masses of the symbols that the rows are conditioned on, shape (n_rows,). A symbol without mass needs no
         distribution: where its row is empty, all zeros or NaN, it is given the uniform one.
     """
+    normalise = switch(normalise, "normalise")
     reading = _reading(value, name)
     floats = _floats(reading, value, name)
     shape = floats.shape
@@ -225,7 +228,7 @@ def _filled(rows: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
 
 
 def _checked_masses(masses: np.ndarray, name: str) -> np.ndarray:
-    """Return the masses if they are some, divided by a power of two where their sum could overflow."""
+    """Return the masses if they are some, and have a sum."""
     bad = ~(np.isfinite(masses) & (masses >= 0))
     if bad.any():
         index = np.argwhere(bad)[0]
@@ -233,7 +236,11 @@ def _checked_masses(masses: np.ndarray, name: str) -> np.ndarray:
         raise InvalidInput(
             f"{name}[{place}] is {masses[tuple(index)]:.6g}; masses must be finite and non-negative: fix that entry"
         )
-    return freeze(masses / _LARGE) if masses.max(initial=0.0) > _LARGE else masses
+    if masses.max(initial=0.0) > _LARGE:
+        raise InvalidInput(
+            f"{name} has the mass {masses.max():.6g}, and a sum that may be no float; divide all masses by the largest"
+        )
+    return masses
 
 
 def _check_sum(total: float, name: str, normalise: bool, cure: str, tolerance: float) -> None:
