@@ -8,6 +8,7 @@ decisions. Neither half-step can raise the objective or break a limit.
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -27,11 +28,13 @@ from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate, without_channel
 from rdcsolve.solvers.loop import Limits, Settings
-from rdcsolve.solvers.stationary.exact import Found, least_losses, polish, trivial_bound
+from rdcsolve.solvers.stationary.exact import Found, as_it_is, least_losses, polish, trivial_bound
+from rdcsolve.solvers.stationary.maps import feasible_maps
 from rdcsolve.solvers.stationary.starts import Arena, Candidate, Start
 
 _CHEAP = 1e-10  # relative fall of the value at which the cheap phase ends
 _LARGE = 1000  # pairs of symbol and letter above which only the best starts get all their steps
+_MAPS = 3  # maps that meet the limits, from which the exact phase goes on
 _SAME = 1e-6  # relative distance of values of starts that count as one stationary point
 
 
@@ -143,6 +146,7 @@ class _Search:
         self.candidates: list[Candidate] = []
         self.best: Found | None = None
         self.steps = 0
+        self.begun_at = math.inf  # the value of a map that was handed to the exact phase
 
     def run(self) -> Result:
         """Descend from every start, then make the best ones exact."""
@@ -153,18 +157,26 @@ class _Search:
         try:
             self._descend()
             self._polish(self.settings.polish, self.settings.polish_steps)
+            if not self._is_within_budget():
+                self._from_maps()
         except _Stop as stop:
             status = stop.status
         except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
             status = ended_by(stop)
         if self.best is None and status is not Status.STATIONARY:
             status = self._hurried(status)
-        budget = math.inf if self.problem.rate_bound is None else self.problem.rate_bound
-        if self.best is None or (is_rate(self.problem.objective) and self.best.rate > budget * (1 + 1e-13)):
+        if self.best is None or not self._is_within_budget():
             return self._nothing(Status.STALLED if status is Status.STATIONARY else status)
         if status is Status.STATIONARY and not self.best.settled:
-            status = Status.STEP_LIMIT
+            status = Status.STEP_LIMIT if self.best.value < self.begun_at else Status.STALLED
         return self._result(self.best, status)
+
+    def _is_within_budget(self) -> bool:
+        """Return whether a channel was found that meets the limit on the rate too, where the rate is minimised."""
+        if self.best is None:
+            return False
+        budget = math.inf if self.problem.rate_bound is None else self.problem.rate_bound
+        return not is_rate(self.problem.objective) or self.best.rate <= budget * (1 + 1e-13)
 
     def _hurried(self, status: Status) -> Status:
         """Take one exact step, which turns the best start so far into a channel that can be handed out."""
@@ -219,6 +231,20 @@ class _Search:
                 break
             if deadline.is_up():
                 raise _Stop(out_of_time())
+
+    def _from_maps(self) -> None:
+        """Go on from maps from symbols to letters that meet the limits, which no descent did."""
+        for candidate in itertools.islice(feasible_maps(self.arena), _MAPS):
+            self.candidates.append(candidate)
+            for found in polish(self.arena, candidate, self.settings.polish_steps, self.inner):
+                if self.best is None or found.value <= self.best.value:
+                    self.best = found
+                self.steps += 1
+                self._report(found.value)
+            assert candidate.channel is not None
+            as_found = as_it_is(self.arena, candidate.channel, self.inner)
+            if as_found is not None and (self.best is None or as_found.value < self.best.value):
+                self.best, self.begun_at = as_found, as_found.value
 
     def _report(self, value: float) -> None:
         seconds = time.perf_counter() - self.began

@@ -13,8 +13,9 @@ from rdcsolve.information import conditional_entropy, entropy, mutual_informatio
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.finite.least_loss import minimise_loss
-from rdcsolve.solvers.finite.least_rate import minimise_rate
+from rdcsolve.solvers.finite.least_rate import empty, minimise_rate
 from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Settings
 from rdcsolve.solvers.stationary.starts import Arena, Candidate
@@ -78,7 +79,8 @@ def _attained(problem: Problem, result: Result, narrowed: bool) -> Found | None:
     losses = {loss.name: result.losses[loss.name] for loss in problem.linear_losses}
     for label in problem.label_entropies:
         losses[label.name] = conditional_entropy(problem.p_x, label.conditional, result.channel)
-    rate = mutual_information(problem.p_x, result.channel)
+    used = result.channel[problem.p_x > 0]
+    rate = mutual_information(problem.p_x, result.channel) if (used != used[0]).any() else 0.0
     means = np.array(list(losses.values()))
     limited = np.isfinite(problem.bounds)
     bounds = problem.bounds[limited]
@@ -89,6 +91,34 @@ def _attained(problem: Problem, result: Result, narrowed: bool) -> Found | None:
     if problem.goal.target is not None:
         met = met and rate <= problem.goal.rate * (1 + 4 * _EPS)
     return Found(value, rate, losses, result, narrowed) if met else None
+
+
+def as_it_is(arena: Arena, channel: np.ndarray, settings: Settings) -> Found | None:
+    """Return what a channel (n, k) attains, by which nothing but itself is shown, or None if it misses a limit."""
+    problem = arena.problem
+    letters = np.flatnonzero((channel > 0).any(axis=0))
+    whole = np.full((problem.n_x, letters.size), 1 / letters.size)
+    whole[arena.symbols] = channel[:, letters]
+    for i in np.flatnonzero(problem.p_x == 0).tolist():  # any allowed letter will do
+        allowed = np.ones(letters.size) if problem.forbidden is None else ~problem.forbidden[i, letters] + 0.0
+        whole[i] = allowed / allowed.sum() if allowed.any() else 1 / letters.size
+    losses = {loss.name: mean_loss(problem, loss.block(None, letters), whole) for loss in problem.linear_losses}
+    shown = empty(problem, settings, Status.STALLED, Proof.NONE, "", 0.0, {})
+    made = replace(
+        shown,
+        channel=whole,
+        letters=letters,
+        q=problem.p_x @ whole,
+        losses=losses,
+        multipliers=dict.fromkeys(problem.loss_names, 0.0),
+    )
+    return _attained(problem, made, narrowed=True)
+
+
+def mean_loss(problem: Problem, losses: np.ndarray, channel: np.ndarray) -> float:
+    """Return E L of a channel (n_x, k) under the losses of its letters, infinite ones that it does not use left out."""
+    joint = problem.p_x[:, None] * channel
+    return math.fsum((joint * np.where(joint > 0, losses, 0.0)).ravel().tolist())
 
 
 def _next_decisions(arena: Arena, found: Found, decisions: np.ndarray) -> np.ndarray:
