@@ -311,10 +311,6 @@ def test_a_rate_limit_beside_the_least_rate():
 
 
 def test_what_is_not_offered_says_so():
-    labelled = rdc.Source(POINTS, FIVE.p_x, labels=[np.tile([0.5, 0.5], (5, 1))])
-    limits = [rdc.DistortionLimit(0.5), rdc.LabelEntropyLimit(0.6), rdc.PerceptionLimit(0.1, "w2")]
-    with pytest.raises(rdc.InvalidInput, match="label"):
-        rdc.solve(rdc.Problem(labelled, limits=limits))
     both = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(0.1, "kl"), rdc.PerceptionLimit(0.1, "w2", name="other")]
     with pytest.raises(rdc.InvalidInput, match="f-divergence"):
         rdc.solve(rdc.Problem(FIVE, limits=both))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.certificates import Certificate
+from rdcsolve.letters.choice import space_of
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
@@ -18,12 +19,20 @@ from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Settings
 from rdcsolve.solvers.perception.refutation import far_away, least_distance
 from rdcsolve.solvers.perception.solve import minimise_rate_within_laws
+from rdcsolve.solvers.perception.splits import minimise_rate_over_splits
 
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relatively: claims are moved outwards by it
 _NEGLIGIBLE = 1e-12  # of the scale: a width that is none
 _NEAR = 1e-13  # of a least distance: how near to it a bound with a large multiplier comes
 _NARROW = 1e-15  # of the upper end: brackets that floats cannot divide
+
+
+def least_rate_within_laws(problem: Problem, settings: Settings, start: Result | None) -> Result:
+    """Return the least rate, or Lagrangian, with its bounds, whatever letters a problem with perceptions has."""
+    if problem.is_finite:
+        return minimise_rate_within_laws(problem, settings, start)
+    return minimise_rate_over_splits(problem, settings, start)
 
 
 def minimise_within_laws(problem: Problem, settings: Settings, start: Result | None) -> Result:
@@ -79,7 +88,10 @@ class _Search:
         goal: Any = self.problem.goal
         if isinstance(goal, PerceptionAtRate):
             return least_distance(self.problem.perceptions[goal.perception])
-        return least_loss(self.problem.without_perceptions(), self.problem.loss_names.index(self.name))
+        index = self.problem.loss_names.index(self.name)
+        if index >= len(self.problem.linear_losses):
+            return space_of(self.problem.without_perceptions()).least_loss(index)
+        return least_loss(self.problem.without_perceptions(), index)
 
     def _shrink(self, warm: Result) -> tuple[Status, Result]:
         low, bound = self.floor, self._middle(self.floor)
@@ -140,6 +152,8 @@ class _Search:
         goal: Any = self.problem.goal
         if isinstance(goal, PerceptionAtRate):
             return self.problem.perceptions[goal.perception].scale
+        if goal.target >= len(self.problem.linear_losses):
+            return 1.0
         return self.problem.spread(goal.target)
 
     def _at(self, bound: float, start: Result | None) -> Result:
@@ -147,7 +161,7 @@ class _Search:
         slope = self._slope()
         aim = 0.2 * self.settings.tolerance * (min(1.0, slope) if math.isfinite(slope) else 1.0)
         self.solves += 1
-        result = minimise_rate_within_laws(stated, replace(self.settings, tolerance=max(aim, 1e-12)), start)
+        result = least_rate_within_laws(stated, replace(self.settings, tolerance=max(aim, 1e-12)), start)
         self.steps += result.steps
         return result
 

@@ -61,8 +61,8 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
         plain = minimise_rate(bare, settings, None)
         if plain.status is Status.INFEASIBLE or plain.certificate is None:
             return of_problem(problem, plain)
-        if not counts or _meets(problem, counts, plain):
-            return _with_idle_laws(problem, plain)
+        if not counts or is_met_by(problem, counts, plain):
+            return with_idle_laws(problem, plain)
     else:
         plain = None
     task = fixed_task(bare) if problem.multipliers is not None else task_within_limits(bare, settings)
@@ -99,7 +99,7 @@ def _law_of(perception: Perception, result: Result) -> np.ndarray:
     return perception.law(result.letters, result.q / result.q.sum())
 
 
-def _meets(problem: Problem, counts: list[int], plain: Result) -> bool:
+def is_met_by(problem: Problem, counts: list[int], plain: Result) -> bool:
     """Return whether the solution without limits on laws meets them, as far as is quickly known."""
     for k in counts:
         perception, bound = problem.perceptions[k], float(problem.perception_bounds[k])
@@ -121,7 +121,7 @@ def _quick_distance(problem: Problem, perception: Perception, result: Result) ->
     return float(problem.p_x @ np.einsum("ia,ia->i", channel, cost[:, perception.place[result.letters]]))
 
 
-def _with_idle_laws(problem: Problem, plain: Result) -> Result:
+def with_idle_laws(problem: Problem, plain: Result) -> Result:
     """Return the solution without limits on laws, which meets them: their multipliers are zero."""
     certificate = plain.certificate
     assert certificate is not None
