@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 
 _MEMBERS = {
     "certificates": ["Certificate"],
+    "codes": ["audit"],
     "errors": [
         "InternalError",
         "InvalidInput",
@@ -151,6 +152,7 @@ __all__ = [
     "UnreadableFile",
     "__version__",
     "achievable_region",
+    "audit",
     "choose",
     "codes",
     "encoder_from_samples",

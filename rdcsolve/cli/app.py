@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rdcsolve.cli.audit import audit
 from rdcsolve.cli.demo import demo
 from rdcsolve.cli.figure import figure
 from rdcsolve.cli.info import info
@@ -45,6 +46,6 @@ def _main(
     pass
 
 
-for _command in (demo, solve, sweep, tradeoff, universal, one_shot, figure, verify, info):
+for _command in (demo, solve, sweep, tradeoff, universal, one_shot, audit, figure, verify, info):
     app.command()(_command)
 app.add_typer(neural)

@@ -46,7 +46,7 @@ def universal(
     """
     if statement.rate is not None or statement.minimise is not None or statement.multiplier:
         raise InvalidInput("a universal rate is minimised under targets; leave out --rate, --minimise and --multiplier")
-    targets = [_target(text) for text in target]
+    targets = [target_of(text) for text in target]
     problem = statement.problem(input, tuple(name for one in targets for name in one))
     from rdcsolve.results import Proof, Status
     from rdcsolve.universal import universal_rate
@@ -65,7 +65,7 @@ def universal(
     raise typer.Exit(NOT_CERTIFIED)
 
 
-def _target(text: str) -> dict[str, Any]:
+def target_of(text: str) -> dict[str, Any]:
     """Return {name: bound} of a text such as D=0.3,C=0.4; a name given again makes a list, one bound per label."""
     bounds: dict[str, Any] = {}
     for pair in text.split(","):

@@ -1,0 +1,86 @@
+"""``rdcsolve audit``: how far a codec is from the best possible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
+from rdcsolve.cli.screen import console, table
+from rdcsolve.cli.universal import target_of
+from rdcsolve.errors import InvalidInput, SaveFailed
+from rdcsolve.files import read_arrays
+
+_ARRAYS = ("x", "x_hat", "messages", "lengths", "labels", "classifier", "letters")
+
+
+@told_plainly
+def audit(
+    input: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            show_default=False,
+            help="npz of x and x_hat (n samples of any shape), and optionally messages, lengths, labels, classifier "
+            "(what it said of each x_hat, one row of probabilities per sample) and letters.",
+        ),
+    ],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE,...", show_default=False, help="What the encoder shall be reused for."),
+    ] = None,
+    bits: Annotated[bool, typer.Option("--bits", help="Lengths and answers are in bits, not nats.")] = False,
+    tolerance: Annotated[float, typer.Option(help="Gap of the certified limits.")] = 1e-4,
+    time_limit: Annotated[float, typer.Option(help="Seconds for each of them.")] = 60.0,
+    plot: Annotated[Path | None, typer.Option(help="Save a picture of the parts.", show_default=False)] = None,
+) -> None:
+    """Tell how far a codec is from the certified limits, and which of its parts take how much.
+
+    Exit code: 0 if all limits were found and certified, 1 if not, 2 on bad input.
+    """
+    arrays: dict[str, Any] = read_arrays(input)
+    unknown = [name for name in arrays if name not in _ARRAYS]
+    if unknown or not {"x", "x_hat"} <= set(arrays):
+        said = f"holds {unknown[0]}" if unknown else "lacks x or x_hat"
+        raise InvalidInput(f"{input} {said}; save x and x_hat, and of {', '.join(_ARRAYS[2:])} what there is")
+    from rdcsolve.codes import audit as audited
+    from rdcsolve.results import Proof, Status
+
+    unit = "bit" if bits else "nat"
+    targets = [target_of(text) for text in target or []]
+    found = audited(**arrays, targets=targets, unit=unit, tolerance=tolerance, time_limit=time_limit)
+    _show(found)
+    if plot is not None:
+        _draw(found, plot)
+    if any(one.status is not Status.OPTIMAL or one.proof is not Proof.CERTIFIED for one in found.results.values()):
+        typer.echo("not all limits are certified to the tolerance; see the notes", err=True)
+        raise typer.Exit(NOT_CERTIFIED)
+
+
+def _show(found: Any) -> None:
+    screen = console()
+    shown = table(screen, f"audit, information in {found.unit}", "number", "value", "lower", "upper", "kind", text=1)
+    for line in found.lines:
+        shown.add_row(line.name, *(f"{value:.6g}" for value in (line.value, line.lower, line.upper)), line.kind)
+    screen.print(shown)
+    for title, parts in (("rate above the limit", found.rate_parts), ("distortion above the limit", found.loss_parts)):
+        shown = table(screen, title, "part", "value", "lower", "upper", text=1)
+        for part in parts:
+            shown.add_row(part.name, *(f"{value:.6g}" for value in (part.value, part.lower, part.upper)))
+        screen.print(shown)
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+
+
+def _draw(found: Any, path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    figure = found.plot()[0].figure
+    try:
+        figure.savefig(path, dpi=150, bbox_inches="tight")
+    except (OSError, ValueError) as error:
+        raise SaveFailed(f"{path} cannot be written ({error})") from error
+    typer.echo(f"saved {path}")

@@ -1,0 +1,289 @@
+"""`audit`: how far a codec at hand is from the best possible, and what is to blame."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rdcsolve import options
+from rdcsolve.calls import public_call
+from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, limits_of
+from rdcsolve.codes.report import CERTIFIED, ESTIMATED, EXACT, Audit, AuditLine, Part
+from rdcsolve.codes.samples import Samples, read_labels, read_lengths, read_samples
+from rdcsolve.errors import InvalidInput
+from rdcsolve.information import UNITS, entropy
+from rdcsolve.problems.validation import one_of
+
+_FEW = 10  # times a message should be seen before entropies given it say much
+_DIRECTIONS = 64
+
+
+@public_call
+def audit(  # noqa: PLR0913 - what may be stated
+    x: Any,
+    x_hat: Any,
+    messages: Any = None,
+    *,
+    lengths: Any = None,
+    labels: Any = None,
+    classifier: Any = None,
+    classifier_loss: str = "cross_entropy",
+    letters: Any = None,
+    targets: Sequence[Mapping[str, float]] = (),
+    unit: str = "nat",
+    tolerance: float = 1e-4,
+    time_limit: float = 60.0,
+    n_bootstrap: int = 200,
+    rng: Any = 0,
+) -> Audit:
+    """Return how far a codec is from the certified limits, and which of its parts take how much.
+
+    Parameters
+    ----------
+    x : array_like
+        What was encoded: n samples of any shape, (n, ...).
+    x_hat : array_like
+        What was decoded, of the same shape.
+    messages : sequence, optional
+        What was sent for each sample: n hashable values, or an array whose rows are messages. By default each distinct
+        reconstruction is a message.
+    lengths : float or array_like, optional
+        What a message takes, in `unit`: one number, or one per sample. By default the logarithm of the number of
+        messages.
+    labels : sequence, optional
+        The class of each sample. Equal samples are one symbol, with the shares of their classes.
+    classifier : callable, estimator, module or array_like, optional
+        What judges reconstructions, in batches of the shape (k, ...) of `x`: see `ClassifierLossLimit`. Or what it said
+        of each x_hat, shape (n, n_s), and then only the codec's own reconstructions are letters. Needs `labels`.
+    classifier_loss : {"cross_entropy", "error_rate"}, optional
+    letters : array_like, optional
+        More reconstructions that a better codec could use, shape (k, ...): best made on other data. The codec's own,
+        and the mean of the samples of every message, are always among them.
+    targets : sequence of mapping, optional
+        What the encoder shall be reused for: limits by name, such as ``{"D": 0.1}`` or ``{"classifier_loss": 0.3}``.
+    unit : {"nat", "bit"}, optional
+        Of all information, `lengths` included.
+    tolerance : float, optional
+        Gap of the certified limits, see `solve`.
+    time_limit : float, optional
+        Seconds for each of them.
+    n_bootstrap : int, optional
+        Resamples for intervals; 0 for none.
+    rng : int or numpy.random.Generator, optional
+
+    Returns
+    -------
+    Audit
+        With the lines of a table, the parts of the distance in rate and in distortion, and notes.
+
+    Raises
+    ------
+    InvalidInput
+        If shapes or lengths disagree, one message is decoded in two ways, a classifier comes without labels, or the
+        codec has as many messages as there are samples.
+
+    Notes
+    -----
+    Distortion is the mean squared error over the entries of a sample. The sample is taken as the source: what is
+    certified is about it and the letters, and intervals say what another sample could change. See Is my codec any
+    good?, in the docs.
+
+    Examples
+    --------
+    >>> x = [0.0, 0.1, 0.9, 1.0, 2.0, 2.2, 2.9, 3.1]
+    >>> x_hat = [0.05, 0.05, 0.95, 0.95, 2.1, 2.1, 3.0, 3.0]
+    >>> found = audit(x, x_hat, lengths=2.5, unit="bit", n_bootstrap=0)
+    >>> print(f"{found['messages'].value:.3f} bit, at best {found['least rate'].value:.3f} bit")
+    2.000 bit, at best 2.000 bit
+    >>> [part.name for part in found.rate_parts]
+    ['coding redundancy', "encoder's randomness", 'information not decoded', 'shape of the channel']
+    """
+    one_of(unit, UNITS, "unit")
+    options.tolerance(tolerance), options.seconds(time_limit)
+    n_bootstrap = options.whole(n_bootstrap, "n_bootstrap", 0)
+    generator = options.generator(rng)
+    if classifier is not None and labels is None:
+        raise InvalidInput("a classifier is judged by the true classes; give labels=, one per sample")
+    samples = read_samples(x, x_hat, messages)
+    _check_often_enough(samples)
+    classes = None if labels is None else read_labels(labels, samples.n)
+    to_nats = math.log(2) if unit == "bit" else 1.0
+    entropy_of_messages = samples.entropy_of(samples.message)
+    length = math.log(samples.n_messages)
+    if lengths is not None:
+        length = read_lengths(lengths, samples.n, to_nats, entropy_of_messages)
+    length = max(length, entropy_of_messages)  # which rounding alone could put below
+    problem = codec_problem(samples, classes, classifier, classifier_loss, letters)
+    informations = [samples.information(samples.message)]
+    informations.append(min(samples.information(samples.shown), informations[0]))
+    limits = limits_of(
+        samples, problem, length, tuple(informations), targets, tolerance=tolerance, time_limit=time_limit
+    )
+    rates = [length, entropy_of_messages, *informations]
+    report = _Report(samples, classes, limits, rates, generator, n_bootstrap)
+    found = Audit(
+        lines=tuple(report.lines()),
+        rate_parts=report.rate_parts(),
+        loss_parts=report.loss_parts(),
+        notes=tuple(report.notes(letters)),
+        problem=problem,
+        results=limits.results,
+    )
+    return found if unit == "nat" else found.in_bits()
+
+
+def _check_often_enough(samples: Samples) -> None:
+    if samples.n > 1 and 2 * samples.n_messages > samples.points.shape[0] > 1 and samples.n_messages > 8:
+        raise InvalidInput(
+            f"{samples.points.shape[0]} samples were sent as {samples.n_messages} different messages, so that most "
+            "of them were seen once or twice and the sample says nothing about rates; audit more samples, or blocks of "
+            "them (patches, symbols of the latent) that repeat"
+        )
+
+
+class _Report:
+    """The lines of an audit: numbers of the sample, intervals by resampling, certified limits."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        classes: tuple[np.ndarray, list[Any]] | None,
+        limits: Limits,
+        rates: list[float],
+        rng: np.random.Generator,
+        n_bootstrap: int,
+    ) -> None:
+        self.samples, self.classes, self.limits, self.rates = samples, classes, limits, rates
+        self.rng = rng
+        self.draws = rng.multinomial(samples.n, np.full(samples.n, 1 / samples.n), size=n_bootstrap)
+
+    def lines(self) -> list[AuditLine]:
+        """Return the table, from the rates to the losses to the limits."""
+        samples, limits = self.samples, self.limits
+        length, of_messages, sent, decoded = self.rates
+        found = [
+            AuditLine("length", length, length, length, EXACT, True),
+            self._entropy("messages", of_messages, samples.message),
+            AuditLine("messages, population", *self._corrected(of_messages), ESTIMATED, True),
+            self._entropy("information sent", sent, samples.message if sent == of_messages else None),
+            self._entropy("information decoded", decoded, samples.shown if sent == of_messages else None),
+            AuditLine("least rate", limits.rate[1], *limits.rate, CERTIFIED, True),
+        ]
+        for name, values in limits.per_sample.items():
+            found.append(self._mean(name, values, is_information=name == LOSS and limits.in_nats))
+        found.append(
+            AuditLine("distortion, best decoder", limits.decoded, limits.decoded, limits.decoded, EXACT, False)
+        )
+        for name, bounds in (("rate sent", limits.at_information), ("length", limits.at_length)):
+            found.append(AuditLine(f"least distortion at the {name}", bounds[1], *bounds, CERTIFIED, False))
+        if self.classes is not None:
+            found += self._of_labels()
+        found += self._of_law()
+        for name, bounds, is_served in limits.targets:
+            found.append(AuditLine(f"least rate for {name}", bounds[1], *bounds, CERTIFIED, True))
+            found.append(AuditLine(f"encoder serves {name}", float(is_served), is_served, is_served, EXACT, False))
+        if limits.targets and all(is_served for _, _, is_served in limits.targets):
+            lower = max(bounds[0] for _, bounds, _ in limits.targets)
+            upper = max(bounds[1] for _, bounds, _ in limits.targets)
+            found.append(AuditLine("rate penalty of reuse", sent - lower, sent - upper, sent - lower, CERTIFIED, True))
+        return found
+
+    def rate_parts(self) -> tuple[Part, ...]:
+        """Return the distance of the length from the least rate, in parts that are never negative."""
+        names = ("coding redundancy", "encoder's randomness", "information not decoded", "shape of the channel")
+        ends = [(rate, rate) for rate in self.rates] + [self.limits.rate]
+        return tuple(_part(name, *pair) for name, pair in zip(names, zip(ends, ends[1:], strict=False), strict=True))
+
+    def loss_parts(self) -> tuple[Part, ...]:
+        """Return the distance of the distortion from the least one at the length, in parts that are never negative."""
+        names = ("decoder", "encoder", "unused rate")
+        limits = self.limits
+        ends = [(limits.distortion,) * 2, (limits.decoded,) * 2, limits.at_information, limits.at_length]
+        return tuple(_part(name, *pair) for name, pair in zip(names, zip(ends, ends[1:], strict=False), strict=True))
+
+    def notes(self, letters: Any) -> list[str]:
+        """Return what the numbers do not say themselves."""
+        counts = np.bincount(self.samples.message)
+        rare = counts[counts < _FEW].sum() / self.samples.n
+        found = list(self.limits.notes)
+        found += [
+            f"no decoder of the messages keeps {name}" for name, _, is_served in self.limits.targets if not is_served
+        ]
+        if rare > 0.01 and self.classes is not None:
+            found.append(
+                f"{100 * rare:.0f} % of the samples have messages that were seen fewer than {_FEW} times: for the "
+                "population H(S|Z) and H(S|X^) are too low, take more samples"
+            )
+        if letters is None:
+            found.append(
+                "the limits are over the codec's own reconstructions and the means of its messages; letters= adds what "
+                "a better codec could show"
+            )
+        return found
+
+    # -------------------------------------------------------------------------------------------- of the sample
+
+    def _interval(self, values: Any) -> tuple[float, float]:
+        low, high = np.quantile(values, [0.025, 0.975])
+        return float(low), float(high)
+
+    def _mean(self, name: str, values: np.ndarray, *, is_information: bool) -> AuditLine:
+        mean = math.fsum(values.tolist()) / values.size
+        ends = (math.nan, math.nan)
+        if len(self.draws):
+            ends = self._interval(self.draws @ values / values.size)
+        return AuditLine(name, mean, *ends, EXACT, is_information)
+
+    def _entropy(self, name: str, value: float, of: np.ndarray | None) -> AuditLine:
+        ends = (math.nan, math.nan)
+        if len(self.draws) and of is not None:
+            ends = self._interval([entropy(np.bincount(of, draw) / of.size) for draw in self.draws])
+        return AuditLine(name, value, *ends, EXACT, True)
+
+    def _corrected(self, value: float) -> tuple[float, float, float]:
+        """Return the entropy of the messages with Miller's and Madow's correction, and an interval around it."""
+        bias = (self.samples.n_messages - 1) / (2 * self.samples.n)
+        line = self._entropy("", value, self.samples.message)
+        return value + bias, line.lower + bias, line.upper + 2 * bias
+
+    def _of_labels(self) -> list[AuditLine]:
+        assert self.classes is not None
+        number, names = self.classes
+        found = []
+        for name, of in (("label given message", self.samples.message), ("label given x_hat", self.samples.shown)):
+            pairs = of * len(names) + number
+            values = [
+                entropy(np.bincount(pairs, w) / w.sum()) - entropy(np.bincount(of, w) / w.sum()) for w in self.draws
+            ]
+            value = self.samples.entropy_of(pairs) - self.samples.entropy_of(of)
+            ends = self._interval(np.maximum(values, 0.0)) if values else (math.nan, math.nan)
+            found.append(AuditLine(name, max(0.0, value), *ends, EXACT, True))
+        return found
+
+    def _of_law(self) -> list[AuditLine]:
+        """Return the sliced squared Wasserstein distance of x_hat's law from x's, per entry, and that of x's halves."""
+        samples = self.samples
+        if samples.n < 4:
+            return []
+        x, shown = samples.points[samples.symbol], samples.reconstructions[samples.shown]
+        directions = self.rng.normal(size=(x.shape[1], _DIRECTIONS))
+        directions /= np.linalg.norm(directions, axis=0)
+        order = self.rng.permutation(samples.n)
+        half = samples.n // 2
+        one, other = (np.sort(x[part] @ directions, axis=0) for part in (order[:half], order[half : 2 * half]))
+        away = (np.sort(x @ directions, axis=0) - np.sort(shown @ directions, axis=0)) ** 2
+        lines = []
+        for name, squares in (("sliced W2^2", away), ("sliced W2^2 of two halves of x", (one - other) ** 2)):
+            per_direction = squares.mean(axis=0)
+            error = 1.96 * float(per_direction.std()) / math.sqrt(_DIRECTIONS)
+            mean = float(per_direction.mean())
+            lines.append(AuditLine(name, mean, max(0.0, mean - error), mean + error, ESTIMATED, False))
+        return lines
+
+
+def _part(name: str, larger: tuple[float, float], smaller: tuple[float, float]) -> Part:
+    """Return the difference of two numbers known between bounds, the first of which is not below the second."""
+    return Part(name, larger[1] - smaller[1], max(0.0, larger[0] - smaller[1]), max(0.0, larger[1] - smaller[0]))

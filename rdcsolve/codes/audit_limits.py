@@ -1,0 +1,240 @@
+"""The certified limits that an audit sets a codec beside: problems over its samples and letters, solved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve.codes.samples import Samples
+from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.problems import ClassifierLossLimit, Problem, Source
+from rdcsolve.problems.classifiers import Classifier, decision_table, is_estimator
+from rdcsolve.reading import as_floats, read
+from rdcsolve.results import Status
+from rdcsolve.solvers.solve import solve
+from rdcsolve.universal import achievable_region
+
+LOSS = "classifier_loss"
+_MOST_LETTERS = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Bounds as pairs, lower and upper: a codec of these samples and letters is between them and its own numbers.
+
+    Attributes
+    ----------
+    per_sample : dict of str to numpy.ndarray
+        The codec's losses, shape (n,) each.
+    distortion : float
+        Its mean distortion.
+    decoded : float
+        Least distortion of any decoder of its messages, whose other loss is not above the codec's.
+    rate, at_information, at_length : tuple of float
+        Bounds on the least rate at the codec's losses, and on the least distortion at the rate that it sends, and at
+        its length.
+    targets : tuple
+        Name, bounds on the least rate, and whether the encoder serves it.
+    """
+
+    per_sample: dict[str, np.ndarray]
+    distortion: float
+    decoded: float
+    rate: tuple[float, float]
+    at_information: tuple[float, float]
+    at_length: tuple[float, float]
+    targets: tuple[tuple[str, tuple[float, float], bool], ...]
+    notes: tuple[str, ...]
+    results: dict[str, Any]
+    in_nats: bool
+
+
+def codec_problem(
+    samples: Samples, classes: tuple[np.ndarray, list[Any]] | None, classifier: Any, loss: str, letters: Any
+) -> Problem:
+    """Return the problem whose symbols are the samples; its letters are the codec's, then means, then those given."""
+    more = [samples.reconstructions]
+    table = None
+    if classifier is not None and not callable(classifier) and not is_estimator(classifier):
+        table = _stated_decisions(samples, classifier)
+        if letters is not None:
+            raise InvalidInput(
+                "classifier is a table for x_hat, so it cannot judge other letters; pass the classifier itself, or "
+                "leave letters out"
+            )
+    else:
+        joint = samples.channel(samples.message, samples.n_messages) * samples.p[:, None]
+        more.append((joint.T @ samples.points) / joint.sum(axis=0)[:, None])
+        if letters is not None:
+            more.append(_given_letters(letters, samples))
+    reproduction = np.concatenate(more)
+    if reproduction.shape[0] > _MOST_LETTERS:
+        raise InvalidInput(
+            f"there are {reproduction.shape[0]} letters, more than {_MOST_LETTERS}; audit a codec of fewer messages, "
+            "or give fewer letters"
+        )
+    labels, names = [], None
+    if classes is not None:
+        labels, names = [samples.channel(classes[0], len(classes[1]))], [classes[1]]
+    source = Source(samples.points, samples.p, labels, normalise=True, classes=names)
+    limits = []
+    if classifier is not None:
+        assert classes is not None
+        if table is None:
+            own = Classifier(classifier, None, None, False, loss == "error_rate")
+            shape = (-1,) if is_estimator(classifier) else samples.shape
+            decided = own.at(reproduction.reshape(reproduction.shape[0], *shape))
+            table = decision_table(decided, source.classes[0], len(classes[1]), 0)
+        limits.append(ClassifierLossLimit(math.inf, table, loss, output="probabilities"))
+    return Problem(source, reproduction, "mean_squared_error", limits)
+
+
+def _stated_decisions(samples: Samples, classifier: Any) -> np.ndarray:
+    """Return what a table says of the distinct reconstructions, shape (n_a, n_s)."""
+    table = as_floats(read(classifier, "classifier"), "classifier")
+    if table.ndim != 2 or table.shape[0] != samples.n:
+        raise InvalidInput(
+            f"classifier has shape {table.shape}; give what it says of each of the {samples.n} reconstructions, one "
+            "row each, or the classifier itself"
+        )
+    first = np.zeros(samples.reconstructions.shape[0], dtype=np.int64)
+    first[samples.shown[::-1]] = np.arange(samples.n)[::-1]
+    other = np.flatnonzero(np.abs(table - table[first[samples.shown]]).max(axis=1) > 1e-6)
+    if other.size:
+        k = int(other[0])
+        raise InvalidInput(
+            f"classifier says different things of one reconstruction (samples {int(first[samples.shown[k]])} and {k}); "
+            "switch off what is random in it"
+        )
+    return table[first]
+
+
+def _given_letters(letters: Any, samples: Samples) -> np.ndarray:
+    given = as_floats(read(letters, "letters"), "letters")
+    size = samples.points.shape[1]
+    if given.ndim == 1 and size == 1:
+        given = given[:, None]
+    if given.ndim < 2 or given[0].size != size:
+        raise InvalidInput(
+            f"letters has shape {given.shape}; give one per row, of the shape {samples.shape} of a sample"
+        )
+    return given.reshape(given.shape[0], -1)
+
+
+def limits_of(
+    samples: Samples,
+    problem: Problem,
+    length: float,
+    informations: tuple[float, ...],
+    targets: Sequence[Mapping[str, float]],
+    *,
+    tolerance: float,
+    time_limit: float,
+) -> Limits:
+    """Return the codec's losses and all limits beside them; rates in nats."""
+    per_sample = {loss.name: _entries(loss, samples) for loss in problem.linear_losses}
+    means = {name: math.fsum(values.tolist()) / samples.n for name, values in per_sample.items()}
+    if not all(map(math.isfinite, means.values())):
+        raise InvalidInput(
+            "the classifier excludes the true class of some sample, so the cross-entropy is infinite; smooth its "
+            "output, or take classifier_loss='error_rate'"
+        )
+    run = _Runs(tolerance, time_limit)
+    others = {name: mean for name, mean in means.items() if name != "distortion"}
+    limited = problem.with_limits(**means)
+    rate = run.bounds("least rate", limited, informations[1])
+    decoded = min(_best_decoder(samples, problem, others), means["distortion"])
+    at_rate = problem.with_limits(**others)
+    at_information = run.bounds("rate sent", at_rate.minimising("distortion", informations[0]), decoded)
+    at_length = at_information
+    if length > informations[0]:
+        at_length = run.bounds("length", at_rate.minimising("distortion", length), at_information[1])
+        at_information = (max(at_information[0], at_length[0]), at_information[1])
+    served = []
+    for target in targets:
+        name = ", ".join(f"{key} <= {value:.6g}" for key, value in target.items())
+        stated = problem.with_limits(**target)
+        bounds = run.bounds(f"target {name}", stated, math.inf)
+        is_served = _serves(samples, stated)
+        served.append((name, (bounds[0], min(bounds[1], informations[0] if is_served else math.inf)), is_served))
+    return Limits(
+        per_sample=per_sample,
+        distortion=means["distortion"],
+        decoded=decoded,
+        rate=rate,
+        at_information=at_information,
+        at_length=at_length,
+        targets=tuple(served),
+        notes=tuple(run.notes),
+        results=run.results,
+        in_nats=LOSS in problem.information_losses,
+    )
+
+
+class _Runs:
+    """Solved limits, each with what has to be said about it."""
+
+    def __init__(self, tolerance: float, time_limit: float) -> None:
+        self.tolerance, self.time_limit = tolerance, time_limit
+        self.notes: list[str] = []
+        self.results: dict[str, Any] = {}
+
+    def bounds(self, name: str, problem: Problem, attained: float) -> tuple[float, float]:
+        """Return proved bounds on the objective; `attained` is what the codec itself shows to be possible."""
+        try:
+            found = solve(problem, tolerance=self.tolerance, time_limit=self.time_limit)
+        except SolverFailed as error:
+            self.notes.append(f"{name}: no limit was found ({error})")
+            return 0.0, attained
+        self.results[name] = found
+        if found.status is Status.INFEASIBLE:
+            self.notes.append(f"{name}: no codec meets these limits with these letters")
+            return math.inf, math.inf
+        if found.status is not Status.OPTIMAL:
+            self.notes.append(f"{name}: {found.status.name}, {found.status.value}")
+        lower = found.proved_lower
+        lower = 0.0 if math.isnan(lower) else max(0.0, lower)
+        upper = attained if math.isnan(found.objective_upper) else min(attained, found.objective_upper)
+        return min(lower, upper), upper
+
+
+def _entries(loss: Any, samples: Samples) -> np.ndarray:
+    """Return the loss of every sample's own reconstruction, shape (n,)."""
+    values = np.empty(samples.n)
+    for start in range(0, samples.n, 4096):
+        part = slice(start, start + 4096)
+        symbols, places = np.unique(samples.symbol[part], return_inverse=True)
+        block = loss.block(symbols, np.arange(samples.reconstructions.shape[0]))
+        values[part] = block[places, samples.shown[part]]
+    return values
+
+
+def _best_decoder(samples: Samples, problem: Problem, others: dict[str, float]) -> float:
+    """Return the least distortion of decoders of the messages whose other losses are within these bounds."""
+    channel = samples.channel(samples.message, samples.n_messages)
+    if not others:
+        joint = channel * samples.p[:, None]
+        table = problem.linear_losses[0].block()
+        return math.fsum((joint.T @ table).min(axis=1).tolist())
+    (bound,) = others.values()
+    region = achievable_region(channel, problem, ("distortion", *others))
+    corners = region.vertices
+    if bound >= corners[0, 1]:
+        return float(corners[0, 0])
+    return float(np.interp(bound, corners[::-1, 1], corners[::-1, 0]))
+
+
+def _serves(samples: Samples, stated: Problem) -> bool:
+    """Return whether some decoder of the messages keeps a target's limits."""
+    channel = samples.channel(samples.message, samples.n_messages)
+    if len(stated.losses) == 1:
+        joint = channel * samples.p[:, None]
+        least = math.fsum((joint.T @ stated.linear_losses[0].block()).min(axis=1).tolist())
+        return bool(least <= stated.bounds[0] + 1e-12 * stated.spread(0))
+    region = achievable_region(channel, stated, stated.loss_names[:2])
+    corner = np.minimum(stated.bounds, region.vertices.max(axis=0))  # no limit is none that the region could miss
+    return region.contains([float(value) for value in corner])

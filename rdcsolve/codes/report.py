@@ -1,0 +1,159 @@
+"""What an audit found: a table, the parts of the distance, a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rdcsolve.errors import InvalidInput
+from rdcsolve.information import nats_to_bits
+from rdcsolve.problems import Problem
+
+EXACT, CERTIFIED, ESTIMATED = "exact for the sample", "certified", "estimated"
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """One number of an audit.
+
+    Attributes
+    ----------
+    name : str
+    value : float
+        Of a certified limit the end that is attained.
+    lower, upper : float
+        Of a certified limit its bounds. Else an interval of 95 % for the population, NaN without one.
+    kind : {"exact for the sample", "certified", "estimated"}
+    is_information : bool
+        Whether it is in the audit's unit of information.
+    """
+
+    name: str
+    value: float
+    lower: float
+    upper: float
+    kind: str
+    is_information: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the distance between a codec and the limit: what it is at the attained ends, and its bounds, >= 0."""
+
+    name: str
+    value: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What an audit found.
+
+    Attributes
+    ----------
+    lines : tuple of AuditLine
+        Every number, by name: ``audit["distortion"]``.
+    rate_parts : tuple of Part
+        Coding redundancy, the encoder's randomness, information that the decoder does not use, and the shape of the
+        channel: together the length less the least rate. None is negative.
+    loss_parts : tuple of Part
+        Decoder, encoder and unused rate: together the distortion less the least one at the length. None is negative.
+    notes : tuple of str
+        What has to be said about the numbers.
+    problem : Problem
+        Of the limits: the samples, and the letters.
+    results : dict
+        What `solve` returned for each limit, in nats.
+    unit : {"nat", "bit"}
+    """
+
+    lines: tuple[AuditLine, ...]
+    rate_parts: tuple[Part, ...]
+    loss_parts: tuple[Part, ...]
+    notes: tuple[str, ...]
+    problem: Problem
+    results: dict[str, Any] = field(default_factory=dict)
+    unit: str = "nat"
+
+    def __getitem__(self, name: str) -> AuditLine:
+        for line in self.lines:
+            if line.name == name:
+                return line
+        raise InvalidInput(f"no line is called {name!r}; there are {', '.join(line.name for line in self.lines)}")
+
+    def in_bits(self) -> Audit:
+        """Return the audit with all information in bits; the results of the limits stay in nats."""
+        if self.unit == "bit":
+            return self
+        lines = [
+            replace(one, value=_bits(one.value), lower=_bits(one.lower), upper=_bits(one.upper))
+            if one.is_information
+            else one
+            for one in self.lines
+        ]
+        parts = [Part(p.name, _bits(p.value), _bits(p.lower), _bits(p.upper)) for p in self.rate_parts]
+        return replace(self, lines=tuple(lines), rate_parts=tuple(parts), unit="bit")
+
+    def to_frame(self) -> Any:
+        """Return the lines as a frame of pandas, one row each, indexed by name."""
+        import pandas as pd
+
+        columns = ("value", "lower", "upper", "kind")
+        rows = [[getattr(line, column) for column in columns] for line in self.lines]
+        frame = pd.DataFrame(rows, columns=list(columns), index=[line.name for line in self.lines])
+        frame["unit"] = [self.unit if line.is_information else "" for line in self.lines]
+        return frame
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the two distances as stacked bars; returns the axes.
+
+        Parameters
+        ----------
+        axes : pair of matplotlib.axes.Axes, optional
+            By default two of a new figure.
+        """
+        if axes is None:
+            from matplotlib import pyplot
+
+            _, axes = pyplot.subplots(2, 1, figsize=(8, 3.4), layout="constrained")
+        titles = (f"rate [{self.unit}]: from the limit to the length", "distortion: from the limit to the codec")
+        starts = (self["least rate"].value, self["least distortion at the length"].value)
+        for axis, title, start, parts in zip(axes, titles, starts, (self.rate_parts, self.loss_parts), strict=True):
+            axis.barh([0], [start], color="0.85", label="limit")
+            left = start
+            for part in reversed(parts):
+                axis.barh([0], [part.value], left=left, label=part.name)
+                left += part.value
+            axis.set_yticks([])
+            axis.set_title(title, loc="left", fontsize="medium")
+            axis.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return axes
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{line.name}</td><td>{line.value:.6g}</td><td>{_interval(line)}</td><td>{line.kind}</td></tr>"
+            for line in self.lines
+        )
+        notes = "".join(f"<li>{note.replace('<', '&lt;')}</li>" for note in self.notes)
+        head = f"<tr><th>number</th><th>value [{self.unit}]</th><th>between</th><th>kind</th></tr>"
+        return f"<table>{head}{rows}</table><ul>{notes}</ul>"
+
+    def __str__(self) -> str:
+        rows = [f"audit of a codec, information in {self.unit}"]
+        for line in self.lines:
+            rows.append(f"  {line.name:<38s}{line.value:>14.6g}  {_interval(line):<30s}{line.kind}")
+        for title, parts in (("rate above the limit", self.rate_parts), ("distortion above it", self.loss_parts)):
+            rows.append(f"  {title}: " + ", ".join(f"{part.name} {part.value:.6g}" for part in parts))
+        return "\n".join([*rows, *(f"  note: {note}" for note in self.notes)])
+
+
+def _bits(value: float) -> float:
+    return float(nats_to_bits(value)) if math.isfinite(value) else value
+
+
+def _interval(line: AuditLine) -> str:
+    if math.isnan(line.lower) or line.lower == line.upper:
+        return ""
+    return f"[{line.lower:.6g}, {line.upper:.6g}]"
