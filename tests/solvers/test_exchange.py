@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
+from rdcsolve.information import conditional_entropy
 from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.points import PointPrices
+from rdcsolve.letters.pricing import decisions
 from rdcsolve.letters.split import SplitPrices
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers import InteriorPoint
@@ -121,3 +123,25 @@ def test_the_least_entropy_of_a_nearly_certain_label_can_be_asked_for(places, bl
         if result.status is not Status.INFEASIBLE:  # by some units in the last place
             assert result.status is Status.OPTIMAL
             assert result.label_entropy <= least + 1e-14
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_proofs_that_run_out_of_cells_are_not_tried_again_and_again(seed, monkeypatch):
+    """Each takes seconds; the gap of the search fell a little every time, so a solve went on for half an hour."""
+    proofs = []
+
+    def few(_):
+        proofs.append(1)
+        return 3
+
+    rng = np.random.default_rng(seed)
+    p, w, d = rng.dirichlet(np.ones(5)), rng.dirichlet(np.full(3, 0.5), size=5), rng.random((5, 4))
+    C = conditional_entropy(p, w, np.eye(5)) + 0.03
+    problem = rdc.Problem.from_arrays(p, d, [w], D=float(p @ d.min(axis=1)) * 1.3 + 0.02, C=[C])
+    best = rdc.solve(problem)
+    monkeypatch.setattr(decisions, "_most_cells", few)
+    result = rdc.solve(problem)
+    assert len(proofs) == 3
+    assert result.status is Status.STALLED
+    assert result.rate_upper == pytest.approx(best.rate_upper, abs=1e-6)
+    assert 0 < result.rate_lower <= best.rate_upper

@@ -28,6 +28,7 @@ from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings
 
 _PATIENCE = 6  # rounds without a smaller gap before the method counts as stalled
+_INCONCLUSIVE = 3  # proofs, of some seconds each, that end far above the dearest letter found
 _IDLE = 1e-8  # share of the output mass below which a letter leaves the list
 _MOST_CANDIDATES = 400  # of the dearest letters found in one round
 _WORTH = math.log(0.9)  # log price from which an earlier letter stays
@@ -76,6 +77,7 @@ class _Exchange:
         self.aims = aimed_limits(problem)
         self.opening = Opening(space, settings)
         self.history: list[StepRecord] = []
+        self.inconclusive = 0  # proofs that ran out of cells far above the dearest letter that there is to be found
 
     def run(self, start: Result | None) -> Result:
         """Exchange letters until the gap is within the tolerance or a limit is reached.
@@ -228,6 +230,9 @@ class _Exchange:
         """Bound the price of every letter, and return letters dearer than the search had found, if there are any."""
         estimated = dual.log_largest
         found = dual.check(self.settings.tolerance)
+        dearest = estimated if found is None else max(estimated, float(found.log_prices.max(initial=-math.inf)))
+        price = min(self.problem.goal.slope(dual.multipliers), 1.0)
+        self.inconclusive += dual.log_largest - dearest > self.settings.tolerance * price
         if self.dual is None or (dual.proved, dual.lower) > (self.dual.proved, self.dual.lower):
             self.dual = dual
         return None if found is None or found.log_prices.max() <= estimated + 1e-13 else found
@@ -312,6 +317,8 @@ class _Exchange:
     def _ended(self, found: Result) -> Status | None:
         if self.dual is not None and self._within(self.dual.lower, self.dual):
             return Status.OPTIMAL
+        if self.inconclusive >= _INCONCLUSIVE:
+            return Status.STALLED
         if self._upper() <= self.enough:
             return Status.STOPPED_BY_CALLBACK
         if found.status in (Status.INTERRUPTED, Status.TIME_LIMIT):
