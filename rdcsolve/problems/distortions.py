@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
+from rdcsolve.memory import require
 from rdcsolve.problems.validation import freeze, loss_matrix, one_of, point_array
 
 # Rows are handled in blocks of this many entries, so that the scratch stays in cache.
@@ -78,6 +79,11 @@ def distortion_matrix(distortion: Any, points: Any, reproduction: Any, *, name: 
         missing = "source has no points" if points is None else "reproduction points are missing"
         raise InvalidInput(f"the {missing}, which {name} {described} needs; give them, or pass a matrix (n_x, n_y)")
     points, reproduction = point_array(points, "points"), point_array(reproduction, "reproduction")
+    require(
+        8.0 * points.shape[0] * reproduction.shape[0],
+        f"a table of {points.shape[0]} x {reproduction.shape[0]} losses",
+        "take fewer letters (reproduction=), or a BlockLoss or SeparableLoss, which is not stored",
+    )
     if not isinstance(distortion, str):
         check_takes(distortion, (points, reproduction), f"{name} {described}", "points and reproduction points")
         matrix = loss_matrix(distortion(points, reproduction), f"{name} from {described}")

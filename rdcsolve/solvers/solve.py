@@ -26,6 +26,7 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_loss import minimise_loss
 from rdcsolve.solvers.finite.least_rate import below_least, empty, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings, Solver
+from rdcsolve.solvers.room import has_room, require_room
 from rdcsolve.solvers.shift import Shift
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.threads import one_thread_each
@@ -85,6 +86,8 @@ def solve(
     ------
     InvalidInput
         If an option is out of range, or `start` belongs to other losses.
+    OutOfMemory
+        Before any work, if the method cannot do with the memory that is free: with the bytes it takes, and the cure.
 
     Examples
     --------
@@ -111,6 +114,9 @@ def solve(
         callback = callback and _in_bits(callback, shown)
     if start is not None and start.unit == "bit":
         start = shown.start(start)
+    if solver is None and isinstance(chosen, InteriorPoint) and not has_room(problem, chosen) and problem.is_finite:
+        chosen = ColumnGeneration()
+    require_room(problem, chosen)
     call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began)
     with one_thread_each(threads), deadline.within(time_limit):
         result = call.answered_by(chosen)
@@ -149,7 +155,12 @@ class _Call:
     def tried_otherwise(self, method: Solver | Alternation | Conic, result: Result) -> Result:
         """Return the result, or the best of it and the other method's if the first came to nothing."""
         other = _other(self.problem, method)
-        if other is None or result.status not in _CAME_TO_NOTHING or deadline.is_up():
+        if (
+            other is None
+            or result.status not in _CAME_TO_NOTHING
+            or deadline.is_up()
+            or not has_room(self.problem, other)
+        ):
             return result
         if result.gap <= _NARROW * self.tolerance:  # rounding, most likely
             return result
