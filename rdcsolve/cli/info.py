@@ -15,6 +15,7 @@ _NEEDED = ("numpy", "scipy", "numba", "scikit-learn", "xarray", "netCDF4", "matp
 _EXTRAS = {
     "conic": ("cvxpy", "clarabel"),
     "ball": ("python-flint",),
+    "codes": ("constriction",),
     "testing": ("hypothesis",),
     "transport": ("POT",),
     "neural": ("torch", "POT"),

@@ -1,18 +1,23 @@
-"""Codes: judge a codec at hand, and know what short codes can do beside the limits of long blocks."""
+"""Codes: judge a codec at hand, make one that runs, know what short codes can do beside the limits of long blocks."""
 
 from rdcsolve.codes.audit import audit
+from rdcsolve.codes.code import Code, load_code
 from rdcsolve.codes.finite_blocklength import FiniteBlocklength, finite_blocklength
 from rdcsolve.codes.one_shot import DeterministicCode, OneShot, one_shot
+from rdcsolve.codes.quantiser import fit_quantiser
 from rdcsolve.codes.report import Audit, AuditLine, Part
 
 __all__ = [
     "Audit",
     "AuditLine",
+    "Code",
     "DeterministicCode",
     "FiniteBlocklength",
     "OneShot",
     "Part",
     "audit",
     "finite_blocklength",
+    "fit_quantiser",
+    "load_code",
     "one_shot",
 ]

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "rdcsolve"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = {
     "clarabel",
+    "constriction",
     "cvxpy",
     "flint",
     "hypothesis",

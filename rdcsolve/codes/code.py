@@ -1,0 +1,187 @@
+"""`Code`: a quantiser that runs, from samples to bytes and back."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from rdcsolve import files
+from rdcsolve.calls import public_call
+from rdcsolve.codes.classes import class_masses
+from rdcsolve.codes.streams import pack, unpack
+from rdcsolve.errors import InvalidInput, UnreadableFile
+from rdcsolve.problems.losses import log_loss
+from rdcsolve.reading import as_floats, read
+
+_FORMAT = "rdcsolve code"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Code:
+    """Words, and a rule that says which of them a sample is sent as.
+
+    The message of a sample x is the k that minimises |x - word_k|^2 / dim + classifier_multiplier * CE_k(x) +
+    length_multiplier * length_k, where CE_k(x) is the cross-entropy of the classifier's answer on x with that on the
+    word: the encoder never sees a label.
+
+    Attributes
+    ----------
+    words : numpy.ndarray
+        Shape (k, dim).
+    frequencies : numpy.ndarray
+        Shape (k,), positive: how often each message is expected, for the entropy coder.
+    decisions : numpy.ndarray
+        The classifier's answer on every word, shape (k, n_s); (k, 0) without a classifier.
+    classifier_multiplier, length_multiplier : float
+        In units of the squared error, per nat.
+    shape : tuple of int
+        Of a sample.
+    classifier : callable, estimator or module, optional
+        What answers on samples, for the encoder; it is not saved.
+    """
+
+    words: np.ndarray
+    frequencies: np.ndarray
+    decisions: np.ndarray
+    classifier_multiplier: float
+    length_multiplier: float
+    shape: tuple[int, ...]
+    classifier: Any = None
+
+    @property
+    def n_words(self) -> int:
+        """Number of words."""
+        return int(self.words.shape[0])
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """What every message takes, -log of its frequency, nats, shape (k,)."""
+        lengths: np.ndarray = -np.log(self.frequencies)
+        return lengths
+
+    @public_call
+    def messages(self, x: Any) -> np.ndarray:
+        """Return the message of every sample, shape (n,), for samples of shape (n, ...)."""
+        rows = self._rows(x)
+        classes = None
+        if self.classifier_multiplier > 0:
+            if self.classifier is None:
+                raise InvalidInput(
+                    "the encoder needs the classifier's answer on samples, which a saved code does not hold; load the "
+                    "code with classifier="
+                )
+            classes = class_masses(self.classifier, rows.reshape(-1, *self.shape))
+        messages: np.ndarray = self.costs(rows, classes).argmin(axis=1)
+        return messages
+
+    def costs(self, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+        """Return what it costs to send each sample as each word, shape (n, k), the sample's own square left out.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Shape (n, dim).
+        classes : numpy.ndarray or None
+            The classifier's answer on the samples, shape (n, n_s).
+        """
+        cost = (np.square(self.words).sum(axis=1) - 2 * rows @ self.words.T) / rows.shape[1]
+        if self.length_multiplier > 0:
+            cost = cost + self.length_multiplier * self.lengths
+        if classes is not None and self.classifier_multiplier > 0:
+            cost = cost + self.classifier_multiplier * log_loss(classes, self.decisions)
+        return cost
+
+    @public_call
+    def encode(self, x: Any) -> bytes:
+        """Return samples of shape (n, ...) as bytes; needs the extra codes."""
+        return pack(self.messages(x), self.frequencies, self._identity())
+
+    @public_call
+    def decode(self, stream: bytes) -> np.ndarray:
+        """Return the words of the samples that a stream holds, shape (n, ...); needs the extra codes.
+
+        Raises
+        ------
+        InvalidInput
+            If the stream is damaged, cut short, or of another code.
+        """
+        return self.reconstruct(unpack(stream, self.frequencies, self._identity()))
+
+    def reconstruct(self, messages: Any) -> np.ndarray:
+        """Return the words of messages, shape (n, ...)."""
+        shown: np.ndarray = self.words[np.asarray(messages)].reshape(-1, *self.shape)
+        return shown
+
+    @public_call
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the code as one npz file, without pickle and without its classifier, whole or not at all."""
+        header = {
+            "format": _FORMAT,
+            "classifier_multiplier": float(self.classifier_multiplier),
+            "length_multiplier": float(self.length_multiplier),
+            "shape": list(self.shape),
+        }
+        files.write(path, header, {name: getattr(self, name) for name in ("words", "frequencies", "decisions")})
+
+    def _rows(self, x: Any) -> np.ndarray:
+        points = as_floats(read(x, "x"), "x")
+        if points.ndim == 1 and self.shape == (1,):
+            points = points[:, None]
+        if points.shape[1:] != self.shape:
+            raise InvalidInput(f"x has shape {points.shape}; this code is for samples of shape {self.shape}, (n, ...)")
+        if not np.isfinite(points).all():
+            raise InvalidInput("x holds an entry that is not finite; drop that sample, or fix it")
+        return points.reshape(points.shape[0], -1)
+
+    def _identity(self) -> bytes:
+        digest = hashlib.sha256(np.ascontiguousarray(self.words, dtype="<f8").tobytes())
+        digest.update(np.ascontiguousarray(self.frequencies, dtype="<f8").tobytes())
+        return digest.digest()
+
+    def __repr__(self) -> str:
+        return f"Code({self.n_words} words, samples of shape {self.shape}, entropy {self._entropy():.4g} nat)"
+
+    def _entropy(self) -> float:
+        return float(self.frequencies @ self.lengths)
+
+
+@public_call
+def load_code(path: str | PathLike[str], classifier: Any = None) -> Code:
+    """Return the code that `Code.save` wrote; nothing is unpickled.
+
+    Parameters
+    ----------
+    path : path-like
+    classifier : callable, estimator or module, optional
+        That of the encoder, which the file does not hold. A decoder needs none.
+
+    Raises
+    ------
+    UnreadableFile
+        If the file is missing, damaged, or no saved code.
+    """
+    header, arrays = files.read(path)
+    try:
+        files.check(header.get("format") == _FORMAT, "it is not a saved code; write it with Code.save")
+        words = files.array(arrays, "words", 2)
+        frequencies, decisions = files.array(arrays, "frequencies", 1), files.array(arrays, "decisions", 2)
+        shape = tuple(files.count(side) for side in files.field(header, "shape", files.listed))
+        multipliers = [files.field(header, f"{name}_multiplier", files.real) for name in ("classifier", "length")]
+        _check(words, frequencies, decisions, shape, multipliers)
+    except UnreadableFile as error:
+        raise UnreadableFile(f"{path} cannot be read: {error}") from error
+    return Code(words, frequencies, decisions, multipliers[0], multipliers[1], shape, classifier)
+
+
+def _check(words: Any, frequencies: Any, decisions: Any, shape: tuple[int, ...], multipliers: list[float]) -> None:
+    files.check(words.size > 0 and math.prod(shape) == words.shape[1], "its words are not of the shape that it states")
+    files.check(frequencies.shape == words.shape[:1] == decisions.shape[:1], "its arrays are not one entry per word")
+    is_right = bool((frequencies > 0).all()) and abs(math.fsum(frequencies.tolist()) - 1.0) < 1e-9
+    files.check(is_right, "its frequencies are no distribution")
+    finite = np.isfinite(words).all() and np.isfinite(decisions).all() and all(0 <= m < math.inf for m in multipliers)
+    files.check(bool(finite), "it holds numbers that are not finite")
