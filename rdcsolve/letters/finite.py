@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.kernels import BlockKernel, Kernel, make_kernel
+from rdcsolve.kernels.kernel import separable
 from rdcsolve.problems import Problem
-from rdcsolve.problems.separable import SeparableLoss
+from rdcsolve.problems.separable import SeparableLoss, outer_sum
 from rdcsolve.problems.structures import LossStructure, Shifted, Table, is_all, row_blocks
 
 
@@ -163,6 +164,10 @@ class FiniteLetters:
         costs : numpy.ndarray
             Shape (M, n): every loss of the choice; inf where a symbol has no letter.
         """
+        if letters is None and self.forbidden is None:
+            along_axes = _cheapest_on_grid(self.structures, weights)
+            if along_axes is not None:
+                return along_axes
         size = self.n_letters if letters is None else letters.size
         choice = np.empty(self.p.size, dtype=np.intp)
         costs = np.empty((len(self.structures), self.p.size))
@@ -211,3 +216,29 @@ class FiniteLetters:
             kernel = BlockKernel(self.structures, multipliers, self.forbidden)
         prices = kernel.rmatvec(self.p * np.exp(log_v + kernel.log_scale))
         return Pricing(prices, float(prices.max()), proved=True)
+
+
+def _cheapest_on_grid(
+    structures: tuple[LossStructure, ...], weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the cheapest letters and what they cost where all losses are sums over one grid's axes, else None.
+
+    The cheapest letter then has the cheapest place along every axis.
+    """
+    found = [separable(structure) for structure in structures]
+    grids = {(one[0].grid, one[0].letter_grid) for one in found if one is not None}
+    if None in found or len(grids) != 1:
+        return None
+    losses, rows = [one[0] for one in found if one is not None], found[0][1]  # type: ignore[index]
+    first = losses[0]
+    n_axes = len(first.grid)
+    mixed = [sum(weight * loss.tables[d] for weight, loss in zip(weights, losses, strict=True)) for d in range(n_axes)]
+    best = [np.asarray(table).argmin(axis=1) for table in mixed]
+    places = np.meshgrid(*best, indexing="ij")
+    every = slice(None) if rows is None else rows
+    choice = np.ravel_multi_index(places, first.letter_grid).ravel()[every]
+    costs = [
+        outer_sum([table[np.arange(at.size), at] for table, at in zip(loss.tables, best, strict=True)])[every]
+        for loss in losses
+    ]
+    return choice, np.array(costs)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.problems import SeparableLoss
-from rdcsolve.solvers.finite import grid_generation
+from rdcsolve.solvers.finite import grid_generation, grid_rounds
+from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.reduction import fixed_task
 
 
@@ -128,9 +129,93 @@ def test_coarse_grids_and_single_axes_go_another_way(monkeypatch):
     assert not grid_generation.suits(fixed_task(line.at_multipliers(distortion=0.14)))
 
 
-def test_limits_go_another_way():
-    problem = rdc.Problem(rdc.sources.grid(*mixture(8))).with_limits(D=0.5)
-    assert rdc.solve(problem, rdc.ColumnGeneration()).status is rdc.Status.OPTIMAL
+def twins(problem):
+    """A problem on a grid, and the same with its losses as tables."""
+    matrices = [loss.structure.block() for loss in problem.losses]
+    others = [
+        rdc.LossLimit(bound, matrix, loss.name)
+        for bound, matrix, loss in list(zip(problem.bounds, matrices, problem.losses, strict=True))[1:]
+    ]
+    source = rdc.Source(None, problem.p_x)
+    table = rdc.Problem(source, distortion=matrices[0], limits=[rdc.DistortionLimit(problem.bounds[0]), *others])
+    return problem, table
+
+
+@given(case=on_grids(), share=st.floats(0.05, 0.95), other=st.floats(0.3, 1.2))
+def test_limits_are_met_at_the_rate_of_the_table(case, share, other):
+    """One limit, or two that may or may not both be active."""
+    source, loss, multiplier = case
+    least, most = (float(source.p_x @ ends) for ends in loss.extremes())
+    limits = [rdc.DistortionLimit(least + share * (0.5 * most - least) * 0.5)]
+    if multiplier > 1:
+        second = SeparableLoss(
+            [np.abs(np.arange(n)[:, None] - np.arange(k)) for n, k in zip(loss.grid, loss.letter_grid, strict=True)]
+        )
+        limits.append(rdc.LossLimit(other * 0.2 * float(source.p_x @ second.extremes().highest), second, "other"))
+    problem, table = twins(rdc.Problem(source, distortion=loss, limits=limits))
+    mine = rdc.solve(problem, rdc.ColumnGeneration(), tolerance=1e-6)
+    theirs = rdc.solve(table, tolerance=1e-8)
+    assert (mine.status is rdc.Status.INFEASIBLE) == (theirs.status is rdc.Status.INFEASIBLE)
+    if mine.status is rdc.Status.INFEASIBLE:
+        return
+    assert mine.status is rdc.Status.OPTIMAL
+    assert mine.proof is rdc.Proof.CERTIFIED
+    assert mine.rate_lower <= theirs.rate_upper
+    assert theirs.rate_lower <= mine.rate_upper
+    assert mine.certificate.verify(table).valid
+    assert all(mine.losses[name] <= bound for name, bound in zip(problem.loss_names, problem.bounds, strict=True))
+
+
+def test_limits_take_this_way():
+    problem = rdc.Problem(rdc.sources.grid(*mixture(12)))
+    bounds = problem.with_limits(D=1.5)
+    assert grid_generation.suits(limited_task(bounds, bounds.bounds))
+    held = rdc.Problem(problem.source, limits=[rdc.LossLimit(1.5, "squared_error", "held", equal=True)])
+    assert not grid_generation.suits(limited_task(held, held.bounds))
+
+
+def test_multipliers_are_found_in_few_solutions(monkeypatch):
+    """Each choice of multipliers is a solution of its own: what the map proposes, and then secants."""
+    problem = rdc.Problem(rdc.sources.grid(*mixture(24))).with_limits(D=0.9)
+    tried = []
+    own = grid_rounds._Search.next
+    monkeypatch.setattr(grid_rounds._Search, "next", lambda *given: tried.append(own(*given)) or tried[-1])
+    result = rdc.solve(problem, rdc.ColumnGeneration(), tolerance=1e-9)
+    assert result.status is rdc.Status.OPTIMAL
+    assert len(tried) <= 8 * 2  # on two grids
+    assert tried[-1][0] == pytest.approx(result.multipliers["distortion"], rel=1e-3)
+
+
+def test_secants_find_the_fixed_point_of_a_map_that_creeps():
+    class Task:
+        free, bounds = np.array([True, True, False]), np.array([1.0, 2.0, np.inf])
+
+    fixed, search = np.array([3.0, 0.4]), grid_rounds._Search(Task())
+    matrix = np.array([[0.8, 0.1], [-0.2, 0.7]])
+    now, seen = np.array([1.0, 1.0, 5.0]), []
+    for _ in range(14):
+        proposed = np.r_[fixed * np.exp(matrix @ np.log(now[:2] / fixed)), 5.0]
+        now = search.next(now, proposed, np.zeros(3))
+        seen.append(float(np.abs(np.log(now[:2] / fixed)).max()))
+        assert now[2] == 5.0
+    assert seen[-1] < 1e-9
+    given = now
+    while now[1]:  # by steps, since it may come back as the other moves
+        last, now = now, search.next(now, np.array([3.0, 0.0, 5.0]), np.zeros(3))
+        assert now[1] >= 0.2 * last[1] or last[1] < 1e-6
+    assert given[1] > 0.3
+    back = search.next(now, np.array([3.0, 0.2, 5.0]), np.zeros(3))
+    assert back[1] == 0.2
+
+
+def test_a_single_multiplier_stays_between_what_is_too_little_and_too_much():
+    class Task:
+        free, bounds = np.array([True]), np.array([1.0])
+
+    search = grid_rounds._Search(Task())
+    assert search.next(np.array([1.0]), np.array([0.1]), np.array([2.0]))[0] > 1.0  # the mean is above the bound
+    assert 1.0 < search.next(np.array([4.0]), np.array([0.1]), np.array([0.5]))[0] < 4.0
+    assert 1.5 < search.next(np.array([1.5]), None, np.array([1.1]))[0] < 4.0
 
 
 @pytest.mark.slow

@@ -85,6 +85,8 @@ def best_channel(
     now = _evaluate(task, losses, forbidden, q, multipliers, free, bounds)
     for _ in range(max_steps if free.size else 0):
         gradient = now.means[free] - bounds[free]
+        if not (np.isfinite(gradient).all() and np.isfinite(now.covariance).all()):
+            break  # multipliers out of range, where masses cannot meet the limits: LAPACK would print what it thinks
         rising = task.equal[free] | (multipliers[free] > 0) | (gradient > 0)
         if not rising.any() or np.all(np.abs(gradient[rising]) <= accuracy * bounds[free][rising]):
             break

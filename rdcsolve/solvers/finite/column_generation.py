@@ -29,7 +29,9 @@ class ColumnGeneration:
 
     Solutions often use few letters: 50 of 2000 on a discretised Gaussian. Each round solves the problem
     restricted to the letters in hand, prices all letters with its dual, repairs the bound, and adds the
-    letters that the repair gave mass to. Letters leave that have no mass and that no symbol depends on.
+    letters that the repair gave mass to. Letters leave that have no mass and that no symbol depends on. On fine grids,
+    where losses are sums over the axes, it prices all letters at every step, begins on coarser grids, and needs memory
+    that grows like the grid only.
 
     Parameters
     ----------
@@ -54,8 +56,10 @@ class ColumnGeneration:
     def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield one iterate per round; see `rdcsolve.solvers.loop.Solver`."""
         if grid_generation.suits(task):
-            yield from grid_generation.rounds_on_grid(task, start, tolerance)
-            return
+            for iterate in grid_generation.rounds_on_grid(task, start, tolerance):
+                yield iterate
+                # where no multipliers alone lead to the limits, as on straight parts of the curve, rounds go on below
+                start = Start(iterate.letters, iterate.q, np.where(task.free, iterate.multipliers, task.fixed))
         letters, q, multipliers = self._first(task, start)
         room = least_attained(task)
         aim = 1e-3

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 
-from rdcsolve import deadline
-from rdcsolve.kernels import Kernel, SomeLetters, make_kernel
 from rdcsolve.kernels.kernel import separable
 from rdcsolve.problems.separable import SeparableLoss
-from rdcsolve.solvers.finite.newton_system import Point, Restricted, System
+from rdcsolve.solvers.finite.grid_rounds import CoarseLetters, attempts, separable_losses
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import repair
 from rdcsolve.solvers.loop import Iterate, Start
@@ -33,64 +30,46 @@ TOO_MANY = 16384
 _RESOLVED = 0.15  # nats that a step along an axis may cost: a coarser grid says nothing about the finer one
 _APART = 1.3  # nats that the way between two neighbours among the first letters costs
 _FEWEST = 16  # points that every axis keeps on coarser grids
-_MOST_ROUNDS, _MOST_STEPS = 80, 25  # of a coarse grid, and of Newton's method in a round
-_AT_ONCE = 200  # letters that join in a round
-_IDLE, _GONE = 1e-2, 1e-3  # q / z below which letters leave between steps, and between rounds
-_CARRIED = 1e-3  # share of a symbol's output that a letter which leaves may carry
-_INNER = 0.1  # of the gap over all letters: what the gap over the letters in hand is brought down to
-_NEW_MASS = 1e-3
-_RAISED = 0.1  # of the gap over all letters: complementarity after letters have joined
+_MOST_ROUNDS = 80  # of a coarse grid
 _BARELY = 1e-6  # of the largest mass: letters of less are not taken to a finer grid
 
 
-@dataclass(frozen=True, eq=False)
-class _Level:
-    """The problem on some points of the axes: masses of the symbols, kernel over all letters of the grid."""
-
-    p: np.ndarray
-    kernel: Kernel
-    letter_grid: tuple[int, ...]
-
-
 def suits(task: ReducedProblem) -> bool:
-    """Return whether a task is one for this method: multipliers are given, losses are sums over one grid's axes."""
-    if task.free.any() or task.letters.forbidden is not None or task.letters.n_letters < MANY_LETTERS:
+    """Return whether a task is one for this method: losses are sums over one grid's axes, and the grid is fine."""
+    letters = task.letters
+    if task.equal.any() or letters.forbidden is not None or letters.n_letters < MANY_LETTERS:
         return False
-    found = [separable(structure) for structure in task.letters.structures]
+    found = [separable(structure) for structure in letters.structures]
     grids = {(one[0].grid, one[0].letter_grid) for one in found if one is not None}
     if None in found or len(grids) > 1 or len(grids.pop()[0]) == 1:
         return False
-    losses = _losses(task)
-    steps = [_cost_of_steps(losses, task.fixed, d, 1) for d in range(len(losses[0].grid))]
-    return task.letters.n_letters >= TOO_MANY or max(steps) <= _RESOLVED
+    losses = separable_losses(letters.structures)
+    steps = [_cost_of_steps(losses, task.first_multipliers(), d, 1) for d in range(len(losses[0].grid))]
+    return letters.n_letters >= TOO_MANY or max(steps) <= _RESOLVED
 
 
 def rounds_on_grid(task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
     """Yield one iterate per round of the grid itself; see `rdcsolve.solvers.loop.Solver`."""
-    multipliers = task.fixed
-    finest = _Level(task.p, task.letters.kernel(multipliers), _losses(task)[0].letter_grid)
     if start is not None:
-        letters, q = start.letters, start.q
+        letters, q, multipliers = start.letters, start.q, start.multipliers
     else:
-        letters, q = _from_coarser_grids(task, tolerance)
-    for found in _rounds(finest, letters, q, tolerance):
-        log_v = np.log(found.point.v) - finest.kernel.log_scale
-        mended = repair(task.letters, log_v, multipliers)  # a letter in the tail shall not cost the bound its price
-        q = found.q / found.q.sum()
-        yield Iterate(found.letters, q, mended.log_v, multipliers, mended.bound, found.point.value)
-
-
-def _losses(task: ReducedProblem) -> list[SeparableLoss]:
-    found = [separable(structure) for structure in task.letters.structures]
-    return [one[0] for one in found if one is not None]
+        letters, q, multipliers = _from_coarser_grids(task, tolerance)
+    for found in attempts(task, letters, q, multipliers, tolerance):
+        log_v = np.log(found.last.point.v) - found.log_scale
+        mended = repair(
+            task.letters, log_v, found.multipliers
+        )  # a letter in the tail shall not cost the bound its price
+        lower = mended.bound - task.charge(found.multipliers)
+        q = found.last.q / found.last.q.sum()
+        yield Iterate(found.last.letters, q, mended.log_v, found.multipliers, lower, found.value)
 
 
 # --------------------------------------------------------------------------------------------- grids
 
 
-def _from_coarser_grids(task: ReducedProblem, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return letters of the grid, and masses, that are nearly those of the solution."""
-    losses, multipliers = _losses(task), task.fixed
+def _from_coarser_grids(task: ReducedProblem, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return letters of the grid, masses, and multipliers, that are nearly those of the solution."""
+    losses, multipliers = separable_losses(task.letters.structures), task.first_multipliers()
     halvings = _halvings(losses, multipliers)
     masses = np.zeros(losses[0].shape[0])
     rows = separable(task.letters.structures[0])[1]  # type: ignore[index]
@@ -105,16 +84,18 @@ def _from_coarser_grids(task: ReducedProblem, tolerance: float) -> tuple[np.ndar
         grid = coarse[0].letter_grid
         p = tensors[level].ravel()
         rows = np.flatnonzero(p)
-        kernel = make_kernel([loss.at_rows(rows) for loss in coarse], multipliers)
-        for number, found in enumerate(_rounds(_Level(p[rows], kernel, grid), letters, q, tolerance)):
-            if found.point.value - found.lower <= tolerance or number >= _MOST_ROUNDS:
+        known = CoarseLetters(p[rows], tuple(loss.at_rows(rows) for loss in coarse))
+        coarse_task = replace(task, letters=known)  # type: ignore[arg-type]
+        for number, found in enumerate(attempts(coarse_task, letters, q, multipliers, tolerance)):
+            if found.value - found.lower <= tolerance or number >= _MOST_ROUNDS:
                 break
-        kept = found.q > _BARELY * found.q.max()
-        letters, q = found.letters[kept], found.q[kept]
+        multipliers, last = found.multipliers, found.last
+        kept = last.q > _BARELY * last.q.max()
+        letters, q = last.letters[kept], last.q[kept]
         places = tuple(2 * place for place in np.unravel_index(letters, grid))
         finer = tuple(-(-side // 2 ** (level - 1)) for side in losses[0].letter_grid)
         letters = np.ravel_multi_index(places, finer)
-    return letters, q
+    return letters, q, multipliers
 
 
 def _halvings(losses: Sequence[SeparableLoss], multipliers: np.ndarray) -> int:
@@ -169,115 +150,3 @@ def _first_letters(
         grid.append(size)
     letters = np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), grid).ravel()
     return letters, np.full(letters.size, 1 / letters.size)
-
-
-# --------------------------------------------------------------------------------------------- rounds
-
-
-class _Round(NamedTuple):
-    """Letters in hand with their masses, the point they belong to, and the prices of all letters."""
-
-    letters: np.ndarray
-    q: np.ndarray
-    point: Point
-    prices: np.ndarray
-
-    @property
-    def lower(self) -> float:
-        """The bound over all letters."""
-        in_hand, overall = float(self.prices[self.letters].max()), float(self.prices.max())
-        return self.point.lower + math.log(in_hand) - math.log(overall)
-
-
-def _rounds(level: _Level, letters: np.ndarray, q: np.ndarray, tolerance: float) -> Iterator[_Round]:
-    """Yield what is in hand round after round, each as soon as letters in hand say less than those that are not."""
-    state = _State(level, letters, np.maximum(q, 1e-7 / q.size))
-    while True:
-        for _ in range(_MOST_STEPS):
-            deadline.look()
-            now = _Round(state.letters, state.q, state.point, state.prices)
-            gap = now.point.value - now.point.lower
-            if gap <= max(0.2 * tolerance, _INNER * (now.point.value - now.lower)):
-                break
-            state.advance()
-        yield now
-        if not state.exchange(tolerance):
-            state.advance()
-
-
-class _State:
-    """An interior point on letters that join and leave."""
-
-    def __init__(self, level: _Level, letters: np.ndarray, q: np.ndarray) -> None:
-        self.level = level
-        nothing = np.zeros(1, dtype=bool)
-        self.data = Restricted(level.p, (), None, nothing, np.full(1, math.inf))
-        self.letters, q = letters, q / q.sum()
-        self.joined = 0  # how many of the letters, the last ones, came in the last exchange
-        kernel = SomeLetters(level.kernel, letters)
-        self.v = 1 / kernel.matvec(q)
-        c = kernel.rmatvec(level.p * self.v)
-        mu = min(max(float(np.log(c.max())) / q.size, 1e-11), 1e-2)
-        self.q = np.maximum(q, mu)
-        self.z = np.maximum(1 - c, mu / self.q)
-        self._look()
-
-    def _look(self) -> None:
-        """Evaluate the Newton system of the numbers in hand, and price all letters."""
-        kernel = SomeLetters(self.level.kernel, self.letters)
-        none = np.zeros(0)
-        free = np.zeros(0, dtype=np.intp)
-        self.system = System(self.data, kernel, self.q, self.v, self.z, np.zeros(1), none, free)
-        self.prices = kernel.prices
-        self.point = self.system.point()
-
-    def advance(self) -> None:
-        """Take one Newton step, and drop the letters that it has given up."""
-        self.q, self.v, self.z, *_ = self.system.advance()
-        wanted = self.q > _IDLE * self.z * self.q.max()
-        wanted[wanted.size - self.joined :] = True  # they have had no time to gather mass
-        self._keep(wanted, least=0.8)
-        self._look()
-
-    def exchange(self, tolerance: float) -> bool:
-        """Drop letters of no use, add those that are dearer than their neighbours and than one; return whether any."""
-        from scipy.ndimage import maximum_filter
-
-        now = _Round(self.letters, self.q, self.point, self.prices)
-        over_all = now.point.value - now.lower
-        self.joined = 0
-        self._keep(self.q > _GONE * self.z, least=0.9)
-        # prices of all letters are too high by about as much as those in hand are, as long as these are not solved
-        inside, largest = float(self.prices[self.letters].max()), float(self.prices.max())
-        prices = self.prices / max(inside, 1.0) if inside < 1 + 0.5 * (largest - 1) else self.prices
-        tensor = prices.reshape(self.level.letter_grid)
-        peaks = np.flatnonzero((tensor == maximum_filter(tensor, 3)) & (tensor > 1 + 0.1 * tolerance))
-        peaks = np.setdiff1d(peaks[np.argsort(-prices[peaks])[:_AT_ONCE]], self.letters)
-        if peaks.size:
-            self.joined = peaks.size
-            size = self.letters.size + peaks.size
-            mu = min(max(float(self.q @ self.z), _RAISED * over_all) / size, 1e-2)
-            self._raise(mu)
-            z = np.maximum(np.maximum(self.prices[peaks] - 1, math.sqrt(mu)), 1e-12)
-            self.letters = np.r_[self.letters, peaks]
-            self.q = np.r_[self.q, np.minimum(mu / z, _NEW_MASS)]
-            self.z = np.r_[self.z, z]
-        self._look()
-        return bool(peaks.size)
-
-    def _raise(self, mu: float) -> None:
-        """Raise q z to mu where it is below, by the smaller of the two: from a corner no Newton step leads far."""
-        low, is_used = self.q * self.z < mu, self.q >= self.z
-        self.z = np.where(low & is_used, mu / self.q, self.z)
-        self.q = np.where(low & ~is_used, mu / self.z, self.q)
-
-    def _keep(self, wanted: np.ndarray, least: float) -> None:
-        """Keep the letters wanted, and those that carry some symbol's output, if that is fewer than a share `least`."""
-        if wanted.sum() >= least * wanted.size:
-            return
-        kernel = SomeLetters(self.level.kernel, self.letters)
-        t = kernel.matvec(self.q)
-        lost = kernel.matvec(np.where(wanted, 0.0, self.q)) > _CARRIED * t
-        if lost.any():  # in the tail of a density no letter has much mass, and yet some carry all there is
-            wanted = wanted | (self.q * kernel.rmatvec(np.where(lost, 1 / t, 0.0)) > _CARRIED)
-        self.letters, self.q, self.z = self.letters[wanted], self.q[wanted], self.z[wanted]
