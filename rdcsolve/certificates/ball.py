@@ -80,8 +80,9 @@ class BallNumbers(FloatNumbers):
             allowed.append(np.logical_and.reduce([np.isfinite(part) for part in parts]).all(axis=0))
             means.append([self.masses @ np.where(np.isfinite(part), part, 0.0) for part in parts])
         shown = np.flatnonzero(np.concatenate(allowed))
-        found = np.hstack(means)[:, shown] if shown.size else np.full((len(self.linear), 1), math.inf)
-        for m, row in enumerate(found):
+        if not shown.size:
+            return [(arb(math.inf), arb(0))] * len(self.linear)
+        for m, row in enumerate(np.hstack(means)[:, shown]):
             near = shown[row <= row.min() + 1e-9 * abs(row.min())]
             columns = [self.block(m, np.array([letter]))[:, 0] for letter in near.tolist()]
             balls = [(_dot(self.masses, column) / self._total, column) for column in columns]

@@ -307,3 +307,15 @@ def test_at_rate_zero_a_limit_clearly_below_every_letter_is_not_met():
     result = rdc.solve(problem)
     assert not result.letters.size
     assert result.verify(problem, "ball").upper == np.inf
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-12, 1e-3])
+def test_no_output_is_constant_where_every_letter_is_forbidden_to_some_symbol(rate):
+    """The least rate is log 2, so every such limit is out of reach."""
+    problem = rdc.Problem.from_arrays([0.5, 0.5], [[0.0, INF], [INF, 1.0]], losses={"o": [[0.0, 1.0], [1.0, 0.0]]})
+    problem = problem.with_limits(o=0.5).minimising("distortion", rate=rate)
+    result = rdc.solve(problem)
+    assert not result.letters.size
+    assert result.certificate is None or result.verify(problem, "ball").upper == INF
+    loose = problem.with_limits(rate=math.log(2) * (1 + 1e-15))
+    assert rdc.solve(loose).objective_upper == pytest.approx(0.5)

@@ -151,6 +151,8 @@ class _Search:
         letters = np.arange(problem.n_letters)
         if problem.forbidden is not None:
             letters = letters[~problem.forbidden[problem.p_x > 0].any(axis=0)]
+        if not letters.size:  # every letter is forbidden to some symbol: no output is constant
+            return
         for least_of_one in (True, False):  # the first is read as the least mean where the rate is limited to zero
             bounds = problem.bounds.copy()
             for m in np.flatnonzero(np.isfinite(bounds)).tolist():
