@@ -124,6 +124,29 @@ def test_no_rate_at_all(minimise):
     assert result.objective_upper == pytest.approx(expected, abs=1e-9)
 
 
+@given(p=pmfs(st.integers(2, 4)), w=labels(4, 3), seed=st.integers(0, 10**6), objective=st.sampled_from(["rate", "l0"]))
+def test_letters_that_tell_nothing_are_mixed_where_limits_ask_for_it(p, w, seed, objective):
+    """No single letter meets both limits, a mixture does; the label may be told H(S), and not a rounding less."""
+    rng, w = np.random.default_rng(seed), w[: p.size]
+    low, high = rng.random((2, p.size))
+    first, second = np.stack([low, high + 1], axis=1), np.stack([high + 1, low], axis=1)
+    share = rng.uniform(0.2, 0.8)
+    means = (
+        (1 - share) * (p @ first)[0] + share * (p @ first)[1],
+        (1 - share) * (p @ second)[0] + share * (p @ second)[1],
+    )
+    limits = [rdc.LossLimit(INF, second, "l0"), rdc.LabelEntropyLimit(entropy(p @ w))]
+    problem = Problem(rdc.Source(None, p, labels=[w]), distortion=first, limits=limits, letters="fixed")
+    problem = problem.with_limits(distortion=means[0] + 1e-3)
+    problem = problem.with_limits(l0=means[1] + 1e-3) if objective == "rate" else problem.minimising("l0", rate=0.0)
+    result = rdc.solve(problem, solver=Alternation(starts=1, polish=1))
+    assert result.rate_upper <= 1e-9
+    if objective == "l0":  # the bound of split letters may be weak there: its multipliers have no end
+        assert result.objective_upper <= means[1] + 1e-9
+    else:
+        assert result.status is Status.OPTIMAL, result
+
+
 def test_a_map_is_handed_out_as_it_is_where_nothing_else_meets_the_limits(monkeypatch):
     """The exact phase may fail at limits without room; a map that meets them is an answer, not called stationary."""
     from rdcsolve.solvers.stationary import alternation

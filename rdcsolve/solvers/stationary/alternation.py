@@ -28,7 +28,7 @@ from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate, without_channel
 from rdcsolve.solvers.loop import Limits, Settings
-from rdcsolve.solvers.stationary.exact import Found, as_it_is, least_losses, polish, trivial_bound
+from rdcsolve.solvers.stationary.exact import Found, as_it_is, constant_channel, least_losses, polish, trivial_bound
 from rdcsolve.solvers.stationary.maps import feasible_maps
 from rdcsolve.solvers.stationary.starts import Arena, Candidate, Start
 
@@ -157,7 +157,7 @@ class _Search:
         try:
             self._descend()
             self._polish(self.settings.polish, self.settings.polish_steps)
-            if not self._is_within_budget():
+            if not self._is_within_budget() or self.problem.rate_bound == 0:  # which only constants meet
                 self._from_maps()
         except _Stop as stop:
             status = stop.status
@@ -233,8 +233,9 @@ class _Search:
                 raise _Stop(out_of_time())
 
     def _from_maps(self) -> None:
-        """Go on from maps from symbols to letters that meet the limits, which no descent did."""
-        for candidate in itertools.islice(feasible_maps(self.arena), _MAPS):
+        """Go on from maps from symbols to letters, and channels that tell nothing, where no descent met the limits."""
+        constant = constant_channel(self.arena, self.inner)
+        for candidate in filter(None, [constant, *itertools.islice(feasible_maps(self.arena), _MAPS)]):
             self.candidates.append(candidate)
             for found in polish(self.arena, candidate, self.settings.polish_steps, self.inner):
                 if self.best is None or found.value <= self.best.value:

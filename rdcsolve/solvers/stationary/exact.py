@@ -115,6 +115,25 @@ def as_it_is(arena: Arena, channel: np.ndarray, settings: Settings) -> Found | N
     return _attained(problem, made, narrowed=True)
 
 
+def constant_channel(arena: Arena, settings: Settings) -> Candidate | None:
+    """Return the best channel that tells nothing of the symbol, under linear limits: all label entropies are H(S)."""
+    problem, target = arena.problem, arena.problem.goal.target
+    loose = problem.minimising("rate").with_limits(rate=None, **dict.fromkeys(problem._label_names, None))
+    is_linear = target is not None and target < arena.n_linear
+    loose = loose.minimising(problem.objective, rate=0.0) if is_linear else loose
+    listed = loose.listed(np.arange(arena.n_letters), arena.split_by_label(arena.prior_everywhere()))
+    result = (minimise_loss if is_linear else minimise_rate)(listed, settings, None)
+    if not result.channel.size or not np.isfinite(result.q).all():
+        return None
+    masses = np.zeros(arena.n_letters)
+    masses[result.letters] = result.q / result.q.sum()
+    channel = np.tile(masses, (arena.p.size, 1))
+    if (channel[arena.mask < 0] > 0).any():
+        return None
+    q, decisions = arena.posterior(channel, arena.prior_everywhere())
+    return Candidate("constant", q, decisions, math.inf, 0.0, 0, False, channel)
+
+
 def mean_loss(problem: Problem, losses: np.ndarray, channel: np.ndarray) -> float:
     """Return E L of a channel (n_x, k) under the losses of its letters, infinite ones that it does not use left out."""
     joint = problem.p_x[:, None] * channel
