@@ -6,10 +6,12 @@ from rdcsolve.codes.finite_blocklength import FiniteBlocklength, finite_blocklen
 from rdcsolve.codes.one_shot import DeterministicCode, OneShot, one_shot
 from rdcsolve.codes.quantiser import fit_quantiser
 from rdcsolve.codes.report import Audit, AuditLine, Part
+from rdcsolve.codes.simulation import ChannelCode, simulate
 
 __all__ = [
     "Audit",
     "AuditLine",
+    "ChannelCode",
     "Code",
     "DeterministicCode",
     "FiniteBlocklength",
@@ -20,4 +22,5 @@ __all__ = [
     "fit_quantiser",
     "load_code",
     "one_shot",
+    "simulate",
 ]
