@@ -120,6 +120,10 @@ class Channel:
         rows /= rows.sum(axis=1, keepdims=True)
         return np.asarray(rows)
 
+    def remember(self, law: np.ndarray) -> None:
+        """Keep the masses of the letters, shape (k,), for `output_law`."""
+        self._law = law
+
     def output_law(self) -> np.ndarray:
         """Return the masses of the letters, shape (k,)."""
         if self._law is None:

@@ -11,6 +11,7 @@ from rdcsolve.kernels import GridKernel
 from rdcsolve.letters import FiniteLetters
 from rdcsolve.problems import BlockLoss, SeparableLoss
 from rdcsolve.results import Channel
+from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
 
@@ -246,3 +247,28 @@ def test_other_parts_make_a_table():
     again = problem.listed(np.array([0, 3, 7]), [])
     assert np.array_equal(again.losses[0].matrix, problem.losses[0].matrix[:, [0, 3, 7]])
     assert rdc.choose(problem.at_multipliers(distortion=1.0)) == rdc.InteriorPoint()
+
+
+@pytest.mark.parametrize("limits", [{"D": 0.9}, {"distortion": 1.0}])
+def test_numbers_of_rows_on_demand_are_those_of_a_pass_over_them(monkeypatch, limits):
+    masses, axes = mixture(12)
+    masses[masses < 1e-5] = 0.0
+    letters = [np.linspace(-3, 3, 9), np.linspace(-3.5, 3.5, 11)]
+    loss = SeparableLoss.between("squared_error", axes, letters)
+    other = rdc.LossLimit(np.inf, SeparableLoss.between("absolute", axes, letters), "other")
+    problem = rdc.Problem(rdc.sources.grid(masses, axes), distortion=loss, limits=[other])
+    problem = problem.with_limits(**limits) if "D" in limits else problem.at_multipliers(**limits)
+    monkeypatch.setattr("rdcsolve.solvers.finite.recovery.DENSE_CHANNEL_BYTES", 100)
+    made = []
+    own = recovery.primal
+    monkeypatch.setattr(recovery, "primal", lambda *given: made.append(own(*given)) or made[-1])
+    result = rdc.solve(problem, rdc.ColumnGeneration(), tolerance=1e-7)
+    assert result.status is rdc.Status.OPTIMAL
+    mine = made[-1]
+    assert isinstance(mine.channel, Channel)
+    rows = np.asarray(mine.channel)
+    assert mine.q == pytest.approx(problem.p_x @ rows, rel=1e-12)
+    assert mine.rate == pytest.approx(rdc.information.mutual_information(problem.p_x, rows), abs=1e-13)
+    for m, one in enumerate(problem.losses):
+        mean = problem.p_x @ (rows * one.structure.block(None, mine.letters)).sum(axis=1)
+        assert mine.means[m] == pytest.approx(mean, abs=1e-13)

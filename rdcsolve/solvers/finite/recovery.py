@@ -119,8 +119,15 @@ def _on_demand(task: ReducedProblem, letters: np.ndarray, q: np.ndarray, multipl
     full = np.zeros(len(problem.losses))
     full[list(task.relevant)] = tilted.multipliers
     channel = Channel(problem, letters[order], q[order], full)
-    means = np.array([channel.mean_loss(m) for m in range(len(problem.linear_losses))])
-    return Primal(channel.letters, channel, channel.output_law(), channel.rate(), means)
+    law = tilted.output_masses(task.p)[letters[order]]
+    channel.remember(law)
+    # log W = log q + log K - log t, so that the rate needs no pass over the channel, nor do losses that the kernel has
+    used = law > 0
+    rate = float(task.p @ tilted.log_v) - float(tilted.multipliers @ np.where(tilted.multipliers, tilted.means, 0.0))
+    rate -= float(law[used] @ np.log(law[used] / channel.q[used]))
+    known = dict(zip(task.relevant, (task.least_means + tilted.means).tolist(), strict=True))
+    means = np.array([known[m] if m in known else channel.mean_loss(m) for m in range(len(problem.linear_losses))])
+    return Primal(channel.letters, channel, law, max(rate, 0.0), means)
 
 
 def inside(task: ReducedProblem) -> np.ndarray:
