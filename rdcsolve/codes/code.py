@@ -25,9 +25,9 @@ _FORMAT = "rdcsolve code"
 class Code:
     """Words, and a rule that says which of them a sample is sent as.
 
-    The message of a sample x is the k that minimises |x - word_k|^2 / dim + classifier_multiplier * CE_k(x) +
-    length_multiplier * length_k, where CE_k(x) is the cross-entropy of the classifier's answer on x with that on the
-    word: the encoder never sees a label.
+    The message of a sample is the word k of least mean squared error + classifier_multiplier CE_k + length_multiplier
+    length_k, where CE_k is the cross-entropy of the classifier's answer on the sample with that on the word: the
+    encoder never sees a label.
 
     Attributes
     ----------

@@ -69,7 +69,7 @@ def fit_quantiser(  # noqa: PLR0913 - what may be stated
 
     Notes
     -----
-    A generalised Lloyd iteration (Chou, Lookabaugh and Gray 1989) on the mean of |x - word|^2 / dim +
+    A generalised Lloyd iteration (Chou, Lookabaugh and Gray 1989) on the mean of squared error +
     classifier_multiplier CE + length_multiplier length: messages, then frequencies, then words, each of which lowers
     it. What is reached is stationary, not optimal; `audit` tells how far it is from the limits. First codebooks are
     k-means inside each class that the classifier sees, or in all samples without one.
