@@ -10,6 +10,9 @@ from rdcsolve import deadline
 from rdcsolve.kernels import Kernel, make_kernel
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
+_NOTHING = 1e-14  # nats per range: a multiplier below it is none
+_ENDLESS = 1e200  # where multipliers stop that no channel ends
+
 
 class BestChannel(NamedTuple):
     """The channel W = q K / t at the multipliers that maximise G_q.
@@ -133,13 +136,11 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
 def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Return the next multipliers and point, or None if no length of step raises G_q."""
     old = multipliers[free]
-    unit = 1 / task.scales[free]  # a multiplier of this size is one nat per bound: the natural first step from zero
-    furthest = 8 * np.abs(old) + unit
-    lowest = np.where(task.equal[free], -furthest, 0.0)
+    step = _within_reach(step, old, 1 / task.ranges[free], task.equal[free])
     for _ in range(40):
-        target = np.clip(old + step, lowest, furthest)
+        target = np.where(task.equal[free], old + step, np.maximum(old + step, 0.0))
         trial = multipliers.copy()
-        trial[free] = np.where(np.abs(target) < 1e-14 * unit, 0.0, target)
+        trial[free] = np.where(np.abs(target) * task.ranges[free] < _NOTHING, 0.0, target)
         if np.array_equal(trial, multipliers):
             return None
         point = _evaluate(task, losses, forbidden, q, trial, free, bounds)
@@ -147,3 +148,18 @@ def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # 
             return trial, point
         step = step / 4
     return None
+
+
+def _within_reach(step, old, unit, equal):  # type: ignore[no-untyped-def]
+    """Return the step, shorter where it takes some multiplier further than what is known here says anything about.
+
+    A multiplier of size `unit` is one nat per range: the natural first step from zero. One that is far too large leaves
+    neither gradient nor covariance, so it falls by a factor of eight at most. The whole step is shortened, as its other
+    multipliers belong to this one's.
+    """
+    furthest = 8 * np.minimum(np.abs(old), _ENDLESS) + unit
+    lowest = np.where(equal, -furthest, np.where(old > unit, old / 8, 0.0))
+    reach = np.maximum(np.where(step > 0, furthest - old, old - lowest), 0.0)
+    limited = (step > 0) | (lowest != 0)  # beyond zero the multiplier is cut, not the step
+    shares = reach / np.maximum(np.maximum(np.abs(step), reach), 1e-300)
+    return step * float(shares[limited].min(initial=1.0))

@@ -14,7 +14,7 @@ beside q makes c + z = 1 linear at fixed multipliers, so the dual point soon is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,10 @@ from rdcsolve.kernels import Kernel, SomeLetters, make_kernel
 from rdcsolve.solvers.loop import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
-_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus a thousandth of a nat per bound: further, the linearised
-# kernel says little; nearer zero than that, a multiplier hardly acts and may change by decades
+_LARGEST_MULTIPLIER_CHANGE = 0.7  # beside the multiplier plus what goes unnoticed: further, the linearised kernel says
+# little
+_UNNOTICED = 0.1  # nat per range: multipliers nearer zero may change by decades, since the kernel's entries then change
+# by a few per cent, and its linearisation errs by the square of that
 _LARGEST_LOG_V = 600.0  # keeps v and p v t in range while a wild step is being undone
 _MANY_LETTERS = 256  # from here on, letters that hardly move the dual are left out of the Newton matrix
 _WORTHWHILE = 0.8  # share of the letters above which leaving out the rest saves too little
@@ -36,7 +38,8 @@ class Restricted:
     """The data of a restricted problem: k letters, R losses of which the free ones are limited.
 
     The complementarity q.z + lambda.s does not aim below `kept`. Losses that are `equal`, shape (R,), are held at their
-    bounds; None for none. A multiplier of one nat per `scales`, shape (R,), by default the bounds, makes a difference.
+    bounds; None for none. A multiplier of one nat per `ranges`, shape (R,), by default the bounds, makes a difference.
+    Of the complementarity of a letter the free losses get `shares`, shape (F,), by default ones.
     """
 
     p: np.ndarray
@@ -46,7 +49,8 @@ class Restricted:
     bounds: np.ndarray
     kept: float = 0.0
     equal: np.ndarray | None = None
-    scales: np.ndarray | None = None
+    ranges: np.ndarray | None = None
+    shares: np.ndarray | None = None
 
     @property
     def held(self) -> np.ndarray:
@@ -55,8 +59,8 @@ class Restricted:
 
     @property
     def units(self) -> np.ndarray:
-        """The scales of the F free losses."""
-        return np.asarray((self.bounds if self.scales is None else self.scales)[self.free])
+        """The ranges of the F free losses."""
+        return np.asarray((self.bounds if self.ranges is None else self.ranges)[self.free])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +99,9 @@ def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: fl
     mu = min(max(mu, 1e-13), 1e-2)
     q = np.maximum(q, mu)
     z = np.maximum(1 - c, mu / q)
-    slacks = _first_slacks(data, kernel, q, multipliers, free, mu)
+    shares = _shares(data, multipliers)
+    data = replace(data, shares=shares)
+    slacks = _first_slacks(data, kernel, q, multipliers, free, mu * shares)
     while True:
         system = System(data, kernel, q, v, z, multipliers, slacks, free)
         yield system.point()
@@ -104,6 +110,17 @@ def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: fl
             log_v = np.log(v) - kernel.log_scale
             kernel = make_kernel(data.losses, multipliers, data.forbidden)
             v = np.exp(np.clip(log_v + kernel.log_scale, -_LARGEST_LOG_V, _LARGEST_LOG_V))
+
+
+def _shares(data: Restricted, multipliers: np.ndarray) -> np.ndarray:
+    """Return which share of a letter's complementarity each limit gets, shape (F,).
+
+    A slack is at most the bound, so lambda s = mu keeps lambda above mu / b: far above where it belongs as long as mu
+    is above lambda b. That is what the limit is worth in nats, and just above the least loss it is tiny.
+    """
+    bounds = data.bounds[data.free]
+    worth = np.maximum(np.abs(multipliers[data.free]), 1 / data.units) * bounds
+    return np.where(data.held, 1.0, np.minimum(worth, 1.0))
 
 
 def _first_slacks(data, kernel, q, multipliers, free, mu):  # type: ignore[no-untyped-def]
@@ -121,6 +138,7 @@ class System:
 
     def __init__(self, data, kernel, q, v, z, multipliers, slacks, free):  # type: ignore[no-untyped-def]
         self.data, self.kernel, self.free = data, kernel, free
+        self.shares = np.ones(free.size) if data.shares is None else data.shares
         self.q, self.v, self.z, self.multipliers, self.slacks = q, v, z, multipliers, slacks
         self.lam, self.held = multipliers[free], data.held
         self.priced = np.where(self.held, 1.0, self.lam)  # what slacks are divided by
@@ -154,11 +172,13 @@ class System:
         primal, dual = self._lengths(predictor, 1.0)
         after = (q + primal * dq) @ (z + dual * dz) + (lam + dual * dl) @ (s + primal * ds)
         centring = max(float(after / self.complementarity) ** 3, 1e-6)
-        mu = max(centring * self.complementarity, self.data.kept) / (q.size + lam.size)
+        mu = max(centring * self.complementarity, self.data.kept) / (q.size + float(self.shares.sum()))
+        # Where the predictor hardly gets anywhere, its products say nothing about the step that will be taken.
+        taken = primal * dual
         corrector = self._solve(
-            self.residual_t - dv * self.kernel.matvec(dq),
-            mu - q * z - dq * dz,
-            np.where(self.held, 0.0, mu - lam * s - dl * ds),
+            self.residual_t - taken * dv * self.kernel.matvec(dq),
+            mu - q * z - taken * dq * dz,
+            np.where(self.held, 0.0, mu * self.shares - lam * s - taken * dl * ds),
         )
         dq, dv, dz, dl, ds = corrector
         primal, dual = self._lengths(corrector, _TO_BOUNDARY)
@@ -194,7 +214,10 @@ class System:
         self.loss_c = np.stack([kernel.loss_rmatvec(m, pv) for m in free], axis=1)
         raw = [[pv @ kernel.second(m, other, q) for other in free] for m in free]
         relative = self.loss_t * (pv / t)[:, None]
-        self.residual_loss = self.data.bounds[self.free] - pv @ self.loss_t - self.slacks
+        means, aims = (p / t) @ self.loss_t, self.data.bounds[self.free] - self.slacks
+        # A mean falls like exp(-lambda) near the least loss: its logarithm is what is linear in lambda
+        ratio = np.log(np.maximum(aims, 1e-300) / np.maximum(means, 1e-300))
+        self.residual_loss = np.where(self.held, aims - means, means * ratio)
         self.coupling = self.loss_c[self.active] - np.stack([self.sub.rmatvec(w) for w in relative.T], axis=1)
         curvature = np.array(raw) - relative.T @ self.loss_t
         self.reduced = self._inverse(self.coupling)
@@ -217,7 +240,7 @@ class System:
         dl = np.zeros(lam.size)
         moved = np.zeros(t.size)
         if lam.size:
-            below = self.residual_loss - residual_s / self.priced - self.loss_t.T @ over_t
+            below = self.residual_loss - residual_s / self.priced - self.loss_t.T @ (over_t - p * self.residual_t / t)
             try:
                 dl = np.linalg.solve(self.schur, self.coupling.T @ dq - below)
             except np.linalg.LinAlgError:
@@ -248,7 +271,7 @@ class System:
         primal, dual = min(1.0, fraction * primal), min(1.0, fraction * dual)
         if self.lam.size:
             # a multiplier of either sign acts at once, and has no decades near zero to go through
-            size = np.abs(self.lam) + np.where(self.held, 1.0, 1e-3) / self.data.units
+            size = np.abs(self.lam) + np.where(self.held, 1.0, _UNNOTICED) / self.data.units
             change = float(np.abs(dl / size).max())
             dual = min(dual, _LARGEST_MULTIPLIER_CHANGE / max(change, 1e-300))
         return primal, dual

@@ -89,9 +89,28 @@ class ReducedProblem:
 
     @cached_property
     def scales(self) -> np.ndarray:
-        """Distances of the losses on which a multiplier is one nat: bounds, or spreads of those held; shape (R,)."""
+        """Distances that count as one where a limit is missed: bounds, or spreads of those held; shape (R,)."""
         spreads = [self.problem.spread(m) if held else 1.0 for m, held in zip(self.relevant, self.equal, strict=True)]
         return np.where(self.equal, spreads, np.where(self.free, self.bounds, 1.0))
+
+    @cached_property
+    def ranges(self) -> np.ndarray:
+        """Distances of the losses on which a multiplier is one nat, shape (R,).
+
+        The spread of a loss that is held at its bound. Else the least mean that a letter has which ignores the symbol:
+        that far from the least loss rates end. Just above the least loss the bound may be far below all differences
+        between letters, and says nothing about multipliers. Where every letter is forbidden to some symbol, those that
+        are forbidden to the least mass tell.
+        """
+        ranges = self.scales.copy()
+        allowed = np.ones(self.letters.n_letters)
+        if self.letters.forbidden is not None:
+            allowed = self.p @ ~self.letters.forbidden
+        widest = allowed > allowed.max() * (1 - _TIE)
+        for row in np.flatnonzero(self.free & ~self.equal).tolist():
+            costs = self.letters.structures[row].weighted_sum(self.p)[widest] / allowed[widest]
+            ranges[row] = max(ranges[row], float(costs.min()))
+        return ranges
 
 
 def fixed_task(problem: Problem) -> ReducedProblem:

@@ -50,7 +50,7 @@ def interior_points(
     """
     space = task.letters
     losses, forbidden = space.restricted(letters)
-    data = Restricted(task.p, losses, forbidden, task.free, task.bounds, kept, task.equal, task.scales)
+    data = Restricted(task.p, losses, forbidden, task.free, task.bounds, kept, task.equal, task.ranges)
     best_gap = math.inf
     steps = warm_up_steps
     for restart in range(restarts + 1):

@@ -29,7 +29,8 @@ def warm_up(
     steps : int
     """
     if multipliers is None:
-        multipliers = task.first_multipliers()
+        # from a nat per range upwards: a multiplier that is far too large leaves no gradient to go by
+        multipliers = np.where(task.free & ~task.equal, 1 / task.ranges, task.first_multipliers())
     q = (1 - _FLOOR) * q + _FLOOR / q.size
     if not task.free.any():
         losses, forbidden = task.letters.restricted(letters)
@@ -45,5 +46,5 @@ def warm_up(
         q = (1 - _FLOOR) * tilted.output_masses(task.p) + _FLOOR / q.size
     # An inactive limit keeps a multiplier above zero, as an interior point must: one that costs next to nothing.
     limited = task.free & ~task.equal
-    multipliers = np.where(limited, np.maximum(multipliers, 1e-6 / task.bounds), multipliers)
+    multipliers = np.where(limited, np.maximum(multipliers, 1e-6 / task.ranges), multipliers)
     return (1 - _FLOOR) * q + _FLOOR / q.size, multipliers
