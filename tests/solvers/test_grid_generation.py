@@ -166,6 +166,15 @@ def test_limits_are_met_at_the_rate_of_the_table(case, share, other):
     assert all(mine.losses[name] <= bound for name, bound in zip(problem.loss_names, problem.bounds, strict=True))
 
 
+@pytest.mark.parametrize("limits", [{"distortion": 1e4}, {"D": 1e-5}])
+def test_a_grid_that_does_not_resolve_the_kernel_is_refused_before_work(limits):
+    problem = rdc.Problem(rdc.sources.grid(*mixture(160)))
+    problem = problem.with_limits(**limits) if "D" in limits else problem.at_multipliers(**limits)
+    message = "a step along an axis costs .* some 25600 letters would be needed at once, with a matrix of 5243 MB"
+    with pytest.raises(rdc.InvalidInput, match=message):
+        rdc.solve(problem)
+
+
 def test_limits_take_this_way():
     problem = rdc.Problem(rdc.sources.grid(*mixture(12)))
     bounds = problem.with_limits(D=1.5)

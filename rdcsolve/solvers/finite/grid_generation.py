@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from rdcsolve.errors import InvalidInput
 from rdcsolve.kernels.kernel import separable
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.solvers.finite.grid_rounds import CoarseLetters, attempts, separable_losses
@@ -29,6 +30,7 @@ TOO_MANY = 16384
 
 _RESOLVED = 0.15  # nats that a step along an axis may cost: a coarser grid says nothing about the finer one
 _APART = 1.3  # nats that the way between two neighbours among the first letters costs
+_MOST_BYTES = 2**30  # of the first letters' Newton matrix
 _FEWEST = 16  # points that every axis keeps on coarser grids
 _MOST_ROUNDS = 80  # of a coarse grid
 _BARELY = 1e-6  # of the largest mass: letters of less are not taken to a finer grid
@@ -148,5 +150,13 @@ def _first_letters(
             apart += 1
         places.append(np.arange(min(apart // 2, size - 1), size, apart))
         grid.append(size)
+    count = math.prod(place.size for place in places)
+    if 8 * count**2 > _MOST_BYTES:
+        cost = max(_cost_of_steps(losses, multipliers, d, 1) for d in range(len(grid)))
+        raise InvalidInput(
+            f"the grid does not resolve the kernel: a step along an axis costs {cost:.3g} nat at these multipliers, so "
+            f"that some {count} letters would be needed at once, with a matrix of {8e-6 * count**2:.0f} MB; use "
+            "smaller multipliers (larger limits), a part of the grid, or BlahutArimoto() for a few digits"
+        )
     letters = np.ravel_multi_index(np.meshgrid(*places, indexing="ij"), grid).ravel()
     return letters, np.full(letters.size, 1 / letters.size)
