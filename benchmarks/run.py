@@ -9,7 +9,16 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SCRIPTS = ["fused_step", "targets", "wide_grids", "grids", "solvers_vs_peers", "label_entropy", "theorems"]
+SCRIPTS = [
+    "fused_step",
+    "targets",
+    "wide_grids",
+    "cost_of_check",
+    "grids",
+    "solvers_vs_peers",
+    "label_entropy",
+    "theorems",
+]
 
 
 def main():

@@ -104,7 +104,7 @@ class FloatNumbers:
         """Return what letters cost the symbols of positive mass under a linear loss."""
         return self.linear[m].block(self.rows, letters)
 
-    @property
+    @cached_property
     def active(self) -> list[int]:
         """Which linear losses have a multiplier."""
         return [m for m in range(len(self.linear)) if self.multipliers[m] != 0]
@@ -267,17 +267,18 @@ class FloatNumbers:
 
     def _costed(self, start: np.ndarray, letters: slice) -> np.ndarray:
         """Return exponents less what letters cost, -inf at forbidden pairs."""
-        x = np.repeat(start[:, None], letters.stop - letters.start, axis=1)
+        x = np.broadcast_to(start[:, None], (start.size, letters.stop - letters.start))
         for m in range(len(self.linear)):
             if self.multipliers[m] != 0:
                 with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                    x -= abs(self.multipliers[m]) * self.distances(m, letters)
+                    x = x - abs(self.multipliers[m]) * self.distances(m, letters)
             elif self.problem.forbidden is not None:
-                x[np.isinf(self.block(m, letters))] = -math.inf
-        return x
+                x = np.where(np.isinf(self.block(m, letters)), -math.inf, x)
+        return x if x.flags.writeable else x.copy()
 
+    @cached_property
     def _mean_exponent(self) -> float:
-        """Return a lower bound of sum_i p_i (u_i - lambda.origin(i))."""
+        """A lower bound of sum_i p_i (u_i - lambda.origin(i))."""
         high, low = self.exponents
         mean = exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
         sizes = float(self.masses @ np.abs(self.u)) + sum(
@@ -310,7 +311,7 @@ class FloatNumbers:
             What limits on the reproduction's law, and prices of places, take off; nats.
         """
         slope = 1.0 if target is None else float(self.multipliers[target])
-        terms = [self._mean_exponent(), -log_largest, -of_laws]
+        terms = [self._mean_exponent, -log_largest, -of_laws]
         if target is not None:
             terms.append(-float(self.problem.rate_bound or 0.0))
         for m in charged:

@@ -105,7 +105,8 @@ def survey(channel: ChannelRows, p: np.ndarray) -> Survey:
             masses += weighted_sums(p[places] / totals[places], rows)
             least = float(np.minimum(least, rows.min()))  # NaN stays NaN
             largest = float(np.maximum(largest, rows.max()))
-            is_constant = is_constant and bool((rows == first).all())
+            # the last row alone tells most channels that are not constant
+            is_constant = is_constant and bool((rows[-1] == first).all()) and bool((rows == first).all())
             if channel.problem.forbidden is not None:
                 for loss in channel.problem.linear_losses:
                     banned = np.isinf(loss.block(symbols, channel.letters))
@@ -144,14 +145,21 @@ def moments(
     joint = [np.zeros((channel.letters.size, label.shape[1])) for label in labels]
     for places, symbols, rows in channel:
         positive = rows > 0
+        is_full = bool(positive.all())  # then nothing has to be left out, which takes a fraction of the time
         if not known.is_constant:
-            ratios = np.divide(rows, q, out=np.ones(rows.shape), where=positive & (q > 1e-300))
+            if is_full and q.min() > 1e-300:
+                ratios = rows / q
+            else:
+                ratios = np.divide(rows, q, out=np.ones(rows.shape), where=positive & (q > 1e-300))
             divergence[places] = row_sums(rows * np.log(ratios, out=ratios))
         for m, loss in enumerate(linear):
             block = loss.block(symbols, channel.letters)
             if shifts[m].any():
                 block = block - shifts[m][places, None]
-            above[m, places] = row_sums(np.multiply(rows, block, out=np.zeros(rows.shape), where=positive))
+            if is_full:
+                above[m, places] = row_sums(rows * block)
+            else:
+                above[m, places] = row_sums(np.multiply(rows, block, out=np.zeros(rows.shape), where=positive))
         for sums, masses in zip(joint, scaled, strict=True):
             sums += weighted_sums(np.ascontiguousarray(rows.T), masses[places])
     # W is W' / S for the stored row W' of sum S, so that log S is taken off

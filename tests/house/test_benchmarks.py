@@ -51,3 +51,10 @@ def test_wide_grids(tmp_path):
 def test_grids(tmp_path):
     told = run("grids.py", "--quick", "--save", str(tmp_path / "figures.json"))
     assert "CERTIFIED" in told
+
+
+def test_cost_of_check(tmp_path):
+    told = run("cost_of_check.py", "--quick", "--repetitions", "2", "--save", str(tmp_path / "figures.json"))
+    assert "| P1a_100, multiplier | 100 x 100 | OPTIMAL |" in told
+    rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert all(0 < row["check"] < row["solution"] for row in rows)

@@ -319,3 +319,17 @@ def test_no_output_is_constant_where_every_letter_is_forbidden_to_some_symbol(ra
     assert result.certificate is None or result.verify(problem, "ball").upper == INF
     loose = problem.with_limits(rate=math.log(2) * (1 + 1e-15))
     assert rdc.solve(loose).objective_upper == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("rare", [2e-16, 1e-12, 1e-9])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.999])
+def test_no_output_is_constant_at_rates_that_round_to_nothing(rare, share):
+    """Every channel tells the symbols apart, so that the rate is H(X), which is more than the limit."""
+    p = np.array([rare, 1 - rare])
+    problem = rdc.Problem.from_arrays(
+        p, [[0, np.inf, 1], [np.inf, 0, np.inf]], losses={"l": [[2, 1, 0.3], [0, 4, 1]]}
+    ).minimising("l", rate=share * float(-p @ np.log(p)))
+    result = rdc.solve(problem)
+    assert result.status is not rdc.Status.NUMERICAL_ERROR
+    if np.isfinite(result.objective_upper):  # within the slack of the limit
+        assert result.objective_lower <= 4 * (1 - rare) + 0.3 * rare <= result.objective_upper + 1e-12
