@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import data as sources
     from .certificates import Certificate
     from .errors import (
+        FileInUse,
         InternalError,
         InvalidInput,
         MissingExtra,
@@ -64,6 +65,7 @@ _MEMBERS = {
     "certificates": ["Certificate"],
     "codes": ["audit"],
     "errors": [
+        "FileInUse",
         "InternalError",
         "InvalidInput",
         "MissingExtra",
@@ -127,6 +129,7 @@ __all__ = [
     "Conic",
     "DistortionLimit",
     "Encoder",
+    "FileInUse",
     "InteriorPoint",
     "InternalError",
     "InvalidInput",

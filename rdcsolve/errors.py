@@ -25,6 +25,10 @@ class SaveFailed(RdcError, OSError):
     """A file could not be written; nothing half-written is left behind."""
 
 
+class FileInUse(SaveFailed):
+    """Another run is writing to a file: the message says which process on which machine."""
+
+
 class OutOfMemory(RdcError, MemoryError):
     """A problem does not fit into memory: the message says what it would need and what to do."""
 

@@ -5,21 +5,19 @@ Arrays are stored as they are. Everything else is one JSON text, in which floats
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import secrets
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from rdcsolve import options
-from rdcsolve.errors import SaveFailed, UnreadableFile
+from rdcsolve.errors import UnreadableFile
+from rdcsolve.writing import whole_file
 
 MOST_BYTES = 1 << 30
 """How much the arrays of a compressed archive may take in memory, unless the file itself is larger."""
@@ -120,28 +118,6 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         check(stream.tell() + size == info.file_size, f"{info.filename} is not of the size that its header declares")
     with archive.open(info) as stream:
         return np.lib.format.read_array(stream, allow_pickle=False)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that gets its name only once it is complete and on the disk; else it is removed."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial") if path.name else path
-    try:
-        with open(temporary, "xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        if path.name:
-            with contextlib.suppress(OSError, ValueError):
-                os.unlink(temporary)
-        if not isinstance(error, Exception):
-            raise
-        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-        raise SaveFailed(
-            f"{path} was not written ({reason}); free some space there, or choose a folder you may write to"
-        ) from error
 
 
 def array(arrays: dict[str, np.ndarray], name: str, ndim: int, kind: Any = np.float64) -> np.ndarray:

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from rdcsolve.cli.drawing import Drawing
+from rdcsolve.cli.files import check_targets, draw_into
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
-from rdcsolve.errors import InvalidInput, SaveFailed
+from rdcsolve.errors import InvalidInput
 
 
 def figure_3() -> Drawing:
@@ -49,12 +50,11 @@ def figure(
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    drawing = FIGURES[number]()
     path = Path(f"figure_{number}.png") if save_plot is None else save_plot
+    check_targets(picture=path)
+    drawing = FIGURES[number]()
     try:
-        drawing.figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise SaveFailed(f"{path} cannot be written ({error})") from error
+        draw_into(path, drawing.figure, dpi=150)
     finally:
         pyplot.close(drawing.figure)
     for line in drawing.lines:

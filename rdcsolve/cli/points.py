@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from rdcsolve.cli.files import draw_into
 from rdcsolve.cli.outcomes import NOT_CERTIFIED
 from rdcsolve.cli.screen import console, table
-from rdcsolve.errors import InvalidInput, SaveFailed
+from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.objective import is_rate
 
 if TYPE_CHECKING:
@@ -102,6 +103,12 @@ def _show(data: xarray.Dataset) -> None:
     screen.print(shown)
 
 
+def check_drawable(n_axes: int) -> None:
+    """Raise unless a picture can show so many axes."""
+    if n_axes > 2:
+        raise InvalidInput(f"the sweep has {n_axes} axes; a picture shows one or two")
+
+
 def _draw(data: xarray.Dataset, path: Path) -> None:
     import matplotlib
 
@@ -111,16 +118,12 @@ def _draw(data: xarray.Dataset, path: Path) -> None:
     from rdcsolve.explore import plot
 
     n_axes = len(data["status"].dims)
-    if n_axes > 2:
-        raise InvalidInput(f"the sweep has {n_axes} axes; a picture shows one or two")
     at_rate = "rate" in data.attrs and data.attrs["objective"] != "rate"
     curve = plot.tradeoff if at_rate else plot.curve
     drawn: Any = curve(data) if n_axes == 1 else plot.surface(data)
     if n_axes == 1 and drawn.get_legend_handles_labels()[1]:
         drawn.legend(frameon=False)
     try:
-        drawn.figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        raise SaveFailed(f"{path} cannot be written ({error})") from error
+        draw_into(path, drawn.figure, dpi=150)
     finally:
         pyplot.close(drawn.figure)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rdcsolve.cli.files import write_problem
+from rdcsolve.cli.files import check_targets, write_problem
 from rdcsolve.cli.outcomes import INTERRUPTED, NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 
@@ -73,6 +73,7 @@ def solve(
     chosen = solver_of(solver)
     if chosen is not None:
         fitting(problem, chosen)
+    check_targets(save, save_problem)
     typer.echo(str(problem))
     tell_columns(problem)
     if save_problem is not None:

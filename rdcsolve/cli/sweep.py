@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from rdcsolve.cli.files import check_targets
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, check_drawable, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
@@ -55,6 +56,9 @@ def sweep(
     chosen = solver_of(solver)
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit)
     make_grid(problem, axes)
+    check_targets(save, picture=plot)
+    if plot is not None:
+        check_drawable(len(axes))
     tell_columns(problem)
     data = swept(
         problem,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from rdcsolve import options
+from rdcsolve.cli.files import check_targets
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
 from rdcsolve.cli.solve import InputFile, SolverOption, Tolerance, solver_of
@@ -61,6 +62,7 @@ def tradeoff(
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit)
     options.whole(points, "n_points", 2)
     question(problem, statement.rate, loss, minimised)
+    check_targets(save, picture=plot)
     tell_columns(problem)
     data = traced(
         problem,

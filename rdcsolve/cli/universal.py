@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from rdcsolve.cli.files import write_problem
+from rdcsolve.cli.files import check_targets, write_problem
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.solve import InputFile
@@ -51,6 +51,7 @@ def universal(
     from rdcsolve.results import Proof, Status
     from rdcsolve.universal import universal_rate
 
+    check_targets(save, save_problem)
     if save_problem is not None:
         write_problem(problem, save_problem)
     tell_columns(problem)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rdcsolve.errors import InvalidInput, SaveFailed, UnreadableFile
+from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.explore.grid import Grid, Index, label_names
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results import Result, Status
 from rdcsolve.results.units import InBits, in_unit_of, is_information
+from rdcsolve.writing import whole_path
 
 if TYPE_CHECKING:
     import xarray
@@ -209,16 +210,8 @@ def write_dataset(data: xarray.Dataset, path: Path) -> None:
     SaveFailed
         If it cannot be written; an existing file is left as it was.
     """
-    if not path.parent.is_dir():
-        raise SaveFailed(f"{path} cannot be written: there is no folder {path.parent}; make it, or choose another")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        data.to_netcdf(beside, engine="netcdf4")
-        os.replace(beside, path)
-    except (OSError, RuntimeError) as error:  # RuntimeError: what netCDF makes of a full disk
-        raise SaveFailed(f"{path} cannot be written ({error}); nothing was changed there") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_path(path) as temporary:
+        data.to_netcdf(temporary, engine="netcdf4")
 
 
 def read_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:

@@ -7,8 +7,8 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rdcsolve import options
@@ -21,11 +21,13 @@ from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
 from rdcsolve.results.result import StepRecord
 from rdcsolve.solvers import solve
+from rdcsolve.writing import held
 
 if TYPE_CHECKING:
     import xarray
 
 _SECONDS_BETWEEN_SAVES = 2.0
+_MOST_TOLD = 20  # points that an error names
 _STRETCH = 4  # points that one task of an executor solves, each starting from the one before
 
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
@@ -96,6 +98,11 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         If an axis is not a list of usable numbers for this problem, or `save` holds another sweep.
     SaveFailed
         If `save` cannot be written.
+    FileInUse
+        If another run is sweeping into `save`. That is seen by a lock file beside it, which names the process and the
+        machine; the lock of a process that was killed on this machine is broken.
+    SolverFailed
+        If a process of the executor was killed, after all other points were solved and saved. It names those lost.
     KeyboardInterrupt
         When interrupted, after what is known was saved.
 
@@ -108,7 +115,13 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     """
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit)
     check_options(progress, save, executor, callback)
-    return swept(problem, axes, effort, progress, save, executor)
+    with kept_to_oneself(save):
+        return swept(problem, axes, effort, progress, save, executor)
+
+
+def kept_to_oneself(save: Any) -> AbstractContextManager[None]:
+    """Keep the file of a sweep for this run alone, if there is to be one."""
+    return nullcontext() if save is None else held(options.path(save, "save"), "sweeps into it")
 
 
 def check_options(progress: Any, save: Any, executor: Any, callback: Any) -> None:
@@ -159,6 +172,12 @@ def swept(
                     saved_at = time.monotonic()
         except Stopped:
             pass
+        except _Lost as loss:
+            kept = "" if path is None else f"; {record.n_finished()} of {total} points are saved in {path}"
+            raise SolverFailed(
+                f"a process of the executor ended, perhaps for want of memory, and {len(loss.points)} points with it "
+                f"({_listed(loss.points)}){kept}; run again to go on, with fewer processes"
+            ) from loss.__cause__
         except KeyboardInterrupt as interrupt:
             if path is not None:
                 interrupt.add_note(f"{record.n_finished()} of {total} points are saved in {path}; run again to go on")
@@ -222,21 +241,45 @@ def failure(problem: Problem) -> Outcome:
 def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Outcome]]]:
     def solved(grid: Grid, rows: list[list[Index]], effort: Effort) -> Iterator[tuple[Index, Outcome]]:
         stretches = [row[k : k + _STRETCH] for row in rows for k in range(0, len(row), _STRETCH)]
-        futures = {
-            executor.submit(_stretch, grid, [grid.point(index) for index in stretch], effort): stretch
-            for stretch in stretches
-        }
+        futures: dict[Future[Any], list[Index]] = {}
+        lost: list[dict[str, float]] = []
+        cause: BrokenExecutor | None = None
         try:
+            for stretch in stretches:
+                points = [grid.point(index) for index in stretch]
+                try:
+                    futures[executor.submit(_stretch, grid, points, effort)] = stretch
+                except BrokenExecutor as error:
+                    lost, cause = lost + points, error
             for future in as_completed(futures):
-                outcomes, stop = future.result()
+                try:
+                    outcomes, stop = future.result()
+                except BrokenExecutor as error:
+                    lost, cause = lost + [grid.point(index) for index in futures[future]], error
+                    continue
                 yield from zip(futures[future], outcomes, strict=False)
                 if stop is not None:
                     raise stop
+            if lost:
+                raise _Lost(lost) from cause
         finally:
             for future in futures:
                 future.cancel()
 
     return solved
+
+
+class _Lost(Exception):
+    """A process that was to solve these points is gone."""
+
+    def __init__(self, points: list[dict[str, float]]) -> None:
+        super().__init__()
+        self.points = points
+
+
+def _listed(points: list[dict[str, float]]) -> str:
+    told = [", ".join(f"{name}={value:.6g}" for name, value in point.items()) for point in points[:_MOST_TOLD]]
+    return "; ".join(told if len(points) <= _MOST_TOLD else [*told, "..."])
 
 
 def _stretch(

@@ -18,7 +18,7 @@ from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.effort import Effort, StoppingCallback
 from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
-from rdcsolve.explore.sweep import Report, check_options, swept
+from rdcsolve.explore.sweep import Report, check_options, kept_to_oneself, swept
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
@@ -92,7 +92,9 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     InvalidInput
         If the losses are not named, or the limits cannot be met at rate R.
     SolverFailed
-        If the default bounds were to be found, and no channel was before the solver stopped.
+        If the default bounds were to be found, and no channel was before the solver stopped; or as of `sweep`.
+    FileInUse, SaveFailed
+        As of `sweep`.
 
     Examples
     --------
@@ -105,13 +107,14 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     check_options(progress, save, executor, callback)
     n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = question(problem, rate, loss, minimise)
-    if bounds is None:
-        bounds = _earlier_bounds(save, loss, n_points)
-    if bounds is None:
-        bounds, is_cut_short = _bounds(at_rate, loss, n_points, effort)
-        if is_cut_short:
-            effort = replace(effort, until=-math.inf)
-    return swept(at_rate, {loss: bounds}, effort, progress, save, executor)
+    with kept_to_oneself(save):
+        if bounds is None:
+            bounds = _earlier_bounds(save, loss, n_points)
+        if bounds is None:
+            bounds, is_cut_short = _bounds(at_rate, loss, n_points, effort)
+            if is_cut_short:
+                effort = replace(effort, until=-math.inf)
+        return swept(at_rate, {loss: bounds}, effort, progress, save, executor)
 
 
 def tradeoff_bounds(

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from rdcsolve.errors import UnreadableFile
-from rdcsolve.files import whole_file
+from rdcsolve.writing import whole_file
 
 
 def save_checkpoint(path: str | os.PathLike[str], content: dict[str, Any]) -> None:

@@ -18,13 +18,13 @@ from rdcsolve.data import kmeans_codebook
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.explore.tradeoff import tradeoff
-from rdcsolve.files import whole_file
 from rdcsolve.information import entropy
 from rdcsolve.neural.images import Images, load_images
 from rdcsolve.neural.messages import decoded_messages
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_results
 from rdcsolve.neural.system import in_chunks, load_system
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
+from rdcsolve.writing import whole_file
 
 if TYPE_CHECKING:
     import xarray

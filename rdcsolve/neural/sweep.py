@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,7 +17,6 @@ import torch
 
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, SolverFailed, UnreadableFile
-from rdcsolve.files import whole_file
 from rdcsolve.neural.classifier import train_classifier
 from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
@@ -24,6 +24,7 @@ from rdcsolve.neural.images import load_images
 from rdcsolve.neural.progress import bar
 from rdcsolve.neural.system import load_system
 from rdcsolve.neural.training import train
+from rdcsolve.writing import held, whole_file
 
 _SETTINGS = "experiment.json"
 _CLASSIFIER = "classifier.pt"
@@ -64,7 +65,9 @@ def run_experiment(
     UnreadableFile
         If a file in the folder or of the images is damaged.
     SolverFailed
-        If a training diverged, after all others were done.
+        If a training diverged, after all others were done; or if a process was killed.
+    FileInUse
+        If another run trains into the folder.
     KeyboardInterrupt
         When interrupted; run again to go on.
     """
@@ -73,6 +76,14 @@ def run_experiment(
     for part in ("train", "test"):  # what cannot be run shall not claim the folder
         load_images(part, data, dataset=experiment.dataset, n=1)
     _claim(folder, experiment)
+    with held(folder / _SETTINGS, "trains there"):
+        return _trained(experiment, folder, data, processes, progress)
+
+
+def _trained(
+    experiment: Experiment, folder: Path, data: Any, processes: int, progress: bool
+) -> dict[str, dict[str, Any]]:
+    """Do what the folder lacks, and return what it holds then."""
     classifier_of(experiment, folder, data)
     runs = {run.name: run for run in experiment.runs()}
     done = set(read_results(folder))
@@ -153,7 +164,7 @@ def _finished(
     at_work: dict[Future[None], str] = {}
     lost: set[str] = set()
     context = multiprocessing.get_context("spawn")  # a forked child would share torch's thread pools
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=begin_worker) as pool:
         try:
             while waiting or at_work:
                 for name in [name for name in waiting if runs[name].encoder in lost]:
@@ -180,6 +191,19 @@ def _finished(
         except BaseException:
             pool.shutdown(cancel_futures=True)  # and wait: what is at work must not write into a later continuation
             raise
+
+
+def begin_worker() -> None:
+    """Prepare a process of the pool: one thread, and an end as soon as whoever started it is gone, even killed."""
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # training shall not go on beside that of the next run
 
 
 def _run(experiment: Experiment, folder: Path, data: Any, run: Run) -> None:

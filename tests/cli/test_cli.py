@@ -1,5 +1,6 @@
 """The command line: answers, exit codes, files, and a small demo."""
 
+import importlib
 import json
 import math
 import re
@@ -161,6 +162,41 @@ def test_csv_tells_what_its_columns_were_taken_for():
     assert "standard input: no header, columns are called by their places from 0; coordinates 0, 1\n" in tabs.stderr
 
 
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        (("solve", "coin.npz", "--D", 0.1, "--save", "/dev/null"), "it is a device"),
+        (("solve", "coin.npz", "--D", 0.1, "--save-problem", "none/p.npz"), "the folder none does not exist); make it"),
+        (("solve", "coin.npz", "--D", 0.1, "--save", "a.npz", "--save-problem", "./a.npz"), "two different things"),
+        (("universal", "coin.npz", "--target", "D=0.1", "--save", "."), "it is a folder"),
+        (("sweep", "coin.npz", "--axis", "D=0.1", "--plot", "curve"), "no ending of a picture"),
+        (("sweep", "coin.npz", "--axis", "D=0.1", "--plot", "/dev/full.d/a.png"), "does not exist"),
+        (
+            ("sweep", "coin.npz", "--axis", "D=0.1", "--axis", "miss=0.1", "--axis", "rate=1", "--plot", "a.png"),
+            "3 axes; a picture shows one or two",
+        ),
+        (("tradeoff", "coin.npz", "--rate", 0.2, "--plot", "a.txt"), "no ending of a picture"),
+        (("figure", "3", "--save-plot", "none/a.png"), "the folder none does not exist"),
+    ],
+)
+def test_targets_are_looked_at_before_the_work(monkeypatch, stated, message):
+    import rdcsolve.cli.figure as figures
+
+    def work(*arguments, **options):
+        pytest.fail("work was done")
+
+    monkeypatch.setitem(figures.FIGURES, "3", work)
+    for module in ("rdcsolve.solvers", "rdcsolve.universal", "rdcsolve.explore"):
+        for name in ("solve", "universal_rate", "sweep", "tradeoff"):
+            if name in getattr(importlib.import_module(module), "__all__", ()):
+                monkeypatch.setattr(f"{module}.{name}", work)
+    before = set(Path().iterdir())
+    done = rdcsolve(*stated)
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert set(Path().iterdir()) == before
+
+
 def test_a_pipe_is_read_once_and_its_names_are_saved():
     text = "x,c\n0,a\n1,b\n1,a\n"
     stated = ["--label", "c", "--rate", "0.1", "--points", "2"]
@@ -231,7 +267,7 @@ BAD = {
     "misspelt limit": (("solve", "slip.npz", "--D", "0.2"), "did you mean bound_distortion?"),
     "limit of a source": (("solve", "source.npz", "--D", "0.2"), "bound_distortion but no distortion; add the matrix"),
     "axis loss": (("sweep", "coin.npz", "--axis", "hit=1"), "unknown loss 'hit'"),
-    "folder": (("sweep", "coin.npz", "--axis", "D=0.1", "--save", "none/a.nc"), "cannot be written"),
+    "folder": (("sweep", "coin.npz", "--axis", "D=0.1", "--save", "none/a.nc"), "was not written"),
     "save": (("solve", "coin.npz", "--D", 0.1, "--save", "none/r.npz"), "none/r.npz"),
     "no result": (("verify", "none.npz", "coin.npz"), "none.npz does not exist"),
     "not a result": (("verify", "coin.npz", "coin.npz"), "coin.npz"),

@@ -126,7 +126,7 @@ BAD = {
     "one loss": (("tradeoff", "samples.csv", "--column", "a", "--rate", 0.2), "no loss besides 'distortion'"),
     "points": (("tradeoff", "coin.npz", "--rate", 0.2, "--points", 1), "n_points is 1"),
     "itself": (("tradeoff", "coin.npz", "--rate", 0.2, "--loss", "D"), "unknown loss to limit 'distortion'"),
-    "folder": (("tradeoff", "coin.npz", "--rate", 0.2, "--save", "none/a.nc", *TOLERANCE), "cannot be written"),
+    "folder": (("tradeoff", "coin.npz", "--rate", 0.2, "--save", "none/a.nc", *TOLERANCE), "was not written"),
 }
 
 

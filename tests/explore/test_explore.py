@@ -289,7 +289,7 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def test_a_path_that_cannot_be_written_is_told_before_any_work(tmp_path, solved):
-    with pytest.raises(rdc.SaveFailed, match="cannot be written"):
+    with pytest.raises(rdc.SaveFailed, match="was not written"):
         rdc.sweep(COIN, D=BOUNDS, save=tmp_path / "nowhere" / "curve.nc")
     assert not solved.calls
 

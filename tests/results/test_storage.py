@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from same import assert_same
 
 import rdcsolve as rdc
-from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, files, load
+from rdcsolve import Problem, Proof, Result, SaveFailed, Status, UnreadableFile, files, load, writing
 from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.proof import PartProof
 from rdcsolve.files import write
@@ -275,7 +275,7 @@ def cannot_create(path, mode="r", *args, **kwargs):
 
 
 FAULTS = {
-    "open": lambda patch: patch.setattr(files, "open", cannot_create, raising=False),
+    "open": lambda patch: patch.setattr(writing, "open", cannot_create, raising=False),
     "write": lambda patch: patch.setattr(files.np, "savez", half_written),
     "fsync": lambda patch: patch.setattr(files.os, "fsync", full),
     "replace": lambda patch: patch.setattr(files.os, "replace", full),
