@@ -99,5 +99,6 @@ def write_script(stated, record: dict, folder) -> Path:
     path = Path(folder, f"{stated.family}_{stated.seed}.py")
     path.parent.mkdir(parents=True, exist_ok=True)
     with np.printoptions(threshold=10**9):
-        path.write_text(script_of(stated, record), encoding="utf-8")
+        text = stated.script() if stated.family == "perception" else script_of(stated, record)
+        path.write_text(text, encoding="utf-8")
     return path

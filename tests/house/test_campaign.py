@@ -18,8 +18,10 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 pytest.importorskip("flint")
 
 import campaign  # noqa: E402
+from campaign import FAMILIES, problem_of  # noqa: E402
 from campaign_judge import Findings, judge_result  # noqa: E402
-from campaign_problems import FAMILIES, Stated, problem_of  # noqa: E402
+from campaign_laws import judge_law  # noqa: E402
+from campaign_problems import Stated  # noqa: E402
 
 import rdcsolve as rdc  # noqa: E402
 
@@ -79,6 +81,27 @@ def test_judge_of_prices_of_soft_decisions():
     assert not kinds(stated, result)
     boast = replace(result.certificate, lower=result.certificate.lower + 1e-6)
     assert kinds(stated, replace(result, certificate=boast)) == {"lower_beyond", "checker"}
+
+
+def test_judge_of_limits_on_laws():
+    """Seeds whose channels at random meet their limits: wrong answers are told, right ones are not."""
+    for seed in range(100):
+        stated = campaign.law_problem_of(seed)
+        problem = stated.problem()
+        if stated.measure == "tv" and not stated.labels and (result := rdc.solve(problem)).rate_lower > 0.05:
+            break
+
+    def kinds(wrong):
+        findings = Findings()
+        judge_law(stated, problem, wrong, findings)
+        return {error["kind"] for error in findings.errors}
+
+    assert not kinds(result)
+    assert "order" in kinds(replace(result, objective_lower=result.objective_upper + 1))
+    assert "under_reported" in kinds(replace(result, rate_upper=result.rate_upper - 1e-6))
+    assert "under_reported" in kinds(replace(result, perceptions={"perception": 0.0}))
+    worse = replace(result, channel=np.ones_like(result.channel) / result.letters.size)
+    assert kinds(worse) & {"limit", "under_reported"}
 
 
 def test_command(tmp_path):

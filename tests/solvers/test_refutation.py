@@ -143,6 +143,31 @@ def test_very_small_limits_are_near_the_exact_law(seed, measure):
     assert near.rate_upper > exact.rate_lower - 30 * math.sqrt(bound)
 
 
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["reverse_kl", "reverse_chi2", "kl", "tv"]))
+def test_limits_that_a_constant_law_meets_need_no_rate(seed, measure):
+    """Also where divergences are infinite unless every letter is used, as a single best letter is not."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 6))
+    p, d, q = rng.dirichlet(np.ones(n)), rng.random((n, n)), rng.dirichlet(np.full(n, 0.5)) + 1e-3
+    q /= q.sum()
+    d[np.diag_indices(n)] = 0.0
+    problem = rdc.Problem.from_arrays(p, d, D=1.1 * float(p @ d @ q), P=1.0, perception=measure)
+    problem = problem.with_limits(P=1.1 * distance(problem.perceptions[0], q))
+    result = rdc.solve(problem)
+    assert result.status is Status.OPTIMAL
+    assert result.rate_upper <= 1e-9
+    assert result.verify(problem).valid
+
+
+def test_a_least_loss_where_a_divergence_is_infinite_is_no_crash():
+    """The least distortion leaves out a letter, at which KL(p || q) is infinite: it is looked at on the way."""
+    d = np.array([[0.0, 1.0, 2.0], [1.0, 0.0, 0.5], [2.0, 0.5, 0.5]])
+    problem = rdc.Problem.from_arrays(P_X, d, P=0.05, perception="reverse_kl").minimising("distortion", rate=0.4)
+    result = rdc.solve(problem)
+    assert result.verify(problem).valid
+    assert result.gap < 1e-6
+
+
 def test_fixed_letters_with_a_label_beside_perception_are_refused():
     source = rdc.Source(None, P_X, labels=[[[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]]])
     limits = [rdc.DistortionLimit(0.2), rdc.LabelEntropyLimit(0.6), rdc.PerceptionLimit(0.05, "tv")]

@@ -204,6 +204,7 @@ class _Search:
                 u=below.u,
                 u_rest=below.u_rest,
                 multipliers=below.multipliers,
+                proof=below.proof,
                 laws=laws,
                 lower=self.floor,
                 upper=self.ceiling,

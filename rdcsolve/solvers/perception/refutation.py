@@ -328,8 +328,31 @@ def _is_divergence(law: Law) -> bool:
     return law.perception.measure in DIVERGENCES and not law.is_zero
 
 
+def _at_zero(law: Law) -> float:
+    return DIVERGENCES[law.perception.measure].at_zero
+
+
+def constant_law(programme: Programme, statement: Statement) -> np.ndarray | None:
+    """Return a channel (n, k) whose rows are all the same and that meets all limits, None if none was found."""
+    never = None if statement.forbidden is None else np.asarray(statement.forbidden.any(axis=0))
+    if never is not None and never.all():
+        return None
+    means = np.einsum("i,ria->ra", statement.p, statement.losses)[:, None, :]
+    mask = None if never is None else never[None]
+    alone = Statement(np.ones(1), means, mask, statement.bounds, statement.is_free, statement.places)
+    found = nearest(programme, alone)
+    if found is None or found.excess > 0:
+        return None
+    return np.repeat(found.channel, statement.p.size, axis=0)
+
+
 def nearest(programme: Programme, statement: Statement) -> Nearest | None:
-    """Return how well the limits can be met: what refutes them, or a channel with room to spare."""
+    """Return how well the limits can be met: what refutes them, or a channel with room to spare.
+
+    None where a divergence is infinite whatever the channel, since mass has no letter in use.
+    """
+    if any(_is_divergence(law) and law.outside and math.isinf(_at_zero(law)) for law in programme.laws):
+        return None
     found = _Programme(programme, statement, 0.0).solved()
     if found is None or found.excess > _EXCEEDED:
         return found

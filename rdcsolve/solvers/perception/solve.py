@@ -15,24 +15,23 @@ from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.information import entropy
-from rdcsolve.letters import FiniteLetters
 from rdcsolve.perception.measures import support
 from rdcsolve.perception.transport import monotone_order, plan_between
 from rdcsolve.problems import Perception, Problem
 from rdcsolve.problems.objective import is_rate
-from rdcsolve.problems.priced import with_prices
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_rate import empty, infeasible, minimise_rate, task_within_limits
-from rdcsolve.solvers.finite.reduction import ReducedProblem, fixed_task
-from rdcsolve.solvers.finite.unmasking import without_faces
+from rdcsolve.solvers.finite.reduction import fixed_task
 from rdcsolve.solvers.loop import NumericalBreakdown, Settings
 from rdcsolve.solvers.perception.channel import ALMOST_NONE, Attained, Channels, proof_of
 from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
+from rdcsolve.solvers.perception.off_faces import off_faces
 from rdcsolve.solvers.perception.programme import Programme, possible_places, programme_of
 from rdcsolve.solvers.perception.refutation import (
     beyond_reach,
+    constant_law,
     least_distance,
     nearest,
     refuting_point,
@@ -176,6 +175,8 @@ class _Run:
         self.channels = Channels(self.programme)
         is_out = any(law.is_zero and law.missing > _MISSING for law in self.programme.laws)
         try:
+            if self.programme.problem.multipliers is None:
+                self.dual = self._trivial()
             if not is_out:
                 self._run(plain)
         except NumericalBreakdown as breakdown:
@@ -191,9 +192,26 @@ class _Run:
             self._attain(self.last, [], 1.0)
         return self._result()
 
+    def _trivial(self) -> _Dual:
+        """Return the dual point that proves that no rate is negative."""
+        statement, laws = self.channels.statement, self.programme.laws
+        u, multipliers = np.zeros(statement.p.size), np.zeros(statement.is_free.size)
+        log_prices, shares = statement.log_prices(u, multipliers)
+        scalars = tuple((math.inf if law.is_zero else 0.0, 0.0) for law in laws)
+        nothing = tuple(np.zeros(law.shown.size) for law in laws)
+        point = Point(u, multipliers, log_prices, scalars, nothing, np.zeros(log_prices.size), shares, math.inf)
+        return _Dual(0.0, point, nothing)
+
     def _ask_what_can_be_met(self) -> None:
         """Refute the limits, or find a channel that meets them with room to spare, by a linear programme."""
         statement = self.channels.statement
+        if self.lower <= self.settings.tolerance:
+            same = constant_law(self.programme, statement)
+            made = None if same is None else self.channels.keep(same)
+            if made is not None and made.rate < self.upper:
+                self.best, self.upper = made, made.rate
+                self.status = Status.OPTIMAL
+                return
         found = nearest(self.programme, statement)
         if found is None:
             return
@@ -356,7 +374,7 @@ class _Run:
         log_v, found, letters = point.u - shift, point.multipliers, task.letters
         if task.faces:
             total = sum(proof.prices[one.place] for one, proof in zip(problem.perceptions, proofs, strict=True))
-            letters, log_v, found = _off_faces(task, np.asarray(total), log_v, found)
+            letters, log_v, found = off_faces(task, np.asarray(total), log_v, found)
         multipliers, shifts = np.zeros(len(bare.losses)), np.zeros((len(bare.losses), task.p.size))
         multipliers[list(task.relevant)] = found
         shifts[list(task.relevant)] = letters.shifts[: len(task.relevant)]
@@ -461,28 +479,6 @@ class _Run:
             self.programme.problem, self.settings, self.status, proof, self.message, lower, {}, tuple(self.history)
         )
         return nothing
-
-
-def _off_faces(
-    task: ReducedProblem, prices: np.ndarray, log_v: np.ndarray, multipliers: np.ndarray
-) -> tuple[FiniteLetters, np.ndarray, np.ndarray]:
-    """Return letters, u and multipliers that do without the faces of limits that leave no room.
-
-    The prices of what letters show, shape (n_letters,), are one more loss with multiplier one: faces have none of it.
-    """
-    priced = with_prices(task.problem, prices)
-    relevant = [*task.relevant, len(priced.linear_losses) - 1]
-    faces = tuple(replace(face, weights=np.append(face.weights, 0.0)) for face in task.faces)
-    masked = np.zeros((priced.n_x, priced.n_letters), dtype=bool)
-    masked[task.letters.symbols] = task.letters.forbidden
-    letters = FiniteLetters(priced, relevant, masked)
-    changes: dict[str, Any] = {"problem": priced, "letters": letters, "relevant": tuple(relevant), "faces": faces}
-    changes |= {name: np.append(getattr(task, name), False) for name in ("free", "equal")}
-    changes |= {"bounds": np.append(task.bounds, math.inf), "fixed": np.append(task.fixed, 1.0)}
-    # prices of the least letter are part of u there
-    shifted = log_v - letters.shifts[-1]
-    space, found, raised, log_largest = without_faces(replace(task, **changes), shifted, np.append(multipliers, 1.0))
-    return space, found + space.shifts[-1] - log_largest, raised[:-1]
 
 
 def _law(perception: Perception, made: recovery.Primal) -> np.ndarray:
