@@ -15,6 +15,7 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # as benchmarks set it: numba refuses another number later on
 os.environ["MPLBACKEND"] = "Agg"
 
 import slow_tests  # noqa: E402
