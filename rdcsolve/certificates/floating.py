@@ -279,8 +279,7 @@ class FloatNumbers:
     @cached_property
     def _mean_exponent(self) -> float:
         """A lower bound of sum_i p_i (u_i - lambda.origin(i))."""
-        high, low = self.exponents
-        mean = exact_dot((self.masses, high), (self.masses, low)) / (1.0 + self.excess_mass)
+        mean = exact_dot(*((self.masses, half) for half in self.exponents)) / (1.0 + self.excess_mass)
         sizes = float(self.masses @ np.abs(self.u)) + sum(
             abs(float(self.multipliers[m])) * float(self.masses @ np.abs(self.origins[m])) for m in self.active
         )
