@@ -54,7 +54,7 @@ class Base(NamedTuple):
     start : numpy.ndarray
         Shape (n,): u_i less what the losses' least values cost, rounded up.
     scale : float
-        No smaller than any exponent with its gain and the logarithm of its mass, but for roundings.
+        The largest exponent of all columns with its gain and the logarithm of its mass, but for roundings.
     """
 
     masses: np.ndarray
@@ -88,6 +88,9 @@ class Base(NamedTuple):
 def base_of(numbers: FloatNumbers, gain: np.ndarray) -> Base:
     """Return what all columns have in common; see `FloatNumbers.exponents` for the start.
 
+    Where several losses count, no letter may be the cheapest for all of them: at a start far above all exponents the
+    weights would underflow, every one of them.
+
     Parameters
     ----------
     numbers : FloatNumbers
@@ -97,7 +100,22 @@ def base_of(numbers: FloatNumbers, gain: np.ndarray) -> Base:
     high, low = numbers.exponents
     start = high + (np.abs(low) + units(4) * np.abs(high))
     masses = np.maximum(numbers.masses, 1e-300)
-    return Base(masses, start, float((start + gain + np.log(masses)).max()))
+    most = start + gain + np.log(masses)
+    scale = float(most.max())
+    if numbers.free is None and len(numbers.active) > 1:
+        attained = float((most - _least_costs(numbers)).max())
+        scale = attained if math.isfinite(attained) else scale  # no letter has any weight
+    return Base(masses, start, scale)
+
+
+def _least_costs(numbers: FloatNumbers) -> np.ndarray:
+    """Return what every symbol's cheapest letter costs it above the losses' least values, shape (n,); inf if none."""
+    least = np.full(numbers.n_rows, math.inf)
+    for letters in numbers.blocks(numbers.problem.n_letters):
+        with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
+            costs = sum(abs(numbers.multipliers[m]) * numbers.distances(m, letters) for m in numbers.active)
+        least = np.minimum(least, np.min(costs, axis=1))
+    return least
 
 
 # ------------------------------------------------------------------------------------------- symbols

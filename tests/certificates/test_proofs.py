@@ -117,6 +117,32 @@ def test_proofs_at_large_multipliers(size):
             assert largest - 1e-12 <= check.log_max_price <= found.log_upper + 5e-13 * size
 
 
+@pytest.mark.parametrize("size", [1.0, 600.0, 1e4, 1e7])
+@pytest.mark.parametrize("of_label", [1.0, 1 - 1e-9, 1 + 1e-7, 0.3])
+@pytest.mark.parametrize("n_losses", [2, 3])
+def test_a_price_far_below_the_losses_least_values_is_proved(size, of_label, n_losses):
+    # the losses of every pair sum to n_losses - 1, so that no letter has more than one of them at its least value, zero
+    rng = np.random.default_rng(n_losses)
+    n, k = 5, n_losses
+    tables = [np.ones((n, k)) for _ in range(n_losses)]
+    for i in range(n):
+        for a, m in enumerate(rng.permutation(n_losses)):
+            tables[m][i, a] = 0.0
+    label = label_of("noisy", n, 2, rng)
+    others = {f"loss_{m}": table for m, table in enumerate(tables[1:], start=2)}
+    problem = Problem.from_arrays(np.full(n, 0.2), tables[0], label, C=math.inf, losses=others)
+    named = dict.fromkeys(problem.loss_names[:-1], size) | {"label_entropy": of_label}
+    problem = problem.at_multipliers(**named)
+    u = np.full(n, (n_losses - 1) * size)
+    found = space_of(problem).price(u, problem.multipliers).largest(1e-10)
+    assert found.proved
+    certificate = certificate_at(problem, u - found.log_upper, found.proof)
+    for arithmetic in ("float", "ball"):
+        checked = examine(certificate, problem, arithmetic)
+        assert checked.proved
+        assert checked.log_max_price <= 1e-9 + 1e-14 * size
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_no_letter_is_dearer_than_what_is_proved(seed):
     rng = np.random.default_rng(1000 + seed)
