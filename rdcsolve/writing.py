@@ -30,11 +30,13 @@ def writable(path: Path) -> Path:
     """
     try:
         target = path.resolve() if path.is_symlink() else path
+        if target.is_symlink():  # which only links in a circle leave, from Python 3.13 on without an error
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         mode = target.stat().st_mode if target.exists() else None
         folder_mode = target.parent.stat().st_mode
     except FileNotFoundError as error:
         raise _unwritten(path, f"the folder {path.parent} does not exist", "make it, or choose another") from error
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle, until Python 3.12
         raise _unwritten(path, _reason(error)) from error
     if not target.name or (mode is not None and stat.S_ISDIR(mode)):
         raise _unwritten(path, "it is a folder", "give the name of a file")
