@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import data as sources
     from .certificates import Certificate
     from .errors import (
+        BackendUnavailable,
         FileInUse,
         InternalError,
         InvalidInput,
@@ -65,6 +66,7 @@ _MEMBERS = {
     "certificates": ["Certificate"],
     "codes": ["audit"],
     "errors": [
+        "BackendUnavailable",
         "FileInUse",
         "InternalError",
         "InvalidInput",
@@ -122,6 +124,7 @@ _HOME = {name: module for module, names in _MEMBERS.items() for name in names}
 
 __all__ = [
     "Alternation",
+    "BackendUnavailable",
     "BlahutArimoto",
     "Certificate",
     "ClassifierLossLimit",

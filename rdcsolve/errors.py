@@ -33,6 +33,10 @@ class OutOfMemory(RdcError, MemoryError):
     """A problem does not fit into memory: the message says what it would need and what to do."""
 
 
+class BackendUnavailable(RdcError, RuntimeError):
+    """A library for arrays on a device is not installed, or finds no device: the message says which and why."""
+
+
 class InternalError(RdcError):
     """Something failed inside that no check foresaw; ``__cause__`` is the error from inside."""
 

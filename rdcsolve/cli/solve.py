@@ -34,6 +34,7 @@ class SolverName(StrEnum):
 
 
 SolverOption = Annotated[SolverName | None, typer.Option(help="By default chosen by structure.", show_default=False)]
+BackendOption = Annotated[str, typer.Option(help="Where kernels lie: auto, numpy, cupy or torch.", show_default=False)]
 Tolerance = Annotated[float, typer.Option(help="Gap to reach, in the unit (nats).")]
 
 
@@ -53,6 +54,7 @@ def solve(
     statement: Statement,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
+    backend: BackendOption = "auto",
     max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.", show_default=False)] = None,
     time_limit: Annotated[float, typer.Option(help="Stop after so many seconds.", show_default=False)] = math.inf,
     save: Annotated[Path | None, typer.Option(help="Save the result (npz).", show_default=False)] = None,
@@ -66,6 +68,7 @@ def solve(
     Exit code: 0 if the gap is reached and certified, 1 if not (or the limits cannot be met), 2 on bad input.
     """
     problem = statement.problem(input)
+    from rdcsolve.kernels import backends
     from rdcsolve.results import Proof, Status
     from rdcsolve.solvers import solve as solved
     from rdcsolve.solvers.solve import fitting
@@ -73,6 +76,7 @@ def solve(
     chosen = solver_of(solver)
     if chosen is not None:
         fitting(problem, chosen)
+    backends.find(backend)
     check_targets(save, save_problem)
     typer.echo(str(problem))
     tell_columns(problem)
@@ -82,6 +86,7 @@ def solve(
         problem,
         chosen,
         tolerance=tolerance,
+        backend=backend,
         max_steps=max_steps,
         time_limit=time_limit,
         callback=_show_step if progress else None,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rdcsolve import deadline, options
+from rdcsolve.kernels import backends
 from rdcsolve.problems import Problem
 from rdcsolve.results import Result, Status
 from rdcsolve.results.result import StepRecord
@@ -23,7 +24,7 @@ class Effort:
 
     Parameters
     ----------
-    solver, tolerance, max_steps, callback
+    solver, tolerance, max_steps, callback, backend
         As in `solve`.
     until : float
         `time.time` at which the time for all points is up, inf for never.
@@ -34,10 +35,18 @@ class Effort:
     max_steps: int | None
     callback: Callable[[StepRecord], object] | None
     until: float
+    backend: Any = "auto"
 
     @classmethod
-    def of(
-        cls, problem: Any, solver: Any, tolerance: Any, max_steps: Any, callback: Any, time_limit: Any = math.inf
+    def of(  # noqa: PLR0913 - options as they came
+        cls,
+        problem: Any,
+        solver: Any,
+        tolerance: Any,
+        max_steps: Any,
+        callback: Any,
+        time_limit: Any = math.inf,
+        backend: Any = "auto",
     ) -> Effort:
         """Return what these options of a call that begins now ask for.
 
@@ -49,12 +58,14 @@ class Effort:
         options.instance(problem, Problem, "problem", "pass a Problem")
         if solver is not None:
             fitting(problem, solver)
+        backends.find(backend)
         return cls(
             solver,
             options.tolerance(tolerance),
             None if max_steps is None else options.whole(max_steps, "max_steps"),
             options.function_or_none(callback, "callback", "one StepRecord"),
             time.time() + options.seconds(time_limit),
+            backend,
         )
 
     def result(
@@ -74,6 +85,7 @@ class Effort:
                 time_limit=left,
                 callback=None if self.callback is None else callback,
                 start=start,
+                backend=self.backend,
             )
             return result, deadline.was_interrupted() or result.status is Status.INTERRUPTED
 

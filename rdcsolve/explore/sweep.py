@@ -45,6 +45,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     time_limit: float = math.inf,
     max_steps: int | None = None,
     callback: Callable[[StepRecord], object] | None = None,
+    backend: Any = "auto",
     **axes: Any,
 ) -> xarray.Dataset:
     """Solve a problem for every combination of limits, each solution helping the next.
@@ -77,6 +78,8 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         Called with every `StepRecord` of every point, as in `solve`. A true return value ends the sweep as the time
         limit does, with the status ``STOPPED_BY_CALLBACK`` at the point in hand. An executor calls it in its own
         processes.
+    backend : str, optional
+        As in `solve`.
     **axes : sequence of float
         Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy, ``P`` the perception) or of the
         ``rate``, in the order of the dimensions.
@@ -113,7 +116,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     >>> curve.rate_upper.values.round(4).tolist()
     [0.4946, 0.3681]
     """
-    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit)
+    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend)
     check_options(progress, save, executor, callback)
     with kept_to_oneself(save):
         return swept(problem, axes, effort, progress, save, executor)

@@ -1,7 +1,9 @@
 """The kernel exp(-lambda.L) as a linear operator."""
 
+from rdcsolve.kernels.backends import Backend
 from rdcsolve.kernels.blocks import BlockKernel
 from rdcsolve.kernels.dense import DenseKernel
+from rdcsolve.kernels.device import DeviceColumns, DeviceKernel
 from rdcsolve.kernels.grid import GridKernel
 from rdcsolve.kernels.kernel import Kernel
 from rdcsolve.kernels.letters import SomeLetters
@@ -10,8 +12,11 @@ from rdcsolve.kernels.maker import make_kernel
 from rdcsolve.kernels.reference import ReferenceKernel
 
 __all__ = [
+    "Backend",
     "BlockKernel",
     "DenseKernel",
+    "DeviceColumns",
+    "DeviceKernel",
     "GridKernel",
     "Kernel",
     "LowRankKernel",

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.kernels import backends
 from rdcsolve.kernels.blocks import BlockKernel, RowsOfKernel
 from rdcsolve.kernels.dense import DenseKernel
+from rdcsolve.kernels.device import DeviceKernel
 from rdcsolve.kernels.grid import GridKernel
 from rdcsolve.kernels.kernel import Kernel, unwrapped
 from rdcsolve.problems.structures import Adapted, LossStructure, Table
@@ -25,9 +27,10 @@ def make_kernel(
 ) -> Kernel:
     """Return the kernel of some losses at given multipliers, by what is known of the losses.
 
-    Stored losses, and any losses at few `letters`, make a dense kernel; losses separable over the axes of one grid a
-    Kronecker product; a structure that has a ``kernel(multiplier)`` of its own makes that, where it is the only loss
-    that counts; everything else is evaluated block by block.
+    Stored losses, and any losses at few `letters`, make a dense kernel, on the device in use if there is one; losses
+    separable over the axes of one grid a Kronecker product; a structure that has a ``kernel(multiplier)`` of its own
+    makes that, where it is the only loss that counts; everything else is evaluated block by block, or stored on the
+    device in use where it fits.
 
     Parameters
     ----------
@@ -41,20 +44,31 @@ def make_kernel(
         The letters wanted; by default all.
     """
     if letters is None and all(isinstance(loss, np.ndarray) for loss in losses):
-        return DenseKernel(losses, multipliers, forbidden)
+        return _stored(losses, multipliers, forbidden)
     structures = [loss if isinstance(loss, LossStructure) else Table(loss) for loss in losses]
     if letters is not None:
         structures = [Table(structure.block(None, letters)) for structure in structures]
         forbidden = None if forbidden is None else np.take(forbidden, letters, axis=1)
     if all(isinstance(structure, Table) for structure in structures):
-        return DenseKernel(structures, multipliers, forbidden)
+        return _stored(structures, multipliers, forbidden)
     active = [structure for structure, multiplier in zip(structures, multipliers, strict=True) if multiplier]
     if forbidden is None and active:
         if GridKernel.suits(active):
             return GridKernel(structures, multipliers)
         if len(active) == 1 and _makes_kernels(active[0]):
             return _own_kernel(structures, multipliers, active[0])
+    backend = backends.current()
+    if backend is not None and backend.holds(structures[0].shape, len(structures)):
+        return DeviceKernel(structures, multipliers, forbidden, backend)
     return BlockKernel(structures, multipliers, forbidden)
+
+
+def _stored(losses: Losses, multipliers: np.ndarray, forbidden: np.ndarray | None) -> Kernel:
+    """Return the kernel as a matrix, where matrices lie at present."""
+    backend = backends.current()
+    if backend is None:
+        return DenseKernel(losses, multipliers, forbidden)
+    return DeviceKernel(losses, multipliers, forbidden, backend)
 
 
 def _makes_kernels(structure: LossStructure) -> bool:

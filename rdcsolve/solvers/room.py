@@ -45,6 +45,11 @@ def bytes_needed(problem: Problem, method: Any) -> tuple[float, str]:
     return _OTHER * table, f"solving with {getattr(method, 'name', type(method).__name__)}"
 
 
+def pairs(problem: Problem) -> int:
+    """Return of how many pairs of symbol and letter a solver stores kernels: none where letters are points."""
+    return problem.n_x * problem.n_letters if problem.is_finite else 0
+
+
 def has_room(problem: Problem, method: Any) -> bool:
     """Return whether a method's least need of memory is free."""
     return memory.fits(bytes_needed(problem, method)[0])

@@ -12,6 +12,7 @@ from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
+from rdcsolve.kernels import Backend, backends
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.confirmation import combined, confirmed
@@ -26,7 +27,7 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_loss import minimise_loss
 from rdcsolve.solvers.finite.least_rate import below_least, empty, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings, Solver
-from rdcsolve.solvers.room import has_room, require_room
+from rdcsolve.solvers.room import has_room, pairs, require_room
 from rdcsolve.solvers.shift import Shift
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.threads import one_thread_each
@@ -38,7 +39,7 @@ _CAME_TO_NOTHING = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMA
 
 
 @public_call
-def solve(
+def solve(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
     solver: Solver | Alternation | Conic | None = None,
     *,
@@ -48,6 +49,7 @@ def solve(
     callback: Callable[[StepRecord], object] | None = None,
     start: Result | None = None,
     threads: int = 1,
+    backend: str | Backend = "auto",
 ) -> Result:
     """Solve a problem and prove the answer.
 
@@ -76,6 +78,11 @@ def solve(
         The result of a problem with the same losses, to begin near.
     threads : int, optional
         Threads of the linear algebra library. More than one rarely pays at these sizes.
+    backend : {"auto", "numpy", "cupy", "torch"} or Backend, optional
+        Where kernels that are stored as matrices lie and are worked with: ``"cupy"`` and ``"torch"`` use a GPU, PyTorch
+        the processor where there is none. ``"auto"`` uses one from a million pairs of symbol and letter on, if CuPy or
+        PyTorch was imported before and finds a GPU, else NumPy. Numbers agree to within the certificate's gap; the
+        answer is checked in NumPy in any case.
 
     Returns
     -------
@@ -88,6 +95,11 @@ def solve(
         If an option is out of range, or `start` belongs to other losses.
     OutOfMemory
         Before any work, if the method cannot do with the memory that is free: with the bytes it takes, and the cure.
+        Or if the memory of the backend's device is used up.
+    BackendUnavailable
+        If the backend's library is not installed or finds no device that works.
+    MissingExtra
+        If a backend other than NumPy is asked for without the extra ``gpu``.
 
     Examples
     --------
@@ -106,6 +118,7 @@ def solve(
     options.function_or_none(callback, "callback", "one StepRecord")
     _check_start(problem, start)
     chosen = fitting(problem, solver)
+    found = backends.find(backend, pairs(problem))
     stated, problem = problem, problem.in_unit("nat")
     shown = InBits(problem.objective, problem.limit_names, problem.information_losses)
     if stated.unit == "bit":
@@ -118,7 +131,7 @@ def solve(
         chosen = ColumnGeneration()
     require_room(problem, chosen)
     call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began)
-    with one_thread_each(threads), deadline.within(time_limit):
+    with one_thread_each(threads), deadline.within(time_limit), backends.using(found):
         result = call.answered_by(chosen)
         if solver is None:
             result = call.tried_otherwise(chosen, result)

@@ -13,13 +13,13 @@ beside q makes c + z = 1 linear at fixed multipliers, so the dual point soon is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from rdcsolve.kernels import Kernel, SomeLetters, make_kernel
+from rdcsolve.kernels import DeviceColumns, Kernel, SomeLetters, make_kernel
 from rdcsolve.solvers.loop import NumericalBreakdown
 
 _TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
@@ -192,7 +192,7 @@ class System:
         p, q, v, t, z = self.data.p, self.q, self.v, self.t, self.z
         weights = p * v / t
         self.active = np.arange(q.size)
-        self.sub: Kernel | _Columns = self.kernel  # of the active letters
+        self.sub: Kernel | _Columns | DeviceColumns = self.kernel  # of the active letters
         if q.size > _MANY_LETTERS:
             # H_aa q/z << 1 says that z/q rules the letter's own equation: its dq follows from the others' dv. On
             # large alphabets most letters are such, and the matrix shrinks to those that matter.
@@ -202,7 +202,7 @@ class System:
         # (H + Z/Q) is scaled to S H S + I with S = sqrt(q/z): its eigenvalues start at one, so it can be
         # factorised although z/q spans many decades.
         self.scaling = np.sqrt(q[self.active] / z[self.active])
-        self.factor = _factorise(self.sub, weights, self.scaling)
+        self.solved = factorised(self.sub, weights, self.scaling)
         if self.free.size:
             self._couple()
 
@@ -224,12 +224,10 @@ class System:
         self.schur = curvature + np.diag(self.slacks / self.priced) + self.coupling.T @ self.reduced
 
     def _inverse(self, right: np.ndarray) -> np.ndarray:
-        from scipy.linalg import cho_solve
-
         if not right.size:  # which SciPy solves from 1.14 on
             return np.zeros(right.shape)
         scaling = self.scaling if right.ndim == 1 else self.scaling[:, None]
-        return scaling * cho_solve(self.factor, scaling * right, check_finite=False)
+        return np.asarray(scaling * self.solved(scaling * right))
 
     def _solve(self, residual_t, residual_z, residual_s):  # type: ignore[no-untyped-def]
         """Return dq, dv, dz, dmultipliers, dslacks for the given right-hand sides."""
@@ -286,9 +284,11 @@ def _reach(values: np.ndarray, step: np.ndarray) -> float:
     return -1 / steepest if steepest < 0 else np.inf
 
 
-def _some_of(kernel: Kernel, places: np.ndarray) -> Kernel | _Columns:
-    """Return the kernel of some letters: its columns, unless it does without."""
-    return kernel.at(places) if isinstance(kernel, SomeLetters) else _Columns(kernel.columns(places))
+def _some_of(kernel: Kernel, places: np.ndarray) -> Kernel | _Columns | DeviceColumns:
+    """Return the kernel of some letters: its columns, unless it does without, or keeps them on a device."""
+    if isinstance(kernel, (SomeLetters, DeviceColumns)):
+        return kernel.at(places)
+    return _Columns(kernel.columns(places))
 
 
 class _Columns:
@@ -315,10 +315,17 @@ class _Columns:
         return root.T @ root
 
 
-def _factorise(kernel: Kernel | _Columns, weights: np.ndarray, scaling: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Return the Cholesky factor of S K' W K S + I, through QR where forming the product loses it."""
-    from scipy.linalg import LinAlgError, cho_factor, qr
+def factorised(
+    kernel: Kernel | _Columns | DeviceColumns, weights: np.ndarray, scaling: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what solves (S K' W K S + I) x = b for x, by Cholesky, through QR where forming the product loses it."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
 
+    if isinstance(kernel, DeviceColumns):
+        try:
+            return kernel.factorised(weights, scaling)
+        except FloatingPointError as error:
+            raise NumericalBreakdown(str(error)) from None
     with np.errstate(over="ignore", invalid="ignore"):  # looked for below
         matrix = kernel.gram(weights)
         matrix *= scaling[:, None]
@@ -327,9 +334,9 @@ def _factorise(kernel: Kernel | _Columns, weights: np.ndarray, scaling: np.ndarr
     if not np.isfinite(np.trace(matrix)):  # squares of every entry: LAPACK would return a factor of NaN, silently
         raise NumericalBreakdown("the Newton matrix is not finite")
     try:
-        factor, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError:
         root = kernel.columns() * np.sqrt(weights)[:, None] * scaling
         stacked = np.vstack([root, np.eye(root.shape[1])])
-        return qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
-    return factor, lower
+        factor = qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
+    return lambda right: np.asarray(cho_solve(factor, right, check_finite=False))
