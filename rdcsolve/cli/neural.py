@@ -28,6 +28,7 @@ Dataset = Annotated[str, typer.Option(help="mnist, fashion-mnist, or any other i
 PresetName = Annotated[str, typer.Option("--preset", help="paper, cpu or smoke: size of the networks, and schedule.")]
 Dimension = Annotated[int, typer.Option(help="h: numbers that an encoder sends.")]
 Levels = Annotated[int, typer.Option(help="L: values of each; the rate is at most h log2 L bits.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch images that are missing from public mirrors.")]
 SystemFile = Annotated[Path, typer.Argument(show_default=False, help="File of a system.")]
 
@@ -44,7 +45,9 @@ def run(
     lambda_c: Annotated[
         str, typer.Option(metavar="VALUES", help="Weights of the cross-entropy.")
     ] = "0,0.001,0.0033,0.0066,0.008,0.011,0.013,0.015",
-    lambda_p: Annotated[float, typer.Option(help="Weight of the Wasserstein term; 0 for no runs with it.")] = 0.005,
+    lambda_p: Annotated[
+        str, typer.Option(metavar="VALUES", help="Weights of the Wasserstein term; 0 for no runs with it.")
+    ] = "0.005",
     lambda_c_with_w1: Annotated[
         str, typer.Option("--lambda-c-with-w1", metavar="VALUES", help="Weights of the cross-entropy beside it.")
     ] = "0,0.0033,0.008,0.015",
@@ -53,6 +56,7 @@ def run(
     ] = "0,0.0033,0.015",
     seeds: Annotated[int, typer.Option(help="How many seeds.")] = 3,
     processes: Annotated[int, typer.Option(help="Each with one thread.")] = 2,
+    device: Device = "cpu",
     download: Download = False,
     progress: ProgressBar = False,
 ) -> None:
@@ -69,14 +73,14 @@ def run(
         dimension=dimension,
         levels=levels,
         lambdas_c=_numbers(lambda_c, "--lambda-c"),
-        lambda_p=lambda_p,
+        lambda_p=_numbers(lambda_p, "--lambda-p"),
         lambdas_c_with_w1=_numbers(lambda_c_with_w1, "--lambda-c-with-w1"),
         lambdas_c_repeated=_numbers(repeat, "--repeat"),
         n_seeds=seeds,
     )
     if download:
         _fetch(data, dataset)
-    results = run_experiment(experiment, folder, data, processes=processes, progress=progress)
+    results = run_experiment(experiment, folder, data, processes=processes, device=device, progress=progress)
     typer.echo(f"{len(results)} systems are in {folder}")
 
 
@@ -142,6 +146,7 @@ def train(
         Path | None, typer.Option(help="File of a system whose encoder is reused as it is.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(help="Of parameters, images' order and dither.")] = 0,
+    device: Device = "cpu",
     download: Download = False,
     progress: ProgressBar = False,
 ) -> None:
@@ -156,11 +161,12 @@ def train(
         raise InvalidInput(f"--preset {preset!r} is unknown; choose one of {', '.join(systems.PRESETS)}")
     weights = systems.Weights(lambda_d, lambda_c, lambda_p)
     quantiser = systems.Quantiser(dimension, levels)
+    systems.device_of(device)
     reused = None if encoder is None else systems.load_system(encoder)
     if download:
         _fetch(data, dataset)
     images = systems.load_images("train", data, dataset=dataset, n=settings.n_train)
-    judge = systems.train_classifier(images, settings, path=classifier)
+    judge = systems.train_classifier(images, settings, path=classifier, device=device)
     partial = file.with_name(file.name + ".partial")
     try:
         system = systems.train(
@@ -173,6 +179,7 @@ def train(
             encoder=reused,
             seed=seed,
             checkpoint=partial,
+            device=device,
             progress=progress,
         )
     except KeyboardInterrupt as interrupt:

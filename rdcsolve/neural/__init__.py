@@ -8,6 +8,7 @@ except ImportError as missing:
     raise MissingExtra.of("neural", "rdcsolve.neural") from missing
 
 from rdcsolve.neural.classifier import train_classifier
+from rdcsolve.neural.devices import device_of
 from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
 from rdcsolve.neural.figures import figure_6, reconstructions
@@ -20,7 +21,7 @@ from rdcsolve.neural.quantiser import Quantiser
 from rdcsolve.neural.standing import Standing, read_codebook, read_standings, standings
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_results, run_experiment
 from rdcsolve.neural.system import System, load_system
-from rdcsolve.neural.training import train
+from rdcsolve.neural.training import Task, train, train_together
 
 __all__ = [
     "PRESETS",
@@ -33,9 +34,11 @@ __all__ = [
     "Run",
     "Standing",
     "System",
+    "Task",
     "Weights",
     "classifier_of",
     "decoded_messages",
+    "device_of",
     "evaluate",
     "experiment_problem",
     "figure_6",
@@ -56,4 +59,5 @@ __all__ = [
     "standings",
     "train",
     "train_classifier",
+    "train_together",
 ]

@@ -63,12 +63,13 @@ class Experiment:
         h and L: the rate is at most h log L.
     lambdas_c : sequence of float, optional
         At least two; the encoders reused are those of the least and the largest.
-    lambda_p : float, optional
-        Weight of the Wasserstein term in the runs that have one; 0 for none of them.
+    lambda_p : float or sequence of float, optional
+        Weights of the Wasserstein term in the runs that have one, a family of runs for each; zeros are left out.
     lambdas_c_with_w1 : sequence of float, optional
         lambda_c of the runs with a Wasserstein term.
     lambdas_c_repeated : sequence of float, optional
-        lambda_c of the runs without one that are repeated with other seeds.
+        lambda_c of the runs that are repeated with other seeds; with a Wasserstein term those of them that
+        `lambdas_c_with_w1` has, if there are two or more.
     n_seeds : int, optional
         How often those are run.
     """
@@ -78,7 +79,7 @@ class Experiment:
     dimension: int = 3
     levels: int = 3
     lambdas_c: tuple[float, ...] = (0.0, 0.001, 0.0033, 0.0066, 0.008, 0.011, 0.013, 0.015)
-    lambda_p: float = 0.005
+    lambda_p: tuple[float, ...] = (0.005,)
     lambdas_c_with_w1: tuple[float, ...] = (0.0, 0.0033, 0.008, 0.015)
     lambdas_c_repeated: tuple[float, ...] = (0.0, 0.0033, 0.015)
     n_seeds: int = 3
@@ -86,16 +87,15 @@ class Experiment:
     def __post_init__(self) -> None:
         object.__setattr__(self, "preset", preset_of(self.preset))
         for name in ("lambdas_c", "lambdas_c_with_w1", "lambdas_c_repeated"):
-            try:
-                values = tuple(sorted({float(value) for value in getattr(self, name)}))
-            except (TypeError, ValueError):
-                raise InvalidInput(f"{name} is {getattr(self, name)!r}; give a list of numbers") from None
+            values = _sorted(getattr(self, name), name)
             object.__setattr__(self, name, values)
             for value in values:
                 Weights(lambda_c=value)
             if values and len(values) < 2:
                 raise InvalidInput(f"{name} is {values}; give at least two values, or none")
-        object.__setattr__(self, "lambda_p", Weights(lambda_p=self.lambda_p).lambda_p)
+        given = self.lambda_p if hasattr(self.lambda_p, "__iter__") else (self.lambda_p,)
+        weights = [Weights(lambda_p=value).lambda_p for value in _sorted(given, "lambda_p")]
+        object.__setattr__(self, "lambda_p", tuple(value for value in weights if value > 0))
         object.__setattr__(self, "n_seeds", count(self.n_seeds, "n_seeds"))
         if self.n_seeds > _APART:
             raise InvalidInput(f"n_seeds is {self.n_seeds}; take at most {_APART}")
@@ -120,8 +120,10 @@ class Experiment:
         """Return all runs, each after the one whose encoder it reuses."""
         families = [(0.0, self.lambdas_c, 0)]
         families += [(0.0, self.lambdas_c_repeated, seed) for seed in range(1, self.n_seeds)]
-        if self.lambda_p > 0:
-            families.append((self.lambda_p, self.lambdas_c_with_w1, 0))
+        repeated = tuple(sorted(set(self.lambdas_c_repeated) & set(self.lambdas_c_with_w1)))
+        for lambda_p in self.lambda_p:
+            families.append((lambda_p, self.lambdas_c_with_w1, 0))
+            families += [(lambda_p, repeated, seed) for seed in range(1, self.n_seeds) if len(repeated) > 1]
         return [run for lambda_p, lambdas_c, seed in families for run in _family(lambdas_c, lambda_p, seed)]
 
     def described(self) -> dict[str, Any]:
@@ -141,6 +143,14 @@ class Experiment:
             return cls(**{**description, "preset": preset_from(description["preset"])})
         except (TypeError, KeyError, AttributeError) as error:
             raise InvalidInput(f"this describes no experiment: {type(error).__name__} {error}") from error
+
+
+def _sorted(values: Any, name: str) -> tuple[float, ...]:
+    """Return different numbers in their order."""
+    try:
+        return tuple(sorted({float(value) for value in values}))
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} is {values!r}; give a list of numbers") from None
 
 
 def _short(value: float) -> str:

@@ -51,7 +51,12 @@ class Images:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the images and classes."""
-        return hashlib.sha256(self.bytes.numpy().tobytes() + self.classes.numpy().tobytes()).hexdigest()
+        parts = (part.cpu().numpy().tobytes() for part in (self.bytes, self.classes))
+        return hashlib.sha256(b"".join(parts)).hexdigest()
+
+    def to(self, device: torch.device) -> Images:
+        """Return the images in the memory of a device."""
+        return self if self.bytes.device == device else Images(self.bytes.to(device), self.classes.to(device))
 
     def first(self, n: int | None) -> Images:
         """Return the first n images; all of them for None."""

@@ -24,12 +24,12 @@ class Preset:
     decoder : tuple of int
         Widths of the decoder's dense hidden layers.
     decoder_channels : tuple of int
-        Channels before each of three transposed convolutions that follow, the first of 4 x 4 pixels, so that
-        the last dense width is 16 times the first entry; empty for a dense layer to the pixels.
+        Channels before each of three transposed convolutions that follow, from 4 x 4 over 11 x 11 and 25 x 25 to
+        28 x 28 pixels, so that the last dense width is 16 times the first entry; empty for a dense layer to the pixels.
     critic : tuple of int
         Channels of the critic's 5 x 5 convolutions of stride 2.
     classifier : tuple of int
-        Channels of the classifier's two 5 x 5 convolutions of stride 2, then the width of its dense layer.
+        Channels of the classifier's two 5 x 5 convolutions, then the width of its dense layer.
     batch : int
     epochs : int
     milestones : tuple of int
@@ -40,7 +40,27 @@ class Preset:
     critic_learning_rate : float
     penalty : float
         Weight of the gradient penalty.
+    slope : float
+        Of the leaky units below zero.
+    has_normalised_latent : bool
+        Whether the encoder's last layer is normalised by batches before its tanh.
+    softness : float or None
+        Sigma of the soft assignment that gradients pass through, see `Quantiser`; None for that of the identity.
+    is_alternating : bool
+        Whether the batches with even numbers in an epoch, the first one included, train the critic and the others
+        encoder and decoder, which so see half of them also where there is no critic; else every batch trains both.
+    inherits_critic : bool
+        Whether the critic of a universal system starts from that of the system whose encoder it reuses.
+    averaged : int
+        How many of the last epochs are kept, over which measures on test images are averaged.
     classifier_epochs : int
+    classifier_batch : int or None
+        None for `batch`.
+    classifier_pools : bool
+        Whether the classifier has convolutions of stride 1 without padding, each with a maximum over 2 x 2 pixels,
+        and units that are zero below zero; else convolutions of stride 2 and leaky units.
+    classifier_method : {"adam", "sgd"}
+        How it is trained: Adam at a learning rate of 0.001, or plain stochastic gradients at 0.01.
     n_train, n_test : int or None
         How many images of each part are used, the first ones; None for all.
     """
@@ -58,7 +78,16 @@ class Preset:
     learning_rate: float = 1e-2
     critic_learning_rate: float = 2e-4
     penalty: float = 10.0
+    slope: float = 0.2
+    has_normalised_latent: bool = False
+    softness: float | None = None
+    is_alternating: bool = False
+    inherits_critic: bool = False
+    averaged: int = 1
     classifier_epochs: int = 3
+    classifier_batch: int | None = None
+    classifier_pools: bool = False
+    classifier_method: str = "adam"
     n_train: int | None = None
     n_test: int | None = None
 
@@ -70,15 +99,21 @@ class Preset:
             )
         if self.decoder_channels and len(self.decoder_channels) != 3:
             raise InvalidInput(f"decoder_channels is {self.decoder_channels}; give three numbers, or none")
-        if not 0 <= min(self.learning_rate, self.critic_learning_rate, self.decay, self.penalty) < math.inf:
-            raise InvalidInput("learning rates, decay and penalty must be finite and >= 0; one of them is not")
+        numbers = (self.learning_rate, self.critic_learning_rate, self.decay, self.penalty, self.slope)
+        if not all(0 <= number < math.inf for number in numbers):
+            raise InvalidInput("learning rates, decay, penalty and slope must be finite and >= 0; one of them is not")
+        if self.softness is not None and not 0 < self.softness < math.inf:
+            raise InvalidInput(f"softness is {self.softness}; it must be finite and > 0, or None")
+        one_of(self.classifier_method, ("adam", "sgd"), "classifier_method")
         if any(n is not None and n < 1 for n in (self.n_train, self.n_test)):
             raise InvalidInput(f"n_train is {self.n_train} and n_test {self.n_test}; take at least 1, or None for all")
-        if self.batch < 2 or min(self.epochs, self.classifier_epochs) < 1:
+        if self.batch < 2 or min(self.epochs, self.classifier_epochs, self.classifier_batch or 1) < 1:
             raise InvalidInput(
-                f"batch, epochs and classifier_epochs are {self.batch}, {self.epochs} and {self.classifier_epochs}; "
-                "take at least 2, 1 and 1"
+                f"batch, epochs, classifier_epochs and classifier_batch are {self.batch}, {self.epochs}, "
+                f"{self.classifier_epochs} and {self.classifier_batch}; take at least 2, 1, 1 and 1"
             )
+        if not 1 <= self.averaged <= self.epochs:
+            raise InvalidInput(f"averaged is {self.averaged}; take from 1 to {self.epochs}, the number of epochs")
 
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
@@ -87,13 +122,22 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             name="paper",
             encoder=(512, 256, 128, 128),
             decoder=(128, 512),
-            decoder_channels=(32, 64, 32),
+            decoder_channels=(32, 64, 128),
             critic=(64, 128, 256),
-            classifier=(16, 32, 128),
+            classifier=(10, 10, 100),
             batch=64,
             epochs=30,
             milestones=(20,),
-            classifier_epochs=5,
+            slope=0.01,
+            has_normalised_latent=True,
+            softness=1.0,
+            is_alternating=True,
+            inherits_critic=True,
+            averaged=3,
+            classifier_epochs=10,
+            classifier_batch=100,
+            classifier_pools=True,
+            classifier_method="sgd",
         ),
         "cpu": Preset(
             name="cpu",

@@ -55,7 +55,11 @@ class Quantiser:
 
     def dither(self, n: int, generator: torch.Generator | None = None) -> torch.Tensor:
         """Return n fresh dithers, shape (n, h)."""
-        return (torch.rand(n, self.dimension, generator=generator) - 0.5) * self.step
+        return self.scaled(torch.rand(n, self.dimension, generator=generator))
+
+    def scaled(self, uniform: torch.Tensor) -> torch.Tensor:
+        """Return the dithers that numbers in [0, 1) stand for."""
+        return (uniform - 0.5) * self.step
 
     def indices(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
         """Return which centre each coordinate is sent as, integers in 0 to L-1, shape (n, h)."""
@@ -64,20 +68,28 @@ class Quantiser:
 
     def messages(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
         """Return each message as one integer in 0 to L^h - 1, shape (n,): the first coordinate counts most."""
-        return self.indices(z, dither) @ self._places()
+        places = self.levels ** torch.arange(self.dimension - 1, -1, -1, device=z.device)
+        return (self.indices(z, dither) * places).sum(dim=1)
 
     def decoded(self, indices: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
         """Return what the decoder makes of indices and the dither, shape (n, h)."""
         return indices * self.step - 1.0 - dither
 
-    def __call__(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
-        """Return the decoder's input, shape (n, h); the gradient with respect to z is that of the identity."""
+    def __call__(self, z: torch.Tensor, dither: torch.Tensor, softness: float | None = None) -> torch.Tensor:
+        """Return the decoder's input, shape (n, h).
+
+        The gradient with respect to z is that of the identity; or with a softness sigma that of the mean of the centres
+        c, weighted by exp(-sigma |z + u - c|), which is largest where two centres compete.
+        """
         received = self.decoded(self.indices(z.detach(), dither), dither)
-        return z + (received - z).detach()
+        smooth = z if softness is None else self._assigned_softly(z + dither, softness)
+        return smooth + (received - smooth).detach()
 
     def all_indices(self) -> torch.Tensor:
         """Return the indices of every message in their order, shape (L^h, h)."""
         return torch.cartesian_prod(*[torch.arange(self.levels)] * self.dimension).reshape(-1, self.dimension)
 
-    def _places(self) -> torch.Tensor:
-        return self.levels ** torch.arange(self.dimension - 1, -1, -1)
+    def _assigned_softly(self, v: torch.Tensor, softness: float) -> torch.Tensor:
+        """Return the mean of the centres c with weights in proportion to exp(-softness |v - c|)."""
+        centres = torch.arange(self.levels, dtype=v.dtype, device=v.device) * self.step - 1.0
+        return torch.softmax(-softness * (v[..., None] - centres).abs(), dim=-1) @ centres

@@ -18,6 +18,7 @@ import torch
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, SolverFailed, UnreadableFile
 from rdcsolve.neural.classifier import train_classifier
+from rdcsolve.neural.devices import device_of
 from rdcsolve.neural.evaluation import Estimate, evaluate
 from rdcsolve.neural.experiment import Experiment, Run
 from rdcsolve.neural.images import load_images
@@ -36,6 +37,7 @@ def run_experiment(
     data: str | os.PathLike[str] | None = None,
     *,
     processes: int = 2,
+    device: str = "cpu",
     progress: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Train and measure all systems of an experiment; what the folder holds already is not done again.
@@ -50,6 +52,8 @@ def run_experiment(
         Folder of the images; see `rdcsolve.sources.mnist`.
     processes : int, optional
         Each with one thread.
+    device : {"cpu", "cuda", "auto"}, optional
+        Where networks are trained and measured; on a GPU the processes share it.
     progress : bool, optional
         Whether a bar is shown.
 
@@ -61,7 +65,7 @@ def run_experiment(
     Raises
     ------
     InvalidInput
-        If the folder holds another experiment, or the images are missing.
+        If the folder holds another experiment, the images are missing, or the device is not there.
     UnreadableFile
         If a file in the folder or of the images is damaged.
     SolverFailed
@@ -73,24 +77,25 @@ def run_experiment(
     """
     folder = Path(folder)
     count(processes, "processes")
+    device_of(device)
     for part in ("train", "test"):  # what cannot be run shall not claim the folder
         load_images(part, data, dataset=experiment.dataset, n=1)
     _claim(folder, experiment)
     with held(folder / _SETTINGS, "trains there"):
-        return _trained(experiment, folder, data, processes, progress)
+        return _trained(experiment, folder, data, processes, device, progress)
 
 
 def _trained(
-    experiment: Experiment, folder: Path, data: Any, processes: int, progress: bool
+    experiment: Experiment, folder: Path, data: Any, processes: int, device: str, progress: bool
 ) -> dict[str, dict[str, Any]]:
     """Do what the folder lacks, and return what it holds then."""
-    classifier_of(experiment, folder, data)
+    classifier_of(experiment, folder, data, device=device)
     runs = {run.name: run for run in experiment.runs()}
     done = set(read_results(folder))
     failed: dict[str, str] = {}
     with bar(progress, len(runs), "run", len(done)) as shown:
         try:
-            for name, error in _finished(experiment, folder, data, runs, done, processes):
+            for name, error in _finished(experiment, folder, data, runs, done, processes, device):
                 if error is not None:
                     failed[name] = error
                 shown.set_postfix_str(name)
@@ -105,11 +110,13 @@ def _trained(
     return read_results(folder)
 
 
-def classifier_of(experiment: Experiment, folder: str | os.PathLike[str], data: Any = None) -> torch.nn.Module:
+def classifier_of(
+    experiment: Experiment, folder: str | os.PathLike[str], data: Any = None, *, device: str = "cpu"
+) -> torch.nn.Module:
     """Return the experiment's classifier, from its folder or trained and kept there."""
     path = Path(folder) / _CLASSIFIER
     images = load_images("train", data, dataset=experiment.dataset, n=experiment.preset.n_train)
-    return train_classifier(images, experiment.preset, path=path)
+    return train_classifier(images, experiment.preset, path=path, device=device)
 
 
 def read_experiment(folder: str | os.PathLike[str]) -> Experiment:
@@ -157,7 +164,7 @@ def read_results(folder: str | os.PathLike[str]) -> dict[str, dict[str, Any]]:
 
 
 def _finished(
-    experiment: Experiment, folder: Path, data: Any, runs: dict[str, Run], done: set[str], processes: int
+    experiment: Experiment, folder: Path, data: Any, runs: dict[str, Run], done: set[str], processes: int, device: str
 ) -> Iterator[tuple[str, str | None]]:
     """Do what is left; yield names as they are finished, with what went wrong."""
     waiting = [name for name in runs if name not in done]
@@ -174,7 +181,7 @@ def _finished(
                 ready = [name for name in waiting if runs[name].encoder is None or runs[name].encoder in done]
                 for name in ready[: 2 * processes - len(at_work)]:
                     waiting.remove(name)
-                    at_work[pool.submit(_run, experiment, folder, data, runs[name])] = name
+                    at_work[pool.submit(_run, experiment, folder, data, runs[name], device)] = name
                 finished, _ = wait(at_work, return_when=FIRST_COMPLETED) if at_work else (set(), None)
                 for future in finished:
                     name = at_work.pop(future)
@@ -206,7 +213,7 @@ def _end_with_parent() -> None:
         os._exit(1)  # training shall not go on beside that of the next run
 
 
-def _run(experiment: Experiment, folder: Path, data: Any, run: Run) -> None:
+def _run(experiment: Experiment, folder: Path, data: Any, run: Run, device: str = "cpu") -> None:
     """Train and measure one system; called in a process of its own."""
     began = time.monotonic()
     preset = experiment.preset
@@ -224,9 +231,10 @@ def _run(experiment: Experiment, folder: Path, data: Any, run: Run) -> None:
         encoder=None if run.encoder is None else load_system(folder / f"{run.encoder}.pt"),
         seed=run.seed,
         checkpoint=partial,
+        device=device,
     )
     system.save(folder / f"{run.name}.pt")
-    measures = evaluate(system, test_images, classifier)
+    measures = evaluate(system, test_images, classifier, device=device)
     content = {"measures": {name: list(estimate) for name, estimate in measures.items()}}
     write_json(folder / f"{run.name}.json", content | {"seconds": time.monotonic() - began})
     partial.unlink(missing_ok=True)

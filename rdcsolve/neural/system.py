@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ class System:
     seed : int
     history : tuple of dict
         Mean losses of every epoch: ``mse``, and ``cross_entropy`` and ``w1`` where they have a weight.
+    earlier : tuple of dict
+        Parameters by name of the network after the epochs before the last one, as many as `preset.averaged` wants; of
+        a universal system without the encoder's.
     """
 
     encoder: nn.Module
@@ -53,11 +57,22 @@ class System:
     preset: Preset
     seed: int
     history: tuple[dict[str, float], ...] = field(default=())
+    earlier: tuple[dict[str, Any], ...] = field(default=())
 
     @property
     def is_universal(self) -> bool:
         """Whether the decoder was trained for an encoder that was there before."""
         return self.encoder_weights is not None
+
+    def last_epochs(self) -> Iterator[System]:
+        """Yield the system as it was after the last epochs, this one at the end."""
+        for kept in self.earlier:
+            system = dataclasses.replace(copied(self, torch.device("cpu")), earlier=())
+            for name, network in parts(system):
+                if name in kept:
+                    network.load_state_dict(kept[name])
+            yield system
+        yield self
 
     def latent(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the encoder's output before quantisation, shape (n, h), each number in [-1, 1]."""
@@ -80,7 +95,7 @@ class System:
             Of the dither.
         """
         latent = self.latent(pixels)
-        dither = self.quantiser.dither(len(pixels), generator)
+        dither = self.quantiser.dither(len(pixels), generator).to(pixels.device)
         indices = self.quantiser.indices(latent, dither)
         return self.decode(self.quantiser.decoded(indices, dither)), self.quantiser.messages(latent, dither)
 
@@ -91,7 +106,7 @@ class System:
         ------
         SaveFailed
         """
-        save_checkpoint(path, {"kind": KIND, **described(self), **states(self), "history": list(self.history)})
+        save_checkpoint(path, {"kind": KIND, **described(self), **states(self), **_record(self)})
 
     def __repr__(self) -> str:
         w, q = self.weights, self.quantiser
@@ -112,7 +127,7 @@ def in_chunks(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
 def new_system(
     preset: Preset, quantiser: Quantiser, weights: Weights, seed: int, encoder: System | None = None
 ) -> System:
-    """Return a system of fresh networks, with the encoder of another one if given.
+    """Return a system of fresh networks, with the encoder of another one if given, whose critic it may start from.
 
     The global random state is left as it was.
     """
@@ -121,6 +136,9 @@ def new_system(
         own = make_encoder(preset, quantiser.dimension) if encoder is None else encoder.encoder
         decoder = make_decoder(preset, quantiser.dimension)
         critic = make_critic(preset) if weights.lambda_p > 0 else None
+    base = None if encoder is None or encoder.preset.critic != preset.critic else encoder.critic
+    if critic is not None and base is not None and preset.inherits_critic:
+        critic.load_state_dict(base.state_dict())
     trained_for = None if encoder is None else encoder.encoder_weights or encoder.weights
     return System(own, decoder, critic, quantiser, weights, trained_for, preset, seed)
 
@@ -137,6 +155,17 @@ def described(system: System) -> dict[str, Any]:
     }
 
 
+def _record(system: System) -> dict[str, Any]:
+    """Return what training left beside the networks."""
+    return {"history": list(system.history), "earlier": list(system.earlier)}
+
+
+def copied(system: System, device: torch.device) -> System:
+    """Return a system with networks of its own, in evaluation mode, in the memory of a device."""
+    networks: dict[str, Any] = {name: copy.deepcopy(network).to(device).eval() for name, network in parts(system)}
+    return dataclasses.replace(system, **networks)
+
+
 def parts(system: System) -> Iterator[tuple[str, nn.Module]]:
     """Yield the networks of a system by name."""
     yield "encoder", system.encoder
@@ -146,8 +175,8 @@ def parts(system: System) -> Iterator[tuple[str, nn.Module]]:
 
 
 def states(system: System) -> dict[str, Any]:
-    """Return the networks' parameters by name of the network."""
-    return {name: network.state_dict() for name, network in parts(system)}
+    """Return the networks' parameters by name of the network, in the processor's memory."""
+    return {name: {key: value.cpu() for key, value in network.state_dict().items()} for name, network in parts(system)}
 
 
 def load_system(path: str | os.PathLike[str]) -> System:
@@ -167,9 +196,13 @@ def load_system(path: str | os.PathLike[str]) -> System:
             system,
             encoder_weights=None if before is None else Weights(**before),
             history=tuple(content["history"]),
+            earlier=tuple(content.get("earlier", ())),
         )
         for name, network in parts(system):
-            restore(network, content[name], path, name)
+            for kept in system.earlier:
+                if name != "encoder" or not system.is_universal:
+                    restore(network, kept[name], path, name)
+            restore(network, content[name], path, name)  # the last one stays
     except UnreadableFile:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, RuntimeError, RdcError) as error:

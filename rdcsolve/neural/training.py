@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import math
 import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +18,34 @@ from torch import nn
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput, RdcError, SolverFailed, UnreadableFile
 from rdcsolve.neural.checkpoints import load_checkpoint, restore, save_checkpoint
+from rdcsolve.neural.devices import Repeated, device_of, on_stream, repeatable
 from rdcsolve.neural.images import Images
 from rdcsolve.neural.losses import Weights, critic_gap, cross_entropy, gradient_penalty, squared_error
 from rdcsolve.neural.presets import Preset, preset_of
 from rdcsolve.neural.progress import bar
 from rdcsolve.neural.quantiser import Quantiser
-from rdcsolve.neural.system import System, described, new_system, parts, states
+from rdcsolve.neural.system import System, copied, described, new_system, parts, states
 
 _KIND = "rdcsolve unfinished training"
 _BETAS = (0.5, 0.9)
+_MEASURES = ("mse", "cross_entropy", "w1")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A system to be trained; see `train`."""
+
+    weights: Weights
+    preset: Preset
+    dimension: int = 3
+    levels: int = 3
+    encoder: System | None = None
+    seed: int = 0
+
+    @property
+    def quantiser(self) -> Quantiser:
+        """Its own, or that of the encoder that it reuses."""
+        return Quantiser(self.dimension, self.levels) if self.encoder is None else self.encoder.quantiser
 
 
 def train(  # noqa: PLR0913 - options, by keyword
@@ -35,6 +59,7 @@ def train(  # noqa: PLR0913 - options, by keyword
     encoder: System | None = None,
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
+    device: str = "cpu",
     progress: bool = False,
 ) -> System:
     """Train a conventional system, or a new decoder (and critic) for the encoder of another system.
@@ -57,18 +82,20 @@ def train(  # noqa: PLR0913 - options, by keyword
     checkpoint : path-like, optional
         Written after every epoch. If the file is there, training goes on from it and ends where it would have ended
         without a break. It is removed by nobody.
+    device : {"cpu", "cuda", "auto"}, optional
+        Where it is trained; random numbers are the same everywhere. "auto" is a GPU where there is one.
     progress : bool, optional
         Whether a bar is shown.
 
     Returns
     -------
     System
-        In evaluation mode.
+        In evaluation mode, in the processor's memory.
 
     Raises
     ------
     InvalidInput
-        If the checkpoint is of another training.
+        If the checkpoint is of another training, or the device is not there.
     UnreadableFile
         If it is damaged.
     SaveFailed
@@ -81,14 +108,12 @@ def train(  # noqa: PLR0913 - options, by keyword
     Source: Nguyen et al. (2025), equations (16) and (17). The critic is the one of Wasserstein GANs with gradient
     penalty (Gulrajani et al., 2017), one step of it for each of the decoder.
     """
-    preset, seed = preset_of(preset), count(seed, "seed", least=0)
-    if encoder is not None:
-        dimension, levels = encoder.quantiser.dimension, encoder.quantiser.levels
-    training = _Training(images, classifier, weights, preset, Quantiser(dimension, levels), seed, encoder)
+    task = Task(weights, preset_of(preset), dimension, levels, encoder, seed)
+    training = _Training(images, classifier, task, device_of(device))
     if checkpoint is not None and Path(checkpoint).exists():
         training.take_over(Path(checkpoint))
-    with bar(progress, preset.epochs, "epoch", len(training.history)) as shown:
-        while len(training.history) < preset.epochs:
+    with repeatable(), bar(progress, task.preset.epochs, "epoch", len(training.history)) as shown:
+        while len(training.history) < task.preset.epochs:
             means = training.epoch()
             if checkpoint is not None:
                 save_checkpoint(checkpoint, training.state())
@@ -97,50 +122,146 @@ def train(  # noqa: PLR0913 - options, by keyword
     return training.finished()
 
 
+def train_together(
+    images: Images, classifier: nn.Module, tasks: Sequence[Task], *, device: str = "auto", progress: bool = False
+) -> list[System]:
+    """Train several systems side by side, a step of each in turn.
+
+    A GPU works on them at the same time, as one of them hardly fills it. Each system is what `train` makes of it on
+    that device.
+
+    Parameters
+    ----------
+    images : Images
+    classifier : torch.nn.Module
+    tasks : sequence of Task
+        With as many epochs each.
+    device : {"cpu", "cuda", "auto"}, optional
+    progress : bool, optional
+        Whether a bar is shown.
+
+    Returns
+    -------
+    list of System
+
+    Raises
+    ------
+    InvalidInput
+        If the tasks differ in their epochs, or the device is not there.
+    SolverFailed
+        If one of them diverged.
+    """
+    place = device_of(device)
+    if not tasks:
+        return []
+    lengths = {task.preset.epochs for task in tasks}
+    if len(lengths) != 1:
+        raise InvalidInput(f"the tasks have {sorted(lengths)} epochs; take those together that have as many")
+    held = images.to(place)
+    trainings = [_Training(images, classifier, task, place, held) for task in tasks]
+    with repeatable(), bar(progress, lengths.pop(), "epoch") as shown:
+        while len(trainings[0].history) < tasks[0].preset.epochs:
+            for _ in zip_longest(*[training.steps() for training in trainings]):
+                pass
+            for training in trainings:
+                training.end_epoch()
+            shown.update()
+    return [training.finished() for training in trainings]
+
+
 class _Training:
     """Networks, optimisers and random numbers on their way."""
 
     def __init__(
-        self,
-        images: Images,
-        classifier: nn.Module,
-        weights: Weights,
-        preset: Preset,
-        quantiser: Quantiser,
-        seed: int,
-        encoder: System | None,
+        self, images: Images, classifier: nn.Module, task: Task, device: torch.device, held: Images | None = None
     ) -> None:
-        self.images, self.classifier, self.weights, self.preset = images, classifier, weights, preset
-        if len(images) < preset.batch:
-            raise InvalidInput(f"there are {len(images)} images but a batch takes {preset.batch}; give more images")
-        self.system = new_system(preset, quantiser, weights, seed, encoder)
+        self.images, self.task, self.preset, self.weights = images, task, task.preset, task.weights
+        self.n_batches = len(images) // self.preset.batch
+        if self.n_batches < 1 + self.preset.is_alternating:
+            alternate = ", and batches alternate" if self.preset.is_alternating else ""
+            raise InvalidInput(
+                f"there are {len(images)} images but a batch takes {self.preset.batch}{alternate}; give more images"
+            )
+        seed = count(task.seed, "seed", least=0)
+        self.device, self.stream = device, torch.cuda.Stream() if device.type == "cuda" else None
+        self.system = new_system(self.preset, task.quantiser, task.weights, seed, task.encoder)
         self.generator = torch.Generator().manual_seed(seed)
         self.history: list[dict[str, float]] = []
+        self.kept: list[dict[str, Any]] = []
+        with on_stream(self.stream):
+            self._settle(classifier, images.to(device) if held is None else held)
+
+    def _settle(self, classifier: nn.Module, held: Images) -> None:
+        """Bring to the device what steps read and write; it stays in its place there, as recordings need."""
+        encoder, system, device = self.task.encoder, self.system, self.device
+        self.held = held
+        self.classifier = classifier if self.stream is None else copy.deepcopy(classifier).to(device)
         # A frozen encoder in evaluation mode is a function of the image alone, so its outputs are computed once.
-        self.latents = None if encoder is None else encoder.latent(images.pixels())
-        trained = [self.system.decoder] if encoder is not None else [self.system.encoder, self.system.decoder]
-        self.optimisers = {"coder": _adam(trained, preset.learning_rate)}
-        if self.system.critic is not None:
-            self.optimisers["critic"] = _adam([self.system.critic], preset.critic_learning_rate)
+        self.latents: torch.Tensor | None = None
+        if encoder is not None:
+            self.latents = (encoder if self.stream is None else copied(encoder, device)).latent(held.pixels())
+        trained = [system.decoder] if encoder is not None else [system.encoder, system.decoder]
+        self.optimisers = {"coder": _adam(trained, self.preset.learning_rate, device)}
+        turns = ["coder"]
+        if system.critic is not None:
+            self.optimisers["critic"] = _adam([system.critic], self.preset.critic_learning_rate, device)
+            turns = ["critic", "coder"] if self.preset.is_alternating else ["critic and coder"]
+        self.turns = [Repeated(self._next_step(turn), self.stream) for turn in turns]
+        # Where batches alternate, and no critic takes the even ones, they are left out.
+        self.batches = slice(1, None, 2) if self.preset.is_alternating and system.critic is None else slice(None)
+        rows = len(range(self.n_batches)[self.batches])
+        self.order = torch.zeros(rows, self.preset.batch, dtype=torch.int64, device=device)
+        self.uniform = torch.zeros(rows, self._n_uniform, device=device)
+        self.row = torch.zeros(1, dtype=torch.int64, device=device)
+        self.sums = torch.zeros(len(_MEASURES), dtype=torch.float64, device=device)
+
+    @property
+    def _n_uniform(self) -> int:
+        """How many random numbers a batch takes: for the dither, and where the critic's slope is looked at."""
+        return self.preset.batch * (self.task.quantiser.dimension + (self.system.critic is not None))
 
     def epoch(self) -> dict[str, float]:
         """Pass once over the images; return the mean losses."""
+        for _ in self.steps():
+            pass
+        return self.end_epoch()
+
+    def steps(self) -> Iterator[None]:
+        """Begin an epoch and go through it, one batch at a time; a GPU may still be at work on them afterwards."""
+        with on_stream(self.stream):
+            self._begin_epoch()
+        for _, turn in zip(range(len(self.order)), cycle(self.turns), strict=False):
+            with on_stream(self.stream):
+                turn()
+            yield
+
+    def _begin_epoch(self) -> None:
         passed = sum(len(self.history) >= milestone for milestone in self.preset.milestones)
         for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = group["initial_lr"] * self.preset.decay**passed
+            _set_rate(optimiser, self.preset.decay**passed, self.device)
         if self.latents is None:
             self.system.encoder.train()
         self.system.decoder.train()
         # Batches are full: statistics of a last small one would disturb the normalisation.
-        batches = torch.randperm(len(self.images), generator=self.generator).split(self.preset.batch)
-        batches = batches[: len(self.images) // self.preset.batch]
-        sums = torch.stack([self._step(chosen) for chosen in batches]).sum(dim=0) / len(batches)
-        means = dict(zip(("mse", "cross_entropy", "w1"), sums.tolist(), strict=True))
+        shuffled = torch.randperm(len(self.images), generator=self.generator)[: self.n_batches * self.preset.batch]
+        uniform = torch.rand(self.n_batches, self._n_uniform, generator=self.generator)
+        self.order.copy_(shuffled.view(self.n_batches, -1)[self.batches])
+        self.uniform.copy_(uniform[self.batches])
+        self.row.zero_()
+        self.sums.zero_()
+
+    def end_epoch(self) -> dict[str, float]:
+        """Wait for the epoch's end; return the mean losses."""
+        with on_stream(self.stream):
+            sums = self.sums.tolist()
+        rows = len(self.order)
+        n_coder = rows // 2 if len(self.turns) == 2 else rows
+        counts = (n_coder, n_coder, rows - n_coder or rows)
+        means = {name: total / n for name, total, n in zip(_MEASURES, sums, counts, strict=True)}
         if self.weights.lambda_c == 0:
             del means["cross_entropy"]
         broken = self._not_finite()
-        if not torch.isfinite(sums).all() or broken:
+        if not all(map(math.isfinite, sums)) or broken:
             told = f"{means}; not finite: {', '.join(broken)}" if broken else f"{means}"
             raise SolverFailed(
                 f"training diverged in epoch {len(self.history) + 1} ({told}); lower the learning rate of the preset"
@@ -148,7 +269,17 @@ class _Training:
         if self.system.critic is None:
             del means["w1"]
         self.history.append(means)
+        if self.preset.epochs - self.preset.averaged < len(self.history) < self.preset.epochs:
+            self.kept.append(self._copy())
         return means
+
+    def _copy(self) -> dict[str, Any]:
+        """Return what the networks are now, but an encoder that stays what it is."""
+        return {
+            network: {name: value.clone() for name, value in state.items()}
+            for network, state in states(self.system).items()
+            if network != "encoder" or self.latents is None
+        }
 
     def _not_finite(self) -> list[str]:
         """Return what is infinite or NaN in the networks; squashed outputs keep losses finite beside it."""
@@ -159,29 +290,52 @@ class _Training:
             if not torch.isfinite(value).all()
         ]
 
-    def _step(self, chosen: torch.Tensor) -> torch.Tensor:
-        """Train on one batch; return the squared error, the cross-entropy and the critic's gap there."""
-        pixels, system = self.images.pixels(chosen), self.system
-        latent = system.encoder(pixels) if self.latents is None else self.latents[chosen]
-        shown = system.decoder(system.quantiser(latent, system.quantiser.dither(len(chosen), self.generator)))
+    def _next_step(self, trained: str) -> Callable[[], None]:
+        """Return a step without arguments that takes the epoch's next batch and goes on to the one after it."""
+
+        def step() -> None:
+            chosen, uniform = (drawn.index_select(0, self.row)[0] for drawn in (self.order, self.uniform))
+            self.sums += self._step(chosen, uniform, trained)
+            self.row += 1
+
+        return step
+
+    def _step(self, chosen: torch.Tensor, uniform: torch.Tensor, trained: str) -> torch.Tensor:
+        """Train on a batch; return the squared error, the cross-entropy and the critic's gap there, zero if unknown."""
+        pixels, system = self.held.pixels(chosen), self.system
+        h, n = system.quantiser.dimension, len(chosen)
+        with torch.set_grad_enabled(trained != "critic"):
+            latent = system.encoder(pixels) if self.latents is None else self.latents[chosen]
+            dither = system.quantiser.scaled(uniform[: n * h].view(n, h))
+            shown = system.decoder(system.quantiser(latent, dither, self.preset.softness))
+        gap = error = entropy = torch.zeros((), device=pixels.device)
+        if system.critic is not None and trained != "coder":
+            gap = self._critic_step(system.critic, pixels, shown.detach(), uniform[n * h :].view(n, 1))
+        if trained != "critic":
+            error, entropy = self._coder_step(pixels, shown, self.held.classes[chosen])
+        return torch.stack([error, entropy, gap])
+
+    def _coder_step(
+        self, pixels: torch.Tensor, shown: torch.Tensor, classes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         error = squared_error(pixels, shown).mean()
-        entropy = torch.zeros(())
+        entropy = torch.zeros_like(error)
         loss = self.weights.lambda_d * error
         if self.weights.lambda_c > 0:
-            entropy = cross_entropy(self.classifier(shown), self.images.classes[chosen]).mean()
+            entropy = cross_entropy(self.classifier(shown), classes).mean()
             loss = loss + self.weights.lambda_c * entropy
-        gap = torch.zeros(())
-        if system.critic is not None:
-            gap = self._critic_step(system.critic, pixels, shown.detach())
+        critic = self.system.critic
+        if critic is not None:
             # Only the reconstructions' half of the gap moves with the decoder.
-            system.critic.requires_grad_(False)
-            loss = loss - self.weights.lambda_p * system.critic(shown).mean()
-            system.critic.requires_grad_(True)
+            critic.requires_grad_(False)
+            loss = loss - self.weights.lambda_p * critic(shown).mean()
+            critic.requires_grad_(True)
         _descend(self.optimisers["coder"], loss)
-        return torch.stack([error.detach(), entropy.detach(), gap])
+        return error.detach(), entropy.detach()
 
-    def _critic_step(self, critic: nn.Module, pixels: torch.Tensor, shown: torch.Tensor) -> torch.Tensor:
-        shares = torch.rand(len(pixels), 1, generator=self.generator)
+    def _critic_step(
+        self, critic: nn.Module, pixels: torch.Tensor, shown: torch.Tensor, shares: torch.Tensor
+    ) -> torch.Tensor:
         gap = critic_gap(critic, pixels, shown)
         penalty = self.preset.penalty * gradient_penalty(critic, pixels, shown, shares)
         _descend(self.optimisers["critic"], penalty - gap)
@@ -196,6 +350,7 @@ class _Training:
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "generator": self.generator.get_state(),
             "history": self.history,
+            "kept": self.kept,
         }
 
     def _key(self) -> dict[str, Any]:
@@ -220,6 +375,7 @@ class _Training:
                 optimiser.load_state_dict(content["optimisers"][name])
             self.generator.set_state(content["generator"])
             self.history = list(content["history"])
+            self.kept = list(content["kept"])
         except RdcError:
             raise
         except (KeyError, IndexError, TypeError, AttributeError, ValueError, RuntimeError) as error:
@@ -228,20 +384,33 @@ class _Training:
     def finished(self) -> System:
         """Return the system, in evaluation mode."""
         for _, network in parts(self.system):
-            network.eval()
-        return dataclasses.replace(self.system, history=tuple(self.history))
+            network.cpu().eval()
+        return dataclasses.replace(self.system, history=tuple(self.history), earlier=tuple(self.kept))
 
 
 def _same(state: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return state.keys() == other.keys() and all(torch.equal(state[name], other[name]) for name in state)
 
 
-def _adam(networks: list[nn.Module], learning_rate: float) -> torch.optim.Adam:
-    parameters = [parameter for network in networks for parameter in network.parameters()]
+def _adam(networks: list[nn.Module], learning_rate: float, device: torch.device) -> torch.optim.Adam:
+    parameters = [parameter for network in networks for parameter in network.to(device).parameters()]
     optimiser = torch.optim.Adam(parameters, lr=learning_rate, betas=_BETAS, fused=True)
     for group in optimiser.param_groups:
         group["initial_lr"] = learning_rate
     return optimiser
+
+
+def _set_rate(optimiser: torch.optim.Optimizer, share: float, device: torch.device) -> None:
+    """Set the learning rate to a share of the first one, on a GPU in a tensor that recorded steps read."""
+    for group in optimiser.param_groups:
+        rate = group["initial_lr"] * share
+        group["capturable"] = device.type == "cuda"
+        if device.type == "cpu":
+            group["lr"] = rate
+        elif isinstance(group["lr"], torch.Tensor) and group["lr"].device.type == "cuda":
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = torch.tensor(rate, device=device)
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:

@@ -450,9 +450,9 @@ def test_the_critic_learns_to_tell_apart(judge):
 def test_learning_rates_fall_at_the_milestones(monkeypatch, judge):
     rates, real = [], training._Training._step
 
-    def spy(self, chosen):
+    def spy(self, *batch):
         rates.append({name: one.param_groups[0]["lr"] for name, one in self.optimisers.items()})
-        return real(self, chosen)
+        return real(self, *batch)
 
     monkeypatch.setattr(training._Training, "_step", spy)
     train(IMAGES, judge, WITH_CRITIC, dataclasses.replace(TINY, epochs=4, milestones=(1, 3)), seed=1)
@@ -464,9 +464,9 @@ def test_learning_rates_fall_at_the_milestones(monkeypatch, judge):
 def test_every_epoch_shows_whole_batches_of_different_images(monkeypatch, judge):
     seen, real = [], training._Training._step
 
-    def spy(self, chosen):
+    def spy(self, chosen, *rest):
         seen.append(chosen.tolist())
-        return real(self, chosen)
+        return real(self, chosen, *rest)
 
     monkeypatch.setattr(training._Training, "_step", spy)
     train(some_images(90), judge, COSTLY, TINY, seed=1)
@@ -477,8 +477,8 @@ def test_every_epoch_shows_whole_batches_of_different_images(monkeypatch, judge)
 
 
 def test_the_seed_is_of_the_order_and_the_dither_too(monkeypatch, judge, base):
-    seen, real = [], Quantiser.dither
-    monkeypatch.setattr(training._Training, "_step", lambda self, chosen: seen.append(chosen) or torch.zeros(3))
+    seen, real = [], Quantiser.scaled
+    monkeypatch.setattr(training._Training, "_step", lambda self, chosen, *_: seen.append(chosen) or torch.zeros(3))
     for seed in (1, 1, 2):
         train(IMAGES, judge, COSTLY, TINY, encoder=base, seed=seed)
     first, again, other = (torch.cat(seen[k : k + 30]) for k in (0, 30, 60))
@@ -487,11 +487,11 @@ def test_the_seed_is_of_the_order_and_the_dither_too(monkeypatch, judge, base):
     monkeypatch.undo()
     drawn = []
 
-    def dither(self, n, generator=None):
-        drawn.append(real(self, n, generator))
+    def scaled(self, uniform):
+        drawn.append(real(self, uniform))
         return drawn[-1]
 
-    monkeypatch.setattr(Quantiser, "dither", dither)
+    monkeypatch.setattr(Quantiser, "scaled", scaled)
     for seed in (1, 1, 2):
         train(IMAGES, judge, COSTLY, TINY, encoder=base, seed=seed)
     first, again, other = (torch.cat(drawn[k : k + 30]) for k in (0, 30, 60))

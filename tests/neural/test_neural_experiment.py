@@ -151,7 +151,7 @@ def experiments(draw):
         dimension=draw(st.integers(1, 5)),
         levels=draw(st.integers(2, 5)),
         lambdas_c=draw(st.permutations(lambdas_c)),
-        lambda_p=draw(st.sampled_from([0, 0.0, 0.005, 1])),
+        lambda_p=draw(st.sampled_from([0, 0.0, 0.005, 1, (), (0.01, 0.005), (0, 0.3, 0.2, 0.3)])),
         lambdas_c_with_w1=draw(st.one_of(st.just(()), LAMBDAS)),
         lambdas_c_repeated=tuple(repeated),
         n_seeds=draw(st.integers(1, 4)),
@@ -163,7 +163,9 @@ def test_runs_come_after_their_encoders_and_have_names_of_their_own(experiment):
     runs = experiment.runs()
     assert len({run.name for run in runs}) == len(runs)
     families = len(experiment.lambdas_c) + (experiment.n_seeds - 1) * len(experiment.lambdas_c_repeated)
-    families += len(experiment.lambdas_c_with_w1) if experiment.lambda_p else 0
+    both = set(experiment.lambdas_c_with_w1) & set(experiment.lambdas_c_repeated)
+    again = (experiment.n_seeds - 1) * len(both) if len(both) > 1 else 0
+    families += len(experiment.lambda_p) * (len(experiment.lambdas_c_with_w1) + again)
     assert len(runs) == 3 * families
     before = {}
     for run in runs:
@@ -175,9 +177,31 @@ def test_runs_come_after_their_encoders_and_have_names_of_their_own(experiment):
             assert encoder.weights.lambda_p == run.weights.lambda_p
             assert encoder.seed % 1000 == run.seed % 1000
             assert encoder.seed != run.seed
-            if experiment.lambda_p == 0 or not experiment.lambdas_c_with_w1:
+            if not experiment.lambda_p or not experiment.lambdas_c_with_w1:
                 assert encoder.weights.lambda_c == {LOW_CROSS_ENTROPY: max, LOW_DISTORTION: min}[run.kind](alike)
         before[run.name] = run
+
+
+@given(experiments())
+def test_every_weight_of_the_wasserstein_term_has_runs(experiment):
+    for lambda_p in (0.0, *experiment.lambda_p):
+        for seed in range(experiment.n_seeds):
+            found = {
+                (run.kind, run.weights.lambda_c)
+                for run in experiment.runs()
+                if (run.weights.lambda_p, run.repetition) == (lambda_p, seed)
+            }
+            expected = experiment.lambdas_c_with_w1 if lambda_p else experiment.lambdas_c
+            if seed:
+                expected = set(expected) & set(experiment.lambdas_c_repeated)
+            assert len(expected) < 2 or {lambda_c for _, lambda_c in found} == set(expected)
+            assert len(found) == (3 * len(expected) if len(expected) > 1 else 0)
+
+
+def test_folders_with_one_weight_of_the_wasserstein_term_are_read():
+    described = json.loads(json.dumps(Experiment(n_seeds=1).described()))
+    for one, held in ((0.005, (0.005,)), (0, ()), (0.0, ())):
+        assert Experiment.of(described | {"lambda_p": one}).lambda_p == held
 
 
 @given(experiments())
@@ -211,6 +235,10 @@ def test_numbers_of_numpy_make_the_same_experiment():
         ({"lambdas_c": ("a", "b")}, "lambdas_c"),
         ({"lambdas_c": 0.1}, "lambdas_c"),
         ({"lambda_p": -1}, "lambda_p is -1"),
+        ({"lambda_p": (0.1, -1)}, "lambda_p is -1"),
+        ({"lambda_p": "a"}, "lambda_p is"),
+        ({"lambda_p": None}, "lambda_p is"),
+        ({"lambda_p": ((0.1,), 0.2)}, "lambda_p is"),
         ({"n_seeds": 0}, "n_seeds"),
         ({"lambdas_c": (0, 1)}, "lambdas_c_repeated"),
         ({"lambdas_c_repeated": ()}, "lambdas_c_repeated"),
@@ -678,7 +706,7 @@ def test_run_limit_and_show(tmp_path, data):
     assert f"6 systems are in {target}" in finished.stdout
     held = read_experiment(target)
     assert (held.dataset, held.preset, held.dimension, held.levels) == ("any", PRESETS["smoke"], 2, 3)
-    assert (held.lambdas_c, held.lambda_p, held.n_seeds) == ((0.0, 0.05), 0, 1)
+    assert (held.lambdas_c, held.lambda_p, held.n_seeds) == ((0.0, 0.05), (), 1)
     finished = rdcsolve("show", target, *place)
     assert finished.exit_code == 0, finished.output
     assert CONVENTIONAL_C in finished.stdout
@@ -761,6 +789,9 @@ def bad_commands(data):
         "limit of nothing": (("limit", "none"), "none/experiment.json does not exist"),
         "nothing to show": (("show", "none"), "none/experiment.json does not exist"),
         "preset of one": (("train", "a.pt", *alone, "--preset", "huge"), "huge"),
+        "weight of the distance": (("run", "a", *some, "--lambda-p", "x"), "--lambda-p 'x' is not a list of numbers"),
+        "device": (("run", "a", *some, "--device", "tpu"), "unknown device 'tpu'"),
+        "device of one": (("train", "a.pt", *alone, "--device", "tpu"), "unknown device 'tpu'"),
         "weights": (("train", "a.pt", *alone, "--lambda-c", -1), "lambda_c is -1"),
         "dimension": (("train", "a.pt", *alone, "--dimension", 0), "dimension is 0"),
         "encoder": (("train", "a.pt", *alone, "--encoder", "none.pt"), "none.pt does not exist"),
