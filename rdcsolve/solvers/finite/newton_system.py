@@ -318,14 +318,22 @@ class _Columns:
 def factorised(
     kernel: Kernel | _Columns | DeviceColumns, weights: np.ndarray, scaling: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what solves (S K' W K S + I) x = b for x, by Cholesky, through QR where forming the product loses it."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve, qr
+    """Return what solves (S K' W K S + I) x = b for x, where the kernel is."""
+    from scipy.linalg import cho_solve
 
     if isinstance(kernel, DeviceColumns):
         try:
             return kernel.factorised(weights, scaling)
         except FloatingPointError as error:
             raise NumericalBreakdown(str(error)) from None
+    factor = _factorise(kernel, weights, scaling)
+    return lambda right: np.asarray(cho_solve(factor, right, check_finite=False))
+
+
+def _factorise(kernel: Kernel | _Columns, weights: np.ndarray, scaling: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the Cholesky factor of S K' W K S + I, through QR where forming the product loses it."""
+    from scipy.linalg import LinAlgError, cho_factor, qr
+
     with np.errstate(over="ignore", invalid="ignore"):  # looked for below
         matrix = kernel.gram(weights)
         matrix *= scaling[:, None]
@@ -334,9 +342,9 @@ def factorised(
     if not np.isfinite(np.trace(matrix)):  # squares of every entry: LAPACK would return a factor of NaN, silently
         raise NumericalBreakdown("the Newton matrix is not finite")
     try:
-        factor = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+        factor, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
     except LinAlgError:
         root = kernel.columns() * np.sqrt(weights)[:, None] * scaling
         stacked = np.vstack([root, np.eye(root.shape[1])])
-        factor = qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
-    return lambda right: np.asarray(cho_solve(factor, right, check_finite=False))
+        return qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
+    return factor, lower
