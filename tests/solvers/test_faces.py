@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -78,6 +78,45 @@ def test_at_a_joint_minimum_the_only_channel_is_found(seed, n_losses):
     channel = np.eye(tables.shape[2])[best]
     result = solved(stated(p, tables, means(p, channel, tables)))
     assert result.rate_upper == pytest.approx(entropy(p @ channel), abs=1e-9)
+
+
+@given(SEEDS, st.sampled_from([1e-9, 1e-11, 1e-7]))
+@example(157, 1e-9)  # the programme's weights are 1e16: what ties is broken by roundings
+@example(1387, 1e-9)  # a weight that may not be negative is -1e-8
+def test_a_joint_minimum_with_little_room_in_a_loss_that_is_met_there(seed, room):
+    """Masks leave two losses no room and the third no spread: what is left of the limits asks for no multiplier."""
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 7), rng.integers(2, 7)
+    p, tables = rng.dirichlet(np.ones(n)), rng.random((3, n, k))
+    weights = rng.random(2) + 0.1
+    best = np.tensordot(weights, tables[:2], axes=1).argmin(axis=1)
+    channel = np.eye(k)[best]
+    tables[2][np.arange(n), best] = 0.0
+    problem = stated(p, tables, [*means(p, channel, tables[:2]), room])
+    task = limited_task(problem, problem.bounds)
+    assert not (task.free & ~task.equal).any()
+    assert (task.bounds > 0)[task.equal & task.free].all()
+    result = solved(problem)
+    assert result.rate_upper == pytest.approx(entropy(p @ channel), abs=1e-7)
+
+
+@given(SEEDS)
+@example(195)
+def test_a_loss_at_the_least_that_another_one_at_its_least_leaves(seed):
+    """Whoever states such a bound has computed it: relatively to the value, however small the least value was before.
+
+    Small integers have many letters at the least value of a symbol.
+    """
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 7, 2)
+    p, tables = rng.dirichlet(np.ones(n)), rng.integers(0, 3, (2, n, k)).astype(float)
+    tables[0] -= tables[0].min(axis=1, keepdims=True)
+    best = np.where(tables[0] == 0, tables[1], np.inf).argmin(axis=1)
+    bounds = means(p, np.eye(k)[best], tables)
+    for bound in (bounds[1] * (1 - 2**-52), bounds[1], bounds[1] * (1 + 2**-52)):
+        result = rdc.solve(stated(p, tables, [0.0, bound]))
+        assert result.status is Status.OPTIMAL, str(result)
+        assert result.verify(stated(p, tables, [0.0, bound])).valid
 
 
 @given(SEEDS)

@@ -38,7 +38,6 @@ _FALL = (0.03, 0.1)
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
 _LATE = 1e3  # tolerances: from this gap on the search is thorough
-_NEARBY = 1e-3  # of the divergences of rows: decisions nearer than that to one of them are meant to be it
 _KEPT = 0.6  # of the restricted problem's tolerance
 
 
@@ -119,7 +118,7 @@ class _Exchange:
         """Return why the exchange ended, or the result that says that no letters will do."""
         letters, warm = self.opening.first(start)
         if self.at_least.indices:
-            letters, warm = self.at_least.exact.with_more(letters), None
+            letters, warm = self.at_least.listed(letters), None
         self.pool = letters
         inner_gap, waited, narrowest = 1e-3, 0, math.inf
         while len(self.history) < self.settings.limits.max_steps:
@@ -128,7 +127,7 @@ class _Exchange:
                 wider = self._restored(letters) or self._wider(letters)
                 if isinstance(wider, Result):
                     return (Status.STALLED, "") if self.best is not None else wider
-                letters, warm = wider, None
+                letters, warm = self.at_least.listed(wider), None
                 self.pool = self.pool.with_more(letters)
                 continue
             if found.certificate is None:
@@ -267,9 +266,9 @@ class _Exchange:
         self.pool = self.pool.with_more(new)
         letters = chosen.with_more(both.take(unlike[unlike >= size]))
         if self.at_least.indices:
-            used = letters.take(np.arange(len(merged)))
-            others = self.at_least.settled(letters.take(np.arange(len(merged), len(letters))), _NEARBY)
-            letters = used.with_more(others).with_more(self.at_least.exact)
+            others = self.at_least.listed(letters.take(np.arange(len(merged), len(letters))))
+            letters = letters.take(np.arange(len(merged))).with_more(others)
+        letters = letters.with_more(self.opening.holding)
         return letters, starting(found, q, len(letters))
 
     def _slid(self, found: Result, maxima: PricedLetters) -> Slid | None:

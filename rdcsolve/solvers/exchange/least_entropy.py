@@ -8,7 +8,6 @@ cannot be met; so decisions are put back to the rows they come from.
 
 from __future__ import annotations
 
-import functools
 import math
 from functools import cached_property
 
@@ -22,6 +21,7 @@ from rdcsolve.problems.losses import log_loss
 _ROUNDING = 1e-15  # nats, of an entropy that was computed in floats
 _UNIT = 2.0**-53
 _ALIKE = 1e-15  # nats: rows whose divergence is below this are one
+_NEARBY = 1e-3  # of the divergences of rows: decisions nearer than that to one of them are meant to be it
 _MOST = 300  # letters of a list that holds every place with every row
 
 
@@ -69,16 +69,30 @@ class LeastEntropies:
 
     @cached_property
     def exact(self) -> Letters:
-        """Letters with every row that a symbol may want, at every place; none if these are too many to be listed."""
-        anchors, parts = self.space.anchors(), []
-        for m, rows in self._rows.items():
-            if len(anchors) * len(rows) <= _MOST:
-                every = anchors.take(np.repeat(np.arange(len(anchors)), len(rows)))
-                decisions = list(every.decisions)
-                decisions[m - self.first] = np.tile(rows, (len(anchors), 1))
-                parts.append(Letters(every.places, tuple(decisions)))
-        empty = anchors.take(np.empty(0, dtype=np.intp))
-        return functools.reduce(Letters.with_more, parts, empty)
+        """Letters with all rows that a symbol may want, at every place; none if these are too many to be listed.
+
+        Where several labels are among these, a letter needs a symbol's rows of all of them at once.
+        """
+        anchors, problem = self.space.anchors(), self.space.problem
+        used = problem.p_x > 0
+        tables = [problem.label_entropies[m - self.first].conditional[used] for m in self.indices]
+        nearest = [_divergences(self._rows[m], t).argmin(axis=0) for m, t in zip(self.indices, tables, strict=True)]
+        wanted = np.unique(np.array(nearest).reshape(len(nearest), -1), axis=1)  # (labels, combinations of rows)
+        if not self.indices or len(anchors) * wanted.shape[1] > _MOST:
+            return anchors.take(np.empty(0, dtype=np.intp))
+        every = anchors.take(np.repeat(np.arange(len(anchors)), wanted.shape[1]))
+        decisions = list(every.decisions)
+        for m, rows in zip(self.indices, wanted, strict=True):
+            decisions[m - self.first] = np.tile(self._rows[m][rows], (len(anchors), 1))
+        return Letters(every.places, tuple(decisions))
+
+    def listed(self, letters: Letters) -> Letters:
+        """Return letters in use or not as a list that can meet the limits: the exact ones, and all that are not nearby.
+
+        A row that was normalised anew, or read off a channel, is another one by a rounding: beside the exact one it
+        would be masked, or leave that without symbols to use it.
+        """
+        return self.exact.with_more(self.settled(letters, _NEARBY)) if self.indices else letters
 
     def attainable(self, listed: Problem) -> Problem:
         """Return a listed problem with the limits on these entropies at the least that its letters attain.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Settings
 
 _IDLE = 1e-6  # share of the largest mass below which an earlier result's letter is no start
+_MOST_HELD = 300  # letters that are listed only to hold multipliers
 _ROOM = 0.9  # of the limits that an earlier result's letters must be able to meet
 
 
@@ -35,17 +37,39 @@ class Opening:
         self.lists = space.openings()
         self.is_exhausted = not self.problem.label_entropies
 
+    @cached_property
+    def bare(self) -> ReducedProblem | Result:
+        """The task of the limits on linear losses alone, or the result that says that they cannot be met."""
+        return task_within_limits(unlimited(self.space), self.settings)
+
+    @cached_property
+    def holding(self) -> Letters:
+        """Letters that no list may be without: those at which multipliers have to hold what limits leave no room for.
+
+        On a face of the channels large multipliers stand for masks, and how large depends on the places that are
+        listed. A list of only those in use says nothing about the others, which then have enormous prices, and with
+        every round other limits would seem to do.
+        """
+        anchors = self.space.anchors()
+        is_held = (
+            self.problem.multipliers is None
+            and len(anchors) <= _MOST_HELD
+            and not isinstance(self.bare, Result)
+            and bool(self.bare.faces)
+        )
+        return anchors if is_held else anchors.take(np.empty(0, dtype=np.intp))
+
     def first(self, start: Result | None) -> tuple[Letters, Result | None]:
         """Return the first letters, and where to start among them."""
         if start is not None and self.space.fits(start):
             earlier = self._of_earlier(start)
             if earlier is not None:
                 return earlier
-        letters = next(self.lists)
+        letters = next(self.lists).with_more(self.holding)
         holds_all = not self.problem.label_entropies and len(letters) >= len(self.space.anchors())
         if self.problem.multipliers is None and not holds_all:
             # The restricted problem needs a channel well inside the limits, wherever the full one has it.
-            bare = task_within_limits(unlimited(self.space), self.settings)
+            bare = self.bare
             wanted = 0.0 if isinstance(bare, Result) or not bare.free.any() else margin(bare).attained
             while self._margin(letters) > 0.5 * (1 + wanted):
                 deadline.look()
@@ -85,7 +109,7 @@ class Opening:
         The linear limits are met by these places, and label entropies are least at these decisions, so that all limits
         are met which can be met at all.
         """
-        bare = task_within_limits(unlimited(self.space), self.settings)
+        bare = self.bare
         if isinstance(bare, Result) or self.problem.multipliers is not None:
             return None
         found = feasible_channel(bare) if bare.free.any() else _cheapest(bare)

@@ -24,8 +24,10 @@ from rdcsolve.solvers.finite.feasibility import margin
 from rdcsolve.solvers.finite.reduction import Face, ReducedProblem, masked_task
 
 _MOST_PAIRS = 300_000  # of the linear programme: beyond them it takes minutes
+_MOST_LOOKED_AT = 10_000_000  # pairs whose losses are not stored: a pass over them is short
 _NO_ROOM = 1e-9  # of the bounds: limits that leave a channel more have an interior
 _ROUNDING = 1e-12  # of the spreads: a distance of w.b from the least mean of w.L that counts as none
+_NEXT_TO = 1e-7  # of the spreads: a bound that a programme may hardly tell from the least value
 _LOOSE = 1e3  # spreads: a bound that no mean comes near
 _MOST_FACES = 4  # one after the other; the programme's first one is complete but for its accuracy
 _TIE = 1e-11  # of the largest weighted loss: an excess that is rounding
@@ -40,7 +42,22 @@ def limited_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     they make another limit unattainable.
     """
     task = masked_task(problem, bounds)
-    return None if task is None else on_face(task)
+    task = None if task is None else on_face(task)
+    return None if task is None else _without_idle(task)
+
+
+def _without_idle(task: ReducedProblem) -> ReducedProblem:
+    """Return the task without limits that no choice among the allowed pairs exceeds: their multipliers are zero.
+
+    Masks may leave a loss next to no spread, and a method that looks for its multiplier nothing to go by.
+    """
+    letters, free = task.letters, task.free.copy()
+    if task.p.size * letters.n_letters > _MOST_LOOKED_AT and not letters.is_stored:
+        return task
+    for row in np.flatnonzero(task.free & ~task.equal).tolist():
+        highest = letters.structures[row].extremes(letters.forbidden).highest
+        free[row] = float(task.p @ highest) > task.bounds[row]
+    return replace(task, free=free, bounds=np.where(free, task.bounds, np.inf))
 
 
 def on_face(task: ReducedProblem) -> ReducedProblem | None:
@@ -49,21 +66,31 @@ def on_face(task: ReducedProblem) -> ReducedProblem | None:
         return _independent(task)
     spreads = np.array([task.problem.spread(m) or 1.0 for m in task.relevant])
     for _ in range(_MOST_FACES):
-        found = _excluding(task)
+        found = _excluding(task, spreads)
         if found is None:
             break
         task = _restricted(task, found)
         limited = task.free & ~task.equal
         if (task.bounds < -_ROUNDING * spreads)[limited].any():
             return None
-        spent = limited & (task.bounds <= 0)  # at their least, now that pairs are masked
+        # at their least, now that pairs are masked; an equality there would have a multiplier without end
+        spent = task.free & (task.bounds <= np.where(task.equal, _ROUNDING * spreads, 0.0))
         if spent.any():
             task = _restricted(task, np.where(spent, _HALF / _TIE / spreads, 0.0))
     return _independent(task)
 
 
-def _excluding(task: ReducedProblem) -> np.ndarray | None:
-    """Return weights (R,) of limits that leave no room, None if all that are left have some."""
+def _excluding(task: ReducedProblem, spreads: np.ndarray) -> np.ndarray | None:
+    """Return weights (R,) of limits that leave no room, None if all that are left have some.
+
+    Limits next to the least value of their loss come after the others: beside one of 1e-11 the accuracy of a programme,
+    which is absolute, says nothing.
+    """
+    small = task.free & ~task.equal & (task.bounds < _NEXT_TO * spreads)
+    if small.any() and not small[task.free].all():
+        found = _excluding(replace(task, free=task.free & ~small), spreads)
+        if found is not None:
+            return found
     proof = None
     if not task.equal.any():
         if int(task.free.sum()) < 2:
@@ -142,6 +169,7 @@ def _weights(task: ReducedProblem) -> np.ndarray | None:
     if answer.x is None or -answer.fun < _HALF:
         return None
     found = np.where(np.abs(answer.x[:count]) > 1e-9 * np.abs(answer.x[:count]).max(initial=0.0), answer.x[:count], 0.0)
+    found[limited] = np.maximum(found[limited], 0.0)  # below zero within the programme's accuracy, but of no use there
     weights = np.zeros(task.free.size)
     weights[task.free] = found / data.spreads
     least = _least(found @ data.losses, data.allowed)
@@ -179,7 +207,9 @@ def _restricted(task: ReducedProblem, weights: np.ndarray) -> ReducedProblem:
     data = _scaled(task)
     mixed = np.full(data.allowed.shape, np.inf)
     mixed[data.allowed] = (weights[task.free] * data.spreads) @ data.losses
-    masked = data.allowed & (mixed - mixed.min(axis=1, keepdims=True) > _HALF)
+    # a programme's weights may be of any size, and an excess of one beside 1e15 is a rounding
+    excess = max(_HALF, _TIE * float(np.abs(weights[task.free] * data.spreads).max()))
+    masked = data.allowed & (mixed - mixed.min(axis=1, keepdims=True) > excess)
     problem, symbols = task.problem, task.letters.symbols
     mask = np.zeros((problem.n_x, problem.n_letters), dtype=bool)
     mask[symbols] = ~data.allowed | masked

@@ -99,16 +99,16 @@ class ReducedProblem:
 
         The spread of a loss that is held at its bound. Else the least mean that a letter has which ignores the symbol:
         that far from the least loss rates end. Just above the least loss the bound may be far below all differences
-        between letters, and says nothing about multipliers. Where every letter is forbidden to some symbol, those that
-        are forbidden to the least mass tell.
+        between letters, and says nothing about multipliers. Symbols to which a letter is forbidden count at the most
+        that they can lose: a letter of the few for whom it is the best says nothing either.
         """
         ranges = self.scales.copy()
-        allowed = np.ones(self.letters.n_letters)
-        if self.letters.forbidden is not None:
-            allowed = self.p @ ~self.letters.forbidden
-        widest = allowed > allowed.max() * (1 - _TIE)
+        banned = self.letters.forbidden
         for row in np.flatnonzero(self.free & ~self.equal).tolist():
-            costs = self.letters.structures[row].weighted_sum(self.p)[widest] / allowed[widest]
+            loss = self.letters.structures[row]
+            costs = loss.weighted_sum(self.p)
+            if banned is not None:
+                costs = costs + (self.p * np.where(banned, 0.0, loss.block()).max(axis=1)) @ banned
             ranges[row] = max(ranges[row], float(costs.min()))
         return ranges
 
@@ -153,8 +153,8 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
             if not np.isfinite(minima).all():
                 return None
             room = -mean_excess(problem.p_x, minima, float(bounds[m]))
-            # beside a mask the least value is the mask's as well, whose rounding nobody can state a bound without
-            allowed = least_rounding(problem, m) if mask is None else negligible(problem, m)
+            # a mask may raise the least value from zero to anything, and a bound there is rounded beside that
+            allowed = max(_sum_rounding(problem, m, minima), 0.0 if mask is None else negligible(problem, m))
             if room < -allowed:
                 return None
             if room <= negligible(problem, m):
@@ -200,7 +200,12 @@ def least_rounding(problem: Problem, index: int) -> float:
     bound as the least value. Where losses have a large constant part that could hide what matters, so it is at most
     1e-12 of the spread, unless no choice of letters makes any difference.
     """
-    minima, spread = problem.row_minima(index), problem.spread(index)
+    return _sum_rounding(problem, index, problem.row_minima(index))
+
+
+def _sum_rounding(problem: Problem, index: int, minima: np.ndarray) -> float:
+    """Return the rounding of `least_rounding` for least values, shape (n_x,), that a mask may have raised."""
+    spread = problem.spread(index)
     rounding = UNIT * (np.count_nonzero(problem.p_x) + 4) * float(problem.p_x @ np.abs(minima))
     return min(rounding, _SMALL * spread) if spread else rounding
 
