@@ -48,6 +48,45 @@ def test_wide_grids(tmp_path):
     assert "11 of 11 within 1e-08" in told
 
 
+def test_paper_systems(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    from neural_data import lay_idx
+
+    monkeypatch.setenv("RDCSOLVE_DATA", str(tmp_path))
+    lay_idx(tmp_path)
+    kept = [f"--{name}={tmp_path / name}" for name in ("systems", "outcomes")]
+    command = (
+        "--quick",
+        "--blocks",
+        "2",
+        "--dataset",
+        "any",
+        "--device",
+        "cpu",
+        *kept,
+        "--save",
+        str(tmp_path / "a.json"),
+    )
+    assert "4 systems" in run("paper_systems.py", *command)
+    content = json.loads((tmp_path / "a.json").read_text())
+    names = [row["name"] for row in content["rows"]]
+    assert [name.split("_")[0] for name in names] == ["conventional", "conventional", "universal", "universal"]
+    assert all(
+        row["measures"]["mse"][1] < row["measures"]["mse"][0] < row["measures"]["mse"][2] for row in content["rows"]
+    )
+    for folder, suffix in (("systems", ".pt"), ("outcomes", ".npz")):
+        assert {f"{name}{suffix}" for name in names} <= {path.name for path in (tmp_path / folder).iterdir()}
+    for name in names[2:]:  # what is lost is done again, from the encoder in its folder, and nothing else is
+        content["rows"] = [row for row in content["rows"] if row["name"] != name]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    told = run("paper_systems.py", *command)
+    assert "4 systems" in told
+    assert "conventional_" not in told
+    assert [row["measures"] for row in json.loads((tmp_path / "a.json").read_text())["rows"]][:2] == [
+        row["measures"] for row in content["rows"]
+    ]
+
+
 def test_grids(tmp_path):
     told = run("grids.py", "--quick", "--save", str(tmp_path / "figures.json"))
     assert "CERTIFIED" in told
