@@ -16,6 +16,9 @@ from rdcsolve.results.status import Status, ended_by, out_of_time
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
 _PATIENCE = 12  # steps without a smaller gap before a solver counts as stalled
+_STRIDE = 0.1  # of a multiplier, and
+_NOTICED = 0.02  # nats per range: changes that are larger take it somewhere
+_MOST_STRIDES = 12  # of them without a smaller gap
 
 
 class NumericalBreakdown(ArithmeticError):
@@ -141,6 +144,50 @@ class Progress:
         return self.dual.lower if self.dual is not None else -math.inf
 
 
+class Standstill:
+    """Counts steps that neither narrow the gap nor carry a multiplier further the way it went.
+
+    Near zero rate the gap is as small as the rate to begin with, and says nothing until the multipliers have arrived:
+    those on their way, which may change by a share of themselves at a time, are not stuck. Where Newton's method is
+    jammed they run away for good, so that only so many steps on the way count.
+
+    Parameters
+    ----------
+    ranges : numpy.ndarray
+        Shape (R,): distances of the losses on which a multiplier is one nat.
+
+    Attributes
+    ----------
+    steps : int
+        Since the last progress.
+    best_gap : float
+    """
+
+    def __init__(self, ranges: np.ndarray) -> None:
+        self.ranges, self.steps, self.best_gap, self._strides = ranges, 0, math.inf, 0
+        self._multipliers: np.ndarray | None = None
+        self._direction = np.zeros(ranges.shape)
+
+    def after(self, gap: float, multipliers: np.ndarray) -> int:
+        """Count a step with this gap and these multipliers, shape (R,); return how many there are now."""
+        is_progress = gap < 0.9 * self.best_gap
+        if self._multipliers is not None:
+            moved = multipliers - self._multipliers
+            goes_far = (np.abs(moved) > _STRIDE * np.abs(multipliers)) & (np.abs(moved) * self.ranges > _NOTICED)
+            if not is_progress and self._strides < _MOST_STRIDES and (goes_far & (moved * self._direction > 0)).any():
+                self._strides, is_progress = self._strides + 1, True
+            elif is_progress:
+                self._strides = 0
+            self._direction = moved
+        self._multipliers, self.best_gap = multipliers, min(self.best_gap, gap)
+        self.steps = 0 if is_progress else self.steps + 1
+        return self.steps
+
+    def begin_again(self) -> None:
+        """Count from here: another start has as much patience."""
+        self.steps = self._strides = 0
+
+
 def run(
     solver: Solver,
     task: ReducedProblem,
@@ -170,7 +217,7 @@ def run(
     """
     progress = Progress()
     promised = 0.8 * tolerance
-    since_better, best_gap = 0, math.inf
+    standstill = Standstill(task.ranges)
     try:
         for step, iterate in enumerate(_iterates(solver, task, start, tolerance), start=1):
             _keep_best(progress, iterate)
@@ -194,8 +241,7 @@ def run(
                 if promised < 1e-4 * tolerance:  # the iterates are as good as rounding lets them be
                     progress.status = Status.STALLED
                     break
-            since_better = 0 if gap < 0.9 * best_gap else since_better + 1
-            best_gap = min(best_gap, gap)
+            waited = standstill.after(gap, iterate.multipliers)
             if limits.callback is not None and limits.callback(record):
                 progress.status = Status.STOPPED_BY_CALLBACK
                 break
@@ -204,7 +250,7 @@ def run(
             if deadline.is_up() or seconds > limits.time_limit:
                 progress.status = out_of_time()
                 break
-            if since_better >= _PATIENCE and not math.isinf(best_gap) and solver_is_fast(solver):
+            if waited >= _PATIENCE and not math.isinf(standstill.best_gap) and solver_is_fast(solver):
                 progress.status = Status.STALLED
                 break
     except (KeyboardInterrupt, deadline.TimeIsUp) as stop:

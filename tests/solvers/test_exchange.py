@@ -13,8 +13,9 @@ from rdcsolve.letters.pricing import decisions
 from rdcsolve.letters.split import SplitPrices
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers import InteriorPoint
+from rdcsolve.solvers.exchange.at_one import at_one
 from rdcsolve.solvers.exchange.starting_letters import Opening
-from rdcsolve.solvers.loop import Limits, Settings
+from rdcsolve.solvers.loop import Limits, Settings, Standstill
 
 
 def split():
@@ -145,3 +146,62 @@ def test_proofs_that_run_out_of_cells_are_not_tried_again_and_again(seed, monkey
     assert result.status is Status.STALLED
     assert result.rate_upper == pytest.approx(best.rate_upper, abs=1e-6)
     assert 0 < result.rate_lower <= best.rate_upper
+
+
+# ------------------------------------------------------------------------------------- multipliers of exactly one
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_at_a_multiplier_of_one_no_price_exceeds_one_and_every_class_has_one(seed):
+    rng = np.random.default_rng(seed)
+    n, k, n_classes = (int(size) for size in rng.integers(2, 6, 3))
+    p = rng.dirichlet(np.ones(n))
+    p[0] = 0.0 if seed % 3 == 0 else p[0]
+    label = np.eye(n_classes)[rng.integers(n_classes, size=n)]
+    problem = rdc.Problem.from_arrays(p / p.sum(), rng.random((n, k)), label, D=0.4, C=0.3)
+    u, multipliers = rng.normal(size=n), np.array([rng.exponential(), 1 + 0.04 * rng.normal() / 4])
+    balanced, changed = at_one(space_of(problem), u, multipliers)
+    assert changed.tolist() == [multipliers[0], 1.0]
+    with np.errstate(divide="ignore"):
+        terms = problem.p_x[:, None] * np.exp(balanced[:, None] - multipliers[0] * problem.losses[0].matrix)
+    dearest = (label.T @ terms).max(axis=1)
+    used = (label.T @ problem.p_x) > 0
+    assert dearest[used] == pytest.approx(1.0, abs=1e-13)
+    assert space_of(problem).price(balanced, changed).largest(1e-12).log_upper <= 1e-11
+
+
+def test_no_other_multiplier_is_made_one():
+    hard, soft = np.eye(2)[[0, 1, 1]], np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+
+    def space(label, **limits):
+        stated = {"D": 0.4, "C": 0.3} | limits
+        return space_of(rdc.Problem.from_arrays([0.2, 0.3, 0.5], 1 - np.eye(3), label, **stated))
+
+    near, u = np.array([1.0, 1.01]), np.zeros(3)
+    assert at_one(space(hard), u, near) is not None
+    assert at_one(space(soft), u, near) is None
+    assert at_one(space(hard), u, np.array([1.0, 1.2])) is None
+    assert at_one(space(hard), u, np.array([1.0, 0.0])) is None
+    assert at_one(space([hard, hard], C=[0.3, 0.3]), u, np.array([1.0, 1.0, 0.5])) is None
+    fixed = space(hard).problem.at_multipliers(distortion=1.0, label_entropy=1.01)
+    assert at_one(space_of(fixed), u, near) is None
+
+
+# ------------------------------------------------------------------------------------- when to give up
+
+
+def test_multipliers_on_their_way_are_no_standstill():
+    standstill = Standstill(np.array([2.0]))
+    assert [standstill.after(1.0, np.array([0.1 * 1.5**step])) for step in range(10)] == [0, 1] + [0] * 8
+    assert standstill.after(1.0, np.array([1.0])) == 1  # the other way
+    assert standstill.after(1.0, np.array([0.5])) == 0
+    assert standstill.after(0.95, np.array([0.5])) == 1
+    assert standstill.after(0.8, np.array([0.5])) == 0  # a smaller gap
+    for count, value in enumerate([0.9, 0.4, 0.9, 0.4], start=1):
+        assert standstill.after(1.0, np.array([value])) == count  # to and fro
+    far = Standstill(np.array([2.0]))
+    assert [far.after(1.0, np.array([2.0**step])) for step in range(16)] == [0, 1] + [0] * 12 + [1, 2]  # runs away
+    far.begin_again()
+    assert far.after(1.0, np.array([2.0**16])) == 0
+    tiny = Standstill(np.array([1e-3]))
+    assert [tiny.after(1.0, np.array([2.0**step])) for step in range(4)] == [0, 1, 2, 3]  # what nobody notices

@@ -119,6 +119,29 @@ def test_a_straight_segment(n, decades, price):
         assert result.rate_lower * (1 - 1e-6) <= right <= result.rate_upper * (1 + 1e-6) + 1e-15
 
 
+@given(seeds, st.floats(-9, -3))
+@example(1, -6.47)
+@example(0, -4.0)
+def test_a_straight_segment_of_a_label(seed, decades):
+    """A label that is a function of the symbol: the rate is H(S) - C, exactly, where symbols share a class too."""
+    rng = np.random.default_rng(seed)
+    n, n_classes = int(rng.integers(2, 8)), int(rng.integers(2, 6))
+    p, classes = rng.dirichlet(np.ones(n)), rng.integers(n_classes, size=n)
+    label = np.eye(n_classes)[classes]
+    masses = p @ label
+    largest = -float(masses @ np.log(np.where(masses > 0, masses, 1.0)))
+    assume(largest > 1e-3)
+    bound = (1 - 10.0**decades) * largest
+    problem = rdc.Problem.from_arrays(p, table(rng, n, 3), label, D=INF, C=bound)
+    result = closed(problem)
+    if largest - bound > 1e-6:  # else the gap asked for allows others
+        assert result.multipliers["label_entropy"] == pytest.approx(1.0, abs=0.01)
+    right = largest - bound
+    assert result.rate_lower <= right + 1e-15
+    assert result.rate_upper >= right - 1e-15
+    assert result.gap <= 1e-9
+
+
 # ------------------------------------------------------------------------------------- multipliers for given masses
 
 

@@ -17,6 +17,7 @@ from rdcsolve.letters.letters import Letters, PricedLetters, apart
 from rdcsolve.letters.space import LetterSpace
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
+from rdcsolve.solvers.exchange.at_one import at_one
 from rdcsolve.solvers.exchange.at_rate import AtRate
 from rdcsolve.solvers.exchange.least_entropy import LeastEntropies
 from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
@@ -35,6 +36,7 @@ _WORTH = math.log(0.9)  # log price from which an earlier letter stays
 _INNER_STEPS = 200
 _FLOOR = 0.8
 _FALL = (0.03, 0.1)
+_FINER, _FINEST = 0.1, 1e-4  # what a round without progress asks of the next: letters of tiny mass hardly show in a gap
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
 _LATE = 1e3  # tolerances: from this gap on the search is thorough
@@ -145,7 +147,8 @@ class _Exchange:
             narrowest = min(narrowest, gap)
             if waited >= _PATIENCE:
                 return Status.STALLED, ""
-            inner_gap = max(_FLOOR * self.settings.tolerance, min(self._fall(gap) * abs(gap), inner_gap))
+            floor = _FLOOR * self.settings.tolerance * max(_FINER**waited, _FINEST)
+            inner_gap = max(floor, min(self._fall(gap) * abs(gap), inner_gap if not waited else _FINER * inner_gap))
             letters, warm = self._exchanged(found, letters, priced)
         return Status.STEP_LIMIT, ""
 
@@ -219,6 +222,12 @@ class _Exchange:
         dual.estimate(float(maxima.log_prices.max(initial=-math.inf)))  # no letter at all: no number that is known
         if self.hoped is None or dual.lower > self.hoped.lower:
             self.hoped = dual
+        nearby = at_one(self.space, dual.u, dual.multipliers)
+        if nearby is not None:
+            exact = PricedDual(self.space, *nearby)
+            exact.estimate(0.0)
+            if exact.lower > self.hoped.lower:
+                self.hoped = exact
         if not self.hoped.checked and self._within(self.hoped.lower, self.hoped):
             missed = self._check(self.hoped)
             if missed is not None:

@@ -99,8 +99,8 @@ class ReducedProblem:
 
         The spread of a loss that is held at its bound. Else the least mean that a letter has which ignores the symbol:
         that far from the least loss rates end. Just above the least loss the bound may be far below all differences
-        between letters, and says nothing about multipliers. Symbols to which a letter is forbidden count at the most
-        that they can lose: a letter of the few for whom it is the best says nothing either.
+        between letters, and says nothing about multipliers. Symbols to which a letter is forbidden count with the
+        dearest pair of all: a letter of the few for whom it is the best says nothing either.
         """
         ranges = self.scales.copy()
         banned = self.letters.forbidden
@@ -108,7 +108,7 @@ class ReducedProblem:
             loss = self.letters.structures[row]
             costs = loss.weighted_sum(self.p)
             if banned is not None:
-                costs = costs + (self.p * np.where(banned, 0.0, loss.block()).max(axis=1)) @ banned
+                costs = costs + float(loss.extremes(banned).highest.max()) * (self.p @ banned)
             ranges[row] = max(ranges[row], float(costs.min()))
         return ranges
 

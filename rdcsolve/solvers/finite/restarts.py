@@ -10,7 +10,7 @@ import numpy as np
 from rdcsolve.solvers.finite.newton_system import Point, Restricted, primal_dual
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.warm_up import warm_up
-from rdcsolve.solvers.loop import NumericalBreakdown
+from rdcsolve.solvers.loop import NumericalBreakdown, Standstill
 
 _LONGEST_WARM_UP = 160  # Blahut-Arimoto steps
 _PATIENCE = 5  # Newton steps without a smaller gap before the method counts as jammed
@@ -51,18 +51,18 @@ def interior_points(
     space = task.letters
     losses, forbidden = space.restricted(letters)
     data = Restricted(task.p, losses, forbidden, task.free, task.bounds, kept, task.equal, task.ranges)
-    best_gap = math.inf
+    standstill, best_gap = Standstill(task.ranges), math.inf
     steps = warm_up_steps
     for restart in range(restarts + 1):
         q, multipliers = warm_up(task, letters, q, multipliers, steps)
-        waited = 0
+        standstill.begin_again()
         try:
             # Less complementarity to begin with disturbs the start less: limits that leave little room need that.
             first = mu if restart == 0 else 1e-3 * 0.01**restart / letters.size
             for point in primal_dual(data, q, multipliers, first):
                 yield point
                 gap = abs(point.value - point.lower)  # a value below the bound says nothing
-                waited = 0 if gap < 0.9 * best_gap else waited + 1
+                waited = standstill.after(gap, point.multipliers)
                 if gap < best_gap:
                     best_gap, q, multipliers = gap, point.q / point.q.sum(), point.multipliers
                 if waited > _PATIENCE and restart < restarts:
