@@ -59,6 +59,15 @@ def seconds(value: Any, name: str = "time_limit") -> float:
     return positive(value, name, "give seconds > 0, or inf", finite=False)
 
 
+def budget(value: Any, name: str) -> float:
+    """Return a time that may be spent on something, seconds; none at all is a time too."""
+    cure = "give seconds >= 0, or inf"
+    number = real(value, name, cure)
+    if number < 0:
+        raise InvalidInput(f"{name} is {shown(value)}; {cure}")
+    return number
+
+
 def whole(value: Any, name: str, least: int = 1) -> int:
     """Return an integer of at least `least`; 2.0 is a real number and refused like 2.5."""
     kind = getattr(getattr(value, "dtype", None), "kind", "")

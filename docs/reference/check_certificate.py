@@ -864,7 +864,7 @@ def largest_price(problem: Problem, dual: Dual, proof: dict[str, Any]) -> Any:
     factor = total(label.factor for label in reduced)
     for g, part in enumerate(parts):
         amounts, columns = amounts_of(problem, dual, part, factor, proof)
-        names = ("places_columns", "places", "splits", "ends")
+        names = ["places_columns", "places", "splits", "ends", *(f"share_{name}" for name in SHARE_NAMES.split())]
         own = {name: proof[f"{g}_{name}"] for name in names if f"{g}_{name}" in proof}
         bounds, sums = part_bounds(part, amounts, columns, own)
         highest = arb(float(bounds.max()))
@@ -1101,8 +1101,8 @@ def part_bounds(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dic
     totals = tree_sum(amounts) * (1 + (levels(amounts) + 2) * HALF) + SMALL
     totals = np.where(np.isnan(totals), np.inf, totals)
     best = totals.copy()
-    for bounds_of, needed in ((_tangents, "places"), (_cells, "splits")):
-        if part.spans and needed in proof:
+    for bounds_of, kind in ((_tangents, "places"), (_cells, "splits"), (_share_cells, "share_")):
+        if part.spans and any(name.startswith(kind) for name in proof):
             found, bounds = bounds_of(part, amounts, columns, proof)
             np.minimum.at(best, columns[found], np.where(np.isnan(bounds), np.inf, bounds))
     return best, totals
@@ -1303,6 +1303,286 @@ class Cells:
         first, second = linear + square / near, square / near / near
         third = first * first * first + 3 * first * second + 2 * second * spread / near
         return exp_up(np.minimum(linear, (self.error - self.middle)[cell])) * third / 6 * (1 + 1e-12)
+
+
+# ------------------------------------------------------------------------------------------------ cells of shares
+
+
+SHARE_NAMES = "joins columns sizes cuts at near forms slopes places letters"
+LOG_OFF = 20 * HALF  # of a logarithm's size and one: what `near_logs` may be off by
+LARGEST_Z = 4.0  # of a cell near a letter; proofs keep to three
+
+
+def _share_cells(part: Part, amounts: np.ndarray, columns: np.ndarray, proof: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the columns that trees of cells of shares bound, and their bounds."""
+    proof = {name.removeprefix("share_"): array for name, array in proof.items() if name.startswith("share_")}
+    joined = Joined(part, _whole(proof, "joins", 2, 0, 2**31))
+    found, sizes = _whole(proof, "columns", 1, 0, columns.size), _whole(proof, "sizes", 1, 1, 2**31)
+    cuts, at = _whole(proof, "cuts", 1, -1, len(joined.whole)), _array(proof, "at", 1, Refuted)
+    if np.unique(found).size != found.size or found.size != sizes.size or sizes.sum() != cuts.size:
+        raise Refuted("The trees of shares are not one for each of their columns.")
+    leaves = Leaves.of(joined, proof, int(np.count_nonzero(cuts < 0)))
+    if at.size != np.count_nonzero(cuts >= 0):
+        raise Refuted("The cells of shares are not cut once each.")
+    bounds, ends = np.zeros(found.size), np.cumsum(sizes)
+    cut_ends, leaf_ends = np.cumsum(cuts >= 0)[ends - 1], np.cumsum(cuts < 0)[ends - 1]
+    for k, end in enumerate(ends.tolist()):
+        own = slice(end - int(sizes[k]), end)
+        lows, highs = share_intervals(cuts[own], at[int(cut_ends[k - 1]) if k else 0 : int(cut_ends[k])], joined)
+        some = leaves.some(slice(int(leaf_ends[k - 1]) if k else 0, int(leaf_ends[k])))
+        is_leaf = cuts[own] < 0
+        with np.errstate(all="ignore"):
+            bounds[k] = joined.largest(amounts[columns[found[k]]], lows[is_leaf], highs[is_leaf], some)
+    return found, bounds
+
+
+def share_intervals(cuts: np.ndarray, at: np.ndarray, joined: Joined) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the intervals of all cells of a tree, arrays (cells, V), or refute the tree."""
+    parents, n_joins = np.flatnonzero(cuts >= 0), len(joined.whole)
+    if cuts.size != 2 * parents.size + 1 or (parents >= 2 * np.arange(parents.size) + 1).any():
+        raise Refuted("A tree of shares has cells that are missing, left over, or among their own descendants.")
+    if cuts.size * n_joins * 16 > MOST_BYTES:
+        raise Refuted("A tree of shares is too large to be looked at.")
+    lows, highs = np.zeros((cuts.size, n_joins)), np.ones((cuts.size, n_joins))
+    done = 0
+    while done < parents.size:  # the same order as that of the other trees: nodes up to 2 done are known
+        level = np.arange(done, np.searchsorted(parents, 2 * done + 1))
+        parent, left, right = parents[level], 2 * level + 1, 2 * level + 2
+        lows[left], highs[left] = lows[right], highs[right] = lows[parent], highs[parent]
+        join, place = cuts[parent], at[level]
+        if not ((lows[parent, join] < place) & (place < highs[parent, join])).all():
+            raise Refuted("A cell of shares is cut at a place that is not inside of it.")
+        highs[left, join] = lows[right, join] = place
+        done += level.size
+    return lows, highs
+
+
+class Leaves(NamedTuple):
+    """What the proof says of the leaves: a letter's number each, or a row of tables; and the letters."""
+
+    near: np.ndarray
+    row: np.ndarray
+    forms: np.ndarray
+    slopes: np.ndarray
+    places: np.ndarray
+    letters: np.ndarray
+
+    @classmethod
+    def of(cls, joined: Joined, proof: dict[str, Any], count: int) -> Leaves:
+        """Return the leaves of all trees together, or refute."""
+        n_joins, n_classes = len(joined.whole), joined.part.powers.shape[1]
+        letters = _array(proof, "letters", 2, Refuted)
+        near = _whole(proof, "near", 1, -1, len(letters))
+        if near.size != count or letters.shape[1] != n_joins or not ((letters > 0) & (letters < 1)).all():
+            raise Refuted("The leaves of the trees of shares, or their letters, are not as they should be.")
+        n_tangents = int(np.count_nonzero(near < 0))
+        forms = _whole(proof, "forms", 2, 0, 10)
+        slopes, places = (_array(proof, name, 2, Refuted, n_tangents) for name in ("slopes", "places"))
+        shapes = (forms.shape, slopes.shape, places.shape)
+        if shapes != ((n_tangents, n_joins), (n_tangents, n_joins), (n_tangents, n_classes)):
+            raise Refuted("The tables of shares have not one row for every tangent.")
+        if not (np.isfinite(slopes).all() and ((places > 0) & np.isfinite(places)).all()):
+            raise Refuted("A place of shares is not positive, or a slope is no number.")
+        return cls(near, np.cumsum(near < 0) - 1, forms, slopes, places, letters)
+
+    def some(self, chosen: slice) -> Leaves:
+        """Return some of the leaves."""
+        return self._replace(near=self.near[chosen], row=self.row[chosen])
+
+
+def near_logs(x: np.ndarray) -> np.ndarray:
+    """Return logarithms of positive numbers, off by at most LOG_OFF (1 + |log x|), not a number where that is not sure.
+
+    NumPy's logarithm is not trusted: as log t is at most t - 1, log x is at most g + x exp(-g) - 1, whatever g is, and
+    at least g + 1 - exp(g) / x. The bound of the exponential is 16 times HALF above it at most.
+    """
+    g = np.log(x)
+    sure = np.maximum(x * exp_up(-g), exp_up(g) / x) - 1 <= (LOG_OFF - 2 * HALF) * (1 + np.abs(g))
+    return np.where(sure & (np.abs(g) < 690), g, np.nan)
+
+
+class Joined:
+    """The classes of a part joined in a tree for each label: masses of joins and of their two children, (V, n) each.
+
+    Masses are exact sums, rounded once. Everything that is added up in an exponent is off by a few roundings and what
+    `near_logs` is, relative to its size and the mass: `off` times the sum of sizes covers that, and the additions.
+    """
+
+    def __init__(self, part: Part, joins: np.ndarray) -> None:
+        self.part = part
+        n = part.powers.shape[1]
+        members = {s: [s] for s in range(n)}
+        label = {s: k for k, span in enumerate(part.spans) for s in range(span.start, span.stop)}
+        if joins.shape != (n - len(part.spans), 2):
+            raise Refuted("The joins are not as many as it takes to join the classes of every label.")
+        pairs = []
+        for v, (a, b) in enumerate(joins.tolist()):
+            if a == b or a not in members or b not in members or label[a] != label[b]:
+                raise Refuted("A join is not of two things of one label that are there and not joined yet.")
+            pairs.append((members.pop(a), members.pop(b)))
+            members[n + v], label[n + v] = sum(pairs[-1], []), label[a]
+        self.left, self.right = (np.array([self._mass(pair[k]) for pair in pairs]) for k in (0, 1))
+        self.whole = np.array([self._mass(sum(pair, [])) for pair in pairs])
+        with np.errstate(all="ignore"):
+            self.share = self.left / self.whole
+            self.inside = self._weighed(self.left, self.share) + self._weighed(self.right, self.right / self.whole)
+        sums = part.sums
+        self.tops, self.gamma = part.tops.sum(axis=1), 1 / max(1.0, float(sums.max()) * (1 + 4 * HALF)) * (1 - 4 * HALF)
+        self.idle = np.maximum(1 - self.gamma * sums, 0.0) + 4 * HALF
+        self.off = LOG_OFF + (n + 4 * len(joins) + len(part.spans) + 24) * HALF
+
+    def _mass(self, classes: list[int]) -> np.ndarray:
+        return np.array([math.fsum(row) for row in self.part.powers[:, classes].tolist()])
+
+    @staticmethod
+    def _weighed(mass: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Return mass times the logarithm of its share, zero without mass; tiny shares are known as well as others."""
+        return np.where(mass > 0, mass * near_logs(np.where(mass > 0, share, 1.0)), 0.0)
+
+    def largest(self, amounts: np.ndarray, lows: np.ndarray, highs: np.ndarray, leaves: Leaves) -> float:
+        """Return the largest bound of the leaves of one column with amounts (n,)."""
+        bounds = np.full(len(lows), np.inf)
+        tangents, size = np.flatnonzero(leaves.near < 0), max(1, 1_000_000 // (8 * amounts.size))
+        for start in range(0, tangents.size, size):
+            some = tangents[start : start + size]
+            bounds[some] = self._by_tangents(amounts, lows[some], highs[some], leaves, leaves.row[some])
+        for k in np.unique(leaves.near[leaves.near >= 0]).tolist():
+            own, letter = np.flatnonzero(leaves.near == k), Letter(self, amounts, leaves.letters[k])
+            for start in range(0, own.size, size):
+                some = own[start : start + size]
+                bounds[some] = letter.bounds(lows[some], highs[some])
+        return float(np.where(np.isnan(bounds), np.inf, bounds).max())
+
+    def _by_tangents(
+        self, amounts: np.ndarray, lows: np.ndarray, highs: np.ndarray, leaves: Leaves, rows: np.ndarray
+    ) -> np.ndarray:
+        """Return the bounds of cells by tangents of prices with powers gamma b, at places."""
+        powers, gamma = self.part.powers, self.gamma
+        places, slopes, forms = leaves.places[rows], leaves.slopes[rows], leaves.forms[rows]
+        heights = near_logs(places)
+        exponents = gamma * (heights @ powers.T) - self.tops
+        sizes = gamma * ((1 + np.abs(heights)) @ powers.T) - self.tops
+        for v, whole in enumerate(self.whole):
+            value, size = self._convex(v, forms[:, v], lows[:, v], highs[:, v])
+            slope, end = slopes[:, v, None], np.where(slopes[:, v] > 0, lows[:, v], highs[:, v])[:, None]
+            exponents += (1 - gamma) * value + slope * (self.left[v] - end * whole)
+            sizes += size + np.abs(slope) * (self.left[v] + end * whole)
+        exponents += self.off * sizes
+        terms = np.where(exponents < 690, amounts * exp_up(exponents), np.inf)
+        steep = np.stack([tree_sum(terms * power) for power in powers.T], axis=1) * gamma / places
+        bounds = tree_sum(terms * self.idle) + sum(steep[:, span].max(axis=1) for span in self.part.spans)
+        return bounds * (1 + (levels(terms) + 12 + len(self.part.spans)) * HALF) + SMALL
+
+    def _convex(self, v: int, form: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return W psi(L / W) of rows (cells, n), and the sizes of what was added up.
+
+        psi is the largest of three convex functions: -h on [a, b] with its tangents beyond, a line that is no less than
+        -h on [low, a], and one on [b, high]; for form 0 a single line.
+        """
+        left, whole = self.left[v], self.whole[v]
+        is_line = form == 0
+        below, above = np.divmod(np.where(is_line, 0, form - 1), 3)
+        a = np.where(is_line, high, np.minimum(low + below / 4 * (high - low), high))
+        b = np.where(is_line, high, np.maximum(np.minimum(high - above / 4 * (high - low), high), a))
+        value = np.where(self.share[v] < a[:, None], self._tangent(v, a), self.inside[v])
+        value = np.where(self.share[v] > b[:, None], self._tangent(v, b), value)
+        value = np.where((whole > 0) & ~is_line[:, None], value, np.where(whole > 0, -np.inf, 0.0))
+        size = np.where(np.isinf(value), 0.0, np.abs(value)) + whole
+        for begin, end in ((low, a), (b, high)):
+            is_used = (begin < end)[:, None]
+            slope, height = (x[:, None] for x in chord_over(begin, end))
+            value = np.where(is_used, np.maximum(value, slope * left + height * whole), value)
+            size += np.where(is_used, np.abs(slope) * left + np.abs(height) * whole, 0.0)
+        return value, size
+
+    def _tangent(self, v: int, at: np.ndarray) -> np.ndarray:
+        ends = [near_logs(np.where(x > 0, x, 1.0))[:, None] for x in (at, 1 - at)]
+        return self.left[v] * ends[0] + self.right[v] * ends[1]
+
+
+def chord_over(begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes and heights of lines that are no less than -h at both ends; any slope will do."""
+    values = []
+    for x in (begin, end):
+        rest = 1 - x
+        values.append(sum(y * near_logs(np.where(y > 0, y, 1.0)) for y in (x, rest)))
+    slope = (values[1] - values[0]) / np.where(end > begin, end - begin, 1.0)
+    height = np.maximum(values[0] - slope * begin, values[1] - slope * end)
+    return slope, height + (3 * LOG_OFF + 8 * HALF) * (1 + np.abs(slope))
+
+
+class Letter:
+    """Bounds of cells around a letter, given by its shares, for a column with amounts (n,).
+
+    Its terms are upper bounds, and their shares in their sum are the law g0: a price with larger amounts, of which
+    those terms are exact, is what is bounded. So nothing has to be allowed for in g0.
+    """
+
+    def __init__(self, joined: Joined, amounts: np.ndarray, shares: np.ndarray) -> None:
+        self.joined, self.shares = joined, shares
+        high, low = near_logs(shares)[:, None], near_logs(1 - shares)[:, None]
+        exponents = (high * joined.left + low * joined.right).sum(axis=0) - joined.tops
+        sizes = (np.abs(high) * joined.left + np.abs(low) * joined.right + joined.whole).sum(axis=0) - joined.tops
+        exponents = exponents + joined.off * sizes
+        terms = np.where(exponents < 690, amounts * exp_up(exponents), np.inf)
+        self.round = (2 * levels(terms) + 12) * HALF
+        self.price = float(tree_sum(terms))
+        law = terms / self.price
+        self.slants = joined.left - shares[:, None] * joined.whole  # off by 4 HALF of the whole
+        self.masses = tree_sum(law * joined.whole)
+        self.drifts = np.abs(tree_sum(law * self.slants)) + (self.round + 8 * HALF) * self.masses
+        self.products = np.array([[tree_sum(law * (one * two)) for two in self.slants] for one in self.slants])
+        self.squares = tree_sum(law * joined.whole**2)
+
+    def bounds(self, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
+        """Return upper bounds of the prices in cells (m, V); see the page for the names."""
+        whole, more = self.joined.whole, 1 + (8 + 2 * len(self.shares)) * HALF
+        far = np.maximum(np.abs(lows - self.shares), np.abs(highs - self.shares)) * (1 + 2 * HALF)
+        beta = np.maximum(self._steepest(lows), self._steepest(highs))
+        z = 2 * ((beta * far) @ (np.abs(self.slants) + 4 * HALF * whole)).max(axis=1) * more
+        widest = ((beta * far * far) @ whole).max(axis=1) * more
+        psi = np.ones(z.size)
+        for n in range(60, 2, -1):  # 2 sum z^n / (n + 2)!, cut off where 4^58 / 60! < 1e-46
+            psi = 1 + z / n * psi
+        psi *= 1 + 200 * HALF
+        masses = self.masses * (1 - self.round)
+        scale = np.sqrt(beta / np.maximum(masses, SMALL))
+        form = scale[:, :, None] * self.products * scale[:, None, :]
+        off = (self.round + 24 * HALF) * ((scale * scale) @ self.squares)  # of sums and slants, in the norm
+        spread = np.sqrt(2 * psi * (largest_eigenvalues(form) + off)) + np.sqrt(psi * widest / 2)
+        kappa = np.maximum(spread * spread * (1 + 4 * self.round + 32 * HALF) - 1, 0.0)
+        sizes = (beta * far * far) @ self.masses * (1 + self.round)
+        bounds = self.price * (1 + 2 * (beta * far) @ self.drifts * more + kappa * sizes * more)
+        return np.where(z <= LARGEST_Z, bounds * (1 + self.round + 16 * HALF) + SMALL, np.inf)
+
+    def _steepest(self, x: np.ndarray) -> np.ndarray:
+        """Return bounds of kl(x || share) / (x - share)^2 = int_0^1 (1 - t) / (y (1 - y)) dt, y from share to x.
+
+        1 / (y (1 - y)) is convex, so it is below its chord, which gives the first; the second is the quotient.
+        """
+        share = self.shares
+        first = (1 / (3 * share * (1 - share)) + 1 / (6 * x * (1 - x))) * (1 + 16 * HALF)
+        parts = [y * near_logs(np.where(y > 0, y, r) / r) for y, r in ((x, share), (1 - x, 1 - share))]
+        sizes = np.abs(parts[0]) + np.abs(parts[1]) + 1
+        second = (parts[0] + parts[1] + (LOG_OFF + 8 * HALF) * sizes) / (x - share) ** 2 * (1 + 16 * HALF)
+        first = np.where(np.isnan(first), np.inf, first)
+        return np.where(np.abs(x - share) > 1e-6, np.fmin(first, second), first)
+
+
+def largest_eigenvalues(forms: np.ndarray) -> np.ndarray:
+    """Return upper bounds of the largest eigenvalues of symmetric matrices (m, V, V), none below zero.
+
+    With any Q and diagonal D, x'Sx = (Q'x)'D(Q'x) + x'(S - QDQ')x, at most max D |Q'x|^2 + |S - QDQ'| |x|^2.
+    """
+    n, usable = forms.shape[1], np.isfinite(forms).all(axis=(1, 2))
+    forms = np.where(usable[:, None, None], forms, 0.0)
+    values, vectors = np.linalg.eigh(forms)
+    turned = vectors.swapaxes(1, 2)
+    lost = np.sqrt(((forms - (vectors * values[:, None, :]) @ turned) ** 2).sum(axis=(1, 2)))
+    skew = np.sqrt(((turned @ vectors - np.eye(n)) ** 2).sum(axis=(1, 2)))
+    sizes = np.sqrt((forms**2).sum(axis=(1, 2))) + n * np.abs(values).max(axis=1)
+    off = n * (n + 8) * HALF
+    return np.where(usable, np.maximum(values[:, -1], 0.0) * (1 + skew + off) + lost + off * sizes, np.inf)
 
 
 # ------------------------------------------------------------------------------------------------ the verdict

@@ -13,6 +13,7 @@ from rdcsolve.certificates.elementary import LOG_ERROR, Elementary, exp_upper
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.proof import PartProof, PriceProof
 from rdcsolve.certificates.reductions import Part, reduced
+from rdcsolve.certificates.shares import ShareBounds
 from rdcsolve.certificates.weightings import Base, Columns, anywhere, base_of, line_columns, listed_columns
 from rdcsolve.errors import InvalidInput
 from rdcsolve.rounding import EPS, TINY, row_sums, sum_units, units, up, weighted_sums
@@ -101,7 +102,8 @@ class _PartBound:
         self.part, self.proof, self.base, self.elementary = part, proof, base, elementary
         self.gain = part.gain + (factor + units(2) * (np.abs(part.gain) + abs(factor)))
         self.largest_total = self._settled = 0.0
-        self.numbers = np.unique(np.concatenate([proof.places_columns, proof.ends[:, 1]]))
+        by_shares = proof.ends[:0, 1] if proof.shares is None else proof.shares.columns
+        self.numbers = np.unique(np.concatenate([proof.places_columns, proof.ends[:, 1], by_shares]))
         self._kept: list[np.ndarray] = []
         self._kept_totals: list[np.ndarray] = []
         n_classes = part.n_classes
@@ -137,7 +139,20 @@ class _PartBound:
         if len(self.proof.ends):
             cells = CellBounds(self.part, weights, self.elementary)
             bounds = np.minimum(bounds, replayed(self.proof, self.numbers, cells, self._settled))
+        if self.proof.shares is not None:
+            bounds = np.minimum(bounds, self._by_shares(weights))
         return max(self._settled, float(bounds.max()))
+
+    def _by_shares(self, weights: np.ndarray) -> np.ndarray:
+        """Return the bounds by cells of shares, inf for columns that are in none."""
+        shares = self.proof.shares
+        assert shares is not None
+        n_classes = self.part.n_classes
+        _check(shares.places.shape[1] == n_classes, f"it has shares of {shares.places.shape[1]} classes")
+        which = np.searchsorted(self.numbers, shares.columns)
+        bounds = np.full(len(weights), math.inf)
+        bounds[which] = ShareBounds(self.part, shares.joins, self.elementary).bounds(shares, weights[which])
+        return bounds
 
     def _tangents(self, weights: np.ndarray) -> np.ndarray:
         """Return the bounds by tangents, inf for columns without a place.

@@ -35,6 +35,9 @@ class SolverName(StrEnum):
 
 SolverOption = Annotated[SolverName | None, typer.Option(help="By default chosen by structure.", show_default=False)]
 BackendOption = Annotated[str, typer.Option(help="Where kernels lie: auto, numpy, cupy or torch.", show_default=False)]
+ProofBudget = Annotated[
+    float, typer.Option(help="CPU seconds that may go into proving prices of labels with many noisy classes.")
+]
 Tolerance = Annotated[float, typer.Option(help="Gap to reach, in the unit (nats).")]
 
 
@@ -55,6 +58,7 @@ def solve(
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
     backend: BackendOption = "auto",
+    proof_budget: ProofBudget = 10.0,
     max_steps: Annotated[int | None, typer.Option(help="Stop after so many steps.", show_default=False)] = None,
     time_limit: Annotated[float, typer.Option(help="Stop after so many seconds.", show_default=False)] = math.inf,
     save: Annotated[Path | None, typer.Option(help="Save the result (npz).", show_default=False)] = None,
@@ -87,6 +91,7 @@ def solve(
         chosen,
         tolerance=tolerance,
         backend=backend,
+        proof_budget=proof_budget,
         max_steps=max_steps,
         time_limit=time_limit,
         callback=_show_step if progress else None,

@@ -12,7 +12,7 @@ import typer
 from rdcsolve.cli.files import check_targets
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, check_drawable, report
-from rdcsolve.cli.solve import BackendOption, InputFile, SolverOption, Tolerance, solver_of
+from rdcsolve.cli.solve import BackendOption, InputFile, ProofBudget, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
@@ -39,6 +39,7 @@ def sweep(
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
     backend: BackendOption = "auto",
+    proof_budget: ProofBudget = 10.0,
     time_limit: TimeForAll = math.inf,
     max_steps: StepsOfEach = None,
     progress: ProgressBar = False,
@@ -55,7 +56,7 @@ def sweep(
     from rdcsolve.explore.grid import make_grid
 
     chosen = solver_of(solver)
-    Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend)
+    Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)
     make_grid(problem, axes)
     check_targets(save, picture=plot)
     if plot is not None:
@@ -68,6 +69,7 @@ def sweep(
         tolerance=tolerance,
         solver=chosen,
         backend=backend,
+        proof_budget=proof_budget,
         time_limit=time_limit,
         max_steps=max_steps,
         **axes,

@@ -13,7 +13,7 @@ from rdcsolve import options
 from rdcsolve.cli.files import check_targets
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
-from rdcsolve.cli.solve import BackendOption, InputFile, SolverOption, Tolerance, solver_of
+from rdcsolve.cli.solve import BackendOption, InputFile, ProofBudget, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
@@ -37,6 +37,7 @@ def tradeoff(
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
     backend: BackendOption = "auto",
+    proof_budget: ProofBudget = 10.0,
     time_limit: TimeForAll = math.inf,
     max_steps: StepsOfEach = None,
     progress: ProgressBar = False,
@@ -60,7 +61,7 @@ def tradeoff(
     from rdcsolve.explore.tradeoff import question
 
     chosen = solver_of(solver)
-    Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend)
+    Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)
     options.whole(points, "n_points", 2)
     question(problem, statement.rate, loss, minimised)
     check_targets(save, picture=plot)
@@ -76,6 +77,7 @@ def tradeoff(
         tolerance=tolerance,
         solver=chosen,
         backend=backend,
+        proof_budget=proof_budget,
         time_limit=time_limit,
         max_steps=max_steps,
     )

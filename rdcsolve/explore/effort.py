@@ -24,7 +24,7 @@ class Effort:
 
     Parameters
     ----------
-    solver, tolerance, max_steps, callback, backend
+    solver, tolerance, max_steps, callback, backend, proof_budget
         As in `solve`.
     until : float
         `time.time` at which the time for all points is up, inf for never.
@@ -36,6 +36,7 @@ class Effort:
     callback: Callable[[StepRecord], object] | None
     until: float
     backend: Any = "auto"
+    proof_budget: float = 10.0
 
     @classmethod
     def of(  # noqa: PLR0913 - options as they came
@@ -47,6 +48,7 @@ class Effort:
         callback: Any,
         time_limit: Any = math.inf,
         backend: Any = "auto",
+        proof_budget: Any = 10.0,
     ) -> Effort:
         """Return what these options of a call that begins now ask for.
 
@@ -66,6 +68,7 @@ class Effort:
             options.function_or_none(callback, "callback", "one StepRecord"),
             time.time() + options.seconds(time_limit),
             backend,
+            options.budget(proof_budget, "proof_budget"),
         )
 
     def result(
@@ -86,6 +89,7 @@ class Effort:
                 callback=None if self.callback is None else callback,
                 start=start,
                 backend=self.backend,
+                proof_budget=self.proof_budget,
             )
             return result, deadline.was_interrupted() or result.status is Status.INTERRUPTED
 

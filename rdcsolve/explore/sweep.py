@@ -46,6 +46,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     max_steps: int | None = None,
     callback: Callable[[StepRecord], object] | None = None,
     backend: Any = "auto",
+    proof_budget: float = 10.0,
     **axes: Any,
 ) -> xarray.Dataset:
     """Solve a problem for every combination of limits, each solution helping the next.
@@ -80,6 +81,8 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         processes.
     backend : str, optional
         As in `solve`.
+    proof_budget : float, optional
+        CPU seconds of each point, as in `solve`.
     **axes : sequence of float
         Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy, ``P`` the perception) or of the
         ``rate``, in the order of the dimensions.
@@ -116,7 +119,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     >>> curve.rate_upper.values.round(4).tolist()
     [0.4946, 0.3681]
     """
-    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend)
+    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
     check_options(progress, save, executor, callback)
     with kept_to_oneself(save):
         return swept(problem, axes, effort, progress, save, executor)

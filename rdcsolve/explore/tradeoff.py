@@ -52,6 +52,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     max_steps: int | None = None,
     callback: Callable[[StepRecord], object] | None = None,
     backend: Any = "auto",
+    proof_budget: float = 10.0,
 ) -> xarray.Dataset:
     """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
 
@@ -74,7 +75,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
         Number of default bounds, at least two.
     minimise : str, optional
         The loss that is minimised.
-    progress, save, tolerance, solver, executor, backend
+    progress, save, tolerance, solver, executor, backend, proof_budget
         As in `sweep`.
     time_limit, max_steps, callback : optional
         As in `sweep`. They count for the two solutions too that find the default bounds. Cut short, these leave bounds
@@ -104,7 +105,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     >>> bool((boundary.gap < 1e-8).all()), boundary.sizes["miss"]
     (True, 3)
     """
-    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend)
+    effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
     check_options(progress, save, executor, callback)
     n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = question(problem, rate, loss, minimise)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters
-from rdcsolve.letters.space import LetterSpace, PriceBound, Prices, ShownLetters
+from rdcsolve.letters.space import LetterSpace, MayGoOn, PriceBound, Prices, ShownLetters
 from rdcsolve.letters.weights import symbol_weights
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import FreeDistortion
@@ -137,10 +137,11 @@ class PointPrices(Prices):
         found = self.price.maxima(FreeLetters(starts.places, starts.decisions, np.zeros(len(starts))))
         return PricedLetters(Letters(found.places, found.decisions), found.log_prices)
 
-    def largest(self, tolerance: float) -> PriceBound:
+    def largest(self, tolerance: float, may_go_on: MayGoOn | None = None) -> PriceBound:
         """Return a bound on the prices of all points with any decisions, proved on the line; see `Prices.largest`."""
         from rdcsolve.letters.pricing.line import largest_free_price
 
-        found = largest_free_price(self.price, max(tolerance, _FINEST), self.weights.log_error)
+        found = largest_free_price(self.price, max(tolerance, _FINEST), self.weights.log_error, may_go_on=may_go_on)
         dearest = PricedLetters(Letters(found.best.places, found.best.decisions), found.best.log_prices)
-        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, found.proof)
+        log_proved = math.inf if found.proved else found.log_proved + _ALLOWANCE
+        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, found.proof, log_proved)

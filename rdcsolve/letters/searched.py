@@ -11,7 +11,7 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.letters.letters import Letters, PricedLetters, apart
-from rdcsolve.letters.space import LetterSpace, PriceBound, Prices, ShownLetters
+from rdcsolve.letters.space import LetterSpace, MayGoOn, PriceBound, Prices, ShownLetters
 from rdcsolve.letters.weights import symbol_weights
 
 _MOST = 64  # letters that climb at a time
@@ -175,7 +175,7 @@ class SearchedPrices(Prices):
         unlike = apart(self.affinity(letters))[:_MOST]
         return PricedLetters(letters.take(unlike), best.log_prices[order][unlike])
 
-    def largest(self, tolerance: float) -> PriceBound:
+    def largest(self, tolerance: float, may_go_on: MayGoOn | None = None) -> PriceBound:
         """Return the largest price that the search finds: no proof; see `Prices.largest`."""
         starts = self.space.priors() if self.found is None else self.found.letters
         found = self.maxima(starts)

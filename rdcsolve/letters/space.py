@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,10 @@ _SAME_COST = 1e-6  # nats: linear losses that differ by less do not tell letters
 _PRIORS = 16  # letters that say nothing about labels, beside others
 
 
+MayGoOn = Callable[[float], bool]
+"""Says whether a further piece of work, so many multiplications, may be done."""
+
+
 @dataclass(frozen=True, eq=False)
 class PriceBound:
     """What is known of the largest price over all letters of a space.
@@ -39,12 +43,15 @@ class PriceBound:
         The dearest letters found on the way; None if there was nothing to search.
     proof : PriceProof or None
         What a check needs to see the bound proved without searching anew; None where the prices themselves tell.
+    log_proved : float
+        Where `proved` is false for want of time only: a larger number that `proof` proves. Else infinite.
     """
 
     log_upper: float
     proved: bool
     dearest: PricedLetters | None = None
     proof: PriceProof | None = None
+    log_proved: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +104,16 @@ class Prices(ABC):
         """
 
     @abstractmethod
-    def largest(self, tolerance: float) -> PriceBound:
+    def largest(self, tolerance: float, may_go_on: MayGoOn | None = None) -> PriceBound:
         """Return a bound on the prices of all letters of the space.
 
         Parameters
         ----------
         tolerance : float
             How close to the largest price, relatively, the bound should be.
+        may_go_on : callable, optional
+            Of a proof that takes as much time as it is given: takes the size of a further piece of work, in
+            multiplications, and says whether it may be done. By default such proofs are not tried.
         """
 
     def logs(self, letters: Letters) -> np.ndarray:

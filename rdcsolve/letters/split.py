@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.letters.letters import Letters, PricedLetters
-from rdcsolve.letters.space import LetterSpace, PriceBound, Prices
+from rdcsolve.letters.space import LetterSpace, MayGoOn, PriceBound, Prices
 from rdcsolve.letters.weights import distinct_symbols, log_largest_listed, log_weights, symbol_weights
 from rdcsolve.problems import Problem
 
@@ -106,7 +106,7 @@ class SplitPrices(Prices):
                 cost += np.where(np.isfinite(matrix), matrix, 0.0) / max(float(bound), 1e-300)
         return cost
 
-    def largest(self, tolerance: float) -> PriceBound:
+    def largest(self, tolerance: float, may_go_on: MayGoOn | None = None) -> PriceBound:
         """Return a bound on the prices of all symbols with any decisions; see `Prices.largest`."""
         from rdcsolve.letters.pricing.decisions import largest_price
 
@@ -115,8 +115,14 @@ class SplitPrices(Prices):
             return PriceBound(log_largest_listed(weights, self.losses), True)
         symbols, _ = distinct_symbols(weights, self.losses)
         found = largest_price(
-            self.log_weights[:, symbols], weights.labels, weights.label_multipliers, rtol=tolerance, numbers=symbols
+            self.log_weights[:, symbols],
+            weights.labels,
+            weights.label_multipliers,
+            rtol=tolerance,
+            numbers=symbols,
+            may_go_on=may_go_on,
         )
         best = Letters(symbols[[found.column]], tuple(soft[None] for soft in found.decisions))
         dearest = PricedLetters(best, np.array([found.log_best]))
-        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, found.proof)
+        log_proved = math.inf if found.proved else found.log_proved + _ALLOWANCE
+        return PriceBound(found.log_upper + _ALLOWANCE, found.proved, dearest, found.proof, log_proved)

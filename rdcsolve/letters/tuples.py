@@ -12,7 +12,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.letters.letters import Letters, PricedLetters
-from rdcsolve.letters.space import LetterSpace, PriceBound, Prices, ShownLetters
+from rdcsolve.letters.space import LetterSpace, MayGoOn, PriceBound, Prices, ShownLetters
 from rdcsolve.letters.weights import symbol_weights
 from rdcsolve.problems import LabelEntropyLimit, LossLimit, Problem, Source
 
@@ -246,7 +246,7 @@ class TuplePrices(Prices):
         order = np.argsort(-self.dearest.log_prices, kind="stable")[:_MOST]
         return PricedLetters(self.dearest.letters.take(order), self.dearest.log_prices[order])
 
-    def largest(self, tolerance: float) -> PriceBound:
+    def largest(self, tolerance: float, may_go_on: MayGoOn | None = None) -> PriceBound:
         """Return the largest price of all tuples, rounded upwards; see `Prices.largest`.
 
         A term's exponent errs by no more than a sum of J losses per target does, as in `log_weights`; products and the

@@ -104,11 +104,14 @@ class Limits:
         Seconds, inf for none.
     callback : callable, optional
         Called with every `StepRecord`; a true return value stops the solver.
+    proof_budget : float
+        CPU seconds that may be spent, once the solver has ended, on proving the largest price of many noisy classes.
     """
 
     max_steps: int
     time_limit: float = math.inf
     callback: Callable[[StepRecord], object] | None = None
+    proof_budget: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ def solve(  # noqa: PLR0913 - options, by keyword
     start: Result | None = None,
     threads: int = 1,
     backend: str | Backend = "auto",
+    proof_budget: float = 10.0,
 ) -> Result:
     """Solve a problem and prove the answer.
 
@@ -83,6 +84,10 @@ def solve(  # noqa: PLR0913 - options, by keyword
         the processor where there is none. ``"auto"`` uses one from a million pairs of symbol and letter on, if CuPy or
         PyTorch was imported before and finds a GPU, else NumPy. Numbers agree to within the certificate's gap; the
         answer is checked in NumPy in any case.
+    proof_budget : float, optional
+        CPU seconds that may go, once the search has ended, into proving the largest price of a label of five or more
+        noisy classes at a multiplier above one. What is proved when they are spent is in the certificate; zero leaves
+        it at bounds that take no such search. Of a time limit no more than a third of what is left is spent so.
 
     Returns
     -------
@@ -115,6 +120,7 @@ def solve(  # noqa: PLR0913 - options, by keyword
     tolerance, time_limit = options.tolerance(tolerance), options.seconds(time_limit)
     max_steps = None if max_steps is None else options.whole(max_steps, "max_steps")
     threads = options.whole(threads, "threads")
+    proof_budget = options.budget(proof_budget, "proof_budget")
     options.function_or_none(callback, "callback", "one StepRecord")
     _check_start(problem, start)
     chosen = fitting(problem, solver)
@@ -130,7 +136,7 @@ def solve(  # noqa: PLR0913 - options, by keyword
     if solver is None and isinstance(chosen, InteriorPoint) and not has_room(problem, chosen) and problem.is_finite:
         chosen = ColumnGeneration()
     require_room(problem, chosen)
-    call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began)
+    call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began, proof_budget)
     with one_thread_each(threads), deadline.within(time_limit), backends.using(found):
         result = call.answered_by(chosen)
         if solver is None:
@@ -154,6 +160,7 @@ class _Call:
     callback: Callable[[StepRecord], object] | None
     start: Result | None
     began: float
+    proof_budget: float
 
     def answered_by(self, method: Solver | Alternation | Conic, start: Result | None = None) -> Result:
         """Return a method's answer, as far as the check confirms it."""
@@ -205,7 +212,8 @@ class _Call:
         max_steps = self.max_steps
         if max_steps is None:
             max_steps = 2000 if getattr(method, "sublinear", False) else 200
-        settings = Settings(method, tolerance, Limits(max_steps, self.time_limit, self.callback), self.began)
+        limits = Limits(max_steps, self.time_limit, self.callback, self.proof_budget)
+        settings = Settings(method, tolerance, limits, self.began)
         if problem.perceptions:
             from rdcsolve.solvers.perception.choice import solve_within_laws
 
@@ -227,7 +235,7 @@ class _Call:
 
     def _stationary(self, alternation: Alternation, tolerance: float) -> Result:
         """Return the best stationary point with fixed letters, beside the bound that split letters prove."""
-        limits = Limits(_FEW_ROUNDS, self.time_limit)
+        limits = Limits(_FEW_ROUNDS, self.time_limit, proof_budget=self.proof_budget)
         settings = Settings(InteriorPoint(), max(tolerance, 1e-7), limits, self.began)
         split = _over_letters(self.problem, settings)
         return solve_fixed(self.problem, alternation, tolerance, math.inf, self.callback, split)  # one clock for both

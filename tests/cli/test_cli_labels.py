@@ -101,10 +101,13 @@ def test_stationary_points_are_not_certified():
 
 def test_unproved_bounds_are_not_certified():
     done = rdcsolve("solve", six_classes(), "--multiplier", "C=3", "--tolerance", 1e-6)
+    assert done.exit_code == 0, done.output
+    unproved = ("--tolerance", 1e-6, "--proof-budget", 0)
+    done = rdcsolve("solve", six_classes(), "--multiplier", "C=3", *unproved)
     assert done.exit_code == 1
     assert "OPTIMAL, UNVERIFIED" in done.stdout
     assert "not certified: UNVERIFIED, the upper bound is attained" in done.stderr
-    done = rdcsolve("sweep", "six.npz", "--multiplier", "C=1", "--axis", "C=0.5,3", "--tolerance", 1e-6)
+    done = rdcsolve("sweep", "six.npz", "--multiplier", "C=1", "--axis", "C=0.5,3", *unproved)
     assert done.exit_code == 1
     assert "1 of 2 points are not CERTIFIED: their lower bounds rest on an unproved search" in done.stderr
     assert done.stdout.count("UNVERIFIED") == 1

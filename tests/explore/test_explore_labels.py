@@ -365,7 +365,7 @@ def test_stationary_points_are_hollow_and_have_no_band():
 
 
 def test_unverified_points_are_left_out_of_the_band_and_shown():
-    data = rdc.sweep(SIX_CLASSES, C=[0.9, 1.0, 1.2], tolerance=1e-6)
+    data = rdc.sweep(SIX_CLASSES, C=[0.9, 1.0, 1.2], tolerance=1e-6, proof_budget=0)
     proof = data["proof"].values.tolist()
     assert "UNVERIFIED" in proof
     envelope = Envelope(data)

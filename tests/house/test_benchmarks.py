@@ -97,3 +97,10 @@ def test_cost_of_check(tmp_path):
     assert "| P1a_100, multiplier | 100 x 100 | OPTIMAL |" in told
     rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
     assert all(0 < row["check"] < row["solution"] for row in rows)
+
+
+def test_many_classes(tmp_path):
+    told = run("many_classes.py", "--quick", "--budget", "5", "--save", str(tmp_path / "figures.json"))
+    assert "| 5 random classes | 3 | OPTIMAL, CERTIFIED |" in told
+    (row,) = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert row["gap"] <= 1e-6 < row["without"]

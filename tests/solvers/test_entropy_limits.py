@@ -26,7 +26,7 @@ def labelled(seed, share, letters="split"):
 def test_no_channel_is_beyond_its_limit_by_a_rounding(seed, share, letters):
     pytest.importorskip("flint")
     problem, _ = labelled(seed, share, letters)  # of these, half were beyond when solvers aimed at the limit itself
-    result = rdc.solve(problem, tolerance=1e-6)
+    result = rdc.solve(problem, tolerance=1e-6, proof_budget=0)
     if not result.letters.size:  # with fixed letters nothing may have been found
         return
     assert result.losses["label_entropy"] <= problem.bounds[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from rdcsolve.letters.pricing.ascent import climb, climb_each
 from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
 from rdcsolve.letters.pricing.parts import Part
 from rdcsolve.letters.pricing.record import PartRecord, Record, Tree
+from rdcsolve.letters.pricing.shares import bounded_by_shares
 from rdcsolve.letters.pricing.shifts import shifted
 
 MOST_DIMENSIONS = 3
@@ -46,6 +48,13 @@ class Search:
         here and left out of the bound. Otherwise the threshold rises with every better letter.
     record : dict of int to PartRecord
         Where bounds were taken, by the number of the part: a proof is made of it.
+    may_go_on : callable or None
+        Asked before so many more cells of shares, for labels of many classes, are bounded; None if that is not to be
+        tried.
+    maxima : dict of int to tuple
+        By the number of the part, columns (m,) and decisions (m, N) of local maxima.
+    is_short : bool
+        Whether that ended before the bound was near the largest price.
     """
 
     rtol: float
@@ -60,6 +69,9 @@ class Search:
     enough: float = 0.0
     above: np.ndarray | None = None
     record: Record = field(default_factory=dict)
+    may_go_on: Callable[[float], bool] | None = None
+    is_short: bool = False
+    maxima: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def offer(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
         """Take the best of some letters, shapes (m,), (m, N), (m,), if it is better."""
@@ -138,7 +150,7 @@ class Search:
 
     def _branch(self, part: Part, active: np.ndarray, columns: np.ndarray, prices: np.ndarray) -> None:
         if part.dimension > MOST_DIMENSIONS or np.diff(part.offsets).max() > MOST_CLASSES:
-            self.proved = False
+            self._by_shares(part, active)
             return
         sizes = np.abs(part.shifts).sum(axis=0) + part.degree
         known = np.zeros(part.weights.shape[0])
@@ -226,6 +238,35 @@ class Search:
             first = last
         whole = np.concatenate(new_cells), np.concatenate(new_begins), np.concatenate(new_pairs)
         return _Level(*whole, splits, ended, seen, seen_at, final, unfinished)
+
+    def _by_shares(self, part: Part, active: np.ndarray) -> None:
+        """Bound prices over cells of shares, which takes any number of classes and as much time as there is."""
+        if self.may_go_on is None:
+            self.proved = False
+            return
+        known = self.maxima.get(part.number, (active[:0], np.empty((0, part.n_classes))))
+
+        def climbed(column: int, starts: np.ndarray | None) -> np.ndarray:
+            if starts is None:
+                return np.asarray(known[1][known[0] == column])
+            return climb(part, np.full(len(starts), column), starts)[1]
+
+        while True:
+            searches, upper, dearer = bounded_by_shares(part, active, climbed, self.threshold(part), self.may_go_on)
+            if dearer is None:
+                break
+            found = climb(part, np.array([dearer[0]]), np.maximum(dearer[1], 1e-30)[None])
+            known = np.r_[known[0], found[0]], np.vstack([known[1], found[1]])
+            before = self.best
+            self.offer(part, *found)
+            if not self.best > before:  # no climb gets there: rounding
+                self.proved = False
+                return
+        notes = self._noted(part)
+        notes.joins = searches[0].joined.joins
+        notes.shares = [(one.column, one.notes()) for one in searches]
+        self.is_short = self.is_short or upper > self.threshold(part)
+        self._settle(upper * (1 + 64 * part.rounding))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ The price of a letter is c_j(r) = sum_i exp(log_weights[i, j] + sum_k lambda_k s
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,7 +62,10 @@ class LargestPrice:
     n_cells : int
         How many cells were bounded.
     proof : PriceProof or None
-        What proves it, if `proved`.
+        What proves it, if `proved`; else what proves `log_proved`.
+    log_proved : float
+        A proved bound, if `proof` is one; larger than `log_upper` where branch and bound over cells of shares ended too
+        early.
     """
 
     log_upper: float
@@ -71,6 +75,7 @@ class LargestPrice:
     proved: bool
     n_cells: int
     proof: PriceProof | None = None
+    log_proved: float = math.inf
 
 
 def log_prices(
@@ -157,6 +162,7 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
     max_cells: int | None = None,
     found: Decisions | None = None,
     numbers: np.ndarray | None = None,
+    may_go_on: Callable[[float], bool] | None = None,
 ) -> LargestPrice:
     """Return the largest price over all symbols and decisions, and a proved upper bound of it.
 
@@ -180,19 +186,24 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
         Local maxima; by default they are searched for.
     numbers : numpy.ndarray, optional
         Shape (n_y,): what the proof calls the columns; by default their places.
+    may_go_on : callable, optional
+        Where labels have too many classes for cells of decisions: takes a number of cells of shares and says whether so
+        many more may be bounded. By default none are.
     """
     left = separated(log_weights, labels, multipliers)
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
     if found is not None:
         found = replace(found, decisions=left.reduced(found.decisions)) if found.columns.size else None
     most = _most_cells(log_weights) if max_cells is None else max_cells
-    search = Search(rtol, most, enough=math.exp(min(log_enough - log_scale, 700.0)) if parts else 0.0)
+    enough = math.exp(min(log_enough - log_scale, 700.0)) if parts else 0.0
+    search = Search(rtol, most, enough=enough, may_go_on=may_go_on)
     maxima = []
     for part in parts:
         one = _maxima(part, None) if found is None else _of_part(part, found, mixed=0.0)
         if found is not None and part.n_classes:
             one = climb(part, *one[:2])
         search.offer(part, *one)
+        search.maxima[part.number] = one[:2]
         maxima.append(one)
     for part, one in zip(parts, maxima, strict=True):
         search.bound(part, one[0], one[2])
@@ -202,13 +213,14 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
     column = np.array([search.column])
     best = left.expanded(_expanded(search.part, column, search.decisions[None], left.labels))
     log_best = float(log_prices(log_weights, labels, multipliers, column, best)[0])
-    log_upper, proof = log_best, None
+    log_upper, log_proved, proof = log_best, math.inf, None
     if search.proved:
         proof = proof_of([(np.arange(log_weights.shape[1]) if numbers is None else numbers, search.record)])
         upper = math.log(max(search.upper, search.best))
-        log_upper = upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale))
-    single = tuple(soft[0] for soft in best)
-    return LargestPrice(log_upper, log_best, search.column, single, search.proved, search.n_cells, proof)
+        log_proved = upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale))
+        log_upper = log_best if search.is_short else log_proved
+    single, proved = tuple(soft[0] for soft in best), search.proved and not search.is_short
+    return LargestPrice(log_upper, log_best, search.column, single, proved, search.n_cells, proof, log_proved)
 
 
 def prices_above(

@@ -10,8 +10,10 @@ need not be small there; near a maximum that is not flat they are halved.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +59,9 @@ class LargestFreePrice:
     n_cells : int
         How many cells of the line were bounded.
     proof : PriceProof or None
-        What proves it, if `proved`.
+        What proves it, if `proved`; else what proves `log_proved`.
+    log_proved : float
+        See `rdcsolve.letters.pricing.decisions.LargestPrice`.
     """
 
     log_upper: float
@@ -66,6 +70,7 @@ class LargestFreePrice:
     proved: bool
     n_cells: int
     proof: PriceProof | None = None
+    log_proved: float = math.inf
 
 
 def largest_free_price(
@@ -74,6 +79,7 @@ def largest_free_price(
     log_error: float | np.ndarray = 0.0,
     found: FreeLetters | None = None,
     log_enough: float = -math.inf,
+    may_go_on: Callable[[float], bool] | None = None,
 ) -> LargestFreePrice:
     """Return the largest price over all points and decisions; on the line with a proved upper bound of it.
 
@@ -88,13 +94,15 @@ def largest_free_price(
         Local maxima; by default they are searched for.
     log_enough : float, optional
         A log price below which bounds need not go.
+    may_go_on : callable, optional
+        See `rdcsolve.letters.pricing.decisions.largest_price`.
     """
     best = price.maxima() if found is None else found
     log_best = float(best.log_prices.max(initial=-math.inf))
-    if price.points.shape[1] > 1 and price.multiplier > 0 or not is_provable(price.labels, price.multipliers):
-        return LargestFreePrice(log_best, log_best, best, False, 0)
     if not price.multiplier > 0:
-        return _anywhere(price, rtol, log_error, best, log_enough)
+        return _anywhere(price, best, rtol=rtol, log_error=log_error, log_enough=log_enough, may_go_on=may_go_on)
+    if price.points.shape[1] > 1 or not is_provable(price.labels, price.multipliers):
+        return LargestFreePrice(log_best, log_best, best, False, 0)
     if _n_first(price) * price.points.size * (_DEGREE + 1) > _MOST_ENTRIES:
         return LargestFreePrice(log_best, log_best, best, False, 0)
     return _Line(price, rtol, log_error, best, log_enough).bounded()
@@ -105,16 +113,20 @@ def _n_first(price: FreePrice) -> float:
     return max(1.0, float(np.ceil(np.ptp(price.points) * math.sqrt(price.multiplier) / (2 * _FIRST))))
 
 
-def _anywhere(
-    price: FreePrice, rtol: float, log_error: float | np.ndarray, best: FreeLetters, log_enough: float
-) -> LargestFreePrice:
-    """Return the largest price where points cost nothing: that of a single weighting."""
-    weights = price.log_weights[:, None]
-    found = largest_price(
-        weights, price.labels, price.multipliers, log_error=log_error, rtol=rtol, log_enough=log_enough
-    )
+def _anywhere(price: FreePrice, best: FreeLetters, **options: Any) -> LargestFreePrice:
+    """Return the largest price where points cost nothing: that of a single weighting; options are `largest_price`'s."""
+    found = largest_price(price.log_weights[:, None], price.labels, price.multipliers, **options)
     log_best = max(float(best.log_prices.max(initial=-math.inf)), found.log_best)
-    return LargestFreePrice(max(found.log_upper, log_best), log_best, best, found.proved, 1, found.proof)
+    if found.log_best > best.log_prices.max(initial=-math.inf) + 1e-13:  # met by branch and bound alone
+        place = np.repeat(price.points[:1], 1, axis=0)
+        one = FreeLetters(place, tuple(soft[None] for soft in found.decisions), np.array([found.log_best]))
+        best = FreeLetters(
+            np.vstack([one.places, best.places]),
+            tuple(np.vstack(pair) for pair in zip(one.decisions, best.decisions, strict=True)),
+            np.r_[one.log_prices, best.log_prices],
+        )
+    upper = max(found.log_upper, log_best)
+    return LargestFreePrice(upper, log_best, best, found.proved, 1, found.proof, found.log_proved)
 
 
 class _Line:

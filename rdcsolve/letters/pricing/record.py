@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rdcsolve import deadline
-from rdcsolve.certificates.proof import PartProof, PriceProof
+from rdcsolve.certificates.proof import PartProof, PriceProof, ShareProof
 
 
 class Tree:
@@ -58,12 +58,27 @@ class Tree:
         return np.concatenate([np.zeros((0, 2), dtype=np.int64), *self._ends])
 
 
+@dataclass(frozen=True, eq=False)
+class ShareNotes:
+    """How the cells of shares of one column were cut, and what bounds each leaf; see `ShareProof` for the arrays."""
+
+    cuts: np.ndarray
+    at: np.ndarray
+    near: np.ndarray
+    forms: np.ndarray
+    slopes: np.ndarray
+    places: np.ndarray
+    letters: np.ndarray
+
+
 @dataclass
 class PartRecord:
     """Notes on one part."""
 
     places: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     trees: list[Tree] = field(default_factory=list)
+    joins: np.ndarray | None = None
+    shares: list[tuple[int, ShareNotes]] = field(default_factory=list)
 
     def leave_out(self, dropped: np.ndarray) -> None:
         """Forget columns, a mask over all."""
@@ -113,7 +128,29 @@ def _part(noted: list[tuple[np.ndarray, PartRecord]]) -> PartProof:
     if trees:
         splits, ends = _together(trees)
         kept |= {"splits": splits, "ends": ends.astype(np.int32)}
-    return PartProof(**kept)
+    return PartProof(**kept, shares=_shares(noted))
+
+
+def _shares(noted: list[tuple[np.ndarray, PartRecord]]) -> ShareProof | None:
+    """Return all trees of shares one after the other, in the order of their columns."""
+    trees = [(int(numbers[column]), notes) for numbers, one in noted for column, notes in one.shares]
+    joins = next((one.joins for _, one in noted if one.joins is not None), None)
+    if joins is None or not trees:
+        return None
+    trees.sort(key=lambda pair: pair[0])
+    first = np.cumsum([0, *(len(notes.letters) for _, notes in trees)])
+    near = [np.where(notes.near < 0, -1, notes.near + start) for start, (_, notes) in zip(first, trees, strict=False)]
+
+    def stacked(name: str) -> np.ndarray:
+        return np.concatenate([getattr(notes, name) for _, notes in trees])
+
+    return ShareProof(
+        joins=joins.astype(np.int32),
+        columns=np.array([number for number, _ in trees], dtype=np.int32),
+        sizes=np.array([notes.cuts.size for _, notes in trees], dtype=np.int32),
+        near=np.concatenate(near).astype(np.int32),
+        **{name: stacked(name) for name in ("cuts", "at", "forms", "slopes", "places", "letters")},
+    )
 
 
 def _together(trees: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,14 @@
 """Bounds that are proved where the largest price was only searched for.
 
-With label multipliers of sum at most one a price is concave, and a tangent proves the largest one, for any number of
-classes. So such multipliers always give a proved bound, if a weaker one than the multipliers of the optimum.
+Cells of shares bound the largest price of any number of classes, as closely as the time allows: they are tried at the
+multipliers of the optimum first. With label multipliers of sum at most one a price is concave, and a tangent proves the
+largest one. So such multipliers always give a proved bound, if a weaker one than the multipliers of the optimum.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -27,6 +29,10 @@ from rdcsolve.solvers.loop import Limits, Settings
 
 _COARSE = 1e-5  # nats: a relaxed problem need not be solved further
 _ROUNDS = 60
+_SHORT = 0.02  # of the tolerance: of so little the proof may be short, where the search left the most it may
+_FINEST = 1e-12
+_SHARE_OF_TIME = 1 / 3  # of what is left, for cells of shares
+_ROUNDING = 3e-14  # of sums and logarithms; what is claimed in the end is the check's word
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +68,11 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) ->
         return result
     if not space.problem.label_entropies or not space.is_checked:
         return result
-    best = max(_candidates(space, settings, certificate.multipliers), key=lambda one: one.lower, default=None)
+    slope = space.problem.goal.slope(certificate.multipliers)
+    best = _by_shares(space, settings, result)
+    if best is None or not space.problem.goal.within(best.lower, result.objective_upper, settings.tolerance, slope):
+        others = _candidates(space, settings, certificate.multipliers)
+        best = max(filter(None, (best, *others)), key=lambda one: one.lower, default=None)
     if best is None or not best.lower > certificate.lower:
         return result
     point = best.point
@@ -99,6 +109,35 @@ def _candidates(space: LetterSpace, settings: Settings, multipliers: np.ndarray)
             yield from _solved(space, space.problem.at_multipliers(**_named(problem, relaxed)), settings)
     if is_rate(problem.objective) and not deadline.is_up():
         yield from _solved(space, problem.with_limits(**{one.name: None for one in problem.label_entropies}), settings)
+
+
+def _by_shares(space: LetterSpace, settings: Settings, result: Result) -> ProvedDual | None:
+    """Return what cells of shares prove, within the budget, of the dual point that the search ended at."""
+    certificate, budget = result.certificate, settings.limits.proof_budget
+    assert certificate is not None
+    if not budget > 0 or not certificate.multipliers.any():
+        return None
+    if deadline.is_up():
+        return None
+    # the check that follows may take as long as the search, and what it does not come to is not proved
+    until, stop_at = time.thread_time() + budget, deadline.clock() + _SHARE_OF_TIME * deadline.left()
+
+    def may_go_on(work: float) -> bool:
+        del work
+        deadline.look()
+        return time.thread_time() < until and deadline.clock() < stop_at
+
+    slope = space.problem.goal.slope(certificate.multipliers)
+    rtol = max(_SHORT * settings.tolerance * min(slope, 1.0), _FINEST)
+    try:
+        found = space.price(certificate.u, certificate.multipliers).largest(rtol, may_go_on)
+    except deadline.TimeIsUp:
+        return None
+    log_upper = found.log_upper if found.proved else found.log_proved
+    if not math.isfinite(log_upper):
+        return None
+    point = DualPoint.of(certificate.u, certificate.multipliers).scaled(log_upper + _ROUNDING)
+    return _stored(space, point, found.proof)
 
 
 def _named(problem: Problem, multipliers: np.ndarray) -> dict[str, float]:

@@ -1,0 +1,339 @@
+"""Bounds of a price over cells of shares, for any number of classes: compiled kernels.
+
+A binary tree joins the classes of every label. Decisions, and what a term's row is certain of, are told by the shares
+rho_v of a join's mass that its first child has; a cell bounds every share to an interval. With powers b, masses W_v of
+joins and L_v, R_v of their children, the logarithm of the largest price of a cell is the largest value, over laws g of
+the rows whose shares are in the cell, of
+
+    H(g) + <g, log a> - sum_v m_v h(rho_v),    m_v = sum_i g_i W_vi,  rho_v = sum_i g_i L_vi / m_v.
+
+A share gamma of the last sum, gamma times the largest sum of a row's powers being one, leaves H(g) concave. Of the rest
+-m_v h(rho_v) is at most sum_i g_i W_vi psi_v(L_vi / W_vi) for every convex psi_v that is no less than -h on the cell's
+interval (Jensen), and nu_v (sum_i g_i L_vi - end_v m_v) >= 0 if end_v is the end of the interval on the side of nu_v's
+sign. What is left is the largest value of a concave price with other weights, and a tangent bounds it. See the page on
+label entropy for the proof, and for the second bound: cells around a letter.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rdcsolve.letters.pricing.ascent import compiled
+
+N_FORMS = 10
+_LEAST = 1e-30  # entry of a place
+_STEEPEST = 6.0  # change of a multiplier at a time, in nats
+_LARGEST_Z = 3.0
+
+
+@compiled
+def negative_entropy(x):  # type: ignore[no-untyped-def]
+    """Return x log x + (1 - x) log(1 - x)."""
+    value = 0.0
+    if x > 0:
+        value += x * math.log(x)
+    if x < 1:
+        value += (1 - x) * math.log(1 - x)
+    return value
+
+
+@compiled
+def ends_of(form, low, high):  # type: ignore[no-untyped-def]
+    """Return where psi is -h itself: from a to b; form 0 is a single line, for which they are not used."""
+    if form == 0:
+        return low, high
+    a = low + 0.25 * ((form - 1) // 3) * (high - low)
+    b = high - 0.25 * ((form - 1) % 3) * (high - low)
+    return a, max(a, b)
+
+
+@compiled
+def line_over(low, high):  # type: ignore[no-untyped-def]
+    """Return slope and intercept of a line that is no less than -h on an interval."""
+    at_low, at_high = negative_entropy(low), negative_entropy(high)
+    slope = (at_high - at_low) / (high - low) if high > low else 0.0
+    return slope, max(at_low - slope * low, at_high - slope * high)
+
+
+@compiled
+def add_form(form, low, high, left, right, whole, inside, share, scale, out):  # type: ignore[no-untyped-def]
+    """Add scale times W psi(L / W) of every row to `out`: psi is -h on [a, b], and straight beyond."""
+    n = left.size
+    if form == 0:
+        slope, rest = line_over(low, high)
+        for i in range(n):
+            out[i] += scale * (slope * left[i] + rest * whole[i])
+        return
+    a, b = ends_of(form, low, high)
+    log_a, log_not_a = math.log(a) if a > 0 else 0.0, math.log(1 - a)
+    log_b, log_not_b = math.log(b), math.log(1 - b) if b < 1 else 0.0
+    slope_below, rest_below = line_over(low, a)
+    slope_above, rest_above = line_over(b, high)
+    for i in range(n):
+        if whole[i] > 0:
+            if share[i] < a:
+                value = left[i] * log_a + right[i] * log_not_a
+                if a > low:
+                    value = max(value, slope_below * left[i] + rest_below * whole[i])
+            elif share[i] > b:
+                value = left[i] * log_b + right[i] * log_not_b
+                if b < high:
+                    value = max(value, slope_above * left[i] + rest_above * whole[i])
+            else:
+                value = inside[i]
+            out[i] += scale * value
+
+
+@compiled
+def best_form(low, high, left, right, whole, inside, share, g, scratch):  # type: ignore[no-untyped-def]
+    """Return the form of psi that costs least under the law g."""
+    best, chosen = math.inf, 0
+    for form in range(N_FORMS):
+        for i in range(g.size):
+            scratch[i] = 0.0
+        add_form(form, low, high, left, right, whole, inside, share, 1.0, scratch)
+        cost = 0.0
+        for i in range(g.size):
+            cost += g[i] * scratch[i]
+        if cost < best:
+            best, chosen = cost, form
+    return chosen
+
+
+@compiled
+def add_up(joins, n_classes, masses):  # type: ignore[no-untyped-def]
+    """Fill in the masses of joins, from those of classes."""
+    for v in range(joins.shape[0]):
+        masses[n_classes + v] = masses[joins[v, 0]] + masses[joins[v, 1]]
+
+
+@compiled
+def weigh(log_weights, powers, joins, gamma, base, low, high, slopes, place, coefficients, terms):  # type: ignore[no-untyped-def]
+    """Write the terms of the concave price at a place, less their largest exponent, which is returned."""
+    n_classes, n = powers.shape
+    for s in range(coefficients.size):
+        coefficients[s] = 0.0
+    for v in range(joins.shape[0] - 1, -1, -1):
+        end = low[v] if slopes[v] > 0 else high[v]
+        above = coefficients[n_classes + v]
+        coefficients[joins[v, 0]] = above + slopes[v] * (1 - end)
+        coefficients[joins[v, 1]] = above - slopes[v] * end
+    for i in range(n):
+        terms[i] = log_weights[i] + base[i]
+    for s in range(n_classes):
+        coefficient = coefficients[s] + gamma * math.log(place[s])
+        row = powers[s]
+        for i in range(n):
+            terms[i] += row[i] * coefficient
+    top = -math.inf
+    for i in range(n):
+        top = max(top, terms[i])
+    for i in range(n):
+        terms[i] = math.exp(max(terms[i] - top, -740.0))
+    return top
+
+
+@compiled
+def tangent(terms, powers, offsets, gamma, idle, place, masses):  # type: ignore[no-untyped-def]
+    """Return the sum of the terms and the largest value of the tangent; write the classes' masses."""
+    n_classes, n = powers.shape
+    total, bound = 0.0, 0.0
+    for i in range(n):
+        total += terms[i]
+        bound += terms[i] * idle[i]
+    for s in range(n_classes):
+        row, mass = powers[s], 0.0
+        for i in range(n):
+            mass += terms[i] * row[i]
+        masses[s] = mass
+    for k in range(offsets.size - 1):
+        steepest = 0.0
+        for s in range(offsets[k], offsets[k + 1]):
+            steepest = max(steepest, masses[s] / place[s])
+        bound += gamma * steepest
+    return total, bound
+
+
+@compiled
+def improve(  # type: ignore[no-untyped-def]
+    log_weights,
+    powers,
+    offsets,
+    joins,
+    left,
+    whole,
+    gamma,
+    idle,
+    base,
+    low,
+    high,
+    slopes,
+    place,
+    threshold,
+    most,
+    masses,
+    coefficients,
+    terms,
+    best_slopes,
+    best_place,
+):
+    """Improve a cell's multipliers and place by turns, and return the least bound, and how many turns it took.
+
+    A turn is a mean shift of the place and a step of the multipliers towards shares in the cell. What is stored is
+    rounded to single precision first, so that the bound belongs to the rounded numbers.
+    """
+    n_classes, n = powers.shape
+    n_joins = joins.shape[0]
+    least, violation = math.inf, math.inf
+    turn = 0
+    squares = np.ones(n_joins)
+    while True:
+        top = weigh(log_weights, powers, joins, gamma, base, low, high, slopes, place, coefficients, terms)
+        total, bound = tangent(terms, powers, offsets, gamma, idle, place, masses)
+        value, bound = top + math.log(total), top + math.log(bound)
+        if bound < least:
+            least = bound
+            for v in range(n_joins):
+                best_slopes[v] = slopes[v]
+            for s in range(n_classes):
+                best_place[s] = place[s]
+        allowed = 0.2 * max(least - threshold, 1e-12)
+        turn += 1
+        if least <= threshold or turn >= most or (bound - value <= allowed and violation <= allowed):
+            return least, turn
+        add_up(joins, n_classes, masses)
+        for k in range(offsets.size - 1):
+            size = 0.0
+            for s in range(offsets[k], offsets[k + 1]):
+                size += masses[s]
+            for s in range(offsets[k], offsets[k + 1]):
+                place[s] = np.float64(np.float32(max(masses[s] / size, _LEAST)))
+        violation = 0.0
+        scale = 1.0 / (1.0 + 0.15 * max(turn - 8, 0))
+        for v in range(n_joins):
+            mass = masses[n_classes + v]
+            if not mass > 0:
+                continue
+            share = min(max(masses[joins[v, 0]] / mass, 1e-15), 1 - 1e-15)
+            slope = slopes[v]
+            is_below = (slope > 0 or (slope == 0 and share < low[v])) and low[v] > 0
+            is_above = (slope < 0 or (slope == 0 and share > high[v])) and high[v] < 1
+            if not (is_below or is_above):
+                continue
+            if turn % 4 == 1:
+                square = 0.0
+                for i in range(n):
+                    if whole[v, i] > 0:
+                        square += terms[i] * left[v, i] * left[v, i] / whole[v, i]
+                squares[v] = max((square / mass - share * share) / (share * (1 - share)), 1e-3)
+            step = scale * min(max((1 - squares[v]) / squares[v], 0.2), 60.0)
+            end = low[v] if is_below else high[v]
+            change = step * (math.log(end / (1 - end)) - math.log(share / (1 - share)))
+            missing = max(end - share, 0.0) if is_below else max(share - end, 0.0)
+            violation += mass / total * (abs(slope * (share - end)) + gamma * missing * abs(change))
+            change = gamma * min(max(change, -_STEEPEST), _STEEPEST)
+            slopes[v] = np.float64(np.float32(max(0.0, slope + change) if is_below else min(0.0, slope + change)))
+
+
+@compiled
+def price_at(log_weights, powers, place, terms):  # type: ignore[no-untyped-def]
+    """Return the logarithm of the price at a place, and write the terms less their largest exponent."""
+    n_classes, n = powers.shape
+    for i in range(n):
+        terms[i] = log_weights[i]
+    for s in range(n_classes):
+        log = math.log(max(place[s], 1e-300))
+        row = powers[s]
+        for i in range(n):
+            terms[i] += row[i] * log
+    top = -math.inf
+    for i in range(n):
+        top = max(top, terms[i])
+    total = 0.0
+    for i in range(n):
+        terms[i] = math.exp(max(terms[i] - top, -740.0))
+        total += terms[i]
+    return top + math.log(total)
+
+
+@compiled
+def quotient(x, share):  # type: ignore[no-untyped-def]
+    """Return a number no less than kl(x || share) / (x - share)^2; see the page for both bounds."""
+    smooth = math.inf
+    if 0 < x < 1:
+        smooth = 1 / (3 * share * (1 - share)) + 1 / (6 * x * (1 - x))
+    apart = abs(x - share)
+    if apart < 1e-4:
+        return smooth
+    divergence = 0.0
+    if x > 0:
+        divergence += x * math.log(x / share)
+    if x < 1:
+        divergence += (1 - x) * math.log((1 - x) / (1 - share))
+    return min(smooth, (divergence + 1e-14) / (apart * apart))
+
+
+@compiled
+def nearest_letter(low, high, shares, masses):  # type: ignore[no-untyped-def]
+    """Return the letter that a cell is nearest to, and how near."""
+    best, chosen = math.inf, -1
+    for k in range(shares.shape[0]):
+        far = 0.0
+        for v in range(shares.shape[1]):
+            share = shares[k, v]
+            apart = max(abs(low[v] - share), abs(high[v] - share))
+            far += masses[k, v] * apart * apart / (share * (1 - share))
+            if far > best:
+                break
+        if far < best:
+            best, chosen = far, k
+    return chosen, best
+
+
+@compiled
+def around(low, high, share, mass, drift, slants, products, whole, log_price, scratch):  # type: ignore[no-untyped-def]
+    """Return the logarithm of a bound of the prices of a cell around a letter, inf where there is none.
+
+    share, mass, drift (V,): of the letter; slants (V, n): L - share W; products (V, V): their mean products.
+    """
+    n_joins, n = slants.shape
+    weights = np.empty(n_joins)
+    linear, size = 0.0, 0.0
+    for i in range(n):
+        scratch[i] = 0.0
+    for v in range(n_joins):
+        reach = max(abs(low[v] - share[v]), abs(high[v] - share[v]))
+        weight = max(quotient(low[v], share[v]), quotient(high[v], share[v]))
+        weights[v] = math.sqrt(weight / max(mass[v], 1e-300))
+        linear += 2 * weight * reach * abs(drift[v])
+        size += weight * mass[v] * reach * reach
+        for i in range(n):
+            scratch[i] += 2 * weight * reach * abs(slants[v, i])
+    largest = 0.0
+    for i in range(n):
+        largest = max(largest, scratch[i])
+    if not largest <= _LARGEST_Z:
+        return math.inf
+    for i in range(n):
+        scratch[i] = 0.0
+    for v in range(n_joins):
+        reach = max(abs(low[v] - share[v]), abs(high[v] - share[v]))
+        weight = weights[v] * weights[v] * max(mass[v], 1e-300)
+        for i in range(n):
+            scratch[i] += weight * reach * reach * whole[v, i]
+    widest = 0.0
+    for i in range(n):
+        widest = max(widest, scratch[i])
+    psi, term = 0.0, 1.0
+    for m in range(40):
+        psi += term
+        term *= largest / (m + 3)
+    form = np.empty((n_joins, n_joins))
+    for v in range(n_joins):
+        for x in range(n_joins):
+            form[v, x] = weights[v] * weights[x] * products[v, x]
+    second = 2 * psi * max(np.linalg.eigvalsh(form)[-1], 0.0) * (1 + 1e-9)
+    bend = (math.sqrt(second) + math.sqrt(0.5 * psi * widest)) ** 2 - 1
+    return log_price + math.log1p(linear + max(bend + 1e-11, 0.0) * size)

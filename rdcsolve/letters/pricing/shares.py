@@ -1,0 +1,301 @@
+"""Proved bounds of prices with any number of classes: branch and bound over cells of shares, column by column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from rdcsolve.letters.pricing.parts import EPS, Part
+from rdcsolve.letters.pricing.record import ShareNotes
+from rdcsolve.letters.pricing.share_search import explore
+
+_FIRST = 512  # cells of a column before others are looked at
+_FEWEST = 16
+_MOST_PRODUCTS = 4e7  # cells times entries of powers between two looks at the clock: below a second
+_MOST_TURNS = 400
+_MOST_BYTES = 1 << 28  # of the cells of all columns
+_MOST_LETTERS = 400  # that cells may be bounded around
+_MOST_ENTRIES = 1 << 24  # of what is held of letters
+_INSIDE = 1e-12  # shares of letters keep this far from zero and one
+_APART = 1e-7  # letters closer than this are one
+_LOOKS = 64  # open cells from which letters are looked for at a time
+_TOP = 1e-3  # nats: letters that far below the dearest are not worth a neighbourhood
+
+
+def joins_of(part: Part) -> np.ndarray:
+    """Return a binary tree over the classes of every label, shape (V, 2): join N + v has the two children in row v.
+
+    Those two are joined whose joining loses least of what their label tells about the row, children first.
+    """
+    mass = part.weights.sum(axis=0)
+    mass = mass / mass.sum()
+    joins: list[tuple[int, int]] = []
+    for a, b in zip(part.offsets[:-1].tolist(), part.offsets[1:].tolist(), strict=True):
+        alive = list(range(a, b))
+        table = part.powers[a:b] * mass + 1e-300
+        costs = np.full((b - a, b - a), math.inf)
+        for k in range(1, b - a):
+            costs[k, :k] = _cost(table[k], table[:k])
+        while len(alive) > 1:
+            i, j = np.unravel_index(int(costs.argmin()), costs.shape)
+            joins.append((alive[j], alive[i]))
+            table[j] += table[i]
+            alive[j] = part.n_classes + len(joins) - 1
+            alive.pop(i)
+            table = np.delete(table, i, axis=0)
+            costs = np.delete(np.delete(costs, i, axis=0), i, axis=1)
+            costs[j, :j] = _cost(table[j], table[:j])
+            costs[j + 1 :, j] = _cost(table[j], table[j + 1 :])
+    return np.array(joins, dtype=np.int64).reshape(-1, 2)
+
+
+def _cost(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+    both = one + others
+    total, own, theirs = both.sum(axis=1), one.sum(), others.sum(axis=1)
+    mixed = one * np.log(one / own) + others * np.log(others / theirs[:, None])
+    return np.asarray((mixed - both * np.log(both / total[:, None])).sum(axis=1))
+
+
+class Joined:
+    """A part's classes joined in a tree: what bounds need of every join and row, shapes (V, n)."""
+
+    def __init__(self, part: Part) -> None:
+        self.part, self.joins = part, joins_of(part)
+        n_joins = len(self.joins)
+        masses = np.zeros((part.n_classes + n_joins, part.powers.shape[1]))
+        masses[: part.n_classes] = part.powers
+        for v, (a, b) in enumerate(self.joins.tolist()):
+            masses[part.n_classes + v] = masses[a] + masses[b]
+        self.left, self.right = masses[self.joins[:, 0]], masses[self.joins[:, 1]]
+        self.whole = masses[part.n_classes :].copy()
+        some = self.whole > 0
+        self.share = np.divide(self.left, self.whole, out=np.full(some.shape, 0.5), where=some)
+        logs = [np.log(np.where(one > 0, one, 1.0)) for one in (self.left, self.right, self.whole)]
+        self.inside = self.left * (logs[0] - logs[2]) + self.right * (logs[1] - logs[2])
+        self.gamma = (1 - 8 * EPS) / max(1.0, part.degree * (1 + 8 * EPS))
+        self.idle = np.maximum(1 - self.gamma * part.powers.sum(axis=0), 0.0)
+
+    def shares_of(self, decisions: np.ndarray) -> np.ndarray:
+        """Return the shares of decisions (k, N), shape (k, V), inside of (0, 1)."""
+        n = self.part.n_classes
+        masses = np.zeros((len(decisions), n + len(self.joins)))
+        masses[:, :n] = np.maximum(decisions, 1e-300)
+        for v, (a, b) in enumerate(self.joins.tolist()):
+            masses[:, n + v] = masses[:, a] + masses[:, b]
+        shares = masses[:, self.joins[:, 0]] / masses[:, n:]
+        return np.asarray(np.clip(shares, _INSIDE, 1 - _INSIDE))
+
+
+class ShareSearch:
+    """Branch and bound over one column's cells.
+
+    Attributes
+    ----------
+    upper : float
+        The largest bound of a leaf, in the part's scale.
+    """
+
+    def __init__(self, joined: Joined, column: int, decisions: np.ndarray, top: float) -> None:
+        self.joined, self.column = joined, column
+        part = joined.part
+        n_joins = len(joined.joins)
+        with np.errstate(divide="ignore"):
+            self.log_weights = np.log(part.weights[column]) - part.total_shift
+        self.log_weights = np.maximum(self.log_weights, -1e300)
+        self.top = top
+        self.seen, self.seen_at = np.full(1, -math.inf), np.empty(part.n_classes)
+        n = part.powers.shape[1]
+        self.letters, self.masses, self.drifts = (np.empty((0, n_joins)) for _ in range(3))
+        self.slants, self.products = np.empty((0, n_joins, n)), np.empty((0, n_joins, n_joins))
+        self.prices, self.looked = np.empty(0), _FIRST
+        self.take(decisions)
+        self.capacity = 0
+        self.arrays: dict[str, np.ndarray] = {}
+        self._grow(2 * _FIRST)
+        arrays = self.arrays
+        arrays["lows"][0], arrays["highs"][0], arrays["forms"][0], arrays["slopes"][0] = 0.0, 1.0, 1, 0.0
+        centre = part.powers.mean(axis=1)
+        for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
+            arrays["places"][0, a:b] = np.maximum(centre[a:b] / centre[a:b].sum(), 1e-6)
+        self.state = np.array([1, 0], dtype=np.int64)
+        self.upper = math.inf
+        self.bytes_each = n_joins * (8 + 8 + 1 + 4) + 4 * part.n_classes + 45
+
+    def take(self, decisions: np.ndarray) -> None:
+        """Prepare more letters that cells may be bounded around: decisions (k, N) of local maxima of the column."""
+        joined, n_joins = self.joined, len(self.joined.joins)
+        room = max(1, min(_MOST_LETTERS, _MOST_ENTRIES // joined.whole.size)) - len(self.letters)
+        shares = joined.shares_of(decisions)
+        known = np.abs(shares[:, None] - self.letters).max(axis=2).min(axis=1, initial=math.inf)
+        shares = shares[known > _APART]
+        logs = np.log(shares) @ joined.left + np.log1p(-shares) @ joined.right + self.log_weights
+        highest = logs.max(axis=1, initial=-math.inf)
+        prices = highest + np.log(np.exp(logs - highest[:, None]).sum(axis=1))
+        order = np.argsort(-prices)
+        if order.size and prices[order[0]] > self.seen[0]:
+            self.seen[0], self.seen_at = float(prices[order[0]]), decisions[known > _APART][order[0]]
+        order = order[prices[order] > self.top - _TOP][: max(room, 0)]
+        shares, prices = shares[order], prices[order]
+        laws = np.exp(logs[order] - prices[:, None])
+        slants = joined.left - shares[:, :, None] * joined.whole
+        products = np.empty((len(order), n_joins, n_joins))
+        for k in range(len(order)):
+            products[k] = slants[k] * laws[k] @ slants[k].T
+        new = (shares, laws @ joined.whole.T, np.einsum("kvi,ki->kv", slants, laws), slants, products, prices)
+        old = (self.letters, self.masses, self.drifts, self.slants, self.products, self.prices)
+        both = [np.concatenate(pair) for pair in zip(old, new, strict=True)]
+        self.letters, self.masses, self.drifts, self.slants, self.products, self.prices = both
+
+    def open_places(self, count: int) -> np.ndarray:
+        """Return the places of the cells that wait with the largest bounds, shape (k, N)."""
+        waiting = self.arrays["heap"][: int(self.state[1])]
+        chosen = waiting[np.argsort(-self.arrays["bounds"][waiting])[:count]]
+        return np.asarray(self.arrays["places"][chosen], dtype=float)
+
+    def _grow(self, capacity: int) -> None:
+        n, n_joins = self.joined.part.n_classes, len(self.joined.joins)
+        shapes = {
+            "lows": (n_joins, np.float64),
+            "highs": (n_joins, np.float64),
+            "forms": (n_joins, np.int8),
+            "slopes": (n_joins, np.float32),
+            "places": (n, np.float32),
+            "bounds": (0, np.float64),
+            "cuts": (0, np.int32),
+            "cut_at": (0, np.float64),
+            "children": (0, np.int64),
+            "near": (0, np.int32),
+            "heap": (0, np.int64),
+        }
+        for name, (width, kind) in shapes.items():
+            wider = np.empty((capacity, width) if width else capacity, dtype=kind)
+            if self.capacity:
+                wider[: self.capacity] = self.arrays[name]
+            self.arrays[name] = wider
+        self.capacity = capacity
+
+    def go_on(self, threshold: float, count: int) -> None:
+        """Cut some more cells, so many at most, unless all bounds are below the logarithm of a threshold already."""
+        stop_at = int(self.state[0]) + count
+        if stop_at > self.capacity:
+            self._grow(max(stop_at, 2 * self.capacity))
+        joined, part = self.joined, self.joined.part
+        explore(  # type: ignore[call-arg]
+            self.log_weights,
+            part.powers,
+            part.offsets,
+            joined.joins,
+            joined.left,
+            joined.right,
+            joined.whole,
+            joined.inside,
+            joined.share,
+            joined.gamma,
+            joined.idle,
+            self.letters,
+            self.masses,
+            self.drifts,
+            self.slants,
+            self.products,
+            self.prices,
+            *self.arrays.values(),
+            self.state,
+            threshold,
+            _MOST_TURNS,
+            stop_at,
+            self.seen,
+            self.seen_at,
+        )
+        n_cells = int(self.state[0])
+        leaves = self.arrays["children"][:n_cells] < 0
+        self.upper = math.exp(float(self.arrays["bounds"][:n_cells][leaves].max()))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no cell waits."""
+        return bool(self.state[1] == 0)
+
+    @property
+    def n_cells(self) -> int:
+        """How many cells there are."""
+        return int(self.state[0])
+
+    def notes(self) -> ShareNotes:
+        """Return what proves `upper`."""
+        arrays = self.arrays
+        order, level = [], np.zeros(1, dtype=np.int64)
+        while level.size:
+            order.append(level)
+            first = arrays["children"][level]
+            first = first[first >= 0]
+            level = np.stack([first, first + 1], axis=1).ravel()
+        cells = np.concatenate(order)
+        is_cut = arrays["children"][cells] >= 0
+        leaves = cells[~is_cut]
+        near = arrays["near"][leaves]
+        used, which = np.unique(near[near >= 0], return_inverse=True)
+        near = near.copy()
+        near[near >= 0] = which
+        tangents = leaves[near < 0]
+        return ShareNotes(
+            np.where(is_cut, arrays["cuts"][cells], -1).astype(np.int32),
+            arrays["cut_at"][cells[is_cut]],
+            near,
+            arrays["forms"][tangents],
+            arrays["slopes"][tangents],
+            arrays["places"][tangents],
+            self.letters[used],
+        )
+
+
+def bounded_by_shares(
+    part: Part,
+    columns: np.ndarray,
+    maxima: Callable[[int, np.ndarray | None], np.ndarray],
+    threshold: float,
+    may_go_on: Callable[[float], bool],
+) -> tuple[list[ShareSearch], float, tuple[int, np.ndarray] | None]:
+    """Bound the prices of some columns over all decisions.
+
+    Parameters
+    ----------
+    part : Part
+    columns : numpy.ndarray
+    maxima : callable
+        Takes a column, and decisions to climb from or None, and returns those of its local maxima, shape (k, N).
+    threshold : float
+        What bounds need not be below, in the part's scale.
+    may_go_on : callable
+        Takes the size of further work, cells times the entries of the powers, and says whether it may be done.
+
+    Returns
+    -------
+    list of ShareSearch
+    float
+        The largest bound.
+    tuple or None
+        A column and a place whose price is above the threshold, if one was met.
+    """
+    joined = Joined(part)
+    top = math.log(threshold)
+    searches = [ShareSearch(joined, int(column), maxima(int(column), None), top) for column in columns]
+    size = joined.part.powers.size
+    several = int(min(max(_MOST_PRODUCTS / size, _FEWEST), _FIRST))
+    while True:
+        open_ones = [one for one in searches if one.upper > threshold and not (one.is_done and one.n_cells > 1)]
+        if not open_ones:
+            break
+        worst = max(open_ones, key=lambda one: one.upper)
+        step = several if worst.n_cells > 1 else 2
+        held = sum(one.n_cells * one.bytes_each for one in searches)
+        if worst.n_cells > 1 and (held > _MOST_BYTES or not may_go_on(float(step * size))):
+            break
+        worst.go_on(top, step)
+        if worst.n_cells >= 2 * worst.looked and not worst.is_done:
+            worst.looked = worst.n_cells
+            worst.take(maxima(worst.column, worst.open_places(_LOOKS)))
+        if float(worst.seen[0]) > top:
+            return searches, max(one.upper for one in searches), (worst.column, worst.seen_at.copy())
+    return searches, max(one.upper for one in searches), None

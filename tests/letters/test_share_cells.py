@@ -1,0 +1,165 @@
+"""Branch and bound over cells of shares: no bound is below what is attained, and best prices too low prove nothing."""
+
+import math
+
+import numpy as np
+import pytest
+
+from rdcsolve.letters.pricing.ascent import climb
+from rdcsolve.letters.pricing.decisions import largest_price
+from rdcsolve.letters.pricing.parts import parts_of
+from rdcsolve.letters.pricing.share_cells import around
+from rdcsolve.letters.pricing.shares import Joined, ShareSearch, bounded_by_shares, joins_of
+
+SIZES = [(5,), (6,), (8,), (3, 4), (2, 5), (2, 2, 3)]
+
+
+def random_part(rng, columns=1, largest=5.0):
+    sizes = SIZES[int(rng.integers(len(SIZES)))]
+    rows = int(rng.integers(6, 25))
+    labels = [rng.dirichlet(np.full(size, rng.choice([0.1, 0.3, 1.0])), rows) + 1e-12 for size in sizes]
+    labels = [label / label.sum(axis=1, keepdims=True) for label in labels]
+    log_weights = rng.normal(size=(rows, columns)) * rng.choice([0.1, 1.0, 3.0])
+    (part,), _ = parts_of(log_weights, labels, rng.uniform(1.1, largest, len(sizes)))
+    return part
+
+
+def dearest(part, rng, starts=300):
+    """Local maxima of the first column's prices, climbed to from laws of the rows of many shapes."""
+    laws = np.concatenate([rng.dirichlet(np.full(part.powers.shape[1], a), starts // 3) for a in (0.05, 0.3, 3.0)])
+    places = laws @ part.powers.T
+    for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
+        places[:, a:b] /= places[:, a:b].sum(axis=1, keepdims=True)
+    _, decisions, prices = climb(part, np.zeros(len(places), dtype=int), np.maximum(places, 1e-30))
+    return decisions[np.argsort(-prices)], float(prices.max())
+
+
+def attained(joined, law, log_weights):
+    """The shares of a law of the rows, and the logarithm of the price that it attains."""
+    masses, n = np.zeros(joined.part.n_classes + len(joined.joins)), joined.part.n_classes
+    masses[:n] = joined.part.powers @ law
+    for v, (a, b) in enumerate(joined.joins.tolist()):
+        masses[n + v] = masses[a] + masses[b]
+    shares = masses[joined.joins[:, 0]] / masses[n:]
+    entropy = -(shares * np.log(shares) + (1 - shares) * np.log1p(-shares))
+    some = law > 0
+    return shares, float(law[some] @ (log_weights[some] - np.log(law[some])) - masses[n:] @ entropy)
+
+
+def excesses(rng, laws):
+    """How far the bound of its leaf is above what a random law attains, for a search that went some way."""
+    part = random_part(rng)
+    joined = Joined(part)
+    decisions, best = dearest(part, rng, 30)
+    search = ShareSearch(joined, 0, decisions[: int(rng.integers(0, 8))], math.log(best))
+    below = 10.0 ** -rng.uniform(0, 8)
+    search.go_on(math.log(best) + below, int(rng.integers(2, 3000)))
+    arrays, leaf = search.arrays, search.arrays["children"][: search.n_cells] < 0
+    lows, highs = arrays["lows"][: search.n_cells][leaf], arrays["highs"][: search.n_cells][leaf]
+    bounds = arrays["bounds"][: search.n_cells][leaf]
+    for _ in range(laws):
+        law = rng.dirichlet(np.full(part.powers.shape[1], rng.choice([0.05, 0.3, 1.0, 10.0])))
+        if rng.random() < 0.7:  # near a local maximum, where bounds are tight
+            logs = part.powers.T @ np.log(np.maximum(decisions[rng.integers(min(3, len(decisions)))], 1e-300))
+            law = np.exp(search.log_weights + logs - (search.log_weights + logs).max())
+            law *= np.exp(rng.normal(size=law.size) * 10.0 ** -rng.uniform(0, 7))
+            law /= law.sum()
+        shares, value = attained(joined, law, search.log_weights)
+        inside = ((lows <= shares) & (shares <= highs)).all(axis=1)
+        assert inside.any(), "the leaves do not cover everything"
+        yield float(bounds[inside].min()) - value
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_leaf_is_bounded_below_what_a_law_in_it_attains(seed):
+    rng = np.random.default_rng(seed)
+    found = np.array([value for _ in range(8) for value in excesses(rng, 25)])
+    assert found.min() > -1e-12
+    assert (found < 1e-3).any(), "no bound was put to the test"
+
+
+def test_no_leaf_is_bounded_below_what_a_law_in_it_attains_ten_thousand_times():
+    rng = np.random.default_rng(99)
+    found = np.array([value for _ in range(200) for value in excesses(rng, 50)])
+    assert found.size == 10_000
+    assert found.min() > -1e-12
+    assert (found < 1e-6).sum() > 100
+
+
+@pytest.mark.parametrize(("multiplier", "moved"), [(4.0, 0.0), (4.0, 0.02), (1.3, 0.1)])
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_cells_around_saddles_and_slopes_have_what_rises_from_there(n, multiplier, moved):
+    """Equal decisions are stationary for equal classes, and no maximum at large multipliers; at small ones they are."""
+    rng = np.random.default_rng(n)
+    (part,), _ = parts_of(np.zeros((n, 1)), [0.8 * np.eye(n) + 0.2 / n], np.array([multiplier]))
+    joined = Joined(part)
+    decision = np.full(n, 1 / n) * np.exp(moved * rng.normal(size=n))
+    search = ShareSearch(joined, 0, decision[None] / decision.sum(), -1e9)
+    for _ in range(50):
+        law = np.full(n, 1 / n) + (0.01 if multiplier < 2 else 0.1) * (rng.dirichlet(np.ones(n)) - 1 / n)
+        shares, value = attained(joined, law, search.log_weights)
+        reach = np.abs(shares - search.letters[0])
+        ends = np.maximum(search.letters[0] - reach, 0), search.letters[0] + reach
+        arrays = [getattr(search, name)[0] for name in ("letters", "masses", "drifts", "slants", "products")]
+        bound = around(*ends, *arrays, joined.whole, search.prices[0], np.empty(n))
+        assert bound >= value - 1e-13
+        assert value > search.prices[0] or moved == 0.02
+
+
+def test_a_tree_joins_the_classes_of_every_label():
+    part = random_part(np.random.default_rng(4))
+    joins, n = joins_of(part), part.n_classes
+    assert joins.shape == (n - part.multipliers.size, 2)
+    assert np.unique(joins).size == joins.size, "something is joined twice"
+    assert (joins.max(axis=1) < n + np.arange(len(joins))).all()
+
+
+@pytest.mark.parametrize("below", [1e-1, 1e-3, 1e-5])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_search_that_is_told_a_best_price_too_low_never_closes(seed, below):
+    """It finds a dearer place, or its bound stays above what is attained; without letters it has only its tangents."""
+    rng = np.random.default_rng(seed)
+    part = random_part(rng)
+    decisions, best = dearest(part, rng)
+    for known in (decisions[:0], decisions[:4]):
+        work = iter(range(60))
+        searches, upper, dearer = bounded_by_shares(
+            part,
+            np.array([0]),
+            lambda column, starts, known=known: known if starts is None else known[:0],
+            best * math.exp(-below),
+            lambda size: next(work, None) is not None,  # noqa: B023 - called before the next turn only
+        )
+        assert upper >= best * (1 - 1e-12)
+        assert dearer is not None or not searches[0].is_done
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_proved_largest_prices_are_those_that_many_climbs_find(seed):
+    """And the bound is where it was asked to be."""
+    rng = np.random.default_rng(100 + seed)
+    rows, size = 14, 5 + seed % 2
+    label = rng.dirichlet(np.full(size, 0.3), rows)
+    log_weights = rng.normal(size=(rows, 2)) - math.log(rows)
+    multipliers = np.array([rng.uniform(1.5, 4)])
+    found = largest_price(log_weights, [label], multipliers, rtol=1e-7, may_go_on=lambda size: True)
+    assert found.proved
+    assert found.proof.parts[0].shares is not None
+    assert found.log_best <= found.log_upper <= found.log_best + 1e-7
+    places = rng.dirichlet(np.full(rows, 0.2), 400) @ label
+    exponents = (multipliers[0] * np.log(places)) @ label.T
+    prices = np.exp(exponents[:, :, None] + log_weights).sum(axis=1)
+    assert math.log(prices.max()) <= found.log_upper
+    unproved = largest_price(log_weights, [label], multipliers, rtol=1e-7)
+    assert not unproved.proved
+    assert unproved.log_best == pytest.approx(found.log_best, abs=1e-9)
+
+
+def test_work_that_may_not_go_on_leaves_a_proved_bound_beside_the_search():
+    rng = np.random.default_rng(7)
+    label = rng.dirichlet(np.full(8, 0.3), 40)
+    log_weights = rng.normal(size=(40, 1))
+    short = largest_price(log_weights, [label], np.array([3.0]), rtol=1e-9, may_go_on=lambda size: False)
+    assert not short.proved
+    assert short.log_upper == short.log_best < short.log_proved < math.inf
+    assert short.proof is not None

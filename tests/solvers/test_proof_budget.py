@@ -1,0 +1,144 @@
+"""Labels of many noisy classes: what is proved in the time that a proof is given, and that it is confirmed."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rdcsolve as rdc
+from rdcsolve import Proof, Status
+from rdcsolve.problems.storage import arrays_of
+
+
+def noisy(seed, classes, n=16, letters=1, n_labels=1):
+    rng = np.random.default_rng(seed)
+    labels = [rng.dirichlet(np.full(classes, 0.3), n) for _ in range(n_labels)]
+    table = np.zeros((n, 1)) if letters == 1 else rng.random((n, letters))
+    source = rdc.Source(None, rng.dirichlet(np.ones(n)), labels=labels)
+    limits = [rdc.LabelEntropyLimit(math.inf, k) for k in range(n_labels)]
+    return rdc.Problem(source, distortion=table, limits=limits)
+
+
+def confirmed(result, problem, folder):
+    """The check confirms a result in both arithmetics, and the checker in one file does."""
+    import sys
+    from pathlib import Path
+
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "reference"))
+    import check_certificate as checker
+
+    for arithmetic in ("float", "ball"):
+        check = result.verify(problem, arithmetic)
+        assert check.valid, check
+        assert check.proved
+        assert check.lower >= result.proved_lower
+    result.save(folder / "result.npz")
+    np.savez(folder / "problem.npz", **arrays_of(problem))
+    report = checker.check(folder / "result.npz", folder / "problem.npz")
+    assert report.valid, report
+    assert report.lower >= result.proved_lower
+
+
+@pytest.mark.parametrize(("classes", "n_labels"), [(5, 1), (6, 1), (7, 1), (8, 1), (3, 2)])
+def test_many_noisy_classes_are_certified(classes, n_labels, tmp_path):
+    pytest.importorskip("flint")
+    problem = noisy(classes, classes, n=10, n_labels=n_labels)
+    names = [f"label_entropy{'' if k == 0 else f'_{k}'}" for k in range(n_labels)]
+    problem = problem.at_multipliers(**dict.fromkeys(names, 2.0))
+    result = rdc.solve(problem, tolerance=1e-6)
+    assert result.status is Status.OPTIMAL
+    assert result.proof is Proof.CERTIFIED
+    assert result.proved_lower == result.objective_lower >= result.objective_upper - 1e-6
+    assert result.certificate.proof.parts[0].shares is not None
+    confirmed(result, problem, tmp_path)
+
+
+CASES = {
+    "lagrangian": lambda problem, low, high: problem.at_multipliers(label_entropy=2.5, distortion=1.0),
+    "rate": lambda problem, low, high: problem.with_limits(label_entropy=low + 0.4 * (high - low), distortion=0.5),
+    "label": lambda problem, low, high: problem.minimising("label_entropy", rate=0.3),
+    "fixed": lambda problem, low, high: problem.with_limits(label_entropy=low + 0.7 * (high - low)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_objective_is_proved(case, tmp_path):
+    pytest.importorskip("flint")
+    problem = noisy(1, 6, n=12, letters=3)
+    if case == "fixed":
+        label = problem.label_entropies[0].conditional
+        matrix = problem.linear_losses[0].matrix
+        problem = rdc.Problem.from_arrays(problem.p_x, matrix, label, C=math.inf, letters="fixed")
+    low, high = (
+        rdc.information.conditional_entropy(problem.p_x, problem.label_entropies[0].conditional, channel)
+        for channel in (np.eye(problem.n_x), np.ones((problem.n_x, 1)))
+    )
+    problem = CASES[case](problem, low, high)
+    result = rdc.solve(problem, tolerance=1e-6)
+    assert result.proof is Proof.CERTIFIED
+    assert result.certificate.proof.parts[0].shares is not None
+    confirmed(result, problem, tmp_path)
+
+
+def test_no_budget_leaves_what_takes_no_search():
+    problem = noisy(2, 6).at_multipliers(label_entropy=2.5)
+    without = rdc.solve(problem, tolerance=1e-6, proof_budget=0)
+    assert without.proof is Proof.UNVERIFIED
+    assert without.certificate.proof.parts[0].shares is None
+    proved = rdc.solve(problem, tolerance=1e-6)
+    assert without.proved_lower < proved.proved_lower <= without.objective_upper
+    assert proved.proved_lower >= without.objective_lower - 1e-6
+
+
+def test_a_proof_that_ends_too_early_is_a_proof_all_the_same(tmp_path):
+    """Ten classes at a multiplier of three take minutes: a third of a second leaves a gap, but a smaller one."""
+    pytest.importorskip("flint")
+    problem = noisy(3, 10, n=40).at_multipliers(label_entropy=3.0)
+    short = rdc.solve(problem, tolerance=1e-6, proof_budget=0.3)
+    assert short.proof is Proof.UNVERIFIED
+    assert short.certificate.proof.parts[0].shares is not None
+    without = rdc.solve(problem, tolerance=1e-6, proof_budget=0)
+    assert without.proved_lower + 0.05 < short.proved_lower < short.objective_lower
+    assert "proved: at least" in str(short)
+    confirmed(short, problem, tmp_path)
+
+
+def test_a_time_limit_holds_for_proofs_too():
+    problem = noisy(3, 10, n=60).at_multipliers(label_entropy=4.0)
+    began = rdc.deadline.clock()
+    result = rdc.solve(problem, tolerance=1e-6, time_limit=3.0, proof_budget=1000)
+    assert rdc.deadline.clock() - began < 5.5
+    assert result.certificate.verify(problem).proved
+
+
+def test_numbers_that_are_no_budget():
+    problem = noisy(2, 6).at_multipliers(label_entropy=2.5)
+    for budget in (-1, math.nan, "10 s"):
+        with pytest.raises(rdc.InvalidInput, match="proof_budget is .*; give seconds >= 0, or inf"):
+            rdc.solve(problem, proof_budget=budget)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    classes=st.integers(5, 9),
+    multiplier=st.floats(1.1, 6.0),
+    letters=st.integers(1, 3),
+)
+def test_what_is_proved_is_below_what_is_attained(seed, classes, multiplier, letters):
+    problem = noisy(seed, classes, n=9, letters=letters).at_multipliers(label_entropy=multiplier, distortion=0.7)
+    result = rdc.solve(problem, tolerance=1e-5, proof_budget=1.0)
+    assert result.proved_lower <= result.objective_upper
+    check = result.verify(problem)
+    assert check.valid, check
+    assert check.lower >= result.proved_lower
+    rng = np.random.default_rng(seed)  # and below what any other channel attains
+    label, p = problem.label_entropies[0].conditional, problem.p_x
+    for _ in range(20):
+        channel = rng.dirichlet(np.full(problem.n_letters, 0.3), problem.n_x)
+        value = rdc.information.mutual_information(p, channel)
+        value += multiplier * rdc.information.conditional_entropy(p, label, channel)
+        value += 0.7 * float(p @ (channel * problem.linear_losses[0].matrix).sum(axis=1))
+        assert value >= result.proved_lower - 1e-12
