@@ -321,7 +321,7 @@ COMMANDS = {
         "solve points.csv --D 0.1 --reproduction nowhere.npy",
         "sweep coin.npz --axis D=0.1 --plot picture.foo",
         "sweep coin.npz --axis D=0.1 --save nowhere/sweep.nc",
-        "sweep coin.npz --axis D=0.1 --save words.csv",
+        "sweep coin.npz --axis D=0.1 --save coin.npz",
         "verify nowhere.npz coin.npz",
         "verify words.csv coin.npz",
         "verify coin.npz coin.npz",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UnreadableFile,
     )
     from .explore import plot
+    from .explore.frames import to_dataframe
     from .explore.sweep import sweep
     from .explore.tradeoff import tradeoff
     from .letters import LetterSpace, SearchedSpace
@@ -78,7 +79,7 @@ _MEMBERS = {
         "UnknownOption",
         "UnreadableFile",
     ],
-    "explore": ["sweep", "tradeoff"],
+    "explore": ["sweep", "to_dataframe", "tradeoff"],
     "letters": ["LetterSpace", "SearchedSpace"],
     "problems": [
         "ClassifierLossLimit",
@@ -172,6 +173,7 @@ __all__ = [
     "sweep",
     "testing",
     "theory",
+    "to_dataframe",
     "tradeoff",
     "universal_rate",
 ]

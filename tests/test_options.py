@@ -119,7 +119,7 @@ AT_THE_DOORS = {
     "solver is the class InteriorPoint; pass settings made of it, InteriorPoint()": (
         lambda: rdc.solve(COIN, rdc.InteriorPoint)
     ),
-    "solver is 'conic'; pass settings": lambda: rdc.sweep(COIN, D=[0.1], solver="conic"),
+    "solver is 'newton'; give one of": lambda: rdc.sweep(COIN, D=[0.1], solver="newton"),
     "executor is 'process'; give an executor": lambda: rdc.sweep(COIN, D=[0.1], executor="process"),
     "progress is 'yes'; give True or False": lambda: rdc.sweep(COIN, D=[0.1], progress="yes"),
     "save is 5; give the path": lambda: rdc.sweep(COIN, D=[0.1], save=5),

@@ -22,6 +22,7 @@ from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.certificates.tolerances import EQUALITY_TOLERANCE, LIMIT_TOLERANCE
 from rdcsolve.errors import InvalidInput
+from rdcsolve.markup import verdict_in_html
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.rounding import up
@@ -157,6 +158,8 @@ class Verification:
     def gap(self) -> float:
         """Upper minus lower bound."""
         return self.upper - self.lower
+
+    _repr_html_ = verdict_in_html
 
     def __str__(self) -> str:
         verdict = "valid" if self.valid else "NOT valid"

@@ -13,6 +13,7 @@ from rdcsolve.cli.outcomes import NOT_CERTIFIED
 from rdcsolve.cli.screen import console, table
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.writing import whole_file
 
 if TYPE_CHECKING:
     import xarray
@@ -30,8 +31,23 @@ TimeForAll = Annotated[
 StepsOfEach = Annotated[int | None, typer.Option(help="Stop each point after so many steps.", show_default=False)]
 
 
+def kept_in(save: Path, read: Path | None = None) -> Path | None:
+    """Return the file to go on from, or None if what is to be saved is a table of numbers, which cannot be.
+
+    Raises
+    ------
+    InvalidInput
+        If a table is to replace the file that states the problem, `read`.
+    """
+    if save.suffix.lower() != ".csv":
+        return save
+    if read is not None and read.exists() and save.exists() and read.samefile(save):
+        raise InvalidInput(f"{save} states the problem; save the table of its points elsewhere")
+    return None
+
+
 def report(data: xarray.Dataset, save: Path, plot: Path | None) -> None:
-    """Print the points, draw them if asked to, and say which are not certified.
+    """Print the points, write them as a table if that is asked for, draw them, and say which are not certified.
 
     Raises
     ------
@@ -39,6 +55,11 @@ def report(data: xarray.Dataset, save: Path, plot: Path | None) -> None:
         With the code for an answer that is not certified, unless every point is certified or proved impossible.
     """
     _show(data)
+    if kept_in(save) is None:
+        from rdcsolve.explore.frames import to_dataframe
+
+        with whole_file(save) as stream:
+            to_dataframe(data).to_csv(stream, index=False)
     typer.echo(f"saved {save}")
     if plot is not None:
         _draw(data, plot)

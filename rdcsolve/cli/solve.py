@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from enum import StrEnum
 from pathlib import Path
@@ -45,9 +46,9 @@ def solver_of(name: SolverName | None) -> Any:
     """Return the solver of that name with its default settings, or None for the automatic choice."""
     if name is None:
         return None
-    from rdcsolve import solvers
+    from rdcsolve.solvers.names import named
 
-    return getattr(solvers, name.value.title().replace("-", ""))()
+    return named(name.value)
 
 
 @told_plainly
@@ -66,6 +67,9 @@ def solve(
         Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
     ] = None,
     progress: Annotated[bool, typer.Option("--progress", help="Show every step on stderr.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the answer as one JSON object, with the keys of Result.to_dict.")
+    ] = False,
 ) -> None:
     """Solve one problem and print the answer with its bounds.
 
@@ -82,7 +86,7 @@ def solve(
         fitting(problem, chosen)
     backends.find(backend)
     check_targets(save, save_problem)
-    typer.echo(str(problem))
+    typer.echo(str(problem), err=as_json)
     tell_columns(problem)
     if save_problem is not None:
         write_problem(problem, save_problem)
@@ -96,10 +100,10 @@ def solve(
         time_limit=time_limit,
         callback=_show_step if progress else None,
     )
-    typer.echo(str(result))
+    typer.echo(json.dumps(result.to_dict(), allow_nan=False) if as_json else str(result))
     if save is not None:
         result.save(save)
-        typer.echo(f"saved {save}")
+        typer.echo(f"saved {save}", err=as_json)
     if result.status is Status.INTERRUPTED:
         typer.echo(f"interrupted; {f'what was known is saved in {save}' if save else 'nothing was saved'}", err=True)
         raise typer.Exit(INTERRUPTED)

@@ -39,6 +39,14 @@ class Statement:
         str | None,
         typer.Option(help="squared_error (the default), mean_squared_error, absolute or hamming.", **_PANEL),
     ] = None
+    distortion_matrix: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file of distances instead (npy, or CSV without header), one row per symbol, one column per letter.",
+            **_PANEL,
+        ),
+    ] = None
     reproduction: Annotated[
         str | None,
         typer.Option(
@@ -236,7 +244,7 @@ class Statement:
             table = read_table(self.classifier)
             limits = [ClassifierLossLimit(math.inf, table, self.classifier_loss, normalise=self.normalise)]
         entropies = [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
-        reproduction, distortion = self._reproduction(source), self.distortion or "squared_error"
+        reproduction, distortion = self._reproduction(source), self._distortion()
         return lambda with_entropies: Problem(
             source,
             reproduction,
@@ -261,9 +269,20 @@ class Statement:
         )
 
     def _refuse_beside_matrices(self, path: Path) -> None:
-        given = [name for name in ("distortion", "reproduction", "classifier") if getattr(self, name) is not None]
+        names = ("distortion", "distortion_matrix", "reproduction", "classifier")
+        given = [name.replace("_", "-") for name in names if getattr(self, name) is not None]
         if given:
             raise InvalidInput(f"{path} holds the matrices of the losses, so --{given[0]} has no use; leave it out")
+
+    def _distortion(self) -> Any:
+        if self.distortion_matrix is None:
+            return self.distortion or "squared_error"
+        for name in ("distortion", "reproduction"):
+            if getattr(self, name) is not None:
+                raise InvalidInput(
+                    f"--distortion-matrix says what every letter costs, so --{name} has no use; leave it out"
+                )
+        return read_table(self.distortion_matrix)
 
     def _reproduction(self, source: Source) -> Any:
         if self.reproduction in (None, "free"):

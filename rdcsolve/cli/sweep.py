@@ -11,7 +11,7 @@ import typer
 
 from rdcsolve.cli.files import check_targets
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, check_drawable, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, check_drawable, kept_in, report
 from rdcsolve.cli.solve import BackendOption, InputFile, ProofBudget, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
@@ -34,7 +34,10 @@ def sweep(
             "the values are multipliers.",
         ),
     ],
-    save: Annotated[Path, typer.Option(help="netCDF file; if it holds the same sweep, go on.")] = Path("sweep.nc"),
+    save: Annotated[
+        Path,
+        typer.Option(help="netCDF file; if it holds the same sweep, go on. Or .csv: a row a point."),
+    ] = Path("sweep.nc"),
     plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
@@ -59,13 +62,14 @@ def sweep(
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)
     make_grid(problem, axes)
     check_targets(save, picture=plot)
+    kept = kept_in(save, input)
     if plot is not None:
         check_drawable(len(axes))
     tell_columns(problem)
     data = swept(
         problem,
         progress=progress,
-        save=save,
+        save=kept,
         tolerance=tolerance,
         solver=chosen,
         backend=backend,

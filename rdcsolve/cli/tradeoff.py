@@ -12,7 +12,7 @@ import typer
 from rdcsolve import options
 from rdcsolve.cli.files import check_targets
 from rdcsolve.cli.outcomes import told_plainly
-from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, report
+from rdcsolve.cli.points import PlotFile, ProgressBar, StepsOfEach, TimeForAll, kept_in, report
 from rdcsolve.cli.solve import BackendOption, InputFile, ProofBudget, SolverOption, Tolerance, solver_of
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
@@ -32,7 +32,10 @@ def tradeoff(
         ),
     ] = None,
     points: Annotated[int, typer.Option(help="Number of points.")] = 9,
-    save: Annotated[Path, typer.Option(help="netCDF file; if it holds the same points, go on.")] = Path("tradeoff.nc"),
+    save: Annotated[
+        Path,
+        typer.Option(help="netCDF file; if it holds the same points, go on. Or .csv: a row a point."),
+    ] = Path("tradeoff.nc"),
     plot: PlotFile = None,
     solver: SolverOption = None,
     tolerance: Tolerance = 1e-9,
@@ -65,6 +68,7 @@ def tradeoff(
     options.whole(points, "n_points", 2)
     question(problem, statement.rate, loss, minimised)
     check_targets(save, picture=plot)
+    kept = kept_in(save, input)
     tell_columns(problem)
     data = traced(
         problem,
@@ -73,7 +77,7 @@ def tradeoff(
         n_points=points,
         minimise=minimised,
         progress=progress,
-        save=save,
+        save=kept,
         tolerance=tolerance,
         solver=chosen,
         backend=backend,

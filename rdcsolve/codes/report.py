@@ -8,6 +8,7 @@ from typing import Any
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
+from rdcsolve.markup import html_table
 from rdcsolve.problems import Problem
 
 EXACT, CERTIFIED, ESTIMATED = "exact for the sample", "certified", "estimated"
@@ -132,13 +133,9 @@ class Audit:
         return axes
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{line.name}</td><td>{line.value:.6g}</td><td>{_interval(line)}</td><td>{line.kind}</td></tr>"
-            for line in self.lines
-        )
-        notes = "".join(f"<li>{note.replace('<', '&lt;')}</li>" for note in self.notes)
-        head = f"<tr><th>number</th><th>value [{self.unit}]</th><th>between</th><th>kind</th></tr>"
-        return f"<table>{head}{rows}</table><ul>{notes}</ul>"
+        head = ("number", f"value [{self.unit}]", "between", "kind")
+        rows = [(line.name, f"{line.value:.6g}", _interval(line), line.kind) for line in self.lines]
+        return html_table("audit of a codec", head, rows, self.notes)
 
     def __str__(self) -> str:
         rows = [f"audit of a codec, information in {self.unit}"]

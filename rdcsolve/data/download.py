@@ -120,7 +120,7 @@ def _copy(url: str, partial: Path) -> None:
 
 def _blocks(url: str) -> Generator[bytes, None, None]:
     """Yield what a mirror sends, piece by piece; whatever goes wrong on the way is a `_MirrorFailed`."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as response:

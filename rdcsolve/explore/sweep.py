@@ -309,7 +309,7 @@ def _reporting(progress: bool | Report, done: int, total: int) -> Iterator[Repor
     elif not progress:
         yield lambda *_: None
     else:
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
         with tqdm(total=total, initial=done, unit="point") as bar:
 

@@ -7,6 +7,6 @@ from typing import Any
 
 def bar(wanted: bool, total: int, unit: str, done: int = 0) -> Any:
     """Return a bar that counts to a total; one that shows nothing if it is not wanted."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     return tqdm(total=total, initial=done, unit=unit, disable=not wanted)

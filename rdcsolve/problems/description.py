@@ -1,4 +1,4 @@
-"""Problems in one line, for people."""
+"""Problems in one line and as a table, for people, and as a key, which tells a problem from others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from rdcsolve.information import nats_to_bits
+from rdcsolve.markup import html_table
 
 
 def description(problem: Any) -> str:
@@ -36,3 +37,38 @@ def description(problem: Any) -> str:
     if problem.rate_bound is not None:
         parts.append(f"rate <= {problem.rate_bound * scale:.6g}")
     return f"Problem({', '.join(parts)})"
+
+
+def table_of(problem: Any) -> str:
+    """Return a problem as a table in HTML: what is minimised, and limits or multipliers, in its unit."""
+    whole = description(problem).removeprefix("Problem(").removesuffix(")")
+    letters = "anywhere" if problem.free is not None else f"{problem.n_letters}"
+    letters = type(problem.own_letters).__name__ if problem.own_letters is not None else letters
+    kind = f", {problem.letters}" if problem.label_entropies else ""
+    start = whole.index("minimise=")
+    stated = [part for part in whole[start:].split(", ") if not part.startswith(("minimise=", "unit="))]
+    rows = [("symbols", problem.n_x), ("letters", letters + kind), ("minimise", problem.objective)]
+    rows += [("multipliers" if problem.multipliers is not None else "limit", part) for part in stated]
+    return html_table("Problem", ("", f"[{problem.unit}]"), rows)
+
+
+def key_of(problem: Any) -> tuple[Any, ...]:
+    """Return what tells a problem from others: its masses and losses, its limits and its objective."""
+    own = (
+        problem.bounds,
+        problem.equal,
+        problem.multipliers,
+        problem.perception_bounds,
+        problem.perception_multipliers,
+    )
+    numbers = tuple(None if values is None else tuple(values.tolist()) for values in own)
+    names = (*problem.loss_names, *problem.perception_names)
+    return (
+        problem.fingerprint(),
+        names,
+        numbers,
+        problem.rate_bound,
+        problem.minimise,
+        problem.letters,
+        problem.unit,
+    )

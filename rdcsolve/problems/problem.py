@@ -12,7 +12,7 @@ import numpy as np
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import UNITS, bits_to_nats, bound_in_nats
-from rdcsolve.problems.description import description
+from rdcsolve.problems.description import description, key_of, table_of
 from rdcsolve.problems.limits import Limit
 from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTable, PlaceLoss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
@@ -481,5 +481,14 @@ class Problem:
         for name, value in fields.items():
             object.__setattr__(self, name, value)
 
+    def __eq__(self, other: object) -> bool:
+        return key_of(self) == key_of(other) if isinstance(other, Problem) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(key_of(self))
+
     def __repr__(self) -> str:
         return description(self)
+
+    def _repr_html_(self) -> str:
+        return table_of(self)

@@ -11,12 +11,15 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.information import entropy
+from rdcsolve.markup import html_table
 from rdcsolve.problems.columns import Columns, listing
 from rdcsolve.problems.distortions import distortion_matrix
 from rdcsolve.problems.samples import conditionals_of, merge_samples, stated_classes
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.structures import is_structure, structure_of
 from rdcsolve.problems.validation import freeze, mass_rows, mass_vector, point_array
+from rdcsolve.reading import columns_of, read
 
 
 @public_call
@@ -195,6 +198,48 @@ class Source:
             label_names=[table.name for table in tables],
         )
 
+    @classmethod
+    @public_call
+    def from_joint(cls, p_xs: Any, *, normalise: bool = False, name: str = "", points: Any = None) -> Source:
+        """Return the source of a table p(x, s): as a classifier's confusion matrix, or an information bottleneck's.
+
+        Parameters
+        ----------
+        p_xs : array_like
+            Shape (n_x, n_s): the masses of pairs of a symbol and a class. The names of a frame's columns are the
+            classes'.
+        normalise : bool, optional
+            Rescale the table to sum to one, as for counts.
+        name : str, optional
+            Shown in summaries and plots.
+        points : array_like, optional
+            Where the symbols sit, shape (n_x, dim) or (n_x,).
+
+        Returns
+        -------
+        Source
+            With p(x) = sum_s p(x, s) and one label p(s | x); a row without mass stays a symbol without mass.
+
+        Raises
+        ------
+        InvalidInput
+            If the table is not two-dimensional, has an entry that is no mass, or does not sum to one.
+
+        Examples
+        --------
+        >>> source = Source.from_joint([[0.4, 0.1], [0.2, 0.3]])
+        >>> source.p_x.tolist(), source.labels[0].tolist()
+        ([0.5, 0.5], [[0.8, 0.2], [0.4, 0.6]])
+        """
+        named = None if columns_of(p_xs) is None else conditionals_of([p_xs])[0]
+        entries = read(p_xs if named is None else named.matrix, "p_xs").entries
+        if entries.ndim != 2 or not entries.size:
+            raise InvalidInput(f"p_xs has shape {entries.shape}; give one row per symbol and one column per class")
+        joint = mass_vector(entries.ravel(), "p_xs (row by row)", normalise=normalise).reshape(entries.shape)
+        p_x = joint.sum(axis=1)
+        label = joint / np.where(p_x > 0, p_x, 1.0)[:, None]
+        return cls(points, p_x, labels=[label], name=name, normalise=True, classes=[named and named.classes])
+
     def __repr__(self) -> str:
         parts = [repr(self.name)] if self.name else []
         parts.append(f"n_x={self.n_x}")
@@ -206,6 +251,16 @@ class Source:
         if any(self.label_names):
             parts.append(f"label_names={self.label_names}")
         return f"Source({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, Any]] = [("symbols", self.n_x), ("of positive mass", int((self.p_x > 0).sum()))]
+        rows += [] if self.dim is None else [("dimension", self.dim)]
+        rows.append(("H(X)", f"{entropy(self.p_x):.6g} nat"))
+        for k, (label, classes) in enumerate(zip(self.labels, self.classes, strict=True)):
+            name = (self.label_names[k] if self.label_names else "") or f"label {k}"
+            own = "" if classes is None else f": {listing([str(one) for one in classes])}"
+            rows.append((name, f"{label.shape[1]} classes{own}"))
+        return html_table(f"Source {self.name}".strip(), ("", ""), rows)
 
 
 def _checked_symbols(symbols: Any, n_x: int) -> tuple[Any, ...]:

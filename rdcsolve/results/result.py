@@ -12,6 +12,7 @@ import numpy as np
 from rdcsolve.certificates import Certificate, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
+from rdcsolve.markup import html_table
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.packing import save
@@ -233,6 +234,50 @@ class Result:
             rows.append(f"  {key} {value:.10g}, multiplier {self.multipliers[key]:.6g} {self.unit}/unit")
         rows.append(f"  {self.letters.size} letters, {self.method}, {self.steps} steps, {self.seconds:.3g} s")
         return "\n".join(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers of the result, without its arrays, as what JSON can hold: None where there is no number.
+
+        Information is in `unit`. The certificate and the channel are in the file that `save` writes.
+
+        Returns
+        -------
+        dict
+            ``status``, ``proof``, ``message``, ``objective``, ``lower`` and ``upper`` (bounds on it), ``gap``,
+            ``rate_lower``, ``rate_upper``, ``unit``; ``losses``, ``multipliers``, ``perceptions``, ``minimum`` by name;
+            ``letters`` (how many), ``method``, ``steps``, ``seconds``, ``fingerprint``.
+        """
+
+        def number(value: float) -> float | str | None:
+            return None if math.isnan(value) else float(value) if math.isfinite(value) else str(value)
+
+        named = ("losses", "multipliers", "perceptions", "minimum")
+        return {
+            "status": self.status.name,
+            "proof": self.proof.name,
+            "message": self.message or self.status.value,
+            "objective": self.objective,
+            "lower": number(self.objective_lower),
+            "upper": number(self.objective_upper),
+            "gap": number(self.gap),
+            "rate_lower": number(self.rate_lower),
+            "rate_upper": number(self.rate_upper),
+            "unit": self.unit,
+            **{name: {key: number(value) for key, value in getattr(self, name).items()} for name in named},
+            "letters": int(self.letters.size),
+            "method": self.method,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "fingerprint": self.fingerprint,
+        }
+
+    def _repr_html_(self) -> str:
+        first, *rest = str(self).splitlines()
+        rows = [(key, value, self.multipliers[key]) for key, value in (self.losses | self.perceptions).items()]
+        if self.status is Status.INFEASIBLE:
+            return html_table(first, ("least attainable", "value"), list(self.minimum.items()))
+        notes = [line.strip() for line in rest if not line.strip().startswith(tuple(f"{row[0]} " for row in rows))]
+        return html_table(first, ("loss", "value", f"multiplier [{self.unit} per unit]"), rows, notes)
 
     def _unit_of(self, name: str) -> str:
         """Return the unit of a quantity as it is printed after a number; nothing where the loss has its own."""

@@ -27,6 +27,7 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_loss import minimise_loss
 from rdcsolve.solvers.finite.least_rate import below_least, empty, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings, Solver
+from rdcsolve.solvers.names import named
 from rdcsolve.solvers.room import has_room, pairs, require_room
 from rdcsolve.solvers.shift import Shift
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
@@ -41,7 +42,7 @@ _CAME_TO_NOTHING = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMA
 @public_call
 def solve(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
-    solver: Solver | Alternation | Conic | None = None,
+    solver: Solver | Alternation | Conic | str | None = None,
     *,
     tolerance: float = 1e-9,
     max_steps: int | None = None,
@@ -57,9 +58,11 @@ def solve(  # noqa: PLR0913 - options, by keyword
     Parameters
     ----------
     problem : Problem
-    solver : InteriorPoint, ColumnGeneration, BlahutArimoto, Alternation or Conic, optional
-        By default what `choose` returns. Where a label's entropy counts, or letters are free, it solves the restricted
-        problems; fixed letters take `Alternation`, which stops by its own number of steps and uses no `start`.
+    solver : InteriorPoint, ColumnGeneration, BlahutArimoto, Alternation, Conic or str, optional
+        Settings, or the name of a solver with its default settings: ``"interior-point"``, ``"column-generation"``,
+        ``"blahut-arimoto"``, ``"alternation"`` or ``"conic"``. By default what `choose` returns. Where a label's
+        entropy counts, or letters are free, it solves the restricted problems; fixed letters take `Alternation`, which
+        stops by its own number of steps and uses no `start`.
     tolerance : float, optional
         The gap asked for, in the problem's unit (nats), beyond what rounding costs (1e-13 for everyday problems). Where
         a loss is minimised, its gap is at most tolerance * max(1, loss), and either its gap times its multiplier, which
@@ -259,6 +262,8 @@ def fitting(problem: Problem, solver: Any) -> Solver | Alternation | Conic:
     """Return the solver, by default the one that `choose` names, if it is one for this kind of problem."""
     if solver is None:
         return choose(problem)
+    if isinstance(solver, str):
+        solver = named(solver)
     if isinstance(solver, type):
         raise InvalidInput(f"solver is the class {solver.__name__}; pass settings made of it, {solver.__name__}()")
     is_fixed = bool(problem.label_entropies) and problem.letters == "fixed"

@@ -13,6 +13,7 @@ from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
+from rdcsolve.markup import html_table
 from rdcsolve.problems import Problem
 from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
@@ -112,6 +113,9 @@ class Region:
             raise InvalidInput(f"weights holds {min(first, second):.6g}; give two numbers >= 0")
         vertices = self.vertices if one_of(bound, ("inner", "outer"), "bound") == "inner" else self.outer
         return float((first * vertices[:, 0] + second * vertices[:, 1]).min())
+
+    def _repr_html_(self) -> str:
+        return html_table(repr(self).strip("<>"), self.losses, self.vertices.tolist())
 
     def __repr__(self) -> str:
         x, y = self.vertices[0, 0], self.vertices[-1, 1]

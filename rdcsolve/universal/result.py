@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 
+from rdcsolve.markup import html_table
 from rdcsolve.problems import Problem
 from rdcsolve.results import Status
 from rdcsolve.universal.answer import Answer
@@ -121,6 +122,18 @@ class Universal(Answer):
             rows.append(f"  {limits}: alone in [{alone.rate_lower:.10f}, {alone.rate_upper:.10f}] {self.unit}")
         rows.append(f"  {self.q.size} messages, {self.law}")
         return "\n".join(rows)
+
+    def _repr_html_(self) -> str:
+        first, *rest = str(self).splitlines()
+        if self.status is Status.INFEASIBLE:
+            return html_table(first, (), ())
+        pairs = zip(self.targets, self.results, strict=True)
+        rows = [
+            (", ".join(f"{name} <= {bound:.6g}" for name, bound in target.items()), alone.rate_lower, alone.rate_upper)
+            for target, alone in pairs
+        ]
+        notes = [line.strip() for line in rest if ": alone in [" not in line]
+        return html_table(first, ("target", f"rate alone, at least [{self.unit}]", "at most"), rows, notes)
 
     def __repr__(self) -> str:
         return (

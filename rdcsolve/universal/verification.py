@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rdcsolve.certificates import Verification
+from rdcsolve.markup import verdict_in_html
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class UniversalVerification:
     excess: tuple[dict[str, float], ...]
     valid: bool
     messages: tuple[str, ...] = ()
+
+    _repr_html_ = verdict_in_html
 
     def __str__(self) -> str:
         verdict = "valid" if self.valid else "NOT valid"
