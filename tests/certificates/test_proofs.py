@@ -103,6 +103,20 @@ def test_the_proof_of_a_search_replays_to_its_bound(seed):
         assert found.dearest.log_prices.max() - 1e-12 <= check.log_max_price <= found.log_upper + 2e-12
 
 
+def test_cells_that_are_small_enough_but_for_a_rounding():
+    # one of the search's cells has vertices a quarter away from its middle, which nobody computes as exactly that
+    label = [[0.33430932899599936, 0.12416515558488221, 0.5415255154191184]]
+    label += [[0.10639550231220792, 0.8797252630290167, 0.01387923465877535]]
+    p = [0.7564187388709043, 0.2435812611290957]
+    problem = Problem.from_arrays(p, np.zeros((2, 1)), np.array(label), C=math.inf)
+    problem = problem.at_multipliers(label_entropy=1.768990131180644)
+    u = np.array([1.8610189958991814, 2.0937683953144983])
+    found = space_of(problem).price(u, problem.multipliers).largest(1e-10)
+    for arithmetic in ("float", "ball"):
+        checked = examine(certificate_at(problem, u, found.proof), problem, arithmetic)
+        assert checked.log_max_price <= found.log_upper + 2e-12
+
+
 @pytest.mark.parametrize("size", [100.0, 500.0, 2000.0])
 def test_proofs_at_large_multipliers(size):
     """Exponents are hundreds or thousands of nats below those without a label; roundings grow with the multiplier."""

@@ -28,7 +28,9 @@ MOST_CLASSES = 4
 _EPS = 2.0**-52
 _GRID = 2.0**52  # vertices are multiples of 1 / _GRID, so that halving an edge is exact and cells leave no gaps
 _RAISED = 1e-40
-_SMALL = 0.25  # relative size of cells, and its square times the degree, up to which expansions are tried
+# Relative size of cells, and its square times the degree, below which expansions are tried. The check tries them below
+# one quarter, and must not find a cell too large that was small enough here but for a rounding.
+_SMALL = 0.25 - 2.0**-32
 FLOOR = 1e-280  # covers what underflows; the largest price is at least one
 
 
