@@ -231,8 +231,8 @@ class FloatNumbers:
 
         In an exponent x = e - sum_m lambda_m l_m, e and every partial sum are rounded once, and every product twice:
         M + 3 roundings of numbers no larger than |e| + |x|, as is the sum of the products; x - top is one more. With
-        |x| <= |top| + |x - top| the error is three terms: one of |e|, which every row's e includes below, one of |top|,
-        which the logarithm includes, and one of |x - top|, which is never positive and is made smaller by as much.
+        |x| <= |top| + |x - top| these are of |e|, which every row's e includes below, of |top|, which the logarithm
+        includes, and of |x - top|, which is never positive and is made smaller by as much. TINY is for what underflows.
         """
         high, low = self.exponents
         count = units(len(self.active) + 6)
@@ -246,16 +246,12 @@ class FloatNumbers:
         largest = -math.inf
         for letters in self.blocks(self.problem.n_letters):
             x = self._costed(start, letters)
-            top = x.max(axis=0)
-            if not top.min() > -math.inf:
-                x, top = x[:, top > -math.inf], top[top > -math.inf]
-                if not top.size:
-                    continue
-            x -= top
-            x *= 1.0 - count
-            logs = np.log(weighted_sums(self.masses, np.exp(x, out=x)) + TINY)
-            bounds = top + logs + (count * np.abs(top) + (ELEMENTARY + EPS) * np.abs(logs))
-            largest = max(largest, float(bounds.max()))
+            top = float(x.max())
+            if top > -math.inf:
+                x -= top
+                x *= 1.0 - count
+                log = math.log(float(weighted_sums(self.masses, np.exp(x, out=x)).max()) + TINY)
+                largest = max(largest, top + log + (count * abs(top) + (ELEMENTARY + EPS) * abs(log)))
         if not math.isfinite(largest):
             return math.inf
         return up(largest + EPS * abs(largest) + relative + self.log_mass)
@@ -267,23 +263,27 @@ class FloatNumbers:
 
     def _costed(self, start: np.ndarray, letters: slice) -> np.ndarray:
         """Return exponents less what letters cost, -inf at forbidden pairs."""
-        x = np.broadcast_to(start[:, None], (start.size, letters.stop - letters.start))
-        for m in range(len(self.linear)):
-            if self.multipliers[m] != 0:
-                with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
-                    x = x - abs(self.multipliers[m]) * self.distances(m, letters)
-            elif self.problem.forbidden is not None:
-                x = np.where(np.isinf(self.block(m, letters)), -math.inf, x)
-        return x if x.flags.writeable else x.copy()
+        x: np.ndarray | None = None
+        for m in self.active:
+            with np.errstate(over="ignore"):  # beyond the range of floats the term is zero
+                cost = self.distances(m, letters) * -abs(self.multipliers[m])
+            x = np.add(cost, start[:, None] if x is None else x, out=cost)
+        x = np.repeat(start[:, None], letters.stop - letters.start, axis=1) if x is None else x
+        if self.problem.forbidden is not None:
+            for m in np.flatnonzero(self.multipliers[: len(self.linear)] == 0).tolist():
+                x[np.isinf(self.block(m, letters))] = -math.inf
+        return x
 
     @cached_property
     def _mean_exponent(self) -> float:
         """A lower bound of sum_i p_i (u_i - lambda.origin(i))."""
-        mean = exact_dot(*((self.masses, half) for half in self.exponents)) / (1.0 + self.excess_mass)
+        high, low = self.exponents  # the second is a rounding of the first, so that sums of it need not be exact
+        mean = exact_dot((self.masses, high), plus=(float(self.masses @ low),)) / (1.0 + self.excess_mass)
         sizes = float(self.masses @ np.abs(self.u)) + sum(
             abs(float(self.multipliers[m])) * float(self.masses @ np.abs(self.origins[m])) for m in self.active
         )
-        return mean - units(3) * abs(mean) - 2.0**-99 * sizes
+        lost = 2.0**-99 * sizes + units(self.n_rows + 4) * float(self.masses @ np.abs(low))
+        return mean - units(3) * abs(mean) - lost
 
     def lower_bound(
         self,
@@ -487,8 +487,8 @@ class FloatNumbers:
         if self.free is not None:
             sides = np.ptp(self.own(self.free.points), axis=0)
             return float(sides @ sides) * self.free.scale
-        if self.problem.forbidden is None and not self.linear[m].is_stored:  # known without a pass over all pairs
-            known = self.linear[m].structure.extremes()
+        if self.problem.forbidden is None:
+            known = self.linear[m].structure.extremes()  # found once for all
             return float(self.own(known.highest).max() - self.own(known.lowest).min())
         return largest_difference(self.block, len(self.linear), m, self.blocks(self.problem.n_letters))
 

@@ -144,14 +144,16 @@ def moments(
     scaled = [label * (shares / row_sums(label))[:, None] for label in labels]
     joint = [np.zeros((channel.letters.size, label.shape[1])) for label in labels]
     for places, symbols, rows in channel:
-        positive = rows > 0
-        is_full = bool(positive.all())  # then nothing has to be left out, which takes a fraction of the time
+        # without zeros nothing has to be left out, which takes a fraction of the time
+        positive = np.True_ if known.least > 0 else rows > 0
+        is_full = bool(positive.all())
         if not known.is_constant:
             if is_full and q.min() > 1e-300:
                 ratios = rows / q
             else:
                 ratios = np.divide(rows, q, out=np.ones(rows.shape), where=positive & (q > 1e-300))
-            divergence[places] = row_sums(rows * np.log(ratios, out=ratios))
+            np.log(ratios, out=ratios)
+            divergence[places] = row_sums(np.multiply(rows, ratios, out=ratios))
         for m, loss in enumerate(linear):
             block = loss.block(symbols, channel.letters)
             if shifts[m].any():

@@ -553,3 +553,16 @@ def test_a_large_problem_is_checked_in_little_memory():
         tracemalloc.stop()
     assert check.lower <= 0.5 * math.log(1 / 0.9) + 1e-3
     assert peak < 16e6 < problem.losses[0].matrix.nbytes
+
+
+@pytest.mark.parametrize("level", [0.0, -3000.0, 600.0])
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1, 2, 0]])
+def test_letters_thousands_of_nats_apart_do_not_hide_the_dearest(level, order):
+    losses = np.array([[0.0, 5000.0, 700.0], [0.0, 3000.0, 1400.0]])[:, order]
+    problem = Problem.from_arrays([0.25, 0.75], losses).at_multipliers(distortion=1.0)
+    u = np.array([0.1, 0.2]) + level
+    nothing = np.arange(0), np.empty((2, 0))
+    certificate = Certificate("rate", u, problem.multipliers, *nothing, math.nan, math.nan, problem.fingerprint())
+    expected = level + math.log(0.25 * math.exp(0.1) + 0.75 * math.exp(0.2))
+    found = certificate.verify(problem).log_max_price
+    assert expected - 1e-15 * (1 + abs(level)) <= found <= expected + 1e-14 * (1 + abs(level))
