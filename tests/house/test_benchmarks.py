@@ -87,6 +87,44 @@ def test_paper_systems(tmp_path, monkeypatch):
     ]
 
 
+def test_paper_limits(tmp_path, monkeypatch):
+    """From systems to limits to tables and a picture; parts of a distance are never negative, and add up."""
+    for name in ("torch", "ot", "sklearn", "matplotlib"):
+        pytest.importorskip(name)
+    from neural_data import lay_idx
+
+    monkeypatch.setenv("RDCSOLVE_DATA", str(tmp_path))
+    lay_idx(tmp_path)
+    systems, outcomes, measures, limits, picture = (tmp_path / x for x in ("s", "o", "a.json", "b.json", "b.png"))
+    kept = (f"--systems={systems}", f"--outcomes={outcomes}", f"--save={measures}")
+    run("paper_systems.py", "--quick", "--blocks", "1", "--dataset", "any", "--device", "cpu", *kept)
+    given = (f"--outcomes={outcomes}", f"--classifier={systems / 'classifier.pt'}", f"--save={limits}")
+    run("paper_limits.py", str(measures), "--quick", "--dataset", "any", *given)
+    content = json.loads(limits.read_text())
+    assert [one["words"] for one in content["quantisers"]] == [27] * len(content["quantisers"])
+    assert len(content["standings"]) == 2
+    for one in content["standings"].values():
+        assert one["limit"][0] <= one["limit_at_rate"] + 1e-9
+        assert one["best_decoder"] <= one["mse"] + 1e-9
+        assert one["mmse"] <= one["best_decoder"] + 1e-9
+        assert one["rate"] < 4.755 * 0.6932
+    told = run("paper_figure.py", str(limits), "--figure", str(picture))
+    assert told.count("| conventional, $\\lambda_c$") == 2
+    assert picture.stat().st_size > 10_000
+    assert run("paper_limits.py", str(measures), "--quick", "--dataset", "any", *given) == ""  # all of it is there
+
+
+def test_paper_figure_of_the_kept_numbers(tmp_path):
+    """What docs/explanation/mnist.md prints is in the repository, and is what the script makes of it."""
+    for name in ("torch", "matplotlib"):
+        pytest.importorskip(name)
+    told = run("paper_figure.py", "--figure", str(tmp_path / "a.png"))
+    page = (ROOT / "docs" / "explanation" / "mnist.md").read_text(encoding="utf-8")
+    rows = [line for line in told.splitlines() if line.startswith("| conventional | ")]
+    assert len(rows) == 8
+    assert all(row in page for row in rows)
+
+
 def test_grids(tmp_path):
     told = run("grids.py", "--quick", "--save", str(tmp_path / "figures.json"))
     assert "CERTIFIED" in told
