@@ -142,6 +142,18 @@ def test_a_straight_segment_of_a_label(seed, decades):
     assert result.gap <= 1e-9
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_a_label_that_is_no_function_just_below_zero_rate(seed):
+    """All letters are nearly equal there, and where one splits in two is all that counts."""
+    rng = np.random.default_rng(seed)
+    n, n_classes = int(rng.integers(3, 7)), int(rng.integers(2, 4))
+    p, label = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(n_classes), size=n)
+    marginal = p @ label
+    largest, least = -float(marginal @ np.log(marginal)), -float(p @ (label * np.log(label)).sum(axis=1))
+    share = 10.0 ** rng.uniform(-9, -4)
+    closed(rdc.Problem.from_arrays(p, np.zeros((n, 1)), label, D=INF, C=largest - share * (largest - least)))
+
+
 # ------------------------------------------------------------------------------------- multipliers for given masses
 
 

@@ -33,6 +33,7 @@ _INCONCLUSIVE = 3  # proofs, of some seconds each, that end far above the deares
 _IDLE = 1e-8  # share of the output mass below which a letter leaves the list
 _MOST_CANDIDATES = 400  # of the dearest letters found in one round
 _WORTH = math.log(0.9)  # log price from which an earlier letter stays
+_MOST_UNMERGED = 60  # letters of a list from which nobody leaves after a round without progress
 _INNER_STEPS = 200
 _FLOOR = 0.8
 _FALL = (0.03, 0.1)
@@ -149,7 +150,8 @@ class _Exchange:
                 return Status.STALLED, ""
             floor = _FLOOR * self.settings.tolerance * max(_FINER**waited, _FINEST)
             inner_gap = max(floor, min(self._fall(gap) * abs(gap), inner_gap if not waited else _FINER * inner_gap))
-            letters, warm = self._exchanged(found, letters, priced)
+            is_stuck = waited > 0 and len(letters) < _MOST_UNMERGED
+            letters, warm = self._exchanged(found, letters, priced, is_stuck)
         return Status.STEP_LIMIT, ""
 
     def _settled(self, status: Status) -> Status:
@@ -245,11 +247,14 @@ class _Exchange:
             self.dual = dual
         return None if found is None or found.log_prices.max() <= estimated + 1e-13 else found
 
-    def _exchanged(self, found: Result, letters: Letters, maxima: PricedLetters) -> tuple[Letters, Result]:
+    def _exchanged(
+        self, found: Result, letters: Letters, maxima: PricedLetters, is_stuck: bool
+    ) -> tuple[Letters, Result]:
         """Return the next letters, and where to start among them.
 
         Those in use, merged; the dearest found; and of all earlier ones those that are nearly worth their price,
-        without which a small list has wild duals.
+        without which a small list has wild duals. After a round without progress nothing is merged, and nobody leaves:
+        next to zero rate all letters are nearly equal, and what merging takes away would have to be found again.
         """
         assert self.last is not None
         prices = self.last.prices
@@ -257,11 +262,14 @@ class _Exchange:
         dear = dear[np.argsort(-maxima.log_prices[dear])[:_MOST_CANDIDATES]]
         joint = found.channel * self.problem.p_x[:, None]
         merged, q = self.space.merge(letters.take(found.letters), joint, self.last.multipliers)
+        new, kept = maxima.letters.take(dear), merged
+        if is_stuck:
+            new, kept, q = new.with_more(merged).with_more(letters), letters.take(found.letters), found.q
+        else:
+            new = new.take(apart(prices.affinity(new)))
         if self.at_least.indices:
-            merged, q = self.at_least.settled(merged).united(q)
-        new = maxima.letters.take(dear)
-        new = new.take(apart(prices.affinity(new)))
-        chosen = merged.with_more(new)
+            kept, q = self.at_least.settled(kept).united(q)
+        chosen = kept.with_more(new)
         slid = self._slid(found, maxima)
         if slid is not None:
             chosen = chosen.with_more(slid.letters)
@@ -275,8 +283,8 @@ class _Exchange:
         self.pool = self.pool.with_more(new)
         letters = chosen.with_more(both.take(unlike[unlike >= size]))
         if self.at_least.indices:
-            others = self.at_least.listed(letters.take(np.arange(len(merged), len(letters))))
-            letters = letters.take(np.arange(len(merged))).with_more(others)
+            others = self.at_least.listed(letters.take(np.arange(len(kept), len(letters))))
+            letters = letters.take(np.arange(len(kept))).with_more(others)
         letters = letters.with_more(self.opening.holding)
         return letters, starting(found, q, len(letters))
 
