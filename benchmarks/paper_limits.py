@@ -34,6 +34,8 @@ from rdcsolve.universal import achievable_region
 
 DITHERS = 8
 MULTIPLIERS = (0.0, 0.0033, 0.0066, 0.015, 0.04, 0.1)
+CLEAR = 0.04  # multiplier of the quantiser whose words are letters of the limits
+SHOWN = (0.0, 0.0066, 0.015)  # lambda_c of the systems whose images are
 DESIGNED_ON = 20_000
 N_WORDS = 27
 N_PROJECTIONS = 50
@@ -91,11 +93,20 @@ class Bench:
 
     @cached_property
     def letters(self):
-        """Images that a decoder may show: centroids, and what conventional systems without a critic show."""
+        """Images that a decoder may show: centroids, words of a quantiser, and what three trained systems show.
+
+        Few, as a solution takes time in proportion to their square; more would lower the limits.
+        """
         sample = self.train.first(min(10_000, len(self.train))).pixels().double().numpy()
         centres = np.clip(kmeans_codebook(sample, 8 if self.options.quick else 256), 0.0, 1.0)
+        words = fit_quantiser(self.train.pixels().numpy(), N_WORDS, rng=0, **self.judging(CLEAR)).words
         plain = [one for one in self.systems if one.row["on"] is None and not one.row["lambda_p"]]
-        return np.concatenate([centres, *(one.decoded[: one.quantiser.n_messages] for one in plain)])
+        plain = [one for one in plain if one.row["seed"] == 0 and one.row["lambda_c"] in SHOWN]
+        return np.concatenate([centres, words, *(one.decoded[: one.quantiser.n_messages] for one in plain)])
+
+    def judging(self, multiplier):
+        """Return what makes a quantiser mind the classifier."""
+        return {"classifier": self.classifier, "classifier_multiplier": multiplier} if multiplier else {}
 
     @cached_property
     def problem(self):
@@ -179,8 +190,7 @@ class Bench:
         if any(one["multiplier"] == multiplier for one in self.found["quantisers"]):
             return
         began = time.process_time()
-        judge = {} if multiplier == 0 else {"classifier": self.classifier, "classifier_multiplier": multiplier}
-        code = fit_quantiser(self.train.pixels().numpy(), N_WORDS, rng=0, **judge)
+        code = fit_quantiser(self.train.pixels().numpy(), N_WORDS, rng=0, **self.judging(multiplier))
         seconds = time.process_time() - began
         images = self.test.pixels().numpy()
         sent = np.asarray(code.messages(images))

@@ -33,6 +33,7 @@ from rdcsolve.neural import (  # noqa: E402
     evaluate,
     experiment_problem,
     figure_6,
+    figures,
     limit_curve,
     limit_letters,
     limit_problem,
@@ -644,6 +645,25 @@ def test_figure_6_has_a_panel_for_each_measure_and_term(done):
     words = {text.get_text() for text in figure.legends[0].get_texts()}
     assert any("conventional" in one for one in words)
     assert any("limit" in one for one in words)
+
+
+def test_figure_6_of_the_published_rate_has_the_published_points(monkeypatch, done):
+    published = dataclasses.replace(read_experiment(done), dataset="mnist", dimension=3, levels=3)
+    marks = {}
+    for name, experiment in (("ours", read_experiment(done)), ("published", published)):
+        monkeypatch.setattr(figures, "read_experiment", lambda folder, experiment=experiment: experiment)
+        marks[name] = [
+            {line.get_label(): line.get_xydata() for line in ax.lines if str(line.get_label()).startswith("published")}
+            for ax in figure_6(done).axes
+        ]
+    assert marks["ours"] == [{}] * 4
+    without, nothing, also_nothing, with_term = marks["published"]
+    assert nothing == also_nothing == {}  # accuracies are published with the term, cross-entropies without it
+    conventional, universal = "published, conventional", "published, universal"
+    assert without.keys() == with_term.keys() == {conventional, universal}
+    np.testing.assert_array_equal(without[conventional][-1], [0.176, 0.0506])
+    np.testing.assert_array_equal(with_term[universal][0], [0.852, 0.0473])
+    assert len(with_term[conventional]) == len(with_term[universal]) == 6
 
 
 def test_figure_6_of_an_unfinished_experiment(folder):
