@@ -46,8 +46,16 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
         np.savez(stream, header=np.array(described), **arrays)  # type: ignore[arg-type]
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read(
+    path: str | os.PathLike[str], saved: str = "result; write it with Result.save"
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the header and the arrays of a file that `write` wrote; nothing is unpickled or inflated.
+
+    Parameters
+    ----------
+    path : path-like
+    saved : str, optional
+        What the file should be and how it is written, for the error.
 
     Raises
     ------
@@ -57,7 +65,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.nda
     path = options.path(path)
     arrays = read_arrays(path, packed=False)
     if "header" not in arrays or arrays["header"].dtype.kind != "U" or arrays["header"].ndim:
-        raise UnreadableFile(f"{path} is an npz archive but not a saved result; write it with Result.save")
+        raise UnreadableFile(f"{path} is an npz archive but is an npz archive but not a saved {saved}")
     try:
         header = json.loads(str(arrays.pop("header")))
     except (ValueError, RecursionError) as error:

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rdcsolve.cli.files import check_targets, draw_into
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.universal import target_of
-from rdcsolve.errors import InvalidInput, SaveFailed
+from rdcsolve.errors import InvalidInput
 from rdcsolve.files import read_arrays
 
 _ARRAYS = ("x", "x_hat", "messages", "lengths", "labels", "classifier", "letters")
@@ -40,6 +41,8 @@ def audit(
 
     Exit code: 0 if all limits were found and certified, 1 if not, 2 on bad input.
     """
+    targets = [target_of(text) for text in target or []]
+    check_targets(picture=plot)
     arrays: dict[str, Any] = read_arrays(input)
     unknown = [name for name in arrays if name not in _ARRAYS]
     if unknown or not {"x", "x_hat"} <= set(arrays):
@@ -49,12 +52,12 @@ def audit(
     from rdcsolve.results import Proof, Status
 
     unit = "bit" if bits else "nat"
-    targets = [target_of(text) for text in target or []]
     found = audited(**arrays, targets=targets, unit=unit, tolerance=tolerance, time_limit=time_limit)
     _show(found)
     if plot is not None:
         _draw(found, plot)
-    if any(one.status is not Status.OPTIMAL or one.proof is not Proof.CERTIFIED for one in found.results.values()):
+    answers = (Status.OPTIMAL, Status.INFEASIBLE)
+    if any(one.status not in answers or one.proof is not Proof.CERTIFIED for one in found.results.values()):
         typer.echo("not all limits are certified to the tolerance; see the notes", err=True)
         raise typer.Exit(NOT_CERTIFIED)
 
@@ -78,9 +81,5 @@ def _draw(found: Any, path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    figure = found.plot()[0].figure
-    try:
-        figure.savefig(path, dpi=150, bbox_inches="tight")
-    except (OSError, ValueError) as error:
-        raise SaveFailed(f"{path} cannot be written ({error})") from error
+    draw_into(path, found.plot()[0].figure, dpi=150, bbox_inches="tight")
     typer.echo(f"saved {path}")

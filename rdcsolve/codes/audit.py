@@ -12,7 +12,7 @@ from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, limits_of
 from rdcsolve.codes.report import CERTIFIED, ESTIMATED, EXACT, Audit, AuditLine, Part
-from rdcsolve.codes.samples import Samples, read_labels, read_lengths, read_samples
+from rdcsolve.codes.samples import Samples, read_labels, read_lengths, read_samples, read_targets
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import UNITS, entropy
 from rdcsolve.problems.validation import one_of
@@ -48,8 +48,8 @@ def audit(  # noqa: PLR0913 - what may be stated
     x_hat : array_like
         What was decoded, of the same shape.
     messages : sequence, optional
-        What was sent for each sample: n hashable values, or an array whose rows are messages. By default each distinct
-        reconstruction is a message.
+        What was sent for each sample: n hashable values, or an array of shape (n, ...), such as quantised latents. By
+        default each distinct reconstruction is a message.
     lengths : float or array_like, optional
         What a message takes, in `unit`: one number, or one per sample. By default the logarithm of the number of
         messages.
@@ -82,8 +82,8 @@ def audit(  # noqa: PLR0913 - what may be stated
     Raises
     ------
     InvalidInput
-        If shapes or lengths disagree, one message is decoded in two ways, a classifier comes without labels, or the
-        codec has as many messages as there are samples.
+        If shapes or lengths disagree, one message is decoded in two ways, a classifier comes without labels, or most
+        messages were seen once.
 
     Notes
     -----
@@ -107,6 +107,7 @@ def audit(  # noqa: PLR0913 - what may be stated
     generator = options.generator(rng)
     if classifier is not None and labels is None:
         raise InvalidInput("a classifier is judged by the true classes; give labels=, one per sample")
+    targets = read_targets(targets)
     samples = read_samples(x, x_hat, messages)
     _check_often_enough(samples)
     classes = None if labels is None else read_labels(labels, samples.n)
@@ -136,9 +137,9 @@ def audit(  # noqa: PLR0913 - what may be stated
 
 
 def _check_often_enough(samples: Samples) -> None:
-    if samples.n > 1 and 2 * samples.n_messages > samples.points.shape[0] > 1 and samples.n_messages > 8:
+    if 2 * samples.n_messages > samples.n and samples.n_messages > 8:
         raise InvalidInput(
-            f"{samples.points.shape[0]} samples were sent as {samples.n_messages} different messages, so that most "
+            f"{samples.n} samples were sent as {samples.n_messages} different messages, so that most "
             "of them were seen once or twice and the sample says nothing about rates; audit more samples, or blocks of "
             "them (patches, symbols of the latent) that repeat"
         )
@@ -226,9 +227,17 @@ class _Report:
 
     # -------------------------------------------------------------------------------------------- of the sample
 
-    def _interval(self, values: Any) -> tuple[float, float]:
+    def _interval(self, values: Any, about: float | None = None) -> tuple[float, float]:
+        """Return where 95 % of resampled values lie, moved to have their mean at `about`.
+
+        Entropies of a resample are too low once more by what those of the sample are too low, so that an interval of
+        many messages would lie below the very number that it is of.
+        """
         low, high = np.quantile(values, [0.025, 0.975])
-        return float(low), float(high)
+        if about is None:
+            return float(low), float(high)
+        away = about - math.fsum(values) / len(values)
+        return min(max(0.0, float(low) + away), about), max(about, float(high) + away)
 
     def _mean(self, name: str, values: np.ndarray, *, is_information: bool) -> AuditLine:
         mean = math.fsum(values.tolist()) / values.size
@@ -240,14 +249,18 @@ class _Report:
     def _entropy(self, name: str, value: float, of: np.ndarray | None) -> AuditLine:
         ends = (math.nan, math.nan)
         if len(self.draws) and of is not None:
-            ends = self._interval([entropy(np.bincount(of, draw) / of.size) for draw in self.draws])
+            of_draws = [entropy(np.bincount(of, draw) / of.size) for draw in self.draws]
+            low, high = self._interval(of_draws, value)
+            ends = (low, max(value, min(high, math.log(of.max() + 1))))  # no sample of these messages has more
         return AuditLine(name, value, *ends, EXACT, True)
 
     def _corrected(self, value: float) -> tuple[float, float, float]:
         """Return the entropy of the messages with Miller's and Madow's correction, and an interval around it."""
-        bias = (self.samples.n_messages - 1) / (2 * self.samples.n)
-        line = self._entropy("", value, self.samples.message)
-        return value + bias, line.lower + bias, line.upper + 2 * bias
+        value += (self.samples.n_messages - 1) / (2 * self.samples.n)
+        if not len(self.draws):
+            return value, math.nan, math.nan
+        of, n = self.samples.message, self.samples.n
+        return value, *self._interval([entropy(np.bincount(of, draw) / n) for draw in self.draws], value)
 
     def _of_labels(self) -> list[AuditLine]:
         assert self.classes is not None
@@ -258,9 +271,9 @@ class _Report:
             values = [
                 entropy(np.bincount(pairs, w) / w.sum()) - entropy(np.bincount(of, w) / w.sum()) for w in self.draws
             ]
-            value = self.samples.entropy_of(pairs) - self.samples.entropy_of(of)
-            ends = self._interval(np.maximum(values, 0.0)) if values else (math.nan, math.nan)
-            found.append(AuditLine(name, max(0.0, value), *ends, EXACT, True))
+            value = max(0.0, self.samples.entropy_of(pairs) - self.samples.entropy_of(of))
+            ends = self._interval(values, value) if values else (math.nan, math.nan)
+            found.append(AuditLine(name, value, *ends, EXACT, True))
         return found
 
     def _of_law(self) -> list[AuditLine]:

@@ -133,10 +133,11 @@ class Code:
         if points.ndim == 1 and self.shape == (1,):
             points = points[:, None]
         if points.shape[1:] != self.shape:
-            raise InvalidInput(f"x has shape {points.shape}; this code is for samples of shape {self.shape}, (n, ...)")
+            sides = ", ".join(map(str, self.shape))
+            raise InvalidInput(f"x has shape {points.shape}; give samples of shape {self.shape}, an array (n, {sides})")
         if not np.isfinite(points).all():
             raise InvalidInput("x holds an entry that is not finite; drop that sample, or fix it")
-        return points.reshape(points.shape[0], -1)
+        return points.reshape(points.shape[0], self.words.shape[1])
 
     def _identity(self) -> bytes:
         digest = hashlib.sha256(np.ascontiguousarray(self.words, dtype="<f8").tobytes())
@@ -165,7 +166,7 @@ def load_code(path: str | PathLike[str], classifier: Any = None) -> Code:
     UnreadableFile
         If the file is missing, damaged, or no saved code.
     """
-    header, arrays = files.read(path)
+    header, arrays = files.read(path, "code; write it with Code.save")
     try:
         files.check(header.get("format") == _FORMAT, "it is not a saved code; write it with Code.save")
         words = files.array(arrays, "words", 2)

@@ -17,6 +17,8 @@ from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results import Result
 
+_SAME_RATE = 1e-9  # of the rate: by how much two machines may differ on what a certificate proves
+
 
 @dataclass(frozen=True, eq=False)
 class FiniteBlocklength:
@@ -172,6 +174,12 @@ def _tilted_information(result: Any, problem: Any) -> np.ndarray:
         raise InvalidInput(
             "the certificate proves no largest price, so it bounds no code; list letters (reproduction=), or use fewer "
             "classes or smaller multipliers"
+        )
+    claimed = result.proved_lower * (math.log(2) if result.unit == "bit" else 1.0)
+    if abs(found.lower - claimed) > _SAME_RATE * max(1.0, abs(claimed)):
+        raise InvalidInput(
+            f"the result proves a rate of {claimed:.9g} nat, but with the limits of this problem its certificate "
+            f"proves {found.lower:.9g}; pass the problem solved, or solve this one"
         )
     charged = np.flatnonzero(point.multipliers)
     cost = math.fsum((point.multipliers[charged] * problem.bounds[charged]).tolist())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import entropy
 from rdcsolve.reading import as_floats, distinct, hashable_values, read
@@ -112,6 +114,19 @@ def read_lengths(lengths: Any, n: int, to_nats: float, least: float) -> float:
     return mean
 
 
+def read_targets(targets: Any) -> list[dict[str, float]]:
+    """Return limits by name, for every target."""
+    form = "give a list of limits by name, such as [{'D': 0.1}, {'D': 0.2, 'classifier_loss': 0.3}]"
+    if isinstance(targets, (str, bytes, Mapping)) or not isinstance(targets, Iterable):
+        raise InvalidInput(f"targets is {targets!r}; {form}")
+    found = []
+    for target in targets:
+        if not isinstance(target, Mapping) or not target:
+            raise InvalidInput(f"a target is {target!r}; {form}")
+        found.append({str(name): options.real(bound, f"the target for {name}", form) for name, bound in target.items()})
+    return found
+
+
 def _points(value: Any, name: str) -> np.ndarray:
     points = as_floats(read(value, name), name)
     if points.ndim == 1:
@@ -135,9 +150,21 @@ def _distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _messages(messages: Any) -> list[Any]:
-    if getattr(messages, "ndim", 1) == 2:
-        return [tuple(row) for row in read(messages, "messages").entries.tolist()]
+    if isinstance(messages, (list, tuple)):
+        messages = [_nested(one) for one in messages]
+    elif getattr(messages, "ndim", 1) > 1:
+        entries = read(messages, "messages").entries
+        messages = [tuple(row) for row in entries.reshape(entries.shape[0], math.prod(entries.shape[1:])).tolist()]
     return hashable_values(messages, "messages", "message of sample")
+
+
+def _nested(message: Any) -> Any:
+    """Return a message that is a list, or an array of several dimensions, as tuples."""
+    if isinstance(message, list):
+        return tuple(map(_nested, message))
+    if getattr(message, "ndim", 0) > 1:
+        return _nested(read(message, "a message").entries.tolist())
+    return message
 
 
 def _check_decoder(values: list[Any], message: np.ndarray, shown: np.ndarray, n_messages: int) -> None:

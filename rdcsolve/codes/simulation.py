@@ -21,6 +21,7 @@ _BLOCK = 64  # letters that are drawn together
 _REST = 1e-13  # mass of indices left out of their entropy
 _MOST_TERMS = 2e8
 _LARGEST_RATIO = 1e6
+_NEVER = 64.0  # a place beyond this many times the largest ratio is sent with a probability below exp(-63)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -78,8 +79,14 @@ class ChannelCode:
 
     @public_call
     def decode(self, places: Any, *, first: int = 0) -> np.ndarray:
-        """Return the letter of every place sent, numbers of the channel's columns, shape (n,)."""
-        values = _whole_numbers(places, "places", 1, 2**53)
+        """Return the letter of every place sent, numbers of the channel's columns, shape (n,).
+
+        Raises
+        ------
+        InvalidInput
+            If a place is no whole number >= 1, or so large that this code does not send it.
+        """
+        values = _whole_numbers(places, "places", 1, self._last_place())
         first = options.whole(first, "first", 0)
         return np.array([self._letter(int(k), first + i) for i, k in enumerate(values)], dtype=np.int64)
 
@@ -98,6 +105,10 @@ class ChannelCode:
             arrival, seen = float(arrivals[-1]), seen + _BLOCK
             if arrival >= best * largest:  # whatever comes later has a larger score
                 return place
+
+    def _last_place(self) -> int:
+        """Return a place that practically no symbol needs: K is geometric, with a mean of at most the largest ratio."""
+        return math.ceil(_NEVER * (1.0 + float(self.ratios.max())))
 
     def _letter(self, place: int, index: int) -> int:
         rng = self._generator(index)

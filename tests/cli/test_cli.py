@@ -617,3 +617,10 @@ def test_audit_of_a_codec_in_a_file():
     refused = rdcsolve("audit", "other.npz")
     assert refused.exit_code == 2
     assert "other.npz holds y" in refused.stderr
+    refused = rdcsolve("audit", "codec.npz", "--plot", "parts.xyz")
+    assert refused.exit_code == 2
+    assert refused.stdout == ""
+    assert "no ending of a picture" in refused.stderr
+    unattainable = rdcsolve("audit", "codec.npz", "--bits", "--target", "D=0.0001")
+    assert unattainable.exit_code == 0
+    assert "no codec meets these limits" in unattainable.stdout

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
+from rdcsolve.codes.audit import _Report
+from rdcsolve.codes.samples import Samples
 from rdcsolve.information import entropy
 
 NAMES = ("length", "messages", "information sent", "information decoded", "least rate")
@@ -153,6 +155,68 @@ def test_intervals_hold_the_number_of_the_population():
     assert misses <= 6
 
 
+@pytest.mark.parametrize(("n_messages", "n"), [(6, 60), (16, 100), (40, 150)])
+def test_intervals_of_entropies_are_not_off_by_their_bias(n_messages, n):
+    """Of 60 samples each, the intervals hold what samples of this size show on average, and what the population has."""
+    rng = np.random.default_rng(n)
+    p = rng.dirichlet(np.ones(n_messages))
+    mean = np.mean([entropy(rng.multinomial(n, p) / n) for _ in range(2000)])
+    misses = np.zeros(2)
+    for _ in range(60):
+        message = np.append(rng.choice(n_messages, size=n - 1, p=p), 0)
+        samples = Samples(
+            shape=(1,),
+            points=np.arange(n_messages)[:, None],
+            reconstructions=np.zeros((1, 1)),
+            symbol=message,
+            message=message,
+            shown=np.zeros(n, dtype=np.int64),
+            n_messages=np.unique(message).size,
+        )
+        report = _Report(samples, None, None, [], rng, 100)
+        value = samples.entropy_of(message)
+        line = report._entropy("messages", value, message)
+        corrected, lower, upper = report._corrected(value)
+        assert line.lower <= value <= line.upper
+        assert lower <= corrected <= upper
+        misses += [not line.lower <= mean <= line.upper, not lower <= entropy(p) <= upper]
+    assert (misses <= 12).all()
+
+
+@given(codecs())
+def test_every_interval_holds_its_number(codec):
+    x, x_hat, stated = codec
+    found = rdc.audit(x, x_hat, **stated | {"n_bootstrap": 20}, time_limit=1)
+    for line in found.lines:
+        assert not line.lower > line.value + 1e-12
+        assert not line.upper < line.value - 1e-12
+        if line.is_information and line.name in ("messages", "information sent", "information decoded"):
+            assert not line.upper > math.log(len(set(stated["messages"]))) + 1e-12
+
+
+@given(codecs(), st.integers(1, 3))
+def test_messages_of_any_shape(codec, dim):
+    x, x_hat, stated = codec
+    rng = np.random.default_rng(3)
+    latents = rng.integers(0, 9, size=(5, dim, 2, 2))
+    latents[:, 0, 0, 0] = np.arange(5)  # so that no two are the same
+    shaped = latents[np.array(stated.pop("messages"))]
+    plain = rdc.audit(x, x_hat, shaped[:, 0, 0, 0], **stated, time_limit=1)
+    for messages in (shaped, shaped.tolist(), list(shaped), shaped.reshape(len(x), -1)):
+        found = rdc.audit(x, x_hat, messages, **stated, time_limit=1)
+        assert [line.value for line in found.lines[:4]] == [line.value for line in plain.lines[:4]]
+
+
+@given(st.integers(9, 30), st.integers(2, 6))
+def test_sources_of_few_symbols_may_be_sent_without_loss(n_points, times):
+    """A codec that tells all symbols has as many messages as there are symbols, each of them seen often."""
+    x = np.repeat(np.arange(float(n_points)), times)
+    found = rdc.audit(x, x, n_bootstrap=0)
+    assert found["least rate"].value == pytest.approx(math.log(n_points), abs=1e-4)
+    with pytest.raises(rdc.InvalidInput, match=f"{n_points} samples were sent as {n_points} different"):
+        rdc.audit(x[::times], x[::times])
+
+
 def test_images_and_tables_of_decisions():
     rng = np.random.default_rng(2)
     images = rng.random((80, 4, 4))
@@ -189,6 +253,10 @@ def test_images_and_tables_of_decisions():
         ({"labels": SENT % 2, "classifier": np.eye(2)[SENT % 2][:5]}, "classifier has shape"),
         ({"labels": SENT % 2, "classifier": np.eye(2)[1 - SENT % 2]}, "cross-entropy is infinite"),
         ({"targets": [{"E": 1.0}]}, "unknown loss 'E'"),
+        ({"targets": {"D": 1.0}}, "give a list of limits by name"),
+        ({"targets": [{"D": "1"}]}, "the target for D is '1'"),
+        ({"targets": [{}]}, "a target is {}"),
+        ({"targets": 1.0}, "targets is 1.0"),
     ],
 )
 def test_bad_inputs(change, fault):

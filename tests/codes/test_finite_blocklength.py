@@ -180,3 +180,5 @@ def test_what_is_refused():
     other = coin(0.3, 0.1)
     with pytest.raises(rdc.InvalidInput, match="other losses|fingerprint|belongs"):
         finite_blocklength(result, other, 10, 0.1)
+    with pytest.raises(rdc.InvalidInput, match="pass the problem solved"):
+        finite_blocklength(result, problem.with_limits(D=0.2), 10, 0.1)

@@ -182,3 +182,21 @@ def test_bad_samples_and_files(tmp_path):
     (tmp_path / "code.npz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(rdc.UnreadableFile):
         load_code(tmp_path / "code.npz")
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([(), (3,), (2, 4)]))
+def test_no_samples_are_an_empty_stream(seed, shape):
+    pytest.importorskip("constriction")
+    x = np.random.default_rng(seed).normal(size=(12, *shape))
+    code = rdc.codes.fit_quantiser(x, 3)
+    assert code.messages(x[:0]).shape == (0,)
+    assert code.decode(code.encode(x[:0])).shape == (0, *code.shape)
+    if shape:
+        with pytest.raises(rdc.InvalidInput, match=r"samples of shape .*, an array \(n, "):
+            code.encode(x[0])
+
+
+def test_other_archives_are_no_codes(tmp_path):
+    np.savez(tmp_path / "source.npz", p_x=[0.5, 0.5])
+    with pytest.raises(rdc.UnreadableFile, match=r"not a saved code; write it with Code\.save"):
+        rdc.codes.load_code(tmp_path / "source.npz")

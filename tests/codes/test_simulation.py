@@ -77,3 +77,13 @@ def test_what_is_refused():
         simulate(result, rdc.Problem.from_arrays([0.5, 0.25, 0.25], 1 - np.eye(3)))
     with pytest.raises(rdc.InvalidInput, match="seed is -1"):
         simulate(result, problem, -1)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_places_that_are_never_sent_are_refused_at_once(seed):
+    problem = rdc.Problem(rdc.Source([0.0, 1.0], [0.7, 0.3]), distortion="hamming").with_limits(D=0.1)
+    code = simulate(rdc.solve(problem), problem, seed=seed)
+    places = code.encode(np.random.default_rng(seed).integers(0, 2, size=50))
+    for damaged in (2**31, 2**53, 0, -1, 1.5, np.inf):
+        with pytest.raises(rdc.InvalidInput, match="mind what was sent"):
+            code.decode([*places, damaged])
