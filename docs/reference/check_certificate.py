@@ -20,7 +20,7 @@ import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,10 +35,15 @@ SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit
 NEARLY_ONE = 1 - 2.0**-40  # multipliers and sums of powers from here on, or to as much above one, count as one
 HELD = 2.0**-49  # of the spread: how far a mean may be from what it is to equal
 ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
+SHARED = ("letters", "channel", "channel_masses", "channel_multipliers")
 TRANSPORTS = ("w2", "w1", "transport")
 DIVERGENCES = ("kl", "reverse_kl", "chi2", "reverse_chi2", "hellinger", "js")
 STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT STALLED STOPPED_BY_CALLBACK INTERRUPTED"
 DEGREE = 10  # of the polynomials on the line
+FEW_PAIRS = 2**20  # of symbol and letter: so few losses on a grid are looked at one by one
+MANY_PAIRS = 2**26  # of a table that this program makes itself
+REMADE = 1e-14  # of a number and one more: by how much rates and means of a channel by masses depend on who makes it
+COSTLIEST = 600.0  # nats: what costs more counts as this much in a channel by masses
 
 
 class Unreadable(ValueError):
@@ -141,13 +146,64 @@ def _is_masses(rows: np.ndarray) -> bool:
 # ------------------------------------------------------------------------------------------------ the problem
 
 
+class Axes(NamedTuple):
+    """Tables (n_d, k_d), one per axis of a grid, whose sums are losses; and which of the grid's points have rows."""
+
+    tables: list[np.ndarray]
+    kept: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Symbols of positive mass, and letters."""
+        return self.kept.size, math.prod(table.shape[1] for table in self.tables)
+
+    def block(self, rows: np.ndarray, letters: np.ndarray) -> np.ndarray:
+        """Return losses: sums in doubles, one axis after the other, which is what the file means by them."""
+        symbols = np.unravel_index(self.kept[rows], [table.shape[0] for table in self.tables])
+        places = np.unravel_index(letters, [table.shape[1] for table in self.tables])
+        found = [table[np.ix_(i, a)] for table, i, a in zip(self.tables, symbols, places, strict=True)]
+        return reduce(np.add, found)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the largest loss of every row: rounded sums grow with each of their terms."""
+        pairs = [(table.min(axis=1), table.max(axis=1)) for table in self.tables]
+        least, largest = (reduce(np.add.outer, sides).ravel()[self.kept] for sides in zip(*pairs, strict=True))
+        return least, largest
+
+
 class Loss(NamedTuple):
-    """A loss: kind "table" with (n, n_y) losses, "label" with (n, n_s) masses, "points" with (n, dim) places."""
+    """A loss: kind "table" with (n, n_y) losses, "label" with (n, n_s) masses, "points" with (n, dim) places.
+
+    Or kind "axes", with `Axes`: a table that is too large to be one.
+    """
 
     name: str
     kind: str
-    data: np.ndarray
+    data: Any
     scale: float = 1.0  # what squared distances are divided by
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the mean is linear in the channel."""
+        return self.kind in ("table", "axes")
+
+    def columns(self, letters: np.ndarray, rows: Any = None) -> np.ndarray:
+        """Return the losses of some letters, at some symbols or all."""
+        rows = np.arange(len(self.data) if self.kind == "table" else self.data.kept.size) if rows is None else rows
+        found: np.ndarray = self.data[np.ix_(rows, letters)] if self.kind == "table" else self.data.block(rows, letters)
+        return found
+
+    def ends(self, forbidden: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the least and the largest allowed loss of every symbol."""
+        if self.kind == "axes":
+            found: tuple[np.ndarray, np.ndarray] = self.data.ends()
+            return found
+        return np.where(forbidden, np.inf, self.data).min(axis=1), np.where(forbidden, -np.inf, self.data).max(axis=1)
+
+    def range(self, forbidden: Any) -> float:
+        """Return the difference of the largest and the least allowed loss."""
+        least, largest = self.ends(forbidden)
+        return float(largest.max() - least.min())
 
 
 class Law(NamedTuple):
@@ -193,6 +249,8 @@ class Problem:
     @property
     def forbidden(self) -> np.ndarray:
         """Pairs that some linear loss forbids."""
+        if self.losses[0].kind == "axes":
+            return np.broadcast_to(False, self.losses[0].data.shape)
         return np.any([np.isinf(loss.data) for loss in self.losses if loss.kind == "table"], axis=0)
 
     @cached_property
@@ -220,17 +278,17 @@ class Problem:
     def _is_below(self, loss: Loss, least: dict[str, Any]) -> bool:
         """Say whether a limit is below the least mean, if only by what a symbol of the mass 1e-200 contributes."""
         value = least[loss.name] - self.bounds[loss.name]
-        if loss.kind == "table" and value.contains(0):
+        if loss.is_linear and value.contains(0):
             return exact_least(loss, self) > Fraction(self.bounds[loss.name])
         return bool(value > 0)
 
     def _rounding_of_least(self, loss: Loss, least: Any) -> Any:
         """Return by how much a least mean may be off that is computed in floating point."""
-        if loss.kind == "table":
+        if loss.is_linear:
             size = total(mass * abs(value) for mass, value in zip(self.masses, least_values(loss, self), strict=True))
             rounding = size * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
-            largest = np.where(self.forbidden, -math.inf, loss.data).max(axis=1)
-            spread = float((largest - np.where(self.forbidden, math.inf, loss.data).min(axis=1)).max())
+            lowest, largest = loss.ends(self.forbidden)
+            spread = float((largest - lowest).max())
             return min(rounding, arb(ROUNDING * spread), key=upper) if spread else rounding
         return least * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
 
@@ -249,11 +307,11 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
     laws = _laws_of(arrays, losses)
     names = [loss.name for loss in losses] + [law.name for law in laws]
-    may_be_below = {f"bound_{loss.name}" for loss in losses if loss.kind == "table" and loss.data.min(initial=0.0) < 0}
+    may_be_below = {f"bound_{loss.name}" for loss in losses if loss.is_linear and loss.ends(False)[0].min() < 0}
     stated = [key for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))]
     numbers = {key: _scalar(arrays, key, -sys.float_info.max if key in may_be_below else 0.0) for key in stated}
     held = {name for name in names if f"equal_{name}" in arrays and _scalar(arrays, f"equal_{name}") == 1}
-    is_stated = {f"equal_{loss.name}" for loss in losses[1:] if loss.kind == "table"}
+    is_stated = {f"equal_{loss.name}" for loss in losses[1:] if loss.is_linear}
     if any(key.startswith("equal_") and (key not in is_stated or _scalar(arrays, key) not in (0, 1)) for key in arrays):
         raise Unreadable("The problem holds a loss at its bound that it does not have, or of which this is not known.")
     if not numbers.keys() <= {"rate_bound", *(f"{word}_{name}" for word in ("bound", "multiplier") for name in names)}:
@@ -293,7 +351,7 @@ def _names(arrays: dict[str, Any], key: str) -> list[str]:
 
 def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
     """Return the linear losses, or the distortion to letters that are points."""
-    named = {"distortion": "distortion"} | {key.removeprefix("loss_"): key for key in arrays if key.startswith("loss_")}
+    named = _named_losses(arrays)
     distortion = _text(arrays, "distortion")
     if distortion:
         is_known = distortion in ("squared_error", "mean_squared_error") and _text(arrays, "reproduction") == "free"
@@ -302,11 +360,49 @@ def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
             raise Unreadable("The distortion is a name, but letters are not points in a way that is known.")
         scale = points.shape[1] if distortion == "mean_squared_error" else 1
         return [Loss("distortion", "points", points[is_kept], float(scale))]
-    tables = [_array(arrays, key, 2, Unreadable, is_kept.size) for key in named.values()]
-    is_known = all(table.size and (table > -np.inf).all() for table in tables)  # false if any entry is NaN
-    if len({table.shape for table in tables}) > 1 or not is_known:
-        raise Unreadable("A loss is no number, or losses have different shapes.")
-    return [Loss(name, "table", table[is_kept]) for name, table in zip(named, tables, strict=True)]
+    losses = [_linear_loss(arrays, name, key, is_kept) for name, key in named.items()]
+    if len({loss.data.shape for loss in losses}) > 1:
+        raise Unreadable("Losses have different shapes.")
+    if all(loss.kind == "axes" for loss in losses) and math.prod(losses[0].data.shape) >= FEW_PAIRS:
+        grids = {tuple(table.shape for table in loss.data.tables) for loss in losses}
+        if len(grids) == 1 and not any(key.startswith(("entropy_", "perception_")) for key in arrays):
+            return losses
+    return [_as_table(loss) for loss in losses]
+
+
+def _named_losses(arrays: dict[str, Any]) -> dict[str, str]:
+    """Return the linear losses in their order, each with the array that holds it, or the first of its axes."""
+    named: dict[str, str] = {}
+    for key in [key for key in arrays if key == "distortion" or key.startswith(("loss_", "axis_0_"))]:
+        name = key[5:] if key.startswith("loss_") else key.removeprefix("axis_0_")
+        if name in named:
+            raise Unreadable(f"The problem holds {named[name]} and {key}, but has one loss of a name.")
+        named[name] = key
+    return {"distortion": named.pop("distortion", "distortion")} | named
+
+
+def _linear_loss(arrays: dict[str, Any], name: str, key: str, is_kept: np.ndarray) -> Loss:
+    """Return a loss that is stored as a table, or as one for every axis of a grid."""
+    if not key.startswith("axis_0_"):
+        table = _array(arrays, key, 2, Unreadable, is_kept.size)
+        if not table.size or not (table > -np.inf).all():  # false if any entry is NaN
+            raise Unreadable(f"{key} is no table of losses.")
+        return Loss(name, "table", table[is_kept])
+    keys = list(itertools.takewhile(arrays.__contains__, (f"axis_{d}_{name}" for d in itertools.count())))
+    tables = [_array(arrays, one, 2, Unreadable) for one in keys]
+    is_right = all(table.size and np.isfinite(table).all() for table in tables)
+    if not is_right or math.prod(len(table) for table in tables) != is_kept.size:
+        raise Unreadable(f"The tables of {name} hold no finite losses, or their grid is not that of p_x.")
+    return Loss(name, "axes", Axes(tables, np.flatnonzero(is_kept)))
+
+
+def _as_table(loss: Loss) -> Loss:
+    if loss.kind == "table":
+        return loss
+    n, k = loss.data.shape
+    if n * k > MANY_PAIRS:
+        raise Unreadable(f"{loss.name} has {n} x {k} losses on axes of its own; this program needs one grid for all.")
+    return Loss(loss.name, "table", loss.columns(np.arange(k)))
 
 
 def _laws_of(arrays: dict[str, Any], losses: list[Loss]) -> list[Law]:
@@ -429,6 +525,20 @@ def tree_sum(x: np.ndarray) -> np.ndarray:
     return x[..., 0]
 
 
+def accurate_sum(x: np.ndarray) -> np.ndarray:
+    """Return sums along the last axis, off by at most 2 HALF of the sums of sizes: their errors are added up too."""
+    rest = np.zeros(x.shape[:-1])
+    while x.shape[-1] > 1:
+        half = x.shape[-1] // 2
+        folded, lost = _two_sum(x[..., :half], x[..., half : 2 * half])
+        rest += lost.sum(axis=-1)
+        if x.shape[-1] % 2:
+            folded[..., 0], lost = _two_sum(folded[..., 0], x[..., -1])
+            rest += lost
+        x = folded
+    return x[..., 0] + rest
+
+
 def levels(x: np.ndarray) -> int:
     """Return how many additions a term goes through in `tree_sum`: at most two at each halving."""
     return 2 * x.shape[-1].bit_length()
@@ -451,16 +561,117 @@ class Channel(NamedTuple):
     pairs: list[list[tuple[int, Any]]]
     kept: np.ndarray  # which symbols its rows are
     masses: np.ndarray  # all masses, as stored
+    is_made: bool = False  # from masses and multipliers
 
     def is_own(self, target: np.ndarray) -> bool:
         """Say whether a target is the law of the source."""
         return np.array_equal(target, self.masses)
 
 
-def channel_of(arrays: dict[str, Any], problem: Problem) -> Channel:
+class MadeChannel(NamedTuple):
+    """A channel by masses and multipliers: an upper bound of its rate, and balls of its means by name."""
+
+    letters: np.ndarray
+    rate: Any
+    means: dict[str, Any]
+
+
+class RowMaker(NamedTuple):
+    """What the rows of a channel by masses are made of."""
+
+    problem: Problem
+    letters: np.ndarray
+    masses: np.ndarray
+    multipliers: list[float]
+
+    def rows(self) -> np.ndarray:
+        """Return all rows."""
+        if self.problem.stored.size * self.letters.size > MANY_PAIRS:
+            raise Unreadable("The channel has too many rows for a problem with labels or laws of the reproduction.")
+        _, w, sums, _ = self.made(np.arange(self.problem.stored.size))
+        return w / sums[:, None]
+
+    def made(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, tuple[Any, np.ndarray]]]:
+        """Return exponents y, w = q exp(y) rounded, its row sums, and by loss its least values and what is above them.
+
+        Exponents are what they are in doubles: with them the channel is one, whoever made it. w is no less than
+        q exp(y), and above it by a relative 2^-49 and HALF at most; w below `SMALL` is zero.
+        """
+        forbidden = np.zeros((rows.size, self.letters.size), dtype=bool)
+        if self.problem.losses[0].kind == "table":
+            forbidden = self.problem.forbidden[np.ix_(rows, self.letters)]
+        y, apart = np.zeros(forbidden.shape), {}
+        for loss, multiplier in zip(self.problem.losses, self.multipliers, strict=True):
+            if loss.is_linear:
+                columns = loss.columns(self.letters, rows)
+                lowest = np.where(forbidden, np.inf, columns).min(axis=1)
+                apart[loss.name] = lowest, np.where(forbidden, 0.0, columns - lowest[:, None])
+                y -= multiplier * apart[loss.name][1]
+        y = np.where(forbidden, -np.inf, y)
+        y = np.maximum(y - y.max(axis=1, keepdims=True), -COSTLIEST)
+        w = np.where(forbidden, 0.0, self.masses * exp_up(y))
+        w[w < SMALL] = 0.0
+        sums = accurate_sum(w)
+        if not ((sums > 0) & (sums < np.inf)).all():
+            raise Refuted("A symbol may use none of the channel's letters, or their masses are out of range.")
+        return y, w, sums, apart
+
+    def channel(self) -> MadeChannel:
+        """Return the channel's rate and means, from two passes over blocks of its rows.
+
+        The rate is at most sum_i p_i sum_a W(a|i) log (W(a|i) / r_a) + log sum_a r_a for any r > 0, such as the law of
+        the letters in doubles: then nothing cancels. log W = log w - log sum w, and log w = log q + y but for what w is
+        above q exp(y) by. Each term errs by two roundings, c by one of itself, sums by two, and so do quotients.
+        """
+        n, k = self.problem.stored.size, self.letters.size
+        step = max(1, FEW_PAIRS // k)
+        blocks = [np.arange(start, min(start + step, n)) for start in range(0, n, step)]
+        law, first, is_constant = np.zeros(k), None, True
+        for rows in blocks:
+            _, w, sums, _ = self.made(rows)
+            law += (self.problem.stored[rows] / sums) @ w
+            first = w[0] if first is None else first
+            is_constant = is_constant and bool((w == first).all())
+        law = np.maximum(law, SMALL)
+        c = np.array([float((arb(q) / r).log()) for q, r in zip(self.masses.tolist(), law.tolist(), strict=True)])
+        rate, means = total(map(arb, law.tolist())).log() + 2.0**-49 + 2 * HALF, dict[str, Any]()
+        for rows in blocks:
+            y, w, sums, apart = self.made(rows)
+            masses = [self.problem.masses[i] for i in rows.tolist()]
+            value, size = accurate_sum(w * (c + y)), accurate_sum(w * (np.abs(c + y) + np.abs(c)))
+            upper_ends = value / sums + (8 * size / sums + 4) * HALF
+            pairs = zip(masses, upper_ends.tolist(), sums.tolist(), strict=True)
+            rate += total(mass * (end - arb(whole).log()) for mass, end, whole in pairs)
+            for name, (lowest, above) in apart.items():
+                rises = (accurate_sum(w * above) / sums).tolist()
+                values = (arb(x) + arb(r, 8 * HALF * r) for x, r in zip(lowest.tolist(), rises, strict=True))
+                means[name] = means.get(name, arb(0)) + total(m * x for m, x in zip(masses, values, strict=True))
+        return MadeChannel(self.letters, arb(0) if is_constant else rate, means)
+
+
+def channel_of(arrays: dict[str, Any], problem: Problem) -> Channel | MadeChannel:
     """Return the certificate's channel, or refute."""
+    if "certificate_channel_masses" not in arrays:
+        return _channel_of_rows(arrays, problem)
+    linear = problem.losses[0].data.shape[1] if problem.losses[0].is_linear else 0
+    letters = _whole(arrays, "certificate_letters", 1, 0, linear)
+    masses = _array(arrays, "certificate_channel_masses", 1, Refuted, letters.size)
+    multipliers = _array(arrays, "certificate_channel_multipliers", 1, Refuted, len(problem.losses))
+    if not letters.size or not ((masses > 0) & (masses < np.inf)).all() or not np.isfinite(multipliers).all():
+        raise Refuted("A channel by masses has no letters, masses that are not positive, or multipliers out of range.")
+    if problem.is_fixed and np.unique(letters).size < letters.size:
+        raise Refuted("The channel's letters are repeated where they may not be.")
+    maker = RowMaker(problem, letters, masses, multipliers.tolist())
+    if all(loss.is_linear for loss in problem.losses) and not problem.laws:
+        return maker.channel()
+    rows = np.zeros((problem.is_kept.size, letters.size))
+    rows[problem.is_kept] = maker.rows()
+    return _channel_of_rows(arrays | {"certificate_channel": rows}, problem)._replace(is_made=True)
+
+
+def _channel_of_rows(arrays: dict[str, Any], problem: Problem) -> Channel:
     rows = _array(arrays, "certificate_channel", 2, Refuted, problem.is_kept.size)[problem.is_kept]
-    tables = [loss.data for loss in problem.losses if loss.kind == "table"]
+    tables = [loss.data for loss in problem.losses if loss.is_linear]
     n_letters = tables[0].shape[1] if tables else rows.shape[1]
     letters = _whole(arrays, "certificate_letters", 1, 0, n_letters)
     is_repeated = np.unique(letters).size < letters.size
@@ -480,8 +691,13 @@ def channel_of(arrays: dict[str, Any], problem: Problem) -> Channel:
     return Channel(rows, letters, pairs, np.flatnonzero(problem.is_kept), masses)
 
 
-def rate_of(channel: Channel, problem: Problem) -> Any:
-    """Return a ball of I(W): the sum of m log W over pairs with masses m, less that of q log q over letters."""
+def rate_of(channel: Channel | MadeChannel, problem: Problem) -> Any:
+    """Return a ball of I(W): the sum of m log W over pairs with masses m, less that of q log q over letters.
+
+    Of a channel by masses an upper bound.
+    """
+    if isinstance(channel, MadeChannel):
+        return channel.rate
     if (channel.rows == channel.rows[0]).all():
         return arb(0)  # and not nearly zero
     value = arb(0)
@@ -493,12 +709,14 @@ def rate_of(channel: Channel, problem: Problem) -> Any:
     return value - total(mass * _sum(row).log() for mass, row in zip(problem.masses, channel.rows, strict=True))
 
 
-def mean_of(loss: Loss, channel: Channel) -> Any:
+def mean_of(loss: Loss, channel: Channel | MadeChannel) -> Any:
     """Return a ball of a mean; where it is zero it is exactly zero."""
-    if loss.kind == "table":
-        table = loss.data.tolist()
-        pairs = zip(channel.letters.tolist(), channel.pairs, strict=True)
-        return total(mass * table[i][j] for j, letter in pairs for i, mass in letter)
+    if isinstance(channel, MadeChannel):
+        return channel.means[loss.name]
+    if loss.is_linear:
+        columns = loss.columns(channel.letters).T.tolist()
+        pairs = zip(columns, channel.pairs, strict=True)
+        return total(mass * column[i] for column, letter in pairs for i, mass in letter)
     if loss.kind == "label":
         shares = _shares(loss.data)
         return total(_entropy_of(letter, shares) for letter in channel.pairs)
@@ -531,15 +749,15 @@ def _scatter_of(letter: list[tuple[int, Any]], points: np.ndarray) -> Any:
     return value
 
 
-def exact_mean(loss: Loss, channel: Channel, problem: Problem) -> Fraction | None:
+def exact_mean(loss: Loss, channel: Channel | MadeChannel, problem: Problem) -> Fraction | None:
     """Return the mean as a fraction where it is one, for limits that are met without any room."""
-    if loss.kind == "label":
+    if loss.kind == "label" or isinstance(channel, MadeChannel):
         return None
     rows = [list(map(Fraction, row)) for row in channel.rows.tolist()]
     masses = list(map(Fraction, problem.stored.tolist()))
     shares = [mass / sum(masses) / sum(row) for mass, row in zip(masses, rows, strict=True)]
-    if loss.kind == "table":
-        used = np.where(channel.rows > 0, loss.data[:, channel.letters], 0.0).tolist()
+    if loss.is_linear:
+        used = np.where(channel.rows > 0, loss.columns(channel.letters), 0.0).tolist()
         lists = (sum(w * Fraction(x) for w, x in zip(row, xs, strict=True)) for row, xs in zip(rows, used, strict=True))
         return sum((share * value for share, value in zip(shares, lists, strict=True)), Fraction(0))
     mean = Fraction(0)
@@ -571,7 +789,7 @@ def least_of_letters(loss: Loss, problem: Problem) -> tuple[Fraction, Fraction]:
 
 def least_values(loss: Loss, problem: Problem) -> list[float]:
     """Return the least allowed value of a table of losses for every symbol."""
-    least: list[float] = np.where(problem.forbidden, np.inf, loss.data).min(axis=1).tolist()
+    least: list[float] = loss.ends(problem.forbidden)[0].tolist()
     return least
 
 
@@ -602,7 +820,7 @@ def dual_of(arrays: dict[str, Any], problem: Problem) -> Dual:
 
 def least_mean(loss: Loss, problem: Problem) -> Any:
     """Return a ball of a number that the mean of no channel is below."""
-    if loss.kind == "table":
+    if loss.is_linear:
         return total(mass * value for mass, value in zip(problem.masses, least_values(loss, problem), strict=True))
     shares = zip(problem.masses, _shares(loss.data) if loss.kind == "label" else [], strict=False)
     return -total(mass * x_log_x(w) for mass, row in shares if len(row) > 1 for _, w in row)
@@ -854,6 +1072,10 @@ def _divergence(law: Law, target: list[Any], places: dict[int, Any]) -> Any:
 
 def largest_price(problem: Problem, dual: Dual, proof: dict[str, Any]) -> Any:
     """Return an exact ball that no letter's price exceeds; None where nothing can be proved."""
+    if problem.losses[0].kind == "axes":
+        if proof:
+            raise Refuted(f"The proof has {min(proof)!r}, which this problem has no use for.")
+        return price_on_axes(problem, dual)
     labels = [loss for loss in problem.losses if loss.kind == "label" and loss.name in dual.multipliers]
     is_line = problem.losses[0].kind == "points" and problem.losses[0].name in dual.multipliers
     if is_line and ("line" not in proof or problem.losses[0].data.shape[1] > 1):
@@ -974,6 +1196,41 @@ def _top(powers: list[float]) -> float:
 
 
 # ------------------------------------------------------------------------------------------------ columns
+
+
+def price_on_axes(problem: Problem, dual: Dual) -> Any:
+    """Return a ball that no price exceeds where losses are sums over the axes of a grid; None where there is none.
+
+    Prices are sums of products over the axes, so they are one product with a small matrix after the other. From each
+    table its rows' least values are taken off, exactly, and counted with u. A loss of D axes is rounded D - 1 times,
+    by HALF of the sum of the sizes of its terms: of the least values, which raises the weights, and of what is above
+    them, where it is counted with the roundings of the costs.
+    """
+    used = [loss for loss in problem.losses if loss.name in dual.multipliers]
+    multipliers = [dual.multipliers[loss.name] for loss in used]
+    axes: Axes = problem.losses[0].data
+    shape = [table.shape[0] for table in axes.tables]
+    exponents = list(dual.u)
+    for loss, multiplier in zip(used, multipliers, strict=True):
+        ends = [table.min(axis=1).tolist() for table in loss.data.tables]
+        taken = [total(arb(x) - abs(arb(x)) * len(shape) * HALF for x in sides) for sides in itertools.product(*ends)]
+        exponents = [e - multiplier * taken[i] for e, i in zip(exponents, axes.kept.tolist(), strict=True)]
+    weights = np.zeros(problem.is_kept.size)
+    weights[axes.kept] = _scale(problem, np.arange(axes.kept.size), exponents)
+    tensor, error = weights.reshape(shape), 2.0
+    for d in range(len(shape)):
+        cost = np.zeros(axes.tables[d].shape)
+        for loss, multiplier in zip(used, multipliers, strict=True):
+            table = loss.data.tables[d]
+            cost += multiplier * (table - table.min(axis=1, keepdims=True))
+        factor = exp_up(-cost * (1 - (len(used) + len(shape) + 6) * HALF)) + SMALL
+        # the axis that is added up is the first that is left; few terms at a time, so that roundings do not pile up
+        starts = range(0, shape[d], 16)
+        parts = [np.tensordot(tensor[at : at + 16], factor[at : at + 16], axes=(0, 0)) for at in starts]
+        tensor = tree_sum(np.stack(parts, axis=-1))
+        error += 20 + 2 * len(parts).bit_length()
+    largest = float(tensor.max()) * (1 + error * HALF) + SMALL
+    return arb(largest).upper() if math.isfinite(largest) else None
 
 
 def amounts_of(problem: Problem, dual: Dual, part: Part, factor: Any, proof: dict[str, Any]) -> tuple[Any, Any]:
@@ -1598,13 +1855,24 @@ def check_arrays(result: dict[str, Any], problem: dict[str, Any]) -> Report:
     with ctx.workprec(PRECISION), np.errstate(all="ignore"):  # what overflows proves nothing, and does no harm
         examination = Examination(_header(result), problem_of(problem))
         # What the result holds is not repeated for its certificate.
-        shared = {f"certificate_{name}": result[name] for name in ("letters", "channel") if name in result}
+        is_by_rows = "certificate_channel" in result
+        is_by_masses = any(f"certificate_{name}" in result for name in SHARED[2:])
+        names = SHARED[:1] if is_by_rows else SHARED[:1] + SHARED[2:] if is_by_masses else SHARED
+        shared = {f"certificate_{name}": result[name] for name in names if name in result}
         try:
+            _check_channels(examination.header, shared | result)
             examination.run(shared | result)
         except Refuted as refuted:
             examination.report.faults.append(str(refuted))
         examination.report.valid = not examination.report.faults
         return examination.report
+
+
+def _check_channels(header: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Refute a file that holds a channel in two ways, or in a way that its version does not know."""
+    parts = {name for name in SHARED[2:] if f"certificate_{name}" in arrays}
+    if parts and (header["version"] < 4 or len(parts) == 1 or "certificate_channel" in arrays):
+        raise Refuted("The channel is held by masses where it may not be, by half of them, or in two ways.")
 
 
 def _header(result: dict[str, Any]) -> dict[str, Any]:
@@ -1617,11 +1885,7 @@ def _header(result: dict[str, Any]) -> dict[str, Any]:
         or header.get("format") != "rdcsolve result"
         or header.get("version") not in (1, 2, 3, 4)
     ):
-        raise Unreadable("The file is no result of rdcsolve of version 1, 2 or 3.")
-    if header.get("version") == 4:
-        raise Unreadable(
-            "The file holds its channel by masses and multipliers; this program reads rows (versions 1 to 3)."
-        )
+        raise Unreadable("The file is no result of rdcsolve of version 1, 2, 3 or 4.")
     return header
 
 
@@ -1735,9 +1999,11 @@ class Examination:
                 means[loss.name],
                 self.problem.bounds.get(loss.name),
                 lambda loss=loss: self._exact_excess(loss, channel, means[loss.name]),
-                self._raise(loss),
+                self._raise(loss) - self._remade(channel, self.problem.bounds.get(loss.name)),
             )
-        self._check_limit("rate", rate, self.problem.rate_bound, lambda: None)
+        self._check_limit(
+            "rate", rate, self.problem.rate_bound, lambda: None, -self._remade(channel, self.problem.rate_bound)
+        )
         charges = (self.problem.multipliers or {}).items()
         lagrangian = rate + total(arb(value) * (means | distances)[name] for name, value in charges if value)
         attained = {"rate": rate, "lagrangian": lagrangian, **means, **distances}[self.problem.objective]
@@ -1780,11 +2046,16 @@ class Examination:
             return arb(0)
         return self.moved * float(np.ptp(loss.data))
 
+    @staticmethod
+    def _remade(channel: Channel | MadeChannel, limit: float | None) -> Any:
+        """Return by how much a channel by masses may exceed a limit, because it is made anew."""
+        is_made = isinstance(channel, MadeChannel) or channel.is_made
+        return arb(REMADE * (1 + abs(limit))) if is_made and limit is not None else arb(0)
+
     def _rounding(self, loss: Loss, mean: Any) -> Any:
         """Return by how much a mean that was computed in floating point may be off: little, of the loss's spread."""
-        if loss.kind == "table":
-            allowed = loss.data[~self.problem.forbidden]
-            spread = float(np.ptp(allowed))
+        if loss.is_linear:
+            spread = loss.range(self.problem.forbidden)
         else:
             spread = (
                 math.log(loss.data.shape[1]) if loss.kind == "label" else float(np.sum(np.ptp(loss.data, axis=0) ** 2))
@@ -1793,7 +2064,7 @@ class Examination:
 
     def _check_held(self, loss: Loss, mean: Any) -> None:
         distance = upper(abs(mean - self.problem.limits[loss.name]) + self._raise(loss))
-        is_met = distance <= HELD * float(np.ptp(loss.data[~self.problem.forbidden]))
+        is_met = distance <= HELD * loss.range(self.problem.forbidden)
         self.report.excess[loss.name] = 0.0 if is_met else distance
         self._require(is_met, f"The mean of {loss.name} is not {self.problem.bounds[loss.name]!r}, as it has to be.")
 
@@ -1869,7 +2140,7 @@ class Examination:
         needed = None if price is None else dual_bound(loose, dual, price)
         needed = needed if needed is not None and needed.is_finite() else arb(0)
         entropy = -total(map(x_log_x, self.problem.masses))
-        tables = [loss.data for loss in self.problem.losses if loss.kind == "table"]
+        tables = [loss.data for loss in self.problem.losses if loss.is_linear]
         if self.problem.is_fixed and tables:  # I(X; A) <= H(A) <= log k
             several = arb(tables[0].shape[1]).log()
             entropy = several if several < entropy else entropy

@@ -222,7 +222,7 @@ class Statement:
         source: Source
         if path.suffix == ".npz":
             arrays = read_arrays(path)
-            if "distortion" in arrays:
+            if {"distortion", "axis_0_distortion"} & arrays.keys():
                 self._refuse_beside_matrices(path)
                 if self.letters is not None:
                     arrays["letters"] = np.array(self.letters)

@@ -13,8 +13,10 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.columns import Columns
 from rdcsolve.problems.limits import DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
+from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.perception import MEASURES, TRANSPORT, KnownPerceptionLimit, Perception
 from rdcsolve.problems.problem import Problem
+from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.validation import float_array, freeze, loss_matrix, one_of
 
@@ -25,7 +27,8 @@ _KINDS = {str: "U", int: "iu", float: "f", bool: "b"}
 _CALLED = ("symbols", "label_names", "columns")
 _NAMES = ("p_x", "points", "reproduction", "distortion", "rate_bound", "minimise", "letters", "information", "unit")
 _PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy", "perception", "target", "place", "outside", "cost")
-_KNOWN = re.compile(rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|({'|'.join(_PREFIXES)})_\w+")
+_AXIS = re.compile(r"axis_(0|[1-9]\d*)_(\w+)")  # the table of one axis of a loss that is a sum over the axes of a grid
+_KNOWN = re.compile(rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|{_AXIS.pattern}|({'|'.join(_PREFIXES)})_\w+")
 
 
 def problem_of(
@@ -37,12 +40,13 @@ def problem_of(
     ----------
     arrays : dict
         `p_x` (n_x,) and `distortion` (n_x, n_y), or its name where `reproduction` is the text ``"free"``; optionally
-        `loss_NAME` (n_x, n_y), `points`, `reproduction`, `labels_0`, ..., the numbers `bound_NAME`, `equal_NAME` (1 if
-        the loss is held at its bound), `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's entropy has that
-        name), the texts `minimise` and `letters`, the names `information` of losses that are cross-entropies, and the
-        text `unit` of answers: the numbers here are in nats. For every measure of the reproduction's law its name as
-        `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it has one, `cost_NAME`: the
-        fields of `Perception`. What things are called is in the arrays of `names_in`.
+        `loss_NAME` (n_x, n_y), or in place of a matrix the tables `axis_0_NAME` (n_0, k_0), ... that a loss on a grid
+        is the sum of, NAME being `distortion` or another; `points`, `reproduction`, `labels_0`, ..., the numbers
+        `bound_NAME`, `equal_NAME` (1 if the loss is held at its bound), `rate_bound`, `multiplier_NAME`, `entropy_NAME`
+        (which label's entropy has that name), the texts `minimise` and `letters`, the names `information` of losses
+        that are cross-entropies, and the text `unit` of answers: the numbers here are in nats. For every measure of the
+        reproduction's law its name as `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it
+        has one, `cost_NAME`: the fields of `Perception`. What things are called is in the arrays of `names_in`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -61,7 +65,8 @@ def problem_of(
     labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
     named = names_in(arrays, len(labels), name)
     source = Source(arrays.get("points"), arrays["p_x"], labels, name, normalise, **named)
-    losses = {key.removeprefix("loss_"): value for key, value in arrays.items() if key.startswith("loss_")}
+    losses = _losses(arrays, name)
+    own = losses.pop("distortion", None)
     bounds = _numbers(arrays, "bound_")
     nats = {str(one) for one in np.atleast_1d(arrays.get("information", np.array([], dtype=str)))}
     held = _held(arrays, losses)
@@ -84,7 +89,7 @@ def problem_of(
     minimise = str(arrays.get("minimise", "rate"))
     letters = str(arrays.get("letters", "split"))
     reproduction, distortion = (_text_or_array(arrays.get(key)) for key in ("reproduction", "distortion"))
-    problem = Problem(source, reproduction, distortion, limits, minimise, letters)
+    problem = Problem(source, reproduction, distortion if own is None else own, limits, minimise, letters)
     multipliers = _numbers(arrays, "multiplier_")
     problem = problem.at_multipliers(**multipliers) if multipliers else problem
     return problem.in_unit(str(arrays.get("unit", "nat")))
@@ -123,9 +128,9 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
     if problem.free is not None:
         arrays |= {"distortion": problem.distortion, "reproduction": "free"}
     else:
-        distortion, *others = problem.linear_losses
-        arrays |= {"distortion": distortion.matrix} | {f"loss_{loss.name}": loss.matrix for loss in others}
-        nats = [loss.name for loss in others if loss.is_information]
+        for loss in problem.linear_losses:
+            arrays |= _arrays_of_loss(loss)
+        nats = [loss.name for loss in problem.linear_losses[1:] if loss.is_information]
         arrays |= {"information": np.array(nats)} if nats else {}
     arrays |= {} if problem.unit == "nat" else {"unit": problem.unit}
     arrays |= {f"entropy_{label.name}": label.label for label in problem.label_entropies}
@@ -147,6 +152,33 @@ def arrays_of(problem: Problem) -> dict[str, Any]:
         exact = {perception.name for perception in problem.perceptions if perception.is_exact}
         arrays |= {f"multiplier_{name}": value for name, value in pairs if name not in exact}
     return arrays
+
+
+def _arrays_of_loss(loss: Loss) -> dict[str, Any]:
+    """Return a loss's matrix, or the tables of its axes: they are what is stored, and what its fingerprint is of."""
+    if isinstance(loss.structure, SeparableLoss):
+        return {f"axis_{d}_{loss.name}": table for d, table in enumerate(loss.structure.tables)}
+    return {"distortion" if loss.name == "distortion" else f"loss_{loss.name}": loss.matrix}
+
+
+def _losses(arrays: dict[str, np.ndarray], name: str) -> dict[str, Any]:
+    """Return the losses by name, in the order of the arrays; the distortion only where its axes have tables."""
+    losses: dict[str, Any] = {}
+    axes: dict[str, dict[int, np.ndarray]] = {}
+    for key, value in arrays.items():
+        axis = _AXIS.fullmatch(key)
+        if axis:
+            losses.setdefault(axis[2], None)
+            axes.setdefault(axis[2], {})[int(axis[1])] = value
+        elif key.startswith("loss_"):
+            losses[key.removeprefix("loss_")] = value
+    for own, tables in axes.items():
+        other = "distortion" if own == "distortion" else f"loss_{own}"
+        if sorted(tables) != list(range(len(tables))) or other in arrays:
+            held = ", ".join(f"axis_{d}_{own}" for d in tables) + (f", {other}" if other in arrays else "")
+            raise InvalidInput(f"{name} holds {held}; give a loss by one table per axis, 0, 1, ..., or by {other}")
+        losses[own] = SeparableLoss([tables[d] for d in range(len(tables))])
+    return losses
 
 
 def names_in(arrays: dict[str, np.ndarray], n_labels: int, name: str) -> dict[str, Any]:

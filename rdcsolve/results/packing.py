@@ -58,10 +58,12 @@ def packed(result: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     }
     arrays |= {f"{DECISIONS}{k}": _stored(soft, DECISIONS) for k, soft in enumerate(result.decisions)}
     if result.certificate is not None:
-        held = _channel(result.certificate.channel)
-        held |= {
+        held = {
             name: _stored(getattr(result.certificate, name), name) for name in CERTIFICATE_ARRAYS if name != "channel"
         }
+        channel = _channel(result.certificate.channel)
+        if not all(name in arrays and _same(values, arrays[name]) for name, values in channel.items()):
+            arrays |= {PREFIX + name: values for name, values in channel.items()}  # all that one channel is made of
         for name, values in held.items():
             if name not in arrays or not _same(values, arrays[name]):  # what the result holds is not repeated
                 arrays[PREFIX + name] = values

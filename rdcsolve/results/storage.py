@@ -29,6 +29,7 @@ from rdcsolve.results.packing import (
     REALS,
     REST,
     TEXTS,
+    WITH_CHANNEL_BY_MASSES,
 )
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status
@@ -60,6 +61,8 @@ def load(path: str | os.PathLike[str]) -> Result:
         check(found == FORMAT, f"it is not a saved result (its format is {found!r}); rdcsolve.load reads others too")
         version = header.get("version")
         check(version in _KNOWN_VERSIONS, f"version {version!r} is not known to this rdcsolve; upgrade it")
+        by_masses = [name for name in arrays if name.removeprefix(PREFIX) in BY_MASSES]
+        check(version == WITH_CHANNEL_BY_MASSES or not by_masses, f"version {version} has no {', '.join(by_masses)}")
         return unpacked(header, arrays)
     except UnreadableFile as error:
         raise UnreadableFile(f"{path} cannot be loaded: {error}") from error
@@ -126,7 +129,9 @@ def _names(listing: Any) -> tuple[str, ...]:
 def _channel(arrays: dict[str, np.ndarray], prefix: str, letters: np.ndarray, n_x: int) -> np.ndarray | Channel:
     """Return a channel, or what its rows are made of, if the file holds that in its place."""
     if prefix + BY_MASSES[0] not in arrays:
+        check(prefix + BY_MASSES[1] not in arrays, "it holds multipliers of a channel, but no masses")
         return array(arrays, prefix + "channel", 2)
+    check(prefix + "channel" not in arrays, "it holds a channel both by its rows and by masses")
     masses, multipliers = (array(arrays, prefix + name, 1) for name in BY_MASSES)
     check(masses.size == letters.size, f"the channel has {masses.size} masses for {letters.size} letters")
     check(bool((masses > 0).all() and np.isfinite(masses).all()), "the channel's masses are not all positive")

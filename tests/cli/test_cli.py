@@ -320,6 +320,16 @@ def test_a_problem_survives_its_archive(vary):
         assert again.multipliers.tolist() == problem.multipliers.tolist()
 
 
+def test_a_problem_on_a_grid_is_stated_solved_and_verified_by_its_axes():
+    axes = [np.linspace(-1, 1, 5), np.linspace(-1, 1, 4)]
+    problem = rdc.Problem(rdc.sources.grid(np.full((5, 4), 0.05), axes)).with_limits(D=0.2)
+    write_problem(problem, Path("grid.npz"))
+    done = rdcsolve("solve", "grid.npz", "--save", "result.npz")
+    assert done.exit_code == 0, done.output
+    assert rdcsolve("verify", "result.npz", "grid.npz").exit_code == 0
+    assert rdc.load("result.npz").fingerprint == problem.fingerprint()
+
+
 def test_unit_and_cross_entropies_survive_their_archive():
     labels = [np.array([[0.9, 0.1], [0.2, 0.8]])]
     source = rdc.Source([0.0, 1.0], [0.5, 0.5], labels=labels)
