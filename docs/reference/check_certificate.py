@@ -733,8 +733,12 @@ def _entropy_of(letter: list[tuple[int, Any]], shares: list[list[tuple[int, Any]
     for i, mass in letter:
         for s, w in shares[i]:
             masses[s] = masses.get(s, 0) + mass * w
-    several = masses.values() if len(masses) > 1 else ()
-    return x_log_x(total(several)) - total(map(x_log_x, several))
+    if len(masses) < 2:
+        return arb(0)
+    *others, largest = sorted(masses.values(), key=lambda mass: float(mass.mid()))
+    rest = total(others)  # beside the largest it tells log (all / largest) to a share of itself, however small that is
+    small = total(mass * ((rest + largest) / mass).log() for mass in others)
+    return largest * (rest / largest).log1p() + small
 
 
 def _scatter_of(letter: list[tuple[int, Any]], points: np.ndarray) -> Any:

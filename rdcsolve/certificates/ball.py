@@ -303,7 +303,7 @@ class BallNumbers(FloatNumbers):
         return {}
 
     def _label_mean(self, label: np.ndarray) -> Any:
-        """Return H(S | A) = sum_a (q(a) log q(a) - sum_s P(s, a) log P(s, a)), nats; rows of the label sum to one."""
+        """Return H(S | A) = sum_a sum_s P(s, a) log (q(a) / P(s, a)), nats; rows of the label sum to one."""
         scales = [share / row_sum for share, row_sum in self.row_shares]
         sums = [1 + _excess_over_one(row) for row in label]
         entropy = arb(0)
@@ -314,13 +314,11 @@ class BallNumbers(FloatNumbers):
             classes = np.flatnonzero(label[used].any(axis=0)).tolist()
             if len(classes) < 2:
                 continue  # nothing is left unknown, exactly
-            q = arb(0)
+            masses = []
             for s in classes:
                 weights = label[used, s].tolist()
-                mass = sum((j * arb(w) for j, w in zip(joint, weights, strict=True) if w), arb(0))
-                entropy -= mass * mass.log() if mass > _TINY else arb(-1e-37) * _UNIT
-                q += mass
-            entropy += q * q.log() if q > _TINY else arb(-1e-37) * _UNIT
+                masses.append(sum((j * arb(w) for j, w in zip(joint, weights, strict=True) if w), arb(0)))
+            entropy += _unknown(masses)
         return entropy
 
     def _spread_mean(self) -> Any:
@@ -413,12 +411,21 @@ def _dot_of(left: np.ndarray, right: list[Any]) -> Any:
 
 
 def _entropy(row: np.ndarray) -> Any:
-    """Return the entropy of a row divided by its sum S: log S - sum_s w_s log w_s / S, nats; zero for one class."""
+    """Return the entropy of a row divided by its sum S, sum_s (w_s / S) log (S / w_s), nats; zero for one class."""
     weights = list(map(arb, row[row > 0].tolist()))
-    if len(weights) == 1:
-        return arb(0)
-    total = 1 + _excess_over_one(row)
-    return total.log() - sum((w * w.log() for w in weights), arb(0)) / total
+    return arb(0) if len(weights) == 1 else _unknown(weights) / (1 + _excess_over_one(row))
+
+
+def _unknown(masses: list[Any]) -> Any:
+    """Return sum_s m_s log (m / m_s), m the sum of all: to a share of itself, however small it is.
+
+    The largest mass may be nearly all, and its logarithm nearly zero: it is told by what the others are beside it.
+    """
+    masses = sorted(masses, key=lambda mass: float(mass.mid()))
+    *others, largest = masses
+    rest = sum(others, arb(0))
+    whole = rest + largest
+    return largest * (rest / largest).log1p() + sum((mass * (whole / mass).log() for mass in others), arb(0))
 
 
 def _excess_over_one(masses: np.ndarray) -> Any:

@@ -15,6 +15,7 @@ from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
 from rdcsolve.rounding import row_sums
 from rdcsolve.solvers.finite.best_channel import best_channel
+from rdcsolve.solvers.finite.exact_masses import exact_masses
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.unmasking import without_faces
 from rdcsolve.solvers.loop import Iterate, Progress
@@ -197,7 +198,10 @@ def mean_loss(p_x: np.ndarray, channel: np.ndarray, losses: np.ndarray, lowest: 
 def constant(problem: Problem, letters: np.ndarray, masses: np.ndarray) -> Primal:
     """Return the channel that ignores its input."""
     symbols = np.flatnonzero(problem.p_x > 0)
-    return complete(problem, letters, np.tile(masses, (symbols.size, 1)), symbols)
+    made = complete(problem, letters, np.tile(masses, (symbols.size, 1)), symbols)
+    if problem.held.any() or np.isfinite(problem.bounds[: len(problem.linear_losses)]).sum() > 1:
+        made.channel[symbols] = exact_masses(problem, letters, masses)
+    return made
 
 
 def nothing(problem: Problem) -> Dual:
