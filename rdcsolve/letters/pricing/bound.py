@@ -251,17 +251,12 @@ class Search:
                 return np.asarray(known[1][known[0] == column])
             return climb(part, np.full(len(starts), column), starts)[1]
 
-        while True:
-            searches, upper, dearer = bounded_by_shares(part, active, climbed, self.threshold(part), self.may_go_on)
-            if dearer is None:
-                break
-            found = climb(part, np.array([dearer[0]]), np.maximum(dearer[1], 1e-30)[None])
-            known = np.r_[known[0], found[0]], np.vstack([known[1], found[1]])
-            before = self.best
+        def raised(column: int, place: np.ndarray) -> tuple[float, np.ndarray]:
+            found = climb(part, np.array([column]), np.maximum(place, 1e-30)[None])
             self.offer(part, *found)
-            if not self.best > before:  # no climb gets there: rounding
-                self.proved = False
-                return
+            return self.threshold(part), found[1]
+
+        searches, upper = bounded_by_shares(part, active, climbed, self.threshold(part), self.may_go_on, raised)
         notes = self._noted(part)
         notes.joins = searches[0].joined.joins
         notes.shares = [(one.column, one.notes()) for one in searches]

@@ -26,6 +26,9 @@ N_FORMS = 10
 _LEAST = 1e-30  # entry of a place
 _STEEPEST = 6.0  # change of a multiplier at a time, in nats
 _LARGEST_Z = 3.0
+_PATIENCE = 16  # turns without a smaller bound
+_LEAST_DAMPING = 1e-4
+_NEAR = 0.2  # of how far the value is above the threshold: with a tangent as near as that multipliers may move on
 
 
 @compiled
@@ -181,14 +184,16 @@ def improve(  # type: ignore[no-untyped-def]
 ):
     """Improve a cell's multipliers and place by turns, and return the least bound, and how many turns it took.
 
-    A turn is a mean shift of the place and a step of the multipliers towards shares in the cell. What is stored is
-    rounded to single precision first, so that the bound belongs to the rounded numbers.
+    A turn is a mean shift of the place and a step of the multipliers towards shares in the cell. Once that does not
+    lower the bound any more, multipliers wait until shifts have brought the tangent near, and a step that raises the
+    value there is taken back. What is stored is rounded to single precision first, so that the bound belongs to the
+    rounded numbers.
     """
     n_classes, n = powers.shape
     n_joins = joins.shape[0]
     least, violation = math.inf, math.inf
-    turn = 0
-    squares = np.ones(n_joins)
+    turn, stale, damping, careful, accepted = 0, 0, 1.0, False, math.inf
+    squares, kept_slopes, kept_place = np.ones(n_joins), slopes.copy(), place.copy()
     while True:
         top = weigh(log_weights, powers, joins, gamma, base, low, high, slopes, place, coefficients, terms)
         total, bound = tangent(terms, powers, offsets, gamma, idle, place, masses)
@@ -199,10 +204,33 @@ def improve(  # type: ignore[no-untyped-def]
                 best_slopes[v] = slopes[v]
             for s in range(n_classes):
                 best_place[s] = place[s]
+            stale = 0
+        else:
+            stale += 1
         allowed = 0.2 * max(least - threshold, 1e-12)
         turn += 1
         if least <= threshold or turn >= most or (bound - value <= allowed and violation <= allowed):
             return least, turn
+        moves = True
+        if not careful and stale > _PATIENCE:
+            # the place lags behind the multipliers, or steps of many joins at a time are too long together
+            careful, damping = True, 0.25
+            kept_slopes[:], kept_place[:] = best_slopes, best_place
+            slopes[:], place[:] = best_slopes, best_place
+            continue
+        if careful:
+            moves = bound - value <= _NEAR * max(value - threshold, 1e-12)
+            if moves and value > accepted:  # the last step was too long: a shorter one from where it began
+                damping *= 0.25
+                if damping < _LEAST_DAMPING:
+                    return least, turn
+                slopes[:], place[:] = kept_slopes, kept_place
+                weigh(log_weights, powers, joins, gamma, base, low, high, slopes, place, coefficients, terms)
+                total, _ = tangent(terms, powers, offsets, gamma, idle, place, masses)
+            elif moves:
+                damping = min(1.5 * damping, 1.0)
+                accepted = value
+                kept_slopes[:], kept_place[:] = slopes, place
         add_up(joins, n_classes, masses)
         for k in range(offsets.size - 1):
             size = 0.0
@@ -210,8 +238,10 @@ def improve(  # type: ignore[no-untyped-def]
                 size += masses[s]
             for s in range(offsets[k], offsets[k + 1]):
                 place[s] = np.float64(np.float32(max(masses[s] / size, _LEAST)))
+        if not moves:
+            continue
         violation = 0.0
-        scale = 1.0 / (1.0 + 0.15 * max(turn - 8, 0))
+        scale = damping if careful else 1.0 / (1.0 + 0.15 * max(turn - 8, 0))
         for v in range(n_joins):
             mass = masses[n_classes + v]
             if not mass > 0:
@@ -222,7 +252,7 @@ def improve(  # type: ignore[no-untyped-def]
             is_above = (slope < 0 or (slope == 0 and share > high[v])) and high[v] < 1
             if not (is_below or is_above):
                 continue
-            if turn % 4 == 1:
+            if turn % 4 == 1 or careful:
                 square = 0.0
                 for i in range(n):
                     if whole[v, i] > 0:

@@ -256,7 +256,8 @@ def bounded_by_shares(
     maxima: Callable[[int, np.ndarray | None], np.ndarray],
     threshold: float,
     may_go_on: Callable[[float], bool],
-) -> tuple[list[ShareSearch], float, tuple[int, np.ndarray] | None]:
+    raised: Callable[[int, np.ndarray], tuple[float, np.ndarray]],
+) -> tuple[list[ShareSearch], float]:
     """Bound the prices of some columns over all decisions.
 
     Parameters
@@ -269,14 +270,15 @@ def bounded_by_shares(
         What bounds need not be below, in the part's scale.
     may_go_on : callable
         Takes the size of further work, cells times the entries of the powers, and says whether it may be done.
+    raised : callable
+        Takes a column and a place whose price is above the threshold, and returns the next threshold and decisions of
+        local maxima, shape (k, N). Cells that are done stay done.
 
     Returns
     -------
     list of ShareSearch
     float
         The largest bound.
-    tuple or None
-        A column and a place whose price is above the threshold, if one was met.
     """
     joined = Joined(part)
     top = math.log(threshold)
@@ -297,5 +299,10 @@ def bounded_by_shares(
             worst.looked = worst.n_cells
             worst.take(maxima(worst.column, worst.open_places(_LOOKS)))
         if float(worst.seen[0]) > top:
-            return searches, max(one.upper for one in searches), (worst.column, worst.seen_at.copy())
-    return searches, max(one.upper for one in searches), None
+            threshold, decisions = raised(worst.column, worst.seen_at)
+            top = max(math.log(threshold), float(worst.seen[0]))
+            threshold = math.exp(top)
+            for one in searches:
+                one.top = top
+            worst.take(decisions)
+    return searches, max(one.upper for one in searches)

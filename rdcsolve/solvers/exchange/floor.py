@@ -120,11 +120,15 @@ def _by_shares(space: LetterSpace, settings: Settings, result: Result) -> Proved
     if deadline.is_up():
         return None
     # the check that follows may take as long as the search, and what it does not come to is not proved
-    until, stop_at = time.thread_time() + budget, deadline.clock() + _SHARE_OF_TIME * deadline.left()
+    stop_at = deadline.clock() + _SHARE_OF_TIME * deadline.left()
+    until = math.nan
 
     def may_go_on(work: float) -> bool:
+        nonlocal until
         del work
         deadline.look()
+        if math.isnan(until):  # the first cells are bounded before, and what bounds them may have been compiled
+            until = time.thread_time() + budget
         return time.thread_time() < until and deadline.clock() < stop_at
 
     slope = space.problem.goal.slope(certificate.multipliers)
