@@ -20,7 +20,7 @@ from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
-from rdcsolve.certificates.tolerances import EQUALITY_TOLERANCE, LIMIT_TOLERANCE
+from rdcsolve.certificates.tolerances import slack_of
 from rdcsolve.errors import InvalidInput
 from rdcsolve.markup import verdict_in_html
 from rdcsolve.problems import Problem
@@ -429,7 +429,7 @@ def _upper_bound(
         findings.notes.append(f"mass {moved:.3g} moved makes the law exact; what that adds to losses is counted")
     if problem.rate_bound is not None:
         excess["rate"] = numbers.rate_excess(problem.rate_bound)
-    slack = _slack(problem, numbers, arithmetic, excess)
+    slack = slack_of(problem, numbers, arithmetic, excess)
     slack |= law_check.law_slack(laws, arithmetic, moved)
     missed = [name for name, value in excess.items() if not value <= slack[name]]
     for name in missed:
@@ -444,22 +444,6 @@ def _upper_bound(
     upper = math.inf if missed else law_check.objective_of(problem, numbers, raised, distances)
     capped = {name: max(0.0, value) for name, value in excess.items()}
     return _Upper(upper, capped, losses, numbers.rate, slack, distances)
-
-
-def _slack(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, float]) -> dict[str, float]:
-    """Return by how much limits may be exceeded: a share of the loss's spread, never of its level.
-
-    The spread takes a pass over the losses, and is looked at only where a limit is exceeded at all.
-    """
-    slack = dict.fromkeys(excess, 0.0)
-    held = {name for name, is_held in zip(problem.loss_names, problem.held, strict=True) if is_held}
-    for name in [name for name in excess if name not in problem.perception_names]:
-        share = LIMIT_TOLERANCE if arithmetic == "float" else EQUALITY_TOLERANCE * (name in held)
-        if name == "rate":
-            slack[name] = share
-        elif share and excess[name] > 0:
-            slack[name] = share * numbers.spread(problem.loss_names.index(name))
-    return slack
 
 
 def _channel_fault(letters: np.ndarray, problem: Problem, numbers: Any) -> str:

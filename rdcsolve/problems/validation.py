@@ -23,6 +23,7 @@ _BELOW_ZERO = 32  # roundings of the other entries that an entry below zero may 
 
 _LARGE = 2.0**900  # sums of larger masses could overflow
 
+_GAP = 1e12  # between the sizes of losses, next to each other: those above are penalties, or those below roundings
 _LARGEST_GAIN = 2.0**1000  # a loss further below zero could be further from others than any float
 
 
@@ -204,12 +205,12 @@ def _losses_without_roundings(losses: np.ndarray, reading: Reading) -> np.ndarra
 
     |x|^2 + |a|^2 - 2 x.a errs by a few roundings of its terms, which shows where a letter lies at its symbol. So each
     must be tiny beside the median loss of its row, and the only such entry there: an entry below zero may be meant, and
-    a large penalty in place of inf must not make it look small.
+    large penalties in place of inf must not make it look small.
     """
     if reading.entries.dtype.kind in "biu" or not losses.min() < 0:
         return losses
     rows = losses[(losses < 0).any(axis=1)]
-    positive = np.sort(np.where((rows > 0) & (rows < math.inf), rows, math.inf), axis=1)
+    positive = np.sort(np.where((rows > 0) & (rows < _least_penalty(losses)), rows, math.inf), axis=1)
     count = (positive < math.inf).sum(axis=1)
     median = positive[np.arange(count.size), count // 2]
     with np.errstate(over="ignore"):
@@ -217,6 +218,19 @@ def _losses_without_roundings(losses: np.ndarray, reading: Reading) -> np.ndarra
     if not (count.all() and (is_tiny.sum(axis=1) == 1).all() and is_tiny[rows < 0].all()):
         return losses
     return freeze(np.maximum(losses, 0.0))
+
+
+def _least_penalty(losses: np.ndarray) -> float:
+    """Return the least loss that stands for "forbidden", inf if none does.
+
+    A wide gap between sizes tells such losses from others, or others from roundings. No row of expanded squares has
+    more than one rounding, so it tells penalties if a row has two losses below it.
+    """
+    sizes = np.unique(np.abs(losses[np.isfinite(losses) & (losses != 0)]))
+    for end in np.flatnonzero(sizes[1:] > _GAP * sizes[:-1]).tolist():
+        if ((losses != 0) & (np.abs(losses) <= sizes[end])).sum(axis=1).max() > 1:
+            return float(sizes[end + 1])
+    return math.inf
 
 
 def _filled(rows: np.ndarray, masses: np.ndarray | None) -> np.ndarray:

@@ -129,6 +129,8 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
     size = np.maximum(np.diag(matrix), 1e-300)
     matrix = matrix + np.diag(1e-14 * size + 1e-14 * np.abs(gradient[index]) * bounds[index])
     step = np.zeros(gradient.size)
+    if not np.isfinite(matrix).all():  # squares of losses near the largest float
+        return step
     step[index] = np.linalg.lstsq(matrix, gradient[index], rcond=None)[0]
     return step
 

@@ -64,7 +64,7 @@ def on_face(task: ReducedProblem) -> ReducedProblem | None:
     """Return the task with its limits restricted to the face of the channels that meet them, None if there are none."""
     if task.p.size * task.letters.n_letters > _MOST_PAIRS or not task.letters.is_stored:
         return _independent(task)
-    spreads = np.array([task.problem.spread(m) or 1.0 for m in task.relevant])
+    spreads = np.where(task.spreads > 0, task.spreads, 1.0)
     for _ in range(_MOST_FACES):
         found = _excluding(task, spreads)
         if found is None:
@@ -240,7 +240,7 @@ def _independent(task: ReducedProblem) -> ReducedProblem:
         loss = task.letters.structures[row].block()
         allowed = np.ones(loss.shape, dtype=bool) if task.letters.forbidden is None else ~task.letters.forbidden
         means = np.where(allowed, loss, 0.0).sum(axis=1) / allowed.sum(axis=1)
-        spread = task.problem.spread(task.relevant[row]) or 1.0
+        spread = float(task.spreads[row]) or 1.0
         columns.append(np.where(allowed, loss - means[:, None], 0.0).ravel() / spread)
     _, triangle, order = qr(np.stack(columns, axis=1), mode="economic", pivoting=True)
     sizes = np.abs(np.diag(triangle))

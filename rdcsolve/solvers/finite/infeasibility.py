@@ -25,6 +25,8 @@ from rdcsolve.solvers.finite.reduction import is_below_least
 _MOST_CUTS = 200
 _CLEARLY = 3.0  # nats by which the bound is to exceed every rate, so that roundings of large multipliers do not matter
 _SURE = 8.0  # times as far as the exact excess asks for
+_NO_MASS = 1e-15  # what a limit leaves pairs that are forbidden in effect
+_EXCLUDING = 1e-6  # the same, of penalties that are cut
 _RESOLVED = 1e-13  # of the spreads: an excess below this is none
 
 
@@ -102,6 +104,19 @@ def _of_one_loss(problem: Problem, symbols: np.ndarray) -> Refutation | None:
     return None
 
 
+def _capped(above: np.ndarray, room: float) -> np.ndarray:
+    """Return losses above the least ones with penalties cut to what excludes a pair as well, beside what is ordinary.
+
+    A loss that is smaller somewhere has no larger least mean: what refutes the limits for it refutes them for the loss
+    itself. And a programme makes no sense of one mass beside another that is 1e16 of it.
+    """
+    is_finite = np.isfinite(above)
+    ordinary = max(room, float(above.max(initial=0.0, where=is_finite & (above <= room / _NO_MASS))))
+    if ordinary <= 0:  # a bound at the least mean excludes whatever is above it
+        ordinary = float(above.min(initial=math.inf, where=is_finite & (above > 0)))
+    return np.where(is_finite, np.minimum(above, ordinary / _EXCLUDING), above)
+
+
 def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | None:
     """Return what refutes the limits on linear losses together, by cutting planes.
 
@@ -120,10 +135,13 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
         matrix = matrix if forbidden is None else np.where(forbidden, np.inf, matrix)
         shifts[m] = matrix.min(axis=1)
         above = matrix - shifts[m][:, None]
+        room = exact_dot((-p, shifts[m]), plus=(float(problem.bounds[m]),))
+        if not problem.equal[m]:
+            above = _capped(above, room)
         spread = float(above[np.isfinite(above)].max(initial=0.0)) or 1.0
         spreads.append(spread)
         scaled.append(above / spread)
-        asked.append(exact_dot((-p, shifts[m]), plus=(float(problem.bounds[m]),)) / spread)
+        asked.append(room / spread)
     # a loss that is held at its bound has two sides, each with a weight >= 0 of its own
     held = np.flatnonzero(problem.equal[limited])
     sides, signs = np.r_[np.arange(len(limited)), held], np.r_[np.ones(len(limited)), -np.ones(held.size)]

@@ -26,6 +26,7 @@ from rdcsolve.solvers.loop import Limits, Settings
 _MOST_SOLVES = 60
 _ROUNDING = 1e-13  # relative allowance for the rounding of sums and products: claims are moved outwards by it
 _NEGLIGIBLE = 1e-12  # share of the loss's spread that is none at all beside it
+_PENALTY = 1e12  # between the sizes of losses, next to each other: what is above is a penalty
 _FINEST = 1e-15  # nats: no rate is known better
 _SLACK = 9e-13  # nats, or of a spread: limits are met to 1e-12 in floating point, roundings of the check included
 _PATIENCE = 6  # solves without a narrower bracket before the search counts as stalled
@@ -264,7 +265,25 @@ class _Search:
         if low < known < high:
             return known
         top = high if math.isfinite(high) else max(self.ceiling, 1.0)
+        if top - low > _PENALTY * (1 + abs(low)):
+            top = min(top, self._ordinary(low, top))
         return low + (top - low) * math.exp(-min(self.rate, 30.0))
+
+    def _ordinary(self, low: float, top: float) -> float:
+        """Return the largest mean of the loss without penalties, which a channel of rate zero may not avoid.
+
+        A bound as large as these leaves no mask, and the methods nothing to go by.
+        """
+        loss = self.problem.linear_losses[self.index].block()[self.problem.p_x > 0]
+        minima = self.problem.row_minima(self.index)[self.problem.p_x > 0]
+        above = np.where(np.isfinite(loss), loss - minima[:, None], 0.0)
+        sizes = np.unique(above[above > 0])
+        ends = np.flatnonzero(sizes[1:] > _PENALTY * sizes[:-1])
+        if not ends.size:
+            return top
+        return low + float(
+            self.problem.p_x[self.problem.p_x > 0] @ np.where(above <= sizes[ends[-1]], above, 0).max(axis=1)
+        )
 
     def _next(self, bound: float, excess: float, slope: float, low: float, high: float, least: float) -> float:
         """Return the Newton step in log(bound - least), kept inside the bracket."""

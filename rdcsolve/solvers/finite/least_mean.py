@@ -17,6 +17,8 @@ from rdcsolve.rounding import EPS
 from rdcsolve.solvers.finite.recovery import Primal, complete, constant
 
 _STEEPNESSES = np.logspace(0, -9, 19)  # per largest difference; the best is where two errors are equal
+_NO_MASS = 1e-15  # what a limit leaves letters that are forbidden in effect
+_LARGEST_RATIO = 1e12  # of numbers that a linear programme makes sense of
 _ACTIVE = 1e-6  # of a row's largest entry: limits closer to being met with equality are made so
 EXPONENTIALS = 4e-15  # the rounding of log max c where every exponent is small
 
@@ -117,6 +119,8 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
     means = {m: weighted_sum(structures[m], p, letters) for m in (index, *limited)}
+    kept = _within_reach(problem, {m: means[m] for m in limited}, letters.size)
+    letters, means = letters[kept], {m: mean[kept] for m, mean in means.items()}
     answer = _programme(means[index], [means[m] for m in limited], problem, limited, np.ones((1, letters.size)))
     if answer.status != 0:
         raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
@@ -129,9 +133,9 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     used = masses > 0
     shares = masses[used] / masses.sum()
     tangent = sum(weight * structure.block(None, letters[used]) for weight, structure in counted) @ shares
-    spread = max(
-        float(np.abs(mixed[:, letters] - tangent[rows, None]).max(initial=0.0)) for rows, mixed in _blocks(counted)
-    )
+    ends = [_ends(tangent[rows, None] - mixed[:, letters]) for rows, mixed in _blocks(counted)]
+    gain, loss = (max(values) for values in zip(*ends, strict=True))
+    spread = gain if loss > _LARGEST_RATIO * gain > 0 else max(gain, loss)  # penalties only lower prices
     scales = _STEEPNESSES / (spread or 1.0)
     prices = np.zeros((scales.size, problem.n_letters))
     for rows, mixed in _blocks(counted):
@@ -147,6 +151,31 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - math.log(price)
     return constant(problem, letters[used], shares), DualPoint.of(u, s * weights)
+
+
+def _ends(below: np.ndarray) -> tuple[float, float]:
+    """Return by how much entries are above zero, and by how much below, at most."""
+    return float(below.max(initial=0.0)), float(-below.min(initial=0.0))
+
+
+def _within_reach(problem: Problem, means: dict[int, np.ndarray], count: int) -> np.ndarray:
+    """Return the mask of letters that the limits leave some mass: none of those that cost a penalty beside its room.
+
+    Parameters
+    ----------
+    problem : Problem
+    means : dict of int to numpy.ndarray
+        Of the limited losses: the mean of each letter, shape (count,).
+    count : int
+        Of the letters.
+    """
+    kept = np.ones(count, dtype=bool)
+    for m, mean in means.items():
+        least = float(mean.min(initial=math.inf))
+        room = float(problem.bounds[m]) - least
+        if room > 0 and not problem.equal[m]:
+            kept &= mean - least <= room / _NO_MASS
+    return kept if kept.any() else np.ones(count, dtype=bool)
 
 
 def weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -> np.ndarray:
@@ -173,9 +202,10 @@ def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem,
     upper = table[~held] if (~held).any() else None
     if held.any():
         sums = vstack([csr_array(table[held]), sums]) if issparse(sums) else np.vstack([table[held], sums])
+    unit, cost = _without_penalties(objective)
     for lowered in (16 * EPS, 0.0):
         answer = linprog(
-            objective,
+            cost,
             A_ub=upper,
             b_ub=None if upper is None else (bounds - lowered * np.abs(bounds))[~held],
             A_eq=sums,
@@ -185,8 +215,21 @@ def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem,
             options={"time_limit": deadline.left()},
         )
         if answer.status == 0:
+            answer.ineqlin.marginals = unit * answer.ineqlin.marginals
+            answer.eqlin.marginals = unit * answer.eqlin.marginals
             break
     return answer
+
+
+def _without_penalties(objective: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return a unit of the objective, and its entries in that, cut where they are penalties, which HiGHS fails on.
+
+    Weights prove what they prove, and a channel attains what it attains, whatever programme they come from.
+    """
+    least = float(objective.min(initial=math.inf, where=objective > 0))
+    if not objective.max(initial=0.0) > _LARGEST_RATIO * min(least, 1.0):
+        return 1.0, objective
+    return least, np.minimum(objective, _LARGEST_RATIO * least) / least
 
 
 def _sizes(table: np.ndarray) -> np.ndarray:

@@ -86,6 +86,8 @@ def on_bounds(task: ReducedProblem, letters: np.ndarray, channel: np.ndarray) ->
         centred, above = _beyond(task, rows, moved, table)
         weighted = task.p[:, None] * moved
         matrix = np.array([[float((weighted * one * other).sum()) for other in centred] for one in centred])
+        if not np.isfinite(matrix).all():  # squares of losses near the largest float
+            return channel
         steps = np.linalg.lstsq(matrix, above, rcond=None)[0]
         tilt = 1.0 - np.tensordot(steps, centred, axes=1)
         if not tilt.min() > _HALF:  # no small step: the covariances say nothing at this accuracy

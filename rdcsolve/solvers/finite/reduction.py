@@ -13,7 +13,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
 from rdcsolve.rounding import UNIT
 
-_NOTHING = 1e-16  # of a loss's spread
+_NOTHING = 1e-15  # of all mass: what a limit leaves pairs that are forbidden in effect, which changes rates by 1e-13
 _STATED = 1e-14  # of the least value: what a bound that somebody has computed at it may be off by
 _SMALL = 1e-12  # of the spread: a distance that changes no rate by more than 1e-10
 _TIE = 1e-15  # of a symbol's least loss: losses closer to it count as equal
@@ -90,8 +90,17 @@ class ReducedProblem:
     @cached_property
     def scales(self) -> np.ndarray:
         """Distances that count as one where a limit is missed: bounds, or spreads of those held; shape (R,)."""
-        spreads = [self.problem.spread(m) if held else 1.0 for m, held in zip(self.relevant, self.equal, strict=True)]
-        return np.where(self.equal, spreads, np.where(self.free, self.bounds, 1.0))
+        return np.where(self.equal, self.spreads, np.where(self.free, self.bounds, 1.0))
+
+    @cached_property
+    def spreads(self) -> np.ndarray:
+        """Largest differences of the losses between pairs that are left to one symbol, shape (R,).
+
+        Beside a penalty that is masked, what is ordinary may be below any share of the spread of all losses.
+        """
+        if not self.faces:
+            return np.array([self.problem.spread(m) for m in self.relevant])
+        return np.array([loss.extremes(self.letters.forbidden).highest.max() for loss in self.letters.structures])
 
     @cached_property
     def ranges(self) -> np.ndarray:
@@ -133,9 +142,11 @@ def fixed_task(problem: Problem) -> ReducedProblem:
 def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     """Return the task of the least rate under `bounds`, shape (M,), inf where a loss is not limited.
 
-    A bound at the minimum of its loss leaves no channel strictly inside: it turns into a mask instead, which
-    forbids every pair above the symbol's minimum, and the loss is no longer limited. A mask raises the minima of
-    other losses, so it may bring another limit to its minimum; None is returned if it makes one unattainable.
+    A limit leaves a pair at most its room above the least mean, divided by what the pair costs beyond its symbol's
+    least. Pairs to which that is no mass to speak of turn into a mask: those of a penalty that stands for "forbidden",
+    and all pairs above the least where the bound is at the minimum of its loss, which leaves no channel strictly inside
+    and is no longer limited then. A mask raises the minima of other losses, so it may bring another limit to its
+    minimum; None is returned if it makes one unattainable.
     """
     limited = [int(m) for m in np.flatnonzero(np.isfinite(bounds))]
     relevant = limited or [0]
@@ -153,18 +164,19 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
             if not np.isfinite(minima).all():
                 return None
             room = -mean_excess(problem.p_x, minima, float(bounds[m]))
-            # a mask may raise the least value from zero to anything, and a bound there is rounded beside that
-            allowed = max(_sum_rounding(problem, m, minima), 0.0 if mask is None else negligible(problem, m))
-            if room < -allowed:
+            if room < -_below(problem, m, minima, mask is not None):
                 return None
-            if room <= negligible(problem, m):
-                above = _above(problem, m, minima)
-                known = [banned for banned in (mask, problem.forbidden) if banned is not None]
-                new = above & ~np.logical_or.reduce(known) if known else above
+            above, is_least = _excluded(problem, m, minima, room)
+            if above is None:
+                continue
+            known = [banned for banned in (mask, problem.forbidden) if banned is not None]
+            new = above & ~np.logical_or.reduce(known) if known else above
+            if is_least or new[used].any():
                 mask = above if mask is None else mask | above
-                masked.add(m)
                 faces.append(Face(np.array([float(other == m) for other in relevant]), new[used]))
                 waiting = True
+            if is_least:
+                masked.add(m)
     letters = FiniteLetters(problem, relevant, mask)
     shifted = np.full(len(relevant), math.inf)
     free = np.zeros(len(relevant), dtype=bool)
@@ -176,6 +188,34 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     return ReducedProblem(
         problem, letters, tuple(relevant), free, shifted, np.zeros(len(relevant)), equal, tuple(faces)
     )
+
+
+def _below(problem: Problem, index: int, minima: np.ndarray, is_masked: bool) -> float:
+    """Return how far below the least mean a bound may be; beside a mask, which may raise that from zero to anything."""
+    rounding = _sum_rounding(problem, index, minima)
+    if not is_masked:
+        return rounding
+    return max(rounding, min(_STATED * float(problem.p_x @ np.abs(minima)), _SMALL * problem.spread(index)))
+
+
+def _excluded(problem: Problem, index: int, minima: np.ndarray, room: float) -> tuple[np.ndarray | None, bool]:
+    """Return the mask of pairs that a limit's room leaves no mass to speak of, and whether that is all above the least.
+
+    Moving a mass of 1e-15 to the symbols' cheapest letters changes the rate by some 1e-13 nats, and raises no mean of
+    this loss. A limit that is to hold with equality keeps the pairs without which no mean would be large enough.
+    """
+    if room <= negligible(problem, index):
+        return _above(problem, index, minima), True
+    if not room < _NOTHING * problem.spread(index):
+        return None, False
+    used = problem.p_x > 0
+    above = _above(problem, index, minima)
+    excess = problem.linear_losses[index].block() - minima[:, None]
+    dear = above & (excess > room / _NOTHING)
+    if problem.equal[index]:
+        reached = problem.p_x[used] @ np.where(dear, 0.0, excess)[used].max(axis=1)
+        return (dear, False) if reached > room else (None, False)
+    return dear, bool((dear == above)[used].all())
 
 
 def least_loss(problem: Problem, index: int) -> float:
@@ -218,9 +258,7 @@ def negligible(problem: Problem, index: int) -> float:
     keeps it small: what is added to all losses of a symbol, and to the bound, changes nothing.
     """
     least, spread = abs(least_loss(problem, index)), problem.spread(index)
-    if not spread:  # no channel makes any difference
-        return _STATED * least
-    return max(_NOTHING * spread, min(_STATED * least, _SMALL * spread))
+    return min(_STATED * least, _SMALL * spread) if spread else _STATED * least  # no channel makes any difference
 
 
 def _row_minima(problem: Problem, index: int, mask: np.ndarray | None) -> np.ndarray:

@@ -54,6 +54,7 @@ def without_faces(
     return space, best[1], best[2], best[3]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # penalties near the largest float: exponents of minus infinity
 def _left(
     task: ReducedProblem, space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, depth: float
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
