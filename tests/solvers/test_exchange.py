@@ -14,6 +14,7 @@ from rdcsolve.letters.split import SplitPrices
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers import InteriorPoint
 from rdcsolve.solvers.exchange.at_one import at_one
+from rdcsolve.solvers.exchange.outcome import PricedDual, finished
 from rdcsolve.solvers.exchange.starting_letters import Opening
 from rdcsolve.solvers.loop import Limits, Settings, Standstill
 
@@ -205,3 +206,23 @@ def test_multipliers_on_their_way_are_no_standstill():
     assert far.after(1.0, np.array([2.0**16])) == 0
     tiny = Standstill(np.array([1e-3]))
     assert [tiny.after(1.0, np.array([2.0**step])) for step in range(4)] == [0, 1, 2, 3]  # what nobody notices
+
+
+@pytest.mark.parametrize("log_largest", [-math.inf, math.inf, math.nan])
+def test_a_dual_point_whose_prices_leave_the_range_of_floats_is_not_handed_out(log_largest):
+    p, label = np.array([0.5, 0.5]), np.array([[0.9, 0.1], [0.2, 0.8]])
+    problem = rdc.Problem.from_arrays(p, 1 - np.eye(2), label, C=0.5).with_limits(distortion=0.3)
+    problem = problem.minimising("label_entropy", rate=0.1)
+    space = space_of(problem)
+    dual = PricedDual(space, np.full(2, 1e10), np.array([0.0, 1e20]))
+    dual.estimate(log_largest)
+    dual.checked = dual.proved = True
+    letters = space.anchors()
+    settings = Settings(InteriorPoint(), 1e-9, Limits(10), 0.0)
+    listed = space.listed(letters)
+    found = rdc.solve(listed, tolerance=1e-9)
+    result = finished(space, settings, (found, letters), dual, Status.STALLED, "", ())
+    assert np.isfinite(result.certificate.u).all()
+    checked = result.certificate.verify(problem)
+    assert checked.valid, str(checked)
+    assert result.objective_lower <= checked.lower + 1e-12

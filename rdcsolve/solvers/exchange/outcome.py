@@ -153,6 +153,8 @@ def finished(
         lower = 0.0 if is_rate(problem.objective) else math.nan
         nothing = empty(problem, settings, status, Proof.NONE, message, lower, {}, history)
         return replace(nothing, method=method)
+    if not math.isfinite(dual.log_largest):  # prices beyond the range of floats: scaled by them, u would be infinite
+        dual = trivial_dual(space)
     found, listed = best
     letters, channel, q = _in_order(listed.take(found.letters), found.channel, found.q, problem)
     decisions = space.posterior(letters, channel * problem.p_x[:, None]).decisions
