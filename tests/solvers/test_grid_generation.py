@@ -2,6 +2,7 @@
 
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -243,3 +244,14 @@ def test_65536_points_in_linear_memory():
     assert peak < 200e6  # the table would take 34 GB
     assert result.channel.rows(slice(0, 2)).sum(axis=1) == pytest.approx(np.ones(2), abs=1e-12)
     assert result.verify(problem).valid
+
+
+@given(case=on_grids())
+def test_coarse_letters_tell_the_ranges_of_losses_as_letters_do(case):
+    """Multipliers on coarser grids are moved within them: where they were asked for, the solution ended in an error."""
+    source, loss, _ = case
+    least, easy = float(source.p_x @ loss.extremes().lowest), float(loss.weighted_sum(source.p_x).min())
+    problem = rdc.Problem(source, distortion=loss).with_limits(D=0.5 * (least + easy))
+    task = limited_task(problem, problem.bounds)
+    coarse = replace(task, letters=grid_rounds.CoarseLetters(task.p, task.letters.structures))
+    np.testing.assert_array_equal(coarse.ranges, task.ranges)

@@ -39,6 +39,7 @@ class CoarseLetters:
 
     p: np.ndarray
     structures: tuple[LossStructure, ...]
+    forbidden: None = None
 
     def restricted(self, _: np.ndarray) -> tuple[tuple[Any, ...], None]:
         """Return the losses of all letters, and no mask."""
