@@ -303,7 +303,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
     stored = _array(arrays, "p_x", 1, Unreadable)
     if not _is_masses(stored):
         raise Unreadable("p_x is no vector of masses that sum to one.")
-    is_kept = stored > 0
+    is_kept, whole = stored > 0, _sum(stored)
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
     laws = _laws_of(arrays, losses)
     names = [loss.name for loss in losses] + [law.name for law in laws]
@@ -326,7 +326,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
     problem = Problem(
         is_kept,
         stored[is_kept],
-        [mass / _sum(stored) for mass in map(arb, stored[is_kept].tolist())],
+        [mass / whole for mass in map(arb, stored[is_kept].tolist())],
         losses,
         {} if multipliers else bounds,
         None if multipliers else numbers.get("rate_bound"),
