@@ -94,7 +94,9 @@ def _on_lattice(problem: Problem, m: int, letters: np.ndarray, symbols: np.ndarr
     is_finite = np.isfinite(losses)
     base = float(losses[is_finite].min())
     above = np.where(is_finite, losses - base, 0.0)
-    room = n * (float(problem.bounds[m]) - base) + n * _SLACK * problem.spread(m)
+    bound = float(problem.bounds[m])
+    rounding = 4 * EPS * max(abs(bound), abs(base))  # of a bound that is a mean: it may lie just below equal entries
+    room = n * (bound - base + _SLACK * problem.spread(m) + rounding)
     sizes = np.unique(above[above > 0])
     if sizes.size == 0:
         return np.where(is_finite, 0, -1), 0 if room >= 0 else -1

@@ -182,3 +182,12 @@ def test_what_is_refused():
         finite_blocklength(result, other, 10, 0.1)
     with pytest.raises(rdc.InvalidInput, match="pass the problem solved"):
         finite_blocklength(result, problem.with_limits(D=0.2), 10, 0.1)
+
+
+@given(st.integers(2, 4), st.floats(0.1, 100), st.integers(1, 5), st.sampled_from([-1, 0, 1]))
+def test_losses_that_are_constant_cost_nothing_whatever_their_bound_rounds_to(k, entry, n, side):
+    bound = entry * (1 + side * np.finfo(float).eps)
+    problem = rdc.Problem.from_arrays(np.full(k, 1 / k), np.full((k, 2), entry)).with_limits(D=bound)
+    result = rdc.solve(problem)
+    if result.status is rdc.Status.OPTIMAL:
+        assert finite_blocklength(result, problem, n, 0.2).achievable == 0
