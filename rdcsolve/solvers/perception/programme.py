@@ -9,9 +9,10 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.perception.divergence import DIVERGENCES
+from rdcsolve.perception.measures import support
 from rdcsolve.perception.transport import monotone_order
 from rdcsolve.problems import Perception, Problem
-from rdcsolve.rounding import units
+from rdcsolve.rounding import EPS, units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
 from rdcsolve.solvers.perception.interior_point import Statement
@@ -19,6 +20,7 @@ from rdcsolve.solvers.perception.smooth_newton import SmoothLaw
 
 _INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that the rounded channel meets it
 _INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
+_SHIFTED = 16 * EPS  # of prices and levels: what shifts of both, and the check, round prices by
 _ROUNDINGS = (8, 4, 800)  # twice as many as the check counts: for each letter, for each atom and place, and always
 
 
@@ -117,6 +119,28 @@ class Law:
         reached = self.cost == 0
         own = np.where(reached, w, -math.inf).max(axis=1)
         return float(self.target @ np.where(reached.any(axis=1), own, least))
+
+    @property
+    def measured(self) -> Perception:
+        """The measure over the places shown, the target's masses divided by their sum."""
+        cost = self.cost if self.perception.cost is not None else None
+        return Perception(self.perception.name, self.perception.measure, self.target, self.place, cost, self.outside)
+
+    def support(self, w: np.ndarray, nu: float, tau: float) -> tuple[float, float]:
+        """Return what prices w, shape (m',), cost besides nu P, and the level of an f-divergence that is charged.
+
+        The level is raised until no price is beyond the domain of f*. There f* is steep, so that what counts is prices
+        that rounding may have raised.
+        """
+        if self.is_zero:
+            return self.mean_price(w), tau
+        if self.perception.measure not in DIVERGENCES:
+            return support(self.measured, w, nu, tau), tau
+        w = w + _SHIFTED * (float(np.abs(w).max()) + abs(tau))
+        steepest, top = DIVERGENCES[self.perception.measure].steepest, float(w.max())
+        if nu and math.isfinite(steepest):
+            tau = max(tau, top - nu * steepest * (1 - _SHIFTED) + _SHIFTED * (abs(top) + abs(tau)))
+        return support(self.measured, w, nu, tau), tau
 
     def block(self) -> Block:
         """Return what the limit adds to the programme, aimed a little inside of it."""

@@ -385,9 +385,9 @@ def refuting_point(programme: Programme, statement: Statement, found: Nearest, s
 
 def _best_level(law: Law, w: np.ndarray, nu: float) -> float:
     """Return the tau with the least support of prices w."""
-    measure = Perception(law.perception.name, law.perception.measure, law.target, law.place, None, law.outside)
+    measure, steepest = law.measured, DIVERGENCES[law.perception.measure].steepest
     top, width = float(w.max()), float(np.ptp(w)) + nu
-    bottom = top - min(DIVERGENCES[law.perception.measure].steepest, 30.0) * nu
+    bottom = top - min(steepest, 30.0) * nu
     found = minimize_scalar(
         lambda tau: min(support(measure, w, nu, tau), 1e300),
         bounds=(bottom, top + 30 * width),

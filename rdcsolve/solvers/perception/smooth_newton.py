@@ -5,8 +5,10 @@ Then w = log c(u, lambda) needs no variable of its own, and what is left to mini
     -p.u + lambda.b + tau + nu P + nu sum_j t_j f*((log c_j - tau) / nu),       exact laws: t.log c,
 
 is convex and smooth in (u, lambda, tau, nu). A logarithmic barrier keeps multipliers positive, and prices of places
-where the target has nothing below the end of the domain of f*. Steps are shortened until the barrier function falls
-(Armijo), so that every start will do; every iterate is a dual point.
+below the end of the domain of f*: where the target has nothing that is all there is, and elsewhere the ends are where
+f* is so steep that Newton's method would creep (Nesterov and Nemirovskii 1994: such functions are compatible with the
+logarithm, and their sum is self-concordant). Steps are shortened until the barrier function falls (Armijo), so that
+every start will do; every iterate is a dual point.
 """
 
 from __future__ import annotations
@@ -76,7 +78,7 @@ class _Path:
         self.old, self.new = law.target > 0, law.target <= 0
         self.has_level = law.divergence is not None
         self.has_nu = self.has_level and law.given is None
-        self.bounded_new = bool(self.new.any()) and self.has_level
+        self.has_end = law.divergence is not None and math.isfinite(law.divergence.steepest)
 
     def at(self, u: np.ndarray, multipliers: np.ndarray, nu: float, tau: float) -> _At | None:
         """Return what there is to know at a place, or None where the function is infinite."""
@@ -92,7 +94,7 @@ class _Path:
             value += float(law.target @ log_prices)
         else:
             s = (log_prices[self.old] - tau) / nu
-            room = nu * law.divergence.steepest + tau - log_prices[self.new]
+            room = self.room(log_prices, nu, tau)
             if float(s.max()) >= law.divergence.steepest or (room <= 0).any():
                 return None
             value += (
@@ -106,23 +108,33 @@ class _Path:
             return None
         return _At(u, multipliers, nu, tau, log_prices, shares, value, barrier)
 
+    def room(self, log_prices: np.ndarray, nu: float, tau: float) -> np.ndarray:
+        """Return how far prices are below the end of the domain of f*, shape (k,), or (0,) if it has none."""
+        if self.law.divergence is None or not self.has_end:
+            return np.empty(0)
+        return np.asarray(nu * self.law.divergence.steepest + tau - log_prices)
+
     def derivatives(self, now: _At, barrier: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return gradient and matrix over (u, free multipliers, tau, nu), and the law that prices call for, (k,)."""
         n, r, k = now.u.size, self.free.size, now.log_prices.size
         law, nu = self.law, now.nu
-        q, curvature, lever = np.array(law.target), np.zeros(k), np.zeros(k)
+        q, curvature = np.array(law.target), np.zeros(k)
+        leaning, turning = np.zeros(k), np.zeros(k)  # curvature in price and nu, and in nu alone
         of_nu = 0.0
         if law.divergence is not None:
             s = (now.log_prices[self.old] - now.tau) / nu
             found = law.divergence.conjugate(s)
             target = law.target[self.old]
-            q[self.old], curvature[self.old], lever[self.old] = target * found.slope, target * found.curvature / nu, s
+            q[self.old], curvature[self.old] = target * found.slope, target * found.curvature / nu
+            leaning[self.old], turning[self.old] = curvature[self.old] * s, curvature[self.old] * s * s
             of_nu = law.limit + float(target @ (found.value - s * found.slope)) - barrier / nu
-            if self.bounded_new:
-                room = nu * law.divergence.steepest + now.tau - now.log_prices[self.new]
-                q[self.new], curvature[self.new] = barrier / room, barrier / room**2
-                lever[self.new] = law.divergence.steepest
-                of_nu -= law.divergence.steepest * float(q[self.new].sum())
+            if self.has_end:
+                end, room = law.divergence.steepest, self.room(now.log_prices, nu, now.tau)
+                q += barrier / room
+                curvature += barrier / room**2
+                leaning += end * barrier / room**2
+                turning += end**2 * barrier / room**2
+                of_nu -= end * float((barrier / room).sum())
         losses = self.statement.losses[self.free]
         weighted = [now.shares * loss for loss in losses]
         means = np.array([part.sum(axis=0) for part in weighted]).reshape(r, k)
@@ -139,18 +151,14 @@ class _Path:
                 second = (part * losses[m2]).sum(axis=0) - means[m] * means[m2]
                 matrix[n + m, n + m2] = q @ second + curvature @ (means[m] * means[m2])
             matrix[n + m, n + m] += barrier / now.multipliers[self.free[m]] ** 2
-        arms = [np.ones(k)] * self.has_level + [lever] * self.has_nu
         below = np.vstack([now.shares, -means]) if r else now.shares
-        for j, arm in enumerate(arms):
-            at = n + r + j
-            matrix[: n + r, at] = matrix[at, : n + r] = -(below @ (curvature * arm))
-            for j2, other in enumerate(arms):
-                matrix[at, n + r + j2] = curvature @ (arm * other)
         if self.has_level:
-            gradient[n + r] = 1 - q.sum()
+            gradient[n + r], matrix[n + r, n + r] = 1 - q.sum(), curvature.sum()
+            matrix[: n + r, n + r] = matrix[n + r, : n + r] = -(below @ curvature)
         if self.has_nu:
-            gradient[-1] = of_nu
-            matrix[-1, -1] += barrier / nu**2
+            gradient[-1], matrix[-1, -1] = of_nu, turning.sum() + barrier / nu**2
+            matrix[: n + r, -1] = matrix[-1, : n + r] = -(below @ leaning)
+            matrix[n + r, -1] = matrix[-1, n + r] = leaning.sum()
         # a constant added to u, and to tau, changes nothing
         still = np.zeros(size)
         still[:n] = 1.0
@@ -210,7 +218,7 @@ def smooth_points(
             (now.log_prices,),
             q,
             now.shares,
-            barrier * (1 + path.free.size) + abs(decrement),
+            barrier * (1 + path.free.size + path.has_end * q.size) + abs(decrement),
         )
         moved = _searched(path, now, step, decrement, barrier)
         now = now if moved is None else moved

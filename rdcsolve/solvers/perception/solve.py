@@ -15,7 +15,6 @@ from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.information import entropy
-from rdcsolve.perception.measures import support
 from rdcsolve.perception.transport import monotone_order, plan_between
 from rdcsolve.problems import Perception, Problem
 from rdcsolve.problems.objective import is_rate
@@ -40,7 +39,8 @@ from rdcsolve.solvers.perception.refutation import (
 from rdcsolve.solvers.perception.smooth_newton import smooth_points
 
 METHOD = "interior point with laws"
-_PATIENCE = 25  # steps without a better bound
+_PATIENCE = 25  # steps without a better bound, nor products that are the least so far by a clear step
+_CLEAR_STEP = 0.5
 _SMALL_PROGRAMME = 2500  # pairs of atom and place: a transport programme of this size takes milliseconds
 _CLOSE = 30.0  # tolerances: products below this call for a channel
 _SPARE = 1e-9  # nats: prices of places that no law within the limits shows are not where bounds are tight
@@ -217,10 +217,9 @@ class _Run:
             return
         if found.excess > 0:
             point = refuting_point(self.programme, statement, found, scale_of(self.programme, found))
-            prices = self._mended(point)
-            lower = self._bound(point, prices)
-            if lower > self._beyond:
-                self.dual, self.status = _Dual(lower, point, prices), Status.INFEASIBLE
+            dual = self._proved(point)
+            if dual.lower > self._beyond:
+                self.dual, self.status = dual, Status.INFEASIBLE
             return
         made = self.channels.keep(found.channel)
         if made is not None and made.rate < self.upper:
@@ -259,7 +258,7 @@ class _Run:
         else:
             blocks = [law.block() for law in self.programme.laws]
             points = interior_points(self.channels.statement, blocks, u, multipliers, q, tolerance)
-        since_better, best = 0, -math.inf
+        since_better, best, products = 0, -math.inf, math.inf
         for step, point in enumerate(points, start=1):
             self._look(point, blocks)
             gap = self.upper - self.lower
@@ -274,6 +273,8 @@ class _Run:
                 self.status = Status.INFEASIBLE
                 return
             better = self.lower > best + 1e-3 * tolerance or gap < math.inf and self.upper < self._last_upper
+            if point.products < _CLEAR_STEP * products:  # on its way: multipliers may first have to go far
+                better, products = True, point.products
             self._last_upper = self.upper
             best = max(best, self.lower)
             since_better = 0 if better else since_better + 1
@@ -305,10 +306,9 @@ class _Run:
 
     def _look(self, point: Point, blocks: list[Any]) -> None:
         """Take what a point proves, and what its channel attains once that promises to be close."""
-        prices = self._mended(point)
-        lower = self._bound(point, prices)
-        if lower > self.lower:
-            self.dual = _Dual(lower, point, prices)
+        dual = self._proved(point)
+        if dual.lower > self.lower:
+            self.dual = dual
         self.last = point
         if point.products <= max(_CLOSE * self.settings.tolerance, 1e-7):
             self._attain(point, blocks, ALMOST_NONE)
@@ -340,17 +340,19 @@ class _Run:
         np.maximum.at(last, laws[-1].place, left)
         return (*point.prices[:-1], last)
 
-    def _bound(self, point: Point, prices: tuple[np.ndarray, ...]) -> float:
-        """Return p.u - lambda.b - sum of supports, nats."""
-        programme = self.programme
+    def _proved(self, point: Point) -> _Dual:
+        """Return what a point proves: p.u - lambda.b - sum of supports, nats, with scalars within their domains."""
+        programme, prices = self.programme, self._mended(point)
         value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
-        size = abs(value)
+        size, scalars = abs(value), []
         for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
-            found = law.mean_price(w) if law.is_zero else support(_shown(law), w, nu, tau)
+            found, tau = law.support(w, nu, tau)
             charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
             value -= found + charge
             size += abs(found) + abs(charge)
-        return value - _ROUNDING * size if math.isfinite(value) else -math.inf
+            scalars.append((nu, tau))
+        lower = value - _ROUNDING * size if math.isfinite(value) else -math.inf
+        return _Dual(lower, point._replace(scalars=tuple(scalars)), prices)
 
     # --------------------------------------------------------------------------------------- the result
 
@@ -483,9 +485,3 @@ class _Run:
 
 def _law(perception: Perception, made: recovery.Primal) -> np.ndarray:
     return perception.law(made.letters, made.q / made.q.sum())
-
-
-def _shown(law: Any) -> Perception:
-    """Return the measure over the places shown, the target's masses divided by their sum."""
-    cost = law.cost if law.perception.cost is not None else None
-    return Perception(law.perception.name, law.perception.measure, law.target, law.place, cost, law.outside)
