@@ -111,7 +111,7 @@ def test_ridges_are_bounded_closer_and_closer(rate):
     source = rdc.sources.gaussian_pair(0.7, n_x=31, n_s=11)
     limit = float(rdc.theory.gaussian.critical_label_entropy(rate, 0.7)) - math.log(float(np.ptp(source.points)) / 10)
     problem = rdc.Problem.from_arrays(source.p_x, np.zeros((31, 1)), source.labels[0], C=limit)
-    result = rdc.solve(problem, tolerance=1e-6, proof_budget=2.0)
+    result = rdc.solve(problem, tolerance=1e-6, proof_budget=6.0)
     assert result.objective_upper - 0.01 < result.proved_lower <= result.objective_upper
 
 
