@@ -40,12 +40,14 @@ if TYPE_CHECKING:
     from .problems import (
         ClassifierLossLimit,
         DistortionLimit,
+        InformationLimit,
         LabelEntropyLimit,
         LossLimit,
         PerceptionLimit,
         Problem,
         RateLimit,
         Source,
+        information_bottleneck,
     )
     from .results import Proof, Result, Status
     from .solvers import Alternation, BlahutArimoto, ColumnGeneration, Conic, InteriorPoint
@@ -84,12 +86,14 @@ _MEMBERS = {
     "problems": [
         "ClassifierLossLimit",
         "DistortionLimit",
+        "InformationLimit",
         "LabelEntropyLimit",
         "LossLimit",
         "PerceptionLimit",
         "Problem",
         "RateLimit",
         "Source",
+        "information_bottleneck",
     ],
     "results": ["Proof", "Result", "Status"],
     "solvers": [
@@ -134,6 +138,7 @@ __all__ = [
     "DistortionLimit",
     "Encoder",
     "FileInUse",
+    "InformationLimit",
     "InteriorPoint",
     "InternalError",
     "InvalidInput",
@@ -165,6 +170,7 @@ __all__ = [
     "encoder_from_samples",
     "errors",
     "information",
+    "information_bottleneck",
     "load",
     "neural",
     "plot",

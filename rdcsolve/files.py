@@ -65,7 +65,7 @@ def read(
     path = options.path(path)
     arrays = read_arrays(path, packed=False)
     if "header" not in arrays or arrays["header"].dtype.kind != "U" or arrays["header"].ndim:
-        raise UnreadableFile(f"{path} is an npz archive but is an npz archive but not a saved {saved}")
+        raise UnreadableFile(f"{path} is an npz archive but not a saved {saved}")
     try:
         header = json.loads(str(arrays.pop("header")))
     except (ValueError, RecursionError) as error:

@@ -20,6 +20,7 @@ from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.laws import output_law, slices
 from rdcsolve.explore.marks import hatch_open, mark_impossible, mark_open, mark_solved
+from rdcsolve.explore.plane import draw_plane as information_plane
 from rdcsolve.explore.regions import region
 from rdcsolve.explore.units import in_unit, information_losses, unit_of, units_of
 from rdcsolve.problems.objective import is_in_nats
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-__all__ = ["convergence", "curve", "curves", "output_law", "region", "surface", "tradeoff"]
+__all__ = ["convergence", "curve", "curves", "information_plane", "output_law", "region", "surface", "tradeoff"]
 
 _FINE = 400
 _SURFACE_FINE = 121

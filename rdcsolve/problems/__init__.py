@@ -1,8 +1,16 @@
 """What the user states: sources, distortions, limits and problems, checked before any work."""
 
+from rdcsolve.problems.bottleneck import information_bottleneck
 from rdcsolve.problems.columns import Columns
 from rdcsolve.problems.distortions import distortion_matrix
-from rdcsolve.problems.limits import ClassifierLossLimit, DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
+from rdcsolve.problems.limits import (
+    ClassifierLossLimit,
+    DistortionLimit,
+    InformationLimit,
+    LabelEntropyLimit,
+    LossLimit,
+    RateLimit,
+)
 from rdcsolve.problems.losses import LabelEntropy, Loss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
 from rdcsolve.problems.perception import Perception, PerceptionLimit
@@ -16,6 +24,7 @@ __all__ = [
     "ClassifierLossLimit",
     "Columns",
     "DistortionLimit",
+    "InformationLimit",
     "LabelEntropy",
     "LabelEntropyLimit",
     "Lagrangian",
@@ -33,4 +42,5 @@ __all__ = [
     "SeparableLoss",
     "Source",
     "distortion_matrix",
+    "information_bottleneck",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.information import entropy, nats_to_bits
 from rdcsolve.problems.classifiers import OUTPUTS, Classifier, Decided, decision_table
 from rdcsolve.problems.distortions import function_name
 from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
@@ -254,6 +256,55 @@ class LabelEntropyLimit:
 
 
 @public_call
+@dataclass(frozen=True)
+class InformationLimit:
+    """I(S_label; A) >= bound: how much of a label the letter has to tell, the relevance of an information bottleneck.
+
+    The same statement as a `LabelEntropyLimit` of H(S) - bound, which is what the problem holds.
+
+    Parameters
+    ----------
+    bound : float
+        In [0, H(S)], in the problem's `unit`: nats, if not said otherwise. Zero declares the label and limits nothing.
+    label : int or str, optional
+        Which of the source's labels, by number or name.
+    name : str, optional
+        Name of the loss; see `LabelEntropyLimit`.
+
+    Examples
+    --------
+    >>> InformationLimit(0.25)
+    InformationLimit(bound=0.25, label=0, name='')
+    """
+
+    bound: float
+    label: int | str = 0
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _set_bound(self, upper_bound)
+
+    def entropy_limit(self, source: Source, unit: str) -> LabelEntropyLimit:
+        """Return the limit on the label's entropy that says the same, its bound in the unit.
+
+        Raises
+        ------
+        InvalidInput
+            If the bound is more than the label's own entropy.
+        """
+        number = label_index(source, self.label, self.name or "label_entropy")
+        known = entropy(np.asarray(source.p_x) @ source.labels[number])
+        most = nats_to_bits(known) if unit == "bit" else known
+        if self.bound > most:
+            raise InvalidInput(
+                f"the letter is to tell {self.bound:.6g} {unit} of label {self.label!r}, which has an entropy of only "
+                f"{most:.6g} {unit}; lower the bound"
+            )
+        bound = most - self.bound if self.bound else math.inf
+        return LabelEntropyLimit(bound, self.label, self.name)
+
+
+@public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class LossLimit:
     """E L(X, A) <= bound for any linear loss L, or E L(X, A) = bound.
@@ -324,4 +375,4 @@ class RateLimit:
 
 
 LossBearing = DistortionLimit | ClassifierLossLimit | LossLimit
-Limit = LossBearing | LabelEntropyLimit | PerceptionLimit | RateLimit
+Limit = LossBearing | LabelEntropyLimit | InformationLimit | PerceptionLimit | RateLimit

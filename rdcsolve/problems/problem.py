@@ -121,7 +121,7 @@ class Problem:
         if not isinstance(source, Source):
             raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
         one_of(unit, UNITS, "unit")
-        reproduction, table, bounds, rate, equal, of_laws = resolve(source, reproduction, distortion, limits)
+        reproduction, table, bounds, rate, equal, of_laws = resolve(source, reproduction, distortion, limits, unit)
         pairs = zip((*table.of_places, *table.losses, *table.labels), bounds, strict=True)
         bounds = freeze(np.array([bound_in_nats(b, unit) if loss.is_information else b for loss, b in pairs]))
         table.check_bounds(bounds)

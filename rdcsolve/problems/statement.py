@@ -14,6 +14,7 @@ from rdcsolve.options import shown
 from rdcsolve.problems.limits import (
     ClassifierLossLimit,
     DistortionLimit,
+    InformationLimit,
     LabelEntropyLimit,
     Limit,
     LossLimit,
@@ -25,7 +26,15 @@ from rdcsolve.problems.source import Source, losses_between
 from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
 from rdcsolve.problems.validation import freeze, loss_matrix, one_of, point_array
 
-_LIMITS = (DistortionLimit, LabelEntropyLimit, ClassifierLossLimit, LossLimit, PerceptionLimit, RateLimit)
+_LIMITS = (
+    DistortionLimit,
+    LabelEntropyLimit,
+    InformationLimit,
+    ClassifierLossLimit,
+    LossLimit,
+    PerceptionLimit,
+    RateLimit,
+)
 
 
 class Resolved(NamedTuple):
@@ -39,9 +48,12 @@ class Resolved(NamedTuple):
     perception_bounds: np.ndarray
 
 
-def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any) -> Resolved:
-    """Return the letters, the checked table of losses, their bounds and the rate limit of a statement."""
-    listed = _limit_list(limits)
+def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any, unit: str) -> Resolved:
+    """Return the letters, the checked table of losses, their bounds in the unit, and the rate limit of a statement."""
+    listed = [
+        limit.entropy_limit(source, unit) if isinstance(limit, InformationLimit) else limit
+        for limit in _limit_list(limits)
+    ]
     if isinstance(reproduction, str):
         return _resolve_free(source, reproduction, distortion, listed)
     if hasattr(reproduction, "place_losses"):

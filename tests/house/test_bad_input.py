@@ -270,7 +270,7 @@ PROBLEMS = {
     ),
     "not a limit": (
         lambda: problem(0.25),
-        r"limits holds 0\.25; the known limits are DistortionLimit, LabelEntropyLimit, Cl.*RateLimit",
+        r"limits holds 0\.25; the known limits are DistortionLimit, LabelEntropyLimit, InformationLimit, Cl.*RateLimit",
     ),
     "limit on its own is fine, a number is not": (
         lambda: Problem(COIN, limits=0.25),
