@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import xarray
     from matplotlib.figure import Figure
 
 
@@ -25,3 +26,9 @@ class Drawing:
     figure: Figure
     lines: tuple[str, ...]
     not_certified: tuple[str, ...] = ()
+
+
+def not_certified(data: xarray.Dataset, where: str) -> tuple[str, ...]:
+    """Return, in words, how many points of a sweep are not certified; nothing where all of them are."""
+    open_ones = int((data["proof"] != "CERTIFIED").sum())
+    return (f"{open_ones} of {data['proof'].size} points {where}",) if open_ones else ()

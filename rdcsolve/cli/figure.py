@@ -1,8 +1,8 @@
-"""``rdcsolve figure``: figures of the paper with real numbers."""
+"""``rdcsolve figure``: figures of the paper, and of the field, with real numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -13,46 +13,51 @@ from rdcsolve.cli.files import check_targets, draw_into
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.errors import InvalidInput
 
-
-def figure_3() -> Drawing:
-    """Return what three encoders of one rate can be decoded to."""
-    from rdcsolve.cli.figure_3 import draw
-
-    return draw()
-
-
-def figure_4() -> Drawing:
-    """Return what a rate attains of a Gaussian pair, as printed and as it is."""
-    from rdcsolve.cli.figure_4 import draw
-
-    return draw()
+MODULES = {
+    "3": "figure_3",
+    "4": "figure_4",
+    "perception": "figure_perception",
+    "classification": "figure_classification",
+    "bottleneck": "figure_bottleneck",
+}
+"""By its number in the paper, or its name, the module that computes and draws a figure."""
 
 
-FIGURES: dict[str, Callable[[], Drawing]] = {"3": figure_3, "4": figure_4}
-"""By its number in the paper, the function that computes and draws a figure (matplotlib's backend is set already)."""
+def drawn(name: str) -> Drawing:
+    """Return a figure by its name, computed and drawn (matplotlib's backend is set already)."""
+    drawing: Drawing = import_module(f"rdcsolve.cli.{MODULES[name]}").draw()
+    return drawing
 
 
 @told_plainly
 def figure(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", show_default=False, help="Of the figure in the paper.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            show_default=False,
+            help="3 or 4, of the paper; perception, Blau and Michaeli's R(D) and D(P); classification, Wang et al.'s "
+            "contours of R(D, C); or bottleneck, an information plane.",
+        ),
+    ],
     save_plot: Annotated[
-        Path | None, typer.Option(help="Where to save it (png, pdf, svg).", show_default="figure_NUMBER.png")
+        Path | None, typer.Option(help="Where to save it (png, pdf, svg).", show_default="figure_NAME.png")
     ] = None,
 ) -> None:
-    """Compute and draw a figure of the paper with real numbers.
+    """Compute and draw a figure of the paper, or of the field, with real numbers.
 
     Exit code: 0 if everything drawn is certified, 1 if not, 2 on bad input.
     """
-    if number not in FIGURES:
-        raise InvalidInput(f"there is no figure {number!r}; choose one of {', '.join(sorted(FIGURES)) or 'none yet'}")
+    if name not in MODULES:
+        raise InvalidInput(f"there is no figure {name!r}; choose one of {', '.join(MODULES)}")
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    path = Path(f"figure_{number}.png") if save_plot is None else save_plot
+    path = Path(f"figure_{name}.png") if save_plot is None else save_plot
     check_targets(picture=path)
-    drawing = FIGURES[number]()
+    drawing = drawn(name)
     try:
         draw_into(path, drawing.figure, dpi=150)
     finally:
