@@ -1056,6 +1056,26 @@ def _coupling(law: Law, cost: np.ndarray, channel: Channel) -> Any:
     return total(mass * float(kept[i, j]) for j, letter in pairs for i, mass in letter)
 
 
+def places_under(law: Law, exact: Law) -> dict[int, Any] | None:
+    """Return masses of a measure's places where the law is the target of another one; None where they are not known.
+
+    That is where an atom is at no distance from several places, or letters that show one place there show several here.
+    """
+    here: dict[int, int] = {}
+    for there, own in zip(exact.place.tolist(), law.place.tolist(), strict=True):
+        if here.setdefault(there, own) != own:
+            return None
+    masses: dict[int, Any] = {}
+    for atom, mass in enumerate(exact.target.tolist()):
+        if mass:
+            near = [atom] if exact.cost is None else np.flatnonzero(exact.cost[atom] == 0).tolist()
+            if len(near) != 1 or near[0] not in here:
+                return None
+            place = here[near[0]]
+            masses[place] = masses.get(place, arb(0)) + arb(mass) / exact.total
+    return masses
+
+
 def _divergence(law: Law, target: list[Any], places: dict[int, Any]) -> Any:
     at_zero, steepest, value = _at_zero(law.measure), _slope(law.measure), arb(0)
     if law.outside:
@@ -2031,18 +2051,29 @@ class Examination:
             told = self.header["perceptions"][law.name]
             is_told = found <= arb(told) + (ROUNDING if is_zero else 0)
             self._require(is_told, f"The law is within {upper(found)!r} of the target of {law.name}, not {told!r}.")
-            others = all(other.measure not in DIVERGENCES for other in problem.laws if other.name not in zeros)
-            may_move = len(zeros) == 1 and others and not problem.forbidden.any() and not problem.is_fixed
+            may_move = len(zeros) == 1 and not problem.forbidden.any() and not problem.is_fixed
             if is_zero and may_move and law.can_be_exact and problem.multipliers is None and found <= ROUNDING:
                 moved = found
         for law in problem.laws:
             limit = problem.bounds.get(law.name)
             if limit is not None:
-                largest = 1.0 if law.cost is None else float(law.cost.max())
-                is_moved = law.name in zeros and moved > 0
-                after = arb(0) if is_moved else distances[law.name] + moved * largest
+                after = self._after_move(law, distances[law.name], moved, zeros)
                 self._check_limit(law.name, after, limit, lambda: None)
         return distances, moved
+
+    def _after_move(self, law: Law, found: Any, moved: Any, zeros: list[str]) -> Any:
+        """Return the distance of a law once the mass is moved that makes the law what the limit at zero asks for."""
+        if not moved > 0:
+            return found
+        if law.name in zeros:
+            return arb(0)
+        if law.measure not in DIVERGENCES:
+            return found + moved * (1.0 if law.cost is None else float(law.cost.max()))
+        exact = next(other for other in self.problem.laws if other.name in zeros)
+        places = places_under(law, exact)
+        if places is None:
+            return arb(math.inf)
+        return found.max(_divergence(law, [arb(mass) / law.total for mass in law.target.tolist()], places))
 
     def _raise(self, loss: Loss) -> Any:
         """Return by how much moving mass may raise a loss."""

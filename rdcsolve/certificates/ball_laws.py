@@ -118,10 +118,10 @@ class BallLaw(FloatLaw):
         perception, law = self.perception, self._law_balls()
         if perception.cost is not None:
             return min(self._transport_balls(law), self._coupling())
+        if perception.measure in DIVERGENCES and not self.has_to_be_exact:
+            return self._divergence_balls(law)
         target = [arb(t) / self._total for t in perception.target.tolist()]
         outside = arb(perception.outside) / self._total
-        if perception.measure in DIVERGENCES and not self.has_to_be_exact:
-            return self._divergence_balls(target, outside, law)
         return _upper((outside + _sum(abs(t - q) for t, q in zip(target, law, strict=True))) / 2)
 
     def _law_balls(self) -> list[Any]:
@@ -162,8 +162,20 @@ class BallLaw(FloatLaw):
             total += scales[i] * arb(float(numbers.channel[i, j])) * arb(float(cost[i, j]))
         return _upper(total)
 
-    def _divergence_balls(self, target: list[Any], outside: Any, law: list[Any]) -> float:
+    def distance_under(self, exact: FloatLaw) -> float:
+        """Return an upper bound of an f-divergence where the law is the target of another limit; inf if unknown."""
+        known = self.places_under(exact)
+        if known is None:
+            return math.inf
+        law, total = [arb(0)] * self.perception.n_places, _sum(map(arb, exact.perception.target.tolist()))
+        for place, mass in zip(*(array.tolist() for array in known), strict=True):
+            law[place] = law[place] + arb(mass) / total
+        return self._divergence_balls(law)
+
+    def _divergence_balls(self, law: list[Any]) -> float:
         name = self.perception.measure
+        target = [arb(t) / self._total for t in self.perception.target.tolist()]
+        outside = arb(self.perception.outside) / self._total
         total = outside * _at_zero(name) if self.perception.outside else arb(0)
         for mass, t, q in zip(self.perception.target.tolist(), target, law, strict=True):
             has_none = bool(q == 0)

@@ -141,11 +141,9 @@ def moved_mass(problem: Problem, laws: list[Any], distances: dict[str, float]) -
     loss by more than its spread times the mass moved.
     """
     exact = [law for law in laws if law.has_to_be_exact]
-    others = [law for law in laws if not law.has_to_be_exact]
-    is_allowed = len(exact) == 1 and all(law.is_lipschitz for law in others)
-    is_allowed = is_allowed and problem.forbidden is None and problem.letters != "fixed"
+    is_allowed = len(exact) == 1 and problem.forbidden is None and problem.letters != "fixed"
     is_allowed = is_allowed and all(law.can_be_exact for law in exact)
-    if not exact or not is_allowed or problem.multipliers is not None:
+    if not is_allowed or problem.multipliers is not None:
         return 0.0
     mass = distances[exact[0].perception.name]
     return mass if mass <= LIMIT_TOLERANCE else 0.0
@@ -154,7 +152,9 @@ def moved_mass(problem: Problem, laws: list[Any], distances: dict[str, float]) -
 def law_excess(laws: list[Any], distances: dict[str, float], moved: float) -> dict[str, float]:
     """Return by how much limits on laws are exceeded, after some mass was moved."""
     limited = [law for law in laws if law.bound < math.inf]
-    return {law.perception.name: law.raised(distances[law.perception.name], moved) - law.bound for law in limited}
+    exact = next((law for law in limited if law.has_to_be_exact), None)
+    after = {law.perception.name: law.raised(distances[law.perception.name], moved, exact) for law in limited}
+    return {law.perception.name: after[law.perception.name] - law.bound for law in limited}
 
 
 def law_slack(laws: list[Any], arithmetic: str, moved: float) -> dict[str, float]:

@@ -152,14 +152,52 @@ class FloatLaw:
         """Whether moving mass changes the distance by no more than a multiple of it."""
         return self.perception.measure not in DIVERGENCES
 
-    def raised(self, distance: float, moved: float) -> float:
-        """Return an upper bound of a distance after some mass was moved.
+    def raised(self, distance: float, moved: float, exact: FloatLaw | None) -> float:
+        """Return an upper bound of a distance after some mass was moved, which makes the law what `exact` asks for.
 
-        That makes an exact law exact; the caller allows for the mass.
+        What misses that one's own target is allowed for by the caller.
         """
-        if not moved or self.has_to_be_exact:
+        if not moved or exact is None or exact is self:
             return distance
-        return up(distance + up(moved * self.perception.scale))
+        if self.is_lipschitz:
+            return up(distance + up(moved * self.perception.scale))
+        return max(distance, self.distance_under(exact))
+
+    def places_of_atoms(self) -> np.ndarray | None:
+        """Return where each atom of the target is at distance zero, shape (T,); None unless it is at one place only.
+
+        Atoms without mass are anywhere.
+        """
+        cost, used = self.perception.cost, self.perception.target > 0
+        if cost is None:
+            return None if self.perception.outside else np.arange(used.size)
+        free = cost == 0
+        return free.argmax(axis=1) if (free[used].sum(axis=1) == 1).all() else None
+
+    def places_under(self, exact: FloatLaw) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return our place of each atom of another law's target, where the law is that target, and their masses.
+
+        None where that is not known: where letters that show one place there show several here, or none.
+        """
+        atoms = exact.places_of_atoms()
+        if atoms is None:
+            return None
+        here = np.full(exact.perception.n_places, -1)
+        here[exact.perception.place] = self.perception.place
+        if not np.array_equal(here[exact.perception.place], self.perception.place):
+            return None
+        used = exact.perception.target > 0
+        places = here[atoms[used]]
+        return (places, exact.perception.target[used]) if (places >= 0).all() else None
+
+    def distance_under(self, exact: FloatLaw) -> float:
+        """Return an upper bound of an f-divergence where the law is the target of another limit; inf if unknown."""
+        known = self.places_under(exact)
+        if known is None:
+            return _NO_BOUND
+        places, masses = known
+        law = np.bincount(places, masses, self.perception.n_places) / (1.0 + exact.over)
+        return self._divergence_of(law, units(masses.size + 4), law > 0)
 
     def cost(self) -> np.ndarray:
         """Return costs, shape (T, m); those of a limit at zero count as zero or one, which limits the same laws."""
@@ -255,10 +293,10 @@ class FloatLaw:
         law, relative = self._law()
         if self.perception.cost is not None:
             return min(self._transport(law, relative), self._coupling())
+        if self.perception.measure in DIVERGENCES and not self.has_to_be_exact:
+            return self._divergence_of(law, relative, self._shown())
         target = self.perception.target / (1.0 + self.over)
         outside = self.perception.outside / (1.0 + self.over)
-        if self.perception.measure in DIVERGENCES and not self.has_to_be_exact:
-            return self._divergence(DIVERGENCES[self.perception.measure], target, outside, law, relative)
         apart = 0.5 * math.fsum([outside, *np.abs(target - law).tolist()])
         return apart + relative + units(6)
 
@@ -307,14 +345,15 @@ class FloatLaw:
         total = math.fsum(numbers.shares * (numbers.channel * cost).sum(axis=1))
         return up(total * (1 + units(2 * cost.shape[1] + 16)))
 
-    def _divergence(
-        self, divergence: Divergence, target: np.ndarray, outside: float, law: np.ndarray, relative: float
-    ) -> float:
+    def _divergence_of(self, law: np.ndarray, relative: float, shown: np.ndarray) -> float:
         """Return sum_j t_j f(q_j / t_j): f is convex, so that the ends of every ratio's interval bound it."""
+        divergence = DIVERGENCES[self.perception.measure]
+        target = self.perception.target / (1.0 + self.over)
+        outside = self.perception.outside / (1.0 + self.over)
         used, total = target > 0, 0.0
         new = float(law[~used].sum())
         if math.isinf(divergence.steepest):
-            if self._shown()[~used].any():
+            if shown[~used].any():
                 return _NO_BOUND
         elif new > 0:
             total += new * divergence.steepest * (1 + 8 * EPS) * (1 + relative + units(law.size + 4))

@@ -38,6 +38,8 @@ class Divergence:
         f(0): what a place of the target costs that the law leaves out.
     slope : callable
         f'(t), t > 0; an array.
+    bend : callable
+        f''(t), t > 0; an array.
     """
 
     f: Callable[[np.ndarray], np.ndarray]
@@ -45,6 +47,7 @@ class Divergence:
     steepest: float
     at_zero: float
     slope: Callable[[np.ndarray], np.ndarray]
+    bend: Callable[[np.ndarray], np.ndarray]
 
     def between(self, target: np.ndarray, law: np.ndarray, outside: float = 0.0) -> float:
         """Return the divergence of a law (m,) from a target (m,), whose mass `outside` is at no place."""
@@ -99,16 +102,43 @@ def _f_js(t: np.ndarray) -> np.ndarray:
     return np.asarray(0.5 * (xlogy(t, t) - (1 + t) * np.log((1 + t) / 2)))
 
 
+def _array(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda t: np.asarray(function(t))
+
+
 DIVERGENCES = {
-    "kl": Divergence(lambda t: np.asarray(xlogy(t, t) - t + 1), _kl, math.inf, 1.0, np.log),
-    "reverse_kl": Divergence(_f_reverse_kl, _reverse_kl, 1.0, math.inf, lambda t: np.asarray(1 - 1 / t)),
-    "chi2": Divergence(lambda t: np.asarray((t - 1) ** 2), _chi2, math.inf, 1.0, lambda t: np.asarray(2 * (t - 1))),
-    "reverse_chi2": Divergence(_f_reverse_chi2, _reverse_chi2, 1.0, math.inf, lambda t: np.asarray(1 - 1 / t**2)),
+    "kl": Divergence(
+        _array(lambda t: xlogy(t, t) - t + 1), _kl, math.inf, 1.0, _array(np.log), _array(lambda t: 1 / t)
+    ),
+    "reverse_kl": Divergence(
+        _f_reverse_kl, _reverse_kl, 1.0, math.inf, _array(lambda t: 1 - 1 / t), _array(lambda t: 1 / t**2)
+    ),
+    "chi2": Divergence(
+        _array(lambda t: (t - 1) ** 2),
+        _chi2,
+        math.inf,
+        1.0,
+        _array(lambda t: 2 * (t - 1)),
+        lambda t: np.full(t.size, 2.0),
+    ),
+    "reverse_chi2": Divergence(
+        _f_reverse_chi2, _reverse_chi2, 1.0, math.inf, _array(lambda t: 1 - 1 / t**2), _array(lambda t: 2 / t**3)
+    ),
     "hellinger": Divergence(
-        lambda t: 0.5 * (np.sqrt(t) - 1) ** 2, _hellinger, 0.5, 0.5, lambda t: np.asarray(0.5 - 0.5 / np.sqrt(t))
+        _array(lambda t: 0.5 * (np.sqrt(t) - 1) ** 2),
+        _hellinger,
+        0.5,
+        0.5,
+        _array(lambda t: 0.5 - 0.5 / np.sqrt(t)),
+        _array(lambda t: 0.25 * t**-1.5),
     ),
     "js": Divergence(
-        _f_js, _js, 0.5 * math.log(2), 0.5 * math.log(2), lambda t: np.asarray(0.5 * np.log(2 * t / (1 + t)))
+        _f_js,
+        _js,
+        0.5 * math.log(2),
+        0.5 * math.log(2),
+        _array(lambda t: 0.5 * np.log(2 * t / (1 + t))),
+        _array(lambda t: 0.5 / (t * (1 + t))),
     ),
 }
 """By the names of `PerceptionLimit`: KL(q || p), KL(p || q), sum (q-p)^2/p, sum (q-p)^2/q, 1 - sum sqrt(pq), and

@@ -131,3 +131,5 @@ def test_slopes_are_derivatives(name):
     divergence = DIVERGENCES[name]
     found = (divergence.f(ratios * (1 + step)) - divergence.f(ratios * (1 - step))) / (2 * step * ratios)
     assert divergence.slope(ratios) == pytest.approx(found, rel=1e-5, abs=1e-7)
+    turned = (divergence.slope(ratios * (1 + step)) - divergence.slope(ratios * (1 - step))) / (2 * step * ratios)
+    assert divergence.bend(ratios) == pytest.approx(turned, rel=1e-5, abs=1e-7)

@@ -22,10 +22,13 @@ class Block(Protocol):
         Shape (m,): prices of places.
     n_scalars : int
         How many scalars the block shows to the system, after the prices.
+    is_smooth : bool
+        Whether the law is a function of prices and scalars, so that both sides have to take steps of one length.
     """
 
     w: np.ndarray
     n_scalars: int
+    is_smooth: bool
 
     def start(self, w: np.ndarray, law: np.ndarray) -> None:
         """Begin at prices w, near a law, shape (m,) each."""
@@ -44,6 +47,9 @@ class Block(Protocol):
 
     def lengths(self) -> tuple[float, float]:
         """Return how far slacks, and multipliers, can go along the direction."""
+
+    def cap(self) -> float:
+        """Return the longest step for which the block is like its model."""
 
     def advance(self, primal: float, dual: float) -> None:
         """Go."""
@@ -113,6 +119,7 @@ class ExactBlock:
     """The law has to be the target: H = target.w."""
 
     n_scalars = 0
+    is_smooth = False
 
     def __init__(self, target: np.ndarray) -> None:
         self.target, self.w = target, np.zeros(target.size)
@@ -141,6 +148,10 @@ class ExactBlock:
     def lengths(self) -> tuple[float, float]:
         """Return no limit."""
         return math.inf, math.inf
+
+    def cap(self) -> float:
+        """Return the whole step: the block is linear."""
+        return 1.0
 
     def advance(self, primal: float, dual: float) -> None:
         """Go."""
@@ -171,6 +182,8 @@ class TransportBlock:
     given : float, optional
         nu, where the limit is a multiplier.
     """
+
+    is_smooth = False
 
     def __init__(self, target: np.ndarray, cost: np.ndarray, limit: float, given: float | None = None) -> None:
         self.target, self.cost = target, cost
@@ -250,6 +263,10 @@ class TransportBlock:
         """Return how far slacks and nu, and the plan and eta, can go."""
         first, second = self.scalar.lengths()
         return min(first, length(self.slack, self.d_slack)), min(second, length(self.plan, self.d_plan))
+
+    def cap(self) -> float:
+        """Return the whole step: the block is linear."""
+        return 1.0
 
     def advance(self, primal: float, dual: float) -> None:
         """Go."""

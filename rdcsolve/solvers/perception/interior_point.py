@@ -313,7 +313,12 @@ def _step(letters: _Letters, blocks: Sequence[Block], mean: float, floor: float)
     share = min(max((after / count / mean) ** 3, _LEAST_CENTRE), 1.0)
     _direction(system, letters, blocks, starts, max(share * mean, floor), True)
     primal, dual = _lengths(letters, blocks)
-    primal, dual = min(_SHORT_OF * primal, 1.0, letters.cap()), min(_SHORT_OF * dual, 1.0)
+    primal, dual = (
+        min(_SHORT_OF * primal, 1.0, letters.cap(), *(block.cap() for block in blocks)),
+        min(_SHORT_OF * dual, 1.0),
+    )
+    if any(block.is_smooth for block in blocks):  # the law is a function of prices there, which masses have to follow
+        primal = dual = min(primal, dual)
     letters.advance(primal, dual)
     for block in blocks:
         block.advance(primal, dual)

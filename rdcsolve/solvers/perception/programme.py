@@ -15,6 +15,7 @@ from rdcsolve.problems import Perception, Problem
 from rdcsolve.rounding import EPS, units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
+from rdcsolve.solvers.perception.divergence_block import DivergenceBlock
 from rdcsolve.solvers.perception.interior_point import Statement
 from rdcsolve.solvers.perception.smooth_newton import SmoothLaw
 
@@ -147,6 +148,10 @@ class Law:
         if self.is_zero:
             return ExactBlock(self.exact_target())
         perception = self.perception
+        if perception.measure in DIVERGENCES:
+            known = self.smooth()
+            assert known.divergence is not None
+            return DivergenceBlock(self.target, known.divergence, known.limit, known.given)
         target, cost = (self.target, self.cost) if perception.cost is not None else self._total_variation()
         return TransportBlock(target, cost, 0.0 if self.given is not None else self.aimed, self.given)
 
@@ -243,36 +248,20 @@ def programme_of(problem: Problem, task: ReducedProblem) -> Programme:
         letters = letters[~task.letters.forbidden[:, letters].all(axis=0)]
     if not letters.size:
         raise InvalidInput("the limits on the law of the reproduction leave no letter")
-    if any(problem.perceptions[k].measure in DIVERGENCES and not _is_zero(problem, k) for k in counted):
-        letters = _one_for_each_place(problem, task, counted, letters)
+    if len(counted) == 1 and problem.perceptions[counted[0]].measure in DIVERGENCES:
+        letters = _one_for_each_place(problem, task, counted[0], letters)
     return Programme(problem, task, letters, tuple(_law(problem, k, letters) for k in counted))
 
 
-def _one_for_each_place(problem: Problem, task: ReducedProblem, counted: list[int], letters: np.ndarray) -> np.ndarray:
-    """Return the letters without those that are equal to others, as limits on f-divergences need them.
-
-    Raises
-    ------
-    InvalidInput
-        If different letters show the same place, or there are other limits on laws.
-    """
-    if len(counted) > 1:
-        names = ", ".join(problem.perceptions[k].name for k in counted)
-        raise InvalidInput(
-            f"an f-divergence is limited beside another limit on the law of the reproduction ({names}); several at "
-            "once are offered for transport distances, 'tv' and 'exact'"
-        )
-    places = problem.perceptions[counted[0]].place[letters]
-    _, first, which = np.unique(places, return_index=True, return_inverse=True)
+def _one_for_each_place(problem: Problem, task: ReducedProblem, k: int, letters: np.ndarray) -> np.ndarray:
+    """Return the letters without those that are equal to others, which spares the larger programme."""
+    _, first, which = np.unique(problem.perceptions[k].place[letters], return_index=True, return_inverse=True)
     if first.size == letters.size:
         return letters
     losses, forbidden = task.letters.restricted(letters)
     tables = [np.asarray(loss) for loss in losses] + ([] if forbidden is None else [forbidden])
     if any(not np.array_equal(table, table[:, first[which.ravel()]]) for table in tables):
-        raise InvalidInput(
-            "an f-divergence is limited where reproductions at the same point have different losses; give each point "
-            "once, or limit a transport distance"
-        )
+        return letters
     return np.sort(letters[first])
 
 

@@ -21,7 +21,6 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.letters import Letters, apart
 from rdcsolve.letters.space import LetterSpace
-from rdcsolve.perception.divergence import DIVERGENCES
 from rdcsolve.problems import Problem
 from rdcsolve.problems.priced import with_prices
 from rdcsolve.results.result import Result, StepRecord
@@ -68,7 +67,7 @@ def minimise_rate_over_splits(problem: Problem, settings: Settings, start: Resul
     Raises
     ------
     InvalidInput
-        If it has multipliers in place of limits, fixed letters, or an f-divergence that matters.
+        If it has multipliers in place of limits, or fixed letters.
     """
     if problem.letters == "fixed" or problem.multipliers is not None:
         what = "fixed letters" if problem.letters == "fixed" else "given multipliers"
@@ -84,12 +83,6 @@ def minimise_rate_over_splits(problem: Problem, settings: Settings, start: Resul
         return of_problem(problem, plain)
     if is_met_by(problem, limited, plain):
         return with_idle_laws(problem, plain)
-    for k in limited:
-        if problem.perceptions[k].measure in DIVERGENCES and problem.perception_bounds[k] > 0:
-            raise InvalidInput(
-                f"'{problem.perception_names[k]}' limits an f-divergence beside a label's entropy, which is not "
-                "offered; limit a transport distance, 'tv', or an exact law"
-            )
     return _Exchange(problem, space, settings).run(plain)
 
 
