@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
@@ -52,6 +52,8 @@ def test_one_limit_more_lowers_nothing(seed):
 
 
 @given(SEEDS)
+@example(33153233)  # idle limits make the system singular before the tolerance is reached: they are lifted
+@example(170)  # the same, with very small steps
 def test_a_limit_that_follows_from_another_costs_nothing(seed):
     """1 - sum sqrt(pq) <= KL / 2, and TV^2 <= KL / 2: so limits there are idle beside one on KL."""
     source, loss, (law, _) = random_limits(seed, 2, targets=False)

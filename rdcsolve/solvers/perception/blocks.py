@@ -22,13 +22,19 @@ class Block(Protocol):
         Shape (m,): prices of places.
     n_scalars : int
         How many scalars the block shows to the system, after the prices.
+    has_level : bool
+        Whether the first scalar is a level: then what comes before it are prices above the level.
     is_smooth : bool
         Whether the law is a function of prices and scalars, so that both sides have to take steps of one length.
     """
 
-    w: np.ndarray
     n_scalars: int
+    has_level: bool
     is_smooth: bool
+
+    @property
+    def w(self) -> np.ndarray:
+        """Prices of places, shape (m,)."""
 
     def start(self, w: np.ndarray, law: np.ndarray) -> None:
         """Begin at prices w, near a law, shape (m,) each."""
@@ -119,7 +125,7 @@ class ExactBlock:
     """The law has to be the target: H = target.w."""
 
     n_scalars = 0
-    is_smooth = False
+    has_level = is_smooth = False
 
     def __init__(self, target: np.ndarray) -> None:
         self.target, self.w = target, np.zeros(target.size)
@@ -183,7 +189,7 @@ class TransportBlock:
         nu, where the limit is a multiplier.
     """
 
-    is_smooth = False
+    has_level = is_smooth = False
 
     def __init__(self, target: np.ndarray, cost: np.ndarray, limit: float, given: float | None = None) -> None:
         self.target, self.cost = target, cost

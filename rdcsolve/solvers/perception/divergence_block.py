@@ -4,7 +4,8 @@
 
 The law v is a variable of its own, with multipliers tau, nu and z; in the optimum w_j = tau + nu f'(v_j / t_j) - z_j.
 In place of v one could have f* of prices, and fewer unknowns; but as nu falls to zero f* of (w - tau) / nu is singular,
-and this is not: a limit that does not bind costs no steps. v is eliminated, as a plan is.
+and this is not: a limit that does not bind costs no steps. v is eliminated, as a plan is. The system has prices above
+the level, x = w - tau: where nu is nearly zero they are known to many more digits than w and tau.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _MOST_MULTIPLIER = 0.9  # of nu
 
 
 class DivergenceBlock:
-    """A limit on an f-divergence; prices w, the level tau and the multiplier nu are shown to the system.
+    """A limit on an f-divergence; prices above the level, the level, and the multiplier are shown to the system.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ class DivergenceBlock:
     """
 
     is_smooth = True
+    has_level = True
 
     def __init__(self, target: np.ndarray, divergence: Divergence, limit: float, given: float | None = None) -> None:
         self.target, self.divergence = target, divergence
@@ -47,18 +49,25 @@ class DivergenceBlock:
         self.old = target > 0
         self.tau = self.d_tau = self.spent = self.pull = 0.0
         nothing = np.zeros(target.size)
-        self.w = self.d_w = self.v = self.d_v = self.z = self.d_z = nothing
+        self.x = self.d_x = self.v = self.d_v = self.z = self.d_z = nothing
         self.slopes = self.give = self.towards = self.wanted = nothing
+
+    @property
+    def w(self) -> np.ndarray:
+        """Prices of places, shape (m,)."""
+        return self.x + self.tau
 
     def start(self, w: np.ndarray, law: np.ndarray) -> None:
         """Begin at prices w and as near to a law as the limit lets."""
-        self.w, self.tau = w.copy(), float(law @ w) / float(law.sum())
+        self.tau = float(law @ w) / float(law.sum())
+        self.x = w - self.tau
         self.v = self._towards(law / float(law.sum()))
         self.z = _FIRST_PRODUCT / w.size / self.v
         if self.scalar.is_free:
-            limit, spread = self.scalar.limit, float(law @ (w - self.tau) ** 2)
+            limit, spread = self.scalar.limit, float(law @ self.x**2)
             self.scalar.nu = max(1.0, math.sqrt(spread / max(limit, 1e-12)))
-            self.scalar.eta = _FIRST_PRODUCT / self.scalar.nu
+            left = limit - self.divergence.between(self.target, self.v)
+            self.scalar.eta = max(left, 1e-3 * limit, _FIRST_PRODUCT * 1e-12)
 
     def _towards(self, law: np.ndarray) -> np.ndarray:
         """Return a law on the way from the target to the one given, within half of the limit."""
@@ -76,30 +85,27 @@ class DivergenceBlock:
         return more + float((self.v + dual * self.d_v) @ (self.z + primal * self.d_z)), count + self.v.size
 
     def hessian(self) -> np.ndarray:
-        """Return the matrix over prices, tau, and nu if it is free."""
-        m, nu, old, target = self.w.size, self.scalar.nu, self.old, self.target[self.old]
+        """Return the matrix over prices above the level, the level, and nu if it is free."""
+        m, nu, old, target = self.x.size, self.scalar.nu, self.old, self.target[self.old]
         ratios = self.v[old] / target
         self.slopes, bends = np.full(m, self.divergence.steepest), np.zeros(m)
         self.slopes[old], bends[old] = self.divergence.slope(ratios), self.divergence.bend(ratios) / target
         self.spent = float(target @ self.divergence.f(ratios)) + float(self.slopes[~old] @ self.v[~old])
         self.give = 1 / (nu * bends + self.z / self.v)  # of the law to prices
-        self.towards = self.w - self.tau - nu * self.slopes
+        self.towards = self.x - nu * self.slopes
         leaning = self.give * self.slopes
         matrix = np.zeros((m + self.n_scalars, m + self.n_scalars))
         matrix[np.arange(m), np.arange(m)] = self.give
-        matrix[:m, m] = matrix[m, :m] = -self.give
-        matrix[m, m] = self.give.sum()
         if self.scalar.is_free:
             matrix[:m, -1] = matrix[-1, :m] = -leaning
-            matrix[m, -1] = matrix[-1, m] = leaning.sum()
             matrix[-1, -1] = float(leaning @ self.slopes) + self.scalar.eta / nu
         return matrix
 
     def gradient(self, centre: float, corrected: bool) -> np.ndarray:
-        """Return the gradient over prices, tau and nu, towards products `centre`."""
+        """Return the gradient over prices above the level, the level and nu, towards products `centre`."""
         self.wanted = (centre - (self.d_v * self.d_z if corrected else 0.0)) / self.v
         moved = self.give * (self.towards + self.wanted)
-        of_scalars = [1 - float((self.v + moved).sum())]
+        of_scalars = [1.0]
         if self.scalar.is_free:
             self.pull = self.scalar.pull(centre, corrected)
             of_scalars.append(self.scalar.limit - self.spent - float(self.slopes @ moved) - self.pull)
@@ -107,11 +113,10 @@ class DivergenceBlock:
 
     def move(self, step: np.ndarray) -> None:
         """Work out the directions of the law and its slacks."""
-        m = self.w.size
-        self.d_w, self.d_tau = step[:m], float(step[m])
+        m = self.x.size
+        self.d_x, self.d_tau = step[:m], float(step[m])
         d_nu = float(step[-1]) if self.scalar.is_free else 0.0
-        raised = self.d_w - self.d_tau - self.slopes * d_nu
-        self.d_v = self.give * (raised + self.towards + self.wanted)
+        self.d_v = self.give * (self.d_x - self.slopes * d_nu + self.towards + self.wanted)
         self.d_z = self.wanted - self.z - self.z / self.v * self.d_v
         if self.scalar.is_free:
             self.scalar.move(d_nu, self.pull)
@@ -129,15 +134,15 @@ class DivergenceBlock:
 
     def advance(self, primal: float, dual: float) -> None:
         """Go."""
-        self.w = self.w + primal * self.d_w
+        self.x = self.x + primal * self.d_x
         self.tau += primal * self.d_tau
         self.z = self.z + primal * self.d_z
         self.v = self.v + dual * self.d_v
         self.scalar.advance(primal, dual)
 
     def shift(self, amount: float) -> None:
-        """Subtract a constant from all prices, and from the level."""
-        self.w, self.tau = self.w - amount, self.tau - amount
+        """Subtract a constant from all prices, and so from the level."""
+        self.tau -= amount
 
     def scalars(self) -> tuple[float, float]:
         """Return nu and tau."""

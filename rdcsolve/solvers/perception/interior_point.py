@@ -341,31 +341,57 @@ def _matrix(letters: _Letters, blocks: Sequence[Block], starts: np.ndarray) -> n
     pull = letters.shares * -ratio
     pulls = np.vstack([pull, letters.means * ratio]) if letters.free.size else pull
     for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
-        start, m = int(starts[k]), block.w.size
-        inner = slice(start, int(starts[k + 1]))
+        inner = slice(int(starts[k]), int(starts[k + 1]))
         matrix[inner, inner] = block.hessian()
-        prices = slice(start, start + m)
-        summed = _by_place(pulls, place, m)
-        matrix[: letters.size, prices], matrix[prices, : letters.size] = summed, summed.T
-        matrix[np.arange(start, start + m), np.arange(start, start + m)] += np.bincount(place, ratio, m)
+        summed = _by_place(pulls, place, block)
+        matrix[: letters.size, inner], matrix[inner, : letters.size] = summed, summed.T
+        masses = _by_place(ratio, place, block)
+        m = block.w.size
+        matrix[inner, inner][np.arange(m), np.arange(m)] += masses[:m]
+        if block.has_level:
+            matrix[inner, inner][m, :m] += masses[:m]
+            matrix[inner, inner][:m, m] += masses[:m]
+            matrix[inner, inner][m, m] += masses[m]
         for k2 in range(k):
-            other = letters.statement.places[k2]
-            across = np.zeros((m, blocks[k2].w.size))
-            np.add.at(across, (place, other), ratio)
-            columns = slice(int(starts[k2]), int(starts[k2]) + blocks[k2].w.size)
-            matrix[prices, columns], matrix[columns, prices] = across, across.T
+            columns = slice(int(starts[k2]), int(starts[k2 + 1]))
+            across = _across(ratio, place, block, letters.statement.places[k2], blocks[k2])
+            matrix[inner, columns], matrix[columns, inner] = across, across.T
         if k:  # a constant moved from one block's prices to the next changes nothing
-            matrix[prices, prices] += 1 / m
+            still = (
+                slice(int(starts[k]) + m, int(starts[k]) + m + 1)
+                if block.has_level
+                else slice(int(starts[k]), int(starts[k]) + m)
+            )
+            matrix[still, still] += 1 / (still.stop - still.start)
     return matrix
 
 
-def _by_place(columns: np.ndarray, place: np.ndarray, m: int) -> np.ndarray:
-    """Return columns summed over the letters that show the same place, shape (rows, m)."""
+def _by_place(columns: np.ndarray, place: np.ndarray, block: Block) -> np.ndarray:
+    """Return columns summed over the letters on whose prices each unknown of a block acts, shape (..., m + r).
+
+    Prices act on the letters that show their place, a level on all, other scalars on none.
+    """
+    m = block.w.size
+    found = np.zeros((*columns.shape[:-1], m + block.n_scalars))
     if place.size == m and np.array_equal(place, np.arange(m)):
-        return columns
-    summed = np.zeros((m, columns.shape[0]))
-    np.add.at(summed, place, columns.T)
-    return summed.T
+        found[..., :m] = columns
+    else:
+        np.add.at(found.T, place, columns.T)
+    if block.has_level:
+        found[..., m] = columns.sum(axis=-1)
+    return found
+
+
+def _across(ratio: np.ndarray, place: np.ndarray, block: Block, other_place: np.ndarray, other: Block) -> np.ndarray:
+    """Return what letters' weights say of the unknowns of two blocks together, shape (m + r, m' + r')."""
+    m = block.w.size
+    weights = np.zeros((m, ratio.size))
+    weights[place, np.arange(ratio.size)] = ratio
+    found = np.zeros((m + block.n_scalars, other.w.size + other.n_scalars))
+    found[:m] = _by_place(weights, other_place, other)
+    if block.has_level:
+        found[m] = _by_place(ratio, other_place, other)
+    return found
 
 
 def _direction(
@@ -376,13 +402,14 @@ def _direction(
     right[: letters.size] = letters.gradient(centre, corrected)
     for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
         right[int(starts[k]) : int(starts[k + 1])] = block.gradient(centre, corrected)
-        m = block.w.size
-        right[int(starts[k]) : int(starts[k]) + m] -= np.bincount(place, letters.wanted, m)
+        right[int(starts[k]) : int(starts[k + 1])] -= _by_place(letters.wanted, place, block)
     step = system.solve(-right)
     if not np.isfinite(step).all():
         raise NumericalBreakdown("a Newton step of a limit on the reproduction's law is not finite")
     d_prices = np.zeros(letters.q.size)
     for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
         block.move(step[int(starts[k]) : int(starts[k + 1])])
-        d_prices += step[int(starts[k]) : int(starts[k]) + block.w.size][place]
+        d_prices += step[int(starts[k]) + place]
+        if block.has_level:
+            d_prices += step[int(starts[k]) + block.w.size]
     letters.move(step[: letters.size], d_prices)

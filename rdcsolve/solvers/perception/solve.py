@@ -13,9 +13,8 @@ from rdcsolve import deadline
 from rdcsolve.certificates import Certificate
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.law_proof import LawProof
-from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.errors import InvalidInput
 from rdcsolve.information import entropy
-from rdcsolve.perception.transport import monotone_order, plan_between
 from rdcsolve.problems import Perception, Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result, StepRecord
@@ -25,6 +24,7 @@ from rdcsolve.solvers.finite.least_rate import empty, infeasible, minimise_rate,
 from rdcsolve.solvers.finite.reduction import fixed_task
 from rdcsolve.solvers.loop import NumericalBreakdown, Settings
 from rdcsolve.solvers.perception.channel import ALMOST_NONE, Attained, Channels, proof_of
+from rdcsolve.solvers.perception.idle import idle_limits, idle_proof, is_met_by, with_idle_laws, with_met_limits
 from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
 from rdcsolve.solvers.perception.off_faces import off_faces
 from rdcsolve.solvers.perception.programme import Programme, possible_places, programme_of
@@ -41,7 +41,8 @@ from rdcsolve.solvers.perception.smooth_newton import smooth_points
 METHOD = "interior point with laws"
 _PATIENCE = 25  # steps without a better bound, nor products that are the least so far by a clear step
 _CLEAR_STEP = 0.5
-_SMALL_PROGRAMME = 2500  # pairs of atom and place: a transport programme of this size takes milliseconds
+_GAIN = 1e-2  # of the gap: what a better bound is better by
+_SMALL_GAIN = 1e-3  # of the tolerance: the same without a gap
 _CLOSE = 30.0  # tolerances: products below this call for a channel
 _SPARE = 1e-9  # nats: prices of places that no law within the limits shows are not where bounds are tight
 _MISSING = 1e-15  # of all mass: rounding
@@ -72,7 +73,14 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
             "a limit on the law of the reproduction that matters is not offered yet beside losses held at a value, or "
             "limits on losses that leave no room together; lift one, or loosen a bound"
         )
-    return _Run(programme_of(problem, task), settings).result(plain if start is None else start)
+    result = _Run(programme_of(problem, task), settings).result(plain if start is None else start)
+    idle = idle_limits(problem, counts, result, settings)
+    if not idle:
+        return result
+    lifted = problem.with_limits(**{problem.perception_names[k]: None for k in idle})
+    less = minimise_rate_within_laws(lifted, settings, result)
+    is_better = less.certificate is not None and less.gap < result.gap and is_met_by(problem, idle, less)
+    return with_met_limits(problem, idle, less) if is_better else result
 
 
 def _is_limited(problem: Problem, k: int) -> bool:
@@ -94,66 +102,33 @@ def of_problem(problem: Problem, plain: Result) -> Result:
     )
 
 
-def _law_of(perception: Perception, result: Result) -> np.ndarray:
-    return perception.law(result.letters, result.q / result.q.sum())
-
-
-def is_met_by(problem: Problem, counts: list[int], plain: Result) -> bool:
-    """Return whether the solution without limits on laws meets them, as far as is quickly known."""
-    for k in counts:
-        perception, bound = problem.perceptions[k], float(problem.perception_bounds[k])
-        if bound == 0 or _quick_distance(problem, perception, plain) > bound * (1 - 1e-12):
-            return False
-    return True
-
-
-def _quick_distance(problem: Problem, perception: Perception, result: Result) -> float:
-    """Return an upper bound of a result's distance: the distance itself but for large programmes of transport."""
-    from rdcsolve.perception.measures import distance
-
-    law, cost = _law_of(perception, result), perception.cost
-    if cost is None or cost.size <= _SMALL_PROGRAMME or monotone_order(cost) is not None:
-        return distance(perception, law)
-    if not np.array_equal(perception.target, problem.p_x):
-        return float(cost.max())
-    channel = np.asarray(result.channel)
-    return float(problem.p_x @ np.einsum("ia,ia->i", channel, cost[:, perception.place[result.letters]]))
-
-
-def with_idle_laws(problem: Problem, plain: Result) -> Result:
-    """Return the solution without limits on laws, which meets them: their multipliers are zero."""
-    certificate = plain.certificate
-    assert certificate is not None
-    laws = tuple(idle_proof(perception, _law_of(perception, plain)) for perception in problem.perceptions)
-    names = problem.perception_names
-    return replace(
-        plain,
-        objective=problem.objective,
-        fingerprint=problem.fingerprint(),
-        perceptions={one.name: _quick_distance(problem, one, plain) for one in problem.perceptions},
-        multipliers=plain.multipliers | dict.fromkeys(names, 0.0),
-        certificate=replace(certificate, fingerprint=problem.fingerprint(), laws=laws),
-        output_law=_law_of(problem.perceptions[0], plain),
-    )
-
-
-def idle_proof(perception: Perception, law: np.ndarray) -> LawProof:
-    """Return the proof of a law that limits nothing, with a plan that says how far it is, if one is quickly found."""
-    idle, cost = LawProof.idle(perception), perception.cost
-    if cost is None or (cost.size > _SMALL_PROGRAMME and monotone_order(cost) is None):
-        return idle
-    try:
-        plan = plan_between(perception.target, law, cost)
-    except SolverFailed:
-        return idle
-    return replace(idle, rows=plan.rows.astype(np.int64), columns=plan.columns.astype(np.int64), masses=plan.masses)
-
-
 class _Dual:
     """The best dual point so far: a point of the method, and prices that make it prove a bound."""
 
     def __init__(self, lower: float, point: Point, prices: tuple[np.ndarray, ...]) -> None:
         self.lower, self.point, self.prices = lower, point, prices
+
+
+@dataclass(eq=False)
+class _Progress:
+    """Whether a run still comes closer, or its multipliers are on their way."""
+
+    tolerance: float
+    lower: float = -math.inf
+    upper: float = math.inf
+    products: float = math.inf
+    waited: int = 0
+
+    def has_ended(self, lower: float, upper: float, products: float) -> bool:
+        """Return whether nothing has come of many steps; gains that are nearly nothing beside the gap do not count."""
+        worth = max(_SMALL_GAIN * self.tolerance, _GAIN * (upper - lower) if upper < math.inf else 0.0)
+        is_better = lower > self.lower + worth or upper < self.upper - (worth if self.upper < math.inf else 0.0)
+        if is_better:
+            self.lower, self.upper = lower, upper
+        if products < _CLEAR_STEP * self.products:  # multipliers may first have to go far
+            is_better, self.products = True, products
+        self.waited = 0 if is_better else self.waited + 1
+        return self.waited > _PATIENCE
 
 
 @dataclass(eq=False)
@@ -258,7 +233,7 @@ class _Run:
         else:
             blocks = [law.block() for law in self.programme.laws]
             points = interior_points(self.channels.statement, blocks, u, multipliers, q, tolerance)
-        since_better, best, products = 0, -math.inf, math.inf
+        progress = _Progress(tolerance)
         for step, point in enumerate(points, start=1):
             self._look(point, blocks)
             gap = self.upper - self.lower
@@ -272,13 +247,7 @@ class _Run:
             if self.lower > self._beyond:
                 self.status = Status.INFEASIBLE
                 return
-            better = self.lower > best + 1e-3 * tolerance or gap < math.inf and self.upper < self._last_upper
-            if point.products < _CLEAR_STEP * products:  # on its way: multipliers may first have to go far
-                better, products = True, point.products
-            self._last_upper = self.upper
-            best = max(best, self.lower)
-            since_better = 0 if better else since_better + 1
-            if since_better > _PATIENCE:
+            if progress.has_ended(self.lower, self.upper, point.products):
                 return
             if limits.callback is not None and limits.callback(record):
                 self.status = Status.STOPPED_BY_CALLBACK
@@ -289,8 +258,6 @@ class _Run:
             if deadline.is_up() or seconds > limits.time_limit:
                 self.status = out_of_time()
                 return
-
-    _last_upper: float = math.inf
 
     @property
     def lower(self) -> float:

@@ -28,12 +28,8 @@ from rdcsolve.results.status import Status, ended_by, out_of_time
 from rdcsolve.solvers.exchange.exchange import solve_over
 from rdcsolve.solvers.exchange.outcome import finished
 from rdcsolve.solvers.loop import Limits, Settings
-from rdcsolve.solvers.perception.solve import (
-    is_met_by,
-    minimise_rate_within_laws,
-    of_problem,
-    with_idle_laws,
-)
+from rdcsolve.solvers.perception.idle import is_met_by, with_idle_laws
+from rdcsolve.solvers.perception.solve import minimise_rate_within_laws, of_problem
 
 _IDLE = 1e-9  # of the output mass: letters with less leave the list
 _PATIENCE = 8  # rounds without a smaller gap
