@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import typer
@@ -18,14 +20,29 @@ _NO_FAULTS = (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def _as_typed(message: str) -> str:
-    """Return a message with what is an argument in Python as the option that it is here."""
-    return message.replace("normalise=True", "--normalise")
+_ARGUMENT = re.compile(r"\b([a-z_]+)=(True|False|'[^']*')?(?!\w|\.\d)")
+_PLURALS = {"labels": "label", "columns": "column"}
+
+
+def _as_typed(message: str, options: Collection[str]) -> str:
+    """Return a message with what is an argument in Python as the option that it is here, if the command has it."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value = _PLURALS.get(found[1], found[1]), found[2] or ""
+        if name not in options:
+            return found[0]
+        typed = name.replace("_", "-")
+        return (
+            f"--no-{typed}" if value == "False" else f"--{typed} {value.strip(chr(39))}".removesuffix(" True").rstrip()
+        )
+
+    return _ARGUMENT.sub(option, message).replace("RateLimit(...)", "--rate")
 
 
 def told_plainly(command: Command) -> Command:
     """Return the command with errors as one line on stderr and an exit code."""
     told = public_call(command, _NO_FAULTS)
+    options_here = inspect.signature(command).parameters
 
     @functools.wraps(command)
     def plain(*arguments: Any, **options: Any) -> Any:
@@ -39,7 +56,7 @@ def told_plainly(command: Command) -> Command:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(NOT_CERTIFIED) from None
         except RdcError as error:
-            typer.echo(f"error: {_as_typed(str(error))}", err=True)
+            typer.echo(f"error: {_as_typed(str(error), options_here)}", err=True)
             raise typer.Exit(BAD_INPUT) from None
 
     return plain  # type: ignore[return-value]

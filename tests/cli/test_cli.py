@@ -634,3 +634,21 @@ def test_audit_of_a_codec_in_a_file():
     unattainable = rdcsolve("audit", "codec.npz", "--bits", "--target", "D=0.0001")
     assert unattainable.exit_code == 0
     assert "no codec meets these limits" in unattainable.stdout
+
+
+@pytest.mark.parametrize(
+    ("message", "typed"),
+    [
+        ("say header=True or header=False", "say --header or --no-header"),
+        ("x; pass normalise=True, or distortion='hamming'.", "x; pass --normalise, or --distortion hamming."),
+        ("pass labels=, or say delimiter=';'", "pass --label, or say --delimiter ;"),
+        ("add RateLimit(...)", "add --rate"),
+        ("write for instance distortion=0.1", "write for instance distortion=0.1"),
+        ("pass reference=ReferenceKernel", "pass reference=ReferenceKernel"),
+    ],
+)
+def test_arguments_are_told_as_options(message, typed):
+    from rdcsolve.cli.outcomes import _as_typed
+
+    options = {"header", "normalise", "distortion", "label", "delimiter", "reference_kernel"}
+    assert _as_typed(message, options) == typed

@@ -6,8 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import transcripts
 from sybil import Sybil
-from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser, SkipParser
 
 import rdcsolve
 
@@ -18,7 +19,8 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs").rglob("*.md")) if GENERATED.isdisjoint(page.parts)),
 ]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-READER = Sybil([PythonCodeBlockParser(doctest_optionflags=FLAGS), SkipParser()])
+TRANSCRIPTS = CodeBlockParser("console", lambda example: transcripts.run(example.parsed))
+READER = Sybil([PythonCodeBlockParser(doctest_optionflags=FLAGS), TRANSCRIPTS, SkipParser()])
 MODULES = ["rdcsolve", *(found.name for found in pkgutil.walk_packages(rdcsolve.__path__, "rdcsolve."))]
 MODULES = [name for name in MODULES if not name.endswith("__main__")]
 
