@@ -14,7 +14,8 @@ from rdcsolve.problems import DistortionLimit, LabelEntropyLimit, Problem, Sourc
 from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.stationary.compiled_channel import moments, tilt_within
-from rdcsolve.solvers.stationary.compiled_descent import SMALLEST, alternation_step, descend_fixed, descend_limited
+from rdcsolve.solvers.stationary.compiled_descent import alternation_step, descend_fixed, descend_limited
+from rdcsolve.solvers.stationary.cutoffs import SMALLEST
 from rdcsolve.solvers.stationary.starts import Arena
 from rdcsolve.testing.strategies import distortions, labels, pmfs
 

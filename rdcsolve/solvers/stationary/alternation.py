@@ -29,7 +29,6 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate, without_channel
 from rdcsolve.solvers.loop import Limits, Settings
 from rdcsolve.solvers.stationary.exact import Found, as_it_is, constant_channel, least_losses, polish, trivial_bound
-from rdcsolve.solvers.stationary.maps import feasible_maps
 from rdcsolve.solvers.stationary.starts import Arena, Candidate, Start
 
 _CHEAP = 1e-10  # relative fall of the value at which the cheap phase ends
@@ -234,6 +233,8 @@ class _Search:
 
     def _from_maps(self) -> None:
         """Go on from maps from symbols to letters, and channels that tell nothing, where no descent met the limits."""
+        from rdcsolve.solvers.stationary.maps import feasible_maps
+
         constant = constant_channel(self.arena, self.inner)
         for candidate in filter(None, [constant, *itertools.islice(feasible_maps(self.arena), _MAPS)]):
             self.candidates.append(candidate)

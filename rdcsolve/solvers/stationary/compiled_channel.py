@@ -8,11 +8,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-LOWEST = -400.0
-"""Exponents this far below the largest of their row count as minus infinity."""
-
-LEAST_MASS = 1e-100
-"""Output masses above zero are raised to this where steps are stretched: smaller ones are slow to compute with."""
+from rdcsolve.solvers.stationary.cutoffs import LOWEST
 
 
 @numba.njit(cache=True, nogil=True)

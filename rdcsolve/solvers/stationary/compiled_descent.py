@@ -11,10 +11,8 @@ import numba
 import numpy as np
 
 from rdcsolve import deadline
-from rdcsolve.solvers.stationary.compiled_channel import LEAST_MASS, LOWEST, tilt_to_rate, tilt_within
-
-SMALLEST = 1e-30
-"""Decisions are kept above this, so that every log-loss is finite; exact zeros are left to the exact solver."""
+from rdcsolve.solvers.stationary.compiled_channel import tilt_to_rate, tilt_within
+from rdcsolve.solvers.stationary.cutoffs import LEAST_MASS, LOWEST, SMALLEST
 
 _PATIENCE = 5  # small steps in a row before a descent has ended
 _FURTHEST = 64.0  # how far a step is stretched at most

@@ -12,7 +12,10 @@ from rdcsolve import deadline
 from rdcsolve.problems import Problem
 from rdcsolve.results.result import Result
 from rdcsolve.solvers.finite.entropy_limits import aimed_limits
-from rdcsolve.solvers.stationary.compiled_descent import SMALLEST, descend_fixed, descend_limited
+from rdcsolve.solvers.stationary.cutoffs import SMALLEST
+
+# Compiled functions are imported where they are called: Numba takes a quarter of a second to load, and only
+# problems with fixed letters need it.
 
 _PATH = (0.9, 1.1, 1.35, 1.7, 2.2, 3.0, 4.5, 7.0, 12.0)
 """Caps on the labels' multipliers while annealing: from where the problem is convex to where few limits still bind."""
@@ -150,6 +153,8 @@ class Arena:
     def _descend_fixed(
         self, start: Start, q: np.ndarray, decisions: np.ndarray, max_steps: int, tolerance: float
     ) -> Candidate:
+        from rdcsolve.solvers.stationary.compiled_descent import descend_fixed
+
         exponent = self.mask - np.tensordot(self.multipliers[: self.n_linear], self.losses[: self.n_linear], axes=1)
         given = self.multipliers[self.n_linear :]
         path = [cap for cap in start.caps if start.annealed and cap < given.max(initial=0.0)]
@@ -166,6 +171,8 @@ class Arena:
     def _descend_limited(
         self, start: Start, q: np.ndarray, decisions: np.ndarray, max_steps: int, tolerance: float
     ) -> Candidate:
+        from rdcsolve.solvers.stationary.compiled_descent import descend_limited
+
         multipliers = np.where(np.isfinite(self.bounds), 1 / self.spread, 0.0)
         if self.index >= 0:
             multipliers[self.index] = 1 / self.spread[self.index]
