@@ -18,6 +18,8 @@ strict_namespace = pytest.importorskip("array_api_strict")
 
 def strict(**options):
     """A device that NumPy cannot read, of a library that has nothing but the standard."""
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        pytest.skip("array-api-strict calls np.asarray(copy=...), which came with NumPy 2, to leave its devices")
     device, host = strict_namespace.Device("device1"), strict_namespace.Device("CPU_DEVICE")
     return Backend("strict", strict_namespace, device, host, **options)
 
