@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from rdcsolve.problems.losses import log_loss
 from rdcsolve.reading import as_floats, read
 
 _GRADIENT_STEPS = 25
+_LARGEST = 1e150  # its squares, and sums of them, are within floating point
 _SETTLED = 1e-7  # of the Lagrangian: a round that saves less is the last
 
 
@@ -124,6 +126,12 @@ def _samples(x: Any) -> tuple[np.ndarray, tuple[int, ...]]:
         raise InvalidInput(
             f"x has shape {points.shape}, or entries that are not finite; give samples of shape (n, ...)"
         )
+    largest = float(np.abs(points).max())
+    if largest > _LARGEST:
+        raise InvalidInput(
+            f"x holds entries as large as {largest:.3g}, whose squared differences are beyond floating point; divide x "
+            "by its scale"
+        )
     return points.reshape(points.shape[0], -1), points.shape[1:]
 
 
@@ -226,12 +234,26 @@ def _sums(rows: np.ndarray, messages: np.ndarray, k: int) -> np.ndarray:
 
 
 def _kmeans(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, float]:
-    """Return k centres and the squared error around them."""
+    """Return at most k centres, fewer where fewer rows differ, and the squared error around them."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
-    distinct = min(k, np.unique(rows, axis=0).shape[0]) if rows.shape[0] < 4 * k else k
-    fit = KMeans(distinct, n_init=1, max_iter=30, random_state=seed).fit(rows)
+    number = min(k, _n_distinct(rows, k))
+    with warnings.catch_warnings():
+        # rows that differ in their last digits are one to k-means, which counts its centres again and warns of it
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit = KMeans(number, n_init=1, max_iter=30, random_state=seed).fit(rows)
     return fit.cluster_centers_, float(fit.inertia_)
+
+
+def _n_distinct(rows: np.ndarray, enough: int) -> int:
+    """Return how many rows differ; `enough` or more where there are as many."""
+    seen: set[bytes] = set()
+    for row in np.ascontiguousarray(rows + 0.0):  # -0 is 0
+        seen.add(row.tobytes())
+        if len(seen) >= enough:
+            break
+    return len(seen)
 
 
 def _shared(total: int, weights: list[float]) -> list[int]:

@@ -80,6 +80,25 @@ def test_minding_the_classifier_helps_it():
     assert cross_entropy(aware) < cross_entropy(plain) - 0.01
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 8), st.integers(8, 90), MULTIPLIERS)
+def test_samples_of_few_values_are_sent_as_they_are(seed, n_values, n_words, n, multiplier):
+    """Constant samples too, and values that differ in the last digit; no warning comes out of k-means."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(n_values, 2)) * 10.0 ** rng.integers(-12, 12)
+    x = values[rng.integers(n_values, size=n)]
+    near = np.where(rng.random(x.shape) < 0.5, x, np.nextafter(x, np.inf))
+
+    def classifier(batch):
+        first = 1 / (1 + np.exp(-batch[:, 0] / np.abs(values).max()))
+        return np.stack([first, 1 - first], axis=1)
+
+    for samples in (x, near):
+        code = fit_quantiser(samples, n_words, classifier=classifier, classifier_multiplier=multiplier, rng=seed)
+        assert code.n_words <= min(n_words, np.unique(samples, axis=0).shape[0])
+        if np.unique(x, axis=0).shape[0] == 1:
+            assert code.words == pytest.approx(np.tile(x[0], (code.n_words, 1)), rel=1e-14)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.integers(0, 2000))
 def test_streams_come_back(seed, k, n):
     rng = np.random.default_rng(seed)
@@ -174,6 +193,8 @@ def test_bad_samples_and_files(tmp_path):
         code.decode("text")
     with pytest.raises(rdc.InvalidInput, match="not finite"):
         fit_quantiser([0.0, np.inf], 1)
+    with pytest.raises(rdc.InvalidInput, match="as large as 1e\\+300"):
+        fit_quantiser([1e300, -1e300] * 9, 2)
     rdc.solve(rdc.Problem(rdc.Source([0.0, 1.0], [0.5, 0.5])).with_limits(D=0.1)).save(tmp_path / "result.npz")
     with pytest.raises(rdc.UnreadableFile, match="not a saved code"):
         load_code(tmp_path / "result.npz")
