@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +12,14 @@ from typing import IO, Any
 import numpy as np
 
 from rdcsolve import options
-from rdcsolve.data.tables import Table, read_table, unreadable
+from rdcsolve.data.tables import Table, read_table
 from rdcsolve.errors import InvalidInput, UnreadableFile
+from rdcsolve.files import read_arrays
 from rdcsolve.problems import Columns, Source
 from rdcsolve.problems.storage import check_names, names_in
+
+_OF_A_SOURCE = re.compile(r"points|p_x|(labels|classes)_\d+|symbols|label_names|columns")
+"""The arrays of an archive that `from_npz` looks at."""
 
 
 def from_csv(  # noqa: PLR0913 - what may be stated of a file
@@ -173,17 +175,13 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     InvalidInput
         If the arrays do not form a source, or one has a misspelt name.
     """
-    path = options.path(path)
-    try:
-        held, arrays = _arrays_of_a_source(path)
-    except UnreadableFile:
-        raise
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UnreadableFile(
-            f"{path} is corrupt, pickled, or not an npz archive ({error}); write it with numpy.savez"
-        ) from error
+    path, held = options.path(path), list[str]()
+
+    def wanted(key: str) -> bool:
+        held.append(key)
+        return _OF_A_SOURCE.fullmatch(key) is not None
+
+    arrays = read_arrays(path, wanted)
     check_names(held, str(path), strange=False)
     if "p_x" not in arrays:
         raise UnreadableFile(f"{path} holds {', '.join(held) or 'nothing'} but no p_x; save the masses as p_x")
@@ -194,17 +192,3 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     labels = [arrays[f"labels_{k}"] for k in range(n_labels)]
     named = names_in(arrays, n_labels, str(path))
     return Source(arrays.get("points"), arrays["p_x"], labels, name or path.name, normalise, **named)
-
-
-def _arrays_of_a_source(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Return the names of all arrays, and the arrays that `from_npz` looks at."""
-    with path.open("rb") as stream:  # ours to close: numpy leaves it open when the archive is damaged
-        archive = np.load(stream, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise UnreadableFile(f"{path} is a single npy array; save the arrays of a source with numpy.savez")
-        wanted = [
-            key
-            for key in archive.files
-            if re.fullmatch(r"points|p_x|(labels|classes)_\d+|symbols|label_names|columns", key)
-        ]
-        return archive.files, {key: archive[key] for key in wanted}

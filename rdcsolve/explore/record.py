@@ -226,5 +226,5 @@ def read_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:
 
     try:
         return xarray.load_dataset(path, engine="netcdf4")
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # damage makes the libraries of netCDF raise nearly anything
         raise UnreadableFile(f"{path} cannot be read as netCDF ({error}); move it away") from error

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from rdcsolve.calls import public_call
 from rdcsolve.errors import RdcError, UnreadableFile
 from rdcsolve.neural.checkpoints import load_checkpoint, restore, save_checkpoint
 from rdcsolve.neural.losses import Weights
@@ -99,6 +100,7 @@ class System:
         indices = self.quantiser.indices(latent, dither)
         return self.decode(self.quantiser.decoded(indices, dither)), self.quantiser.messages(latent, dither)
 
+    @public_call
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the system as one file of tensors and numbers, whole or not at all.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.calls import public_call
 from rdcsolve.certificates import Certificate, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
@@ -200,6 +201,7 @@ class Result:
             raise InvalidInput(f"the result has no certificate ({self.status.name}); there is nothing to verify")
         return verified(self, problem, arithmetic)
 
+    @public_call
     def save(self, path: str | PathLike[str]) -> None:
         """Write the result as one npz file, without pickle, whole or not at all.
 

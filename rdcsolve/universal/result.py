@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 
+from rdcsolve.calls import public_call
 from rdcsolve.markup import html_table
 from rdcsolve.problems import Problem
 from rdcsolve.results import Status
@@ -95,6 +96,7 @@ class Universal(Answer):
         """
         return verify(self, problem, arithmetic)
 
+    @public_call
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything as one npz file, without pickle, whole or not at all; `rdcsolve.load` reads it.
 
