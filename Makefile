@@ -57,7 +57,7 @@ wheel-check: $(DONE)/venv ## build the wheel, install it in an empty environment
 	$(PIP) wheel --no-deps --wheel-dir dist .
 	@echo "== wheel-check: installing it in an empty environment"
 	$(BIN)/python -m venv build/wheel-check
-	build/wheel-check/bin/python -m pip --disable-pip-version-check --quiet install dist/*.whl
+	build/wheel-check/bin/python -m pip --disable-pip-version-check --quiet install "$$(echo dist/*.whl)[standard]"
 	@echo "== wheel-check: using it away from the source"
 	cd build/wheel-check && bin/python -c "import rdcsolve; print(rdcsolve.__version__, rdcsolve.__file__)" && bin/rdcsolve info
 
@@ -84,7 +84,7 @@ $(DONE)/venv:
 
 $(DONE)/package: pyproject.toml | $(DONE)/venv
 	@echo "== setup: installing rdcsolve and what it needs (a minute or two, once)"
-	@$(PIP) install --editable .
+	@$(PIP) install --editable ".[standard]"
 	@touch $@
 
 $(DONE)/torch: | $(DONE)/venv

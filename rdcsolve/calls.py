@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from rdcsolve import extras
 from rdcsolve.errors import InternalError, OutOfMemory, RdcError, SolverFailed, UnknownOption
 
 QUIET = True
@@ -82,6 +83,8 @@ def _told(error: Exception, function: Callable[..., Any], name: str) -> RdcError
         return OutOfMemory(f"there is not enough memory ({wanted}); take fewer letters (reproduction=) or symbols")
     if not _is_from_inside(trace):
         return None
+    if isinstance(error, ModuleNotFoundError) and (missing := extras.missing_for(error.name, name)):
+        return missing
     reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
     if isinstance(error, ArithmeticError) or type(error).__name__ == "LinAlgError":
         return SolverFailed(

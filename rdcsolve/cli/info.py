@@ -11,8 +11,12 @@ from typing import Any
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.screen import console, table
 
-_NEEDED = ("numpy", "scipy", "numba", "scikit-learn", "xarray", "netCDF4", "matplotlib", "typer", "rich")
+_NEEDED = ("numpy", "scipy", "numba", "threadpoolctl", "filelock", "tqdm")
 _EXTRAS = {
+    "tables": ("xarray", "netCDF4", "pandas"),
+    "plot": ("matplotlib",),
+    "learn": ("scikit-learn",),
+    "cli": ("typer", "rich"),
     "conic": ("cvxpy", "clarabel"),
     "ball": ("python-flint",),
     "codes": ("constriction",),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import extras, options
 from rdcsolve.problems import Source
 from rdcsolve.problems.validation import one_of
 
@@ -34,6 +34,7 @@ def digits(part: str = "all", rng: Any = 0) -> Source:
     Source('digits train', n_x=898, dim=64, labels=(10,))
     """
     one_of(part, ("all", "train", "test"), "part")
+    extras.need("learn", "sources.digits")
     from sklearn.datasets import load_digits
 
     pixels, classes = load_digits(return_X_y=True)

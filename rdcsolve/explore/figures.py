@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rdcsolve import extras
 from rdcsolve.data import gaussian_pair
 from rdcsolve.problems import LabelEntropyLimit, Problem
 from rdcsolve.results import Proof
@@ -132,6 +133,7 @@ def figure_4(corners: Sequence[Corner], axes: Sequence[Axes] | None = None, *, r
         the least label entropy.
     """
     if axes is None:
+        extras.need("plot", "figure_4")
         from matplotlib import pyplot
 
         _, axes = pyplot.subplots(1, 2, figsize=(11, 4.6), layout="constrained", sharex=True, sharey=True)

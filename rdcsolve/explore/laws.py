@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdcsolve import extras
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.problems import Problem
@@ -78,6 +79,7 @@ def output_law(
         if not isinstance(result, Result) or not result.letters.size:
             raise InvalidInput(f"the result {label!r} has no channel to draw the law of")
     if ax is None:
+        extras.need("plot", "plot.output_law")
         import matplotlib.pyplot as plt
 
         ax = plt.subplots(layout="constrained")[1]

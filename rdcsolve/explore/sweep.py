@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rdcsolve import options
+from rdcsolve import extras, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.effort import Effort, Stopped, StoppingCallback
@@ -119,6 +119,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     >>> curve.rate_upper.values.round(4).tolist()
     [0.4946, 0.3681]
     """
+    extras.need("tables", "sweep")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
     check_options(progress, save, executor, callback)
     with kept_to_oneself(save):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import extras, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.effort import Effort, StoppingCallback
@@ -105,6 +105,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     >>> bool((boundary.gap < 1e-8).all()), boundary.sizes["miss"]
     (True, 3)
     """
+    extras.need("tables", "tradeoff")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
     check_options(progress, save, executor, callback)
     n_points = options.whole(n_points, "n_points", 2)

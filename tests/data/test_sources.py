@@ -156,6 +156,19 @@ class TestKmeansCodebook:
         np.testing.assert_array_equal(first, again)
         assert first.shape == (16, 64)
 
+    def test_batches_find_nearly_as_good_a_codebook(self):
+        source = sources.digits("train")
+
+        def error(codebook):
+            return ((source.points[:, None] - codebook) ** 2).sum(axis=2).min(axis=1).mean()
+
+        first, again = (sources.kmeans_codebook(source, 16, rng=5, batch_size=256) for _ in range(2))
+        np.testing.assert_array_equal(first, again)
+        full = error(sources.kmeans_codebook(source, 16, rng=5))
+        assert full < error(first) < 1.1 * full
+        with pytest.raises(InvalidInput, match="batch_size is 0"):
+            sources.kmeans_codebook(source, 2, batch_size=0)
+
 
 class TestCsv:
     def test_columns_labels_and_weights(self, tmp_path):

@@ -1,0 +1,44 @@
+"""What only some users need: which packages belong to which extra, and the sentence where one is missing."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from rdcsolve.errors import MissingExtra
+
+EXTRAS = {
+    "tables": ("xarray", "netCDF4", "pandas"),
+    "plot": ("matplotlib",),
+    "learn": ("sklearn",),
+    "cli": ("typer", "rich"),
+    "conic": ("cvxpy", "clarabel"),
+    "ball": ("flint",),
+    "codes": ("constriction",),
+    "testing": ("hypothesis",),
+    "transport": ("ot",),
+    "neural": ("torch",),
+}
+"""The modules that come with each extra, by the names they are imported under."""
+
+
+def need(extra: str, feature: str) -> None:
+    """Raise `MissingExtra` unless the modules of an extra are there: before work whose answer they would hold.
+
+    Parameters
+    ----------
+    extra : str
+        A key of `EXTRAS`.
+    feature : str
+        What asks for it, for the sentence.
+    """
+    if any(find_spec(module) is None for module in EXTRAS[extra]):
+        raise MissingExtra.of(extra, feature)
+
+
+def missing_for(module: str | None, feature: str) -> MissingExtra | None:
+    """Return the error for a module that could not be imported, or None if it belongs to no extra."""
+    root = (module or "").partition(".")[0]
+    for extra, modules in EXTRAS.items():
+        if root in modules:
+            return MissingExtra.of(extra, feature)
+    return None
