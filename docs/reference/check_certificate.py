@@ -207,7 +207,10 @@ class Loss(NamedTuple):
 
 
 class Law(NamedTuple):
-    """How far the law of the reproduction is from a target: masses of atoms or places, what letters show, costs."""
+    """How far the law of the reproduction is from a target: masses of atoms or places, what letters show, costs.
+
+    A discrepancy has features of places in place of costs.
+    """
 
     name: str
     measure: str
@@ -215,6 +218,14 @@ class Law(NamedTuple):
     place: np.ndarray
     cost: np.ndarray | None
     outside: float
+    features: np.ndarray | None = None
+
+    @property
+    def n_places(self) -> int:
+        """How many places there are."""
+        if self.features is not None:
+            return int(self.features.shape[0])
+        return int(self.target.size if self.cost is None else self.cost.shape[1])
 
     @property
     def total(self) -> Any:
@@ -225,7 +236,7 @@ class Law(NamedTuple):
     def can_be_exact(self) -> bool:
         """Whether all of the target's mass has a place where it costs nothing."""
         if self.cost is None:
-            return not self.outside
+            return not self.outside and self.features is None
         return bool((self.cost[self.target > 0] == 0).any(axis=1).all())
 
 
@@ -411,23 +422,27 @@ def _laws_of(arrays: dict[str, Any], losses: list[Loss]) -> list[Law]:
     for key in [key for key in arrays if key.startswith("perception_")]:
         name, measure = key.removeprefix("perception_"), _text(arrays, key)
         cost = _array(arrays, f"cost_{name}", 2, Unreadable) if f"cost_{name}" in arrays else None
+        features = _array(arrays, f"features_{name}", 2, Unreadable) if f"features_{name}" in arrays else None
         target, place = (_array(arrays, f"{word}_{name}", 1, Unreadable) for word in ("target", "place"))
         outside = _scalar(arrays, f"outside_{name}") if f"outside_{name}" in arrays else 0.0
-        n_places = target.size if cost is None else cost.shape[1]
+        law = Law(name, measure, target, place.astype(np.int64), cost, outside, features)
         is_right = (
-            measure in ("tv", "exact", *DIVERGENCES, *TRANSPORTS)
+            measure in ("tv", "exact", "mmd", *DIVERGENCES, *TRANSPORTS)
             and (measure in TRANSPORTS) == (cost is not None)
+            and (measure == "mmd") == (features is not None)
             and losses[0].kind == "table"
             and place.shape == losses[0].data.shape[1:]
-            and bool(((place >= 0) & (place < n_places) & (place % 1 == 0)).all())
+            and bool(((place >= 0) & (place < law.n_places) & (place % 1 == 0)).all())
             and bool((np.isfinite(target) & (target >= 0)).all())
             and abs(_excess(np.append(target, outside))) <= 1e-9
             and (cost is None or (not outside and cost.shape[0] == target.size))
             and (cost is None or bool((np.isfinite(cost) & (cost >= 0)).all()))
+            and (features is None or (not outside and bool(np.isfinite(features).all())))
+            and (features is None or f"bound_{name}" not in arrays or _scalar(arrays, f"bound_{name}") > 0)
         )
         if not is_right:
-            raise Unreadable(f"{key} is unknown, or its target, places and costs do not fit.")
-        laws.append(Law(name, measure, target, place.astype(np.int64), cost, outside))
+            raise Unreadable(f"{key} is unknown, or its target, places, costs, features and limit do not fit.")
+        laws.append(law)
     return laws
 
 
@@ -871,12 +886,13 @@ def dual_bound(problem: Problem, dual: Dual, price: Any) -> Any:
 
 
 class LawProof(NamedTuple):
-    """What the certificate holds for a law: prices of places, nu, tau, and a plan as (atom, place, mass)."""
+    """What the certificate holds for a law: prices of places, nu, tau, a plan as (atom, place, mass), and a witness."""
 
     prices: np.ndarray
     nu: float
     tau: float
     plan: list[tuple[int, int, float]]
+    witness: list[float]
 
 
 def law_proofs(arrays: dict[str, Any], problem: Problem) -> list[LawProof]:
@@ -885,9 +901,9 @@ def law_proofs(arrays: dict[str, Any], problem: Problem) -> list[LawProof]:
     proofs, known = [], set()
     held = any(key.startswith(prefix) for key in arrays)
     for k, law in enumerate(problem.laws):
-        n_places = law.target.size if law.cost is None else law.cost.shape[1]
+        n_places = law.n_places
         if not held:
-            proofs.append(LawProof(np.zeros(n_places), 0.0, 0.0, []))
+            proofs.append(LawProof(np.zeros(n_places), 0.0, 0.0, [], []))
             continue
         own = f"{prefix}{k}_"
         prices = _array(arrays, f"{own}prices", 1, Refuted, n_places)
@@ -904,7 +920,13 @@ def law_proofs(arrays: dict[str, Any], problem: Problem) -> list[LawProof]:
                 raise Refuted(f"The plan of {law.name} is none.")
             plan = list(zip(*(values.tolist() for values in (*indices, masses)), strict=True))
             known |= {f"{own}plan_{word}" for word in ("rows", "columns", "masses")}
-        proofs.append(LawProof(prices, nu, tau, plan))
+        witness = np.zeros(0)
+        if law.features is not None and f"{own}witness" in arrays:
+            witness = _array(arrays, f"{own}witness", 1, Refuted, law.features.shape[1])
+            known |= {f"{own}witness"}
+            if not np.isfinite(witness).all():
+                raise Refuted(f"The witness of {law.name} is none.")
+        proofs.append(LawProof(prices, nu, tau, plan, witness.tolist()))
     unknown = {key for key in arrays if key.startswith(prefix)} - known
     if unknown:
         raise Refuted(f"The certificate has {min(unknown)!r}, which this problem has no use for.")
@@ -939,6 +961,8 @@ def support(law: Law, proof: LawProof) -> Any:
     w, nu, masses = [arb(price) for price in proof.prices.tolist()], proof.nu, law.target.tolist()
     if nu == 0:
         return arb(float(proof.prices.max()))
+    if law.features is not None:
+        return _discrepancy_support(law.features, proof, w)
     if law.cost is not None:
         value = arb(0)
         for mass, costs in zip(masses, law.cost.tolist(), strict=True):
@@ -963,6 +987,15 @@ def _largest(balls: Iterable[Any]) -> Any:
     for ball in balls:
         found = ball if found is None else found.max(ball)
     return found
+
+
+def _discrepancy_support(features: np.ndarray, proof: LawProof, w: list[Any]) -> Any:
+    """Return max_j (w_j - 2 nu f_j.z) + nu |z|^2 for the witness z, zeros without one."""
+    if math.isinf(proof.nu):
+        return arb(math.inf)
+    nu, z = arb(proof.nu), [arb(value) for value in proof.witness]
+    means = [total(arb(f) * value for f, value in zip(row, z, strict=bool(z))) for row in features.tolist()]
+    return _largest(price - 2 * nu * mean for price, mean in zip(w, means, strict=True)) + nu * total(v * v for v in z)
 
 
 def _divergence_support(law: Law, proof: LawProof, w: list[Any]) -> Any:
@@ -1025,6 +1058,8 @@ def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
             place = int(law.place[letter])
             places[place] = places.get(place, arb(0)) + total(mass for _, mass in pairs)
     target = [mass / law.total for mass in map(arb, law.target.tolist())]
+    if law.features is not None:
+        return _discrepancy(law.features, places)
     if law.cost is not None:
         cost = (law.cost > 0).astype(float) if is_zero else law.cost
         return _transport(cost, proof, target, places) if proof.plan else _coupling(law, cost, channel)
@@ -1032,6 +1067,12 @@ def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
         return _divergence(law, target, places)
     apart = total(abs(t - places.get(j, arb(0))) for j, t in enumerate(target))
     return (apart + law.outside / law.total) / 2
+
+
+def _discrepancy(features: np.ndarray, places: dict[int, Any]) -> Any:
+    """Return the squared length of the mean of features."""
+    means = [total(mass * float(features[j, r]) for j, mass in places.items()) for r in range(features.shape[1])]
+    return total(mean * mean for mean in means)
 
 
 def _transport(cost: np.ndarray, proof: LawProof, target: list[Any], places: dict[int, Any]) -> Any:
@@ -2067,12 +2108,14 @@ class Examination:
             return found
         if law.name in zeros:
             return arb(0)
-        if law.measure not in DIVERGENCES:
+        if law.measure not in DIVERGENCES and law.features is None:
             return found + moved * (1.0 if law.cost is None else float(law.cost.max()))
         exact = next(other for other in self.problem.laws if other.name in zeros)
         places = places_under(law, exact)
         if places is None:
             return arb(math.inf)
+        if law.features is not None:
+            return found.max(_discrepancy(law.features, places))
         return found.max(_divergence(law, [arb(mass) / law.total for mass in law.target.tolist()], places))
 
     def _raise(self, loss: Loss) -> Any:

@@ -58,6 +58,8 @@ class BallLaw(FloatLaw):
         perception, nu = self.perception, self.nu
         if nu == 0:
             return self._largest_price()
+        if perception.features is not None:
+            return self._discrepancy_support(perception.features)
         if perception.cost is not None:
             return self._transport_support(perception.cost)
         if math.isinf(nu):
@@ -109,6 +111,17 @@ class BallLaw(FloatLaw):
             total -= arb(perception.outside) * _at_zero(name)
         return _upper(tau + nu * total / self._total)
 
+    def _discrepancy_support(self, features: np.ndarray) -> float:
+        """Return max_j (w_j - 2 nu f_j.z) + nu |z|^2, for the witness z: |q.f - z|^2 is not negative."""
+        if math.isinf(self.nu):
+            return math.inf
+        nu, z = arb(self.nu), [arb(value) for value in self.proof.witness.tolist()]
+        best = None
+        for price, row in zip(self.w.tolist(), features.tolist(), strict=True):
+            value = arb(price) - 2 * nu * _sum(arb(f) * g for f, g in zip(row, z, strict=False))
+            best = value if best is None else best.max(value)
+        return _upper(best + nu * _sum(g * g for g in z))
+
     def charge(self) -> float:
         """Return an upper bound of nu times the limit, nats."""
         return 0.0 if self.nu == 0 or self.bound == 0 else _upper(arb(self.nu) * arb(self.bound))
@@ -116,6 +129,8 @@ class BallLaw(FloatLaw):
     def distance(self) -> float:
         """Return an upper bound of the channel's distance from the target; see `FloatLaw.distance`."""
         perception, law = self.perception, self._law_balls()
+        if perception.features is not None:
+            return self._discrepancy_balls(perception.features, law)
         if perception.cost is not None:
             return min(self._transport_balls(law), self._coupling())
         if perception.measure in DIVERGENCES and not self.has_to_be_exact:
@@ -163,14 +178,22 @@ class BallLaw(FloatLaw):
         return _upper(total)
 
     def distance_under(self, exact: FloatLaw) -> float:
-        """Return an upper bound of an f-divergence where the law is the target of another limit; inf if unknown."""
+        """Return an upper bound of a distance where the law is the target of another limit; inf if unknown."""
         known = self.places_under(exact)
         if known is None:
             return math.inf
         law, total = [arb(0)] * self.perception.n_places, _sum(map(arb, exact.perception.target.tolist()))
         for place, mass in zip(*(array.tolist() for array in known), strict=True):
             law[place] = law[place] + arb(mass) / total
+        if self.perception.features is not None:
+            return self._discrepancy_balls(self.perception.features, law)
         return self._divergence_balls(law)
+
+    @staticmethod
+    def _discrepancy_balls(features: np.ndarray, law: list[Any]) -> float:
+        shown = [(q, row) for q, row in zip(law, features.tolist(), strict=True) if not bool(q == 0)]
+        means = [_sum(q * arb(row[r]) for q, row in shown) for r in range(features.shape[1])]
+        return _upper(_sum(mean * mean for mean in means))
 
     def _divergence_balls(self, law: list[Any]) -> float:
         name = self.perception.measure

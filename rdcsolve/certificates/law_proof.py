@@ -18,9 +18,9 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Perception
 
-_NAME = re.compile(r"(0|[1-9][0-9]{0,3})_(prices|scalars|plan_rows|plan_columns|plan_masses)")
+_NAME = re.compile(r"(0|[1-9][0-9]{0,3})_(prices|scalars|plan_rows|plan_columns|plan_masses|witness)")
 _LARGEST = 1e290  # beyond it, sums of several prices leave the range of floats
-_KINDS = {"prices": "f", "scalars": "f", "plan_rows": "iu", "plan_columns": "iu", "plan_masses": "f"}
+_KINDS = {"prices": "f", "scalars": "f", "plan_rows": "iu", "plan_columns": "iu", "plan_masses": "f", "witness": "f"}
 
 
 def _none(kind: type = np.float64) -> np.ndarray:
@@ -43,6 +43,8 @@ class LawProof:
         tau, nats, of an f-divergence; zero otherwise.
     rows, columns, masses : numpy.ndarray
         Shape (e,) each: which atom of the target sends how much to which place. Only for transport.
+    witness : numpy.ndarray
+        Shape (r,): of a discrepancy, the mean features of a law near which it is bounded. Any numbers prove something.
     """
 
     prices: np.ndarray
@@ -51,6 +53,7 @@ class LawProof:
     rows: np.ndarray = field(default_factory=lambda: _none(np.int64))
     columns: np.ndarray = field(default_factory=lambda: _none(np.int64))
     masses: np.ndarray = field(default_factory=_none)
+    witness: np.ndarray = field(default_factory=_none)
 
     @classmethod
     def idle(cls, perception: Perception) -> LawProof:
@@ -65,6 +68,10 @@ class LawProof:
             return f"has a price that is not between 0 and {_LARGEST:g}"
         if not self.multiplier >= 0 or not math.isfinite(self.level):
             return "has a multiplier below zero, or a level that is not finite"
+        if self.witness.size and (perception.features is None or self.witness.shape != perception.features.shape[1:]):
+            return f"has a witness of shape {self.witness.shape}, which the measure's features do not have"
+        if not np.isfinite(self.witness).all():
+            return "has a witness with a number that is not finite"
         if not self.rows.shape == self.columns.shape == self.masses.shape or self.rows.ndim != 1:
             return "has a transport plan whose arrays differ in length"
         if self.rows.size and perception.cost is None:
@@ -82,6 +89,7 @@ class LawProof:
         arrays = {"prices": self.prices, "scalars": np.array([self.multiplier, self.level])}
         if self.rows.size:
             arrays |= {"plan_rows": self.rows, "plan_columns": self.columns, "plan_masses": self.masses}
+        arrays |= {"witness": self.witness} if self.witness.size else {}
         return {f"{number}_{name}": values for name, values in arrays.items()}
 
 

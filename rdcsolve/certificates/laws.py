@@ -144,13 +144,13 @@ class FloatLaw:
     def can_be_exact(self) -> bool:
         """Whether some law is at distance zero: all of the target's mass has a place where it costs nothing."""
         if self.perception.cost is None:
-            return not self.perception.outside
+            return not self.perception.outside and self.perception.features is None
         return bool((self.perception.cost[self.perception.target > 0] == 0).any(axis=1).all())
 
     @property
     def is_lipschitz(self) -> bool:
         """Whether moving mass changes the distance by no more than a multiple of it."""
-        return self.perception.measure not in DIVERGENCES
+        return self.perception.measure not in DIVERGENCES and self.perception.features is None
 
     def raised(self, distance: float, moved: float, exact: FloatLaw | None) -> float:
         """Return an upper bound of a distance after some mass was moved, which makes the law what `exact` asks for.
@@ -170,7 +170,7 @@ class FloatLaw:
         """
         cost, used = self.perception.cost, self.perception.target > 0
         if cost is None:
-            return None if self.perception.outside else np.arange(used.size)
+            return np.arange(used.size) if self.can_be_exact else None
         free = cost == 0
         return free.argmax(axis=1) if (free[used].sum(axis=1) == 1).all() else None
 
@@ -191,12 +191,14 @@ class FloatLaw:
         return (places, exact.perception.target[used]) if (places >= 0).all() else None
 
     def distance_under(self, exact: FloatLaw) -> float:
-        """Return an upper bound of an f-divergence where the law is the target of another limit; inf if unknown."""
+        """Return an upper bound of a distance where the law is the target of another limit; inf if unknown."""
         known = self.places_under(exact)
         if known is None:
             return _NO_BOUND
         places, masses = known
         law = np.bincount(places, masses, self.perception.n_places) / (1.0 + exact.over)
+        if self.perception.features is not None:
+            return self._discrepancy(self.perception.features, law, units(masses.size + 4))
         return self._divergence_of(law, units(masses.size + 4), law > 0)
 
     def cost(self) -> np.ndarray:
@@ -214,6 +216,8 @@ class FloatLaw:
         perception = self.perception
         if self.nu == 0:
             return self._largest_price()
+        if perception.features is not None:
+            return self._discrepancy_support(perception.features)
         if perception.cost is not None:
             return self._mean(self._potential(perception.cost))
         if math.isinf(self.nu):
@@ -277,6 +281,20 @@ class FloatLaw:
         size = exact_dot((perception.target[used], np.abs(values))) + lost
         return up(tau + self.nu * mean + units(16) * (abs(tau) + self.nu * size))
 
+    def _discrepancy_support(self, features: np.ndarray) -> float:
+        """Return max_j (w_j - 2 nu f_j.z) + nu |z|^2, rounded up, for the witness z: |q.f - z|^2 is not negative."""
+        z = self.proof.witness if self.proof.witness.size else np.zeros(features.shape[1])
+        if math.isinf(self.nu):
+            return _NO_BOUND
+        twice = 2 * self.nu
+        with np.errstate(over="ignore", invalid="ignore"):
+            given = twice * (features @ z)
+            error = twice * (np.abs(features) @ np.abs(z)) * units(2 * z.size + 8) + TINY
+            highest = float((self.w - given + error + units(4) * (np.abs(self.w) + np.abs(given))).max())
+            square = self.nu * float(z @ z) * (1 + units(2 * z.size + 8)) + TINY
+        total = highest + square
+        return up(total + units(4) * (abs(highest) + square)) if math.isfinite(total) else _NO_BOUND
+
     def charge(self) -> float:
         """Return an upper bound of nu times the limit, nats."""
         if self.nu == 0 or self.bound == 0:
@@ -291,6 +309,8 @@ class FloatLaw:
         For a limit at zero it is the mass that is not where it should be, and so it is for ``"exact"``.
         """
         law, relative = self._law()
+        if self.perception.features is not None:
+            return self._discrepancy(self.perception.features, law, relative)
         if self.perception.cost is not None:
             return min(self._transport(law, relative), self._coupling())
         if self.perception.measure in DIVERGENCES and not self.has_to_be_exact:
@@ -332,6 +352,12 @@ class FloatLaw:
         missing += (2 * relative + units(2 * most + 8)) * (1.0 + total)
         spent = exact_dot((proof.masses, cost[proof.rows, proof.columns]))
         return up((spent + float(cost.max()) * missing) * (1 + units(4)))
+
+    def _discrepancy(self, features: np.ndarray, law: np.ndarray, relative: float) -> float:
+        """Return the squared length of the mean of features, with every coordinate as large as it may be."""
+        mean = np.abs(law @ features)
+        error = (law @ np.abs(features)) * (relative + units(2 * law.size + 8))
+        return up(float(((mean + error) ** 2).sum()) * (1 + units(features.shape[1] + 8)))
 
     def _coupling(self) -> float:
         """Return the mean cost of symbol and reproduction: they are a plan, where the target is the source's own law.

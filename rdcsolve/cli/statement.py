@@ -70,9 +70,13 @@ class Statement:
         typer.Option(
             metavar="MEASURE",
             help="How that is measured: w2 (squared distance; the default where there are points), w1, tv (the default "
-            "elsewhere), kl, reverse_kl, chi2, reverse_chi2, hellinger, js or exact.",
+            "elsewhere), kl, reverse_kl, chi2, reverse_chi2, hellinger, js, mmd (squared; with --kernel-width), exact.",
             **_PANEL,
         ),
+    ] = None
+    kernel_width: Annotated[
+        float | None,
+        typer.Option(help="Width of the Gaussian kernel of --perception mmd.", **_PANEL),
     ] = None
     letters: Annotated[
         str | None,
@@ -203,11 +207,15 @@ class Statement:
     def _with_perception(self, problem: Problem, named: set[str]) -> Problem:
         """Return the problem with its reproduction's law measured, if that is asked for and not stated already."""
         is_asked = self.limit_p is not None or self.perception is not None or {"P", "perception"} & named
+        if self.kernel_width is not None and self.perception != "mmd":
+            raise InvalidInput("--kernel-width is of the measure mmd; add --perception mmd, or leave it out")
         if not is_asked or problem.perceptions:
             return problem
         measure = self.perception or ("tv" if problem.reproduction is None else "w2")
         bound = 0.0 if measure == "exact" else math.inf
-        return problem.with_perception(PerceptionLimit(bound, measure))
+        if measure == "mmd" and self.kernel_width is None:
+            raise InvalidInput("--perception mmd needs --kernel-width, the width of a Gaussian kernel")
+        return problem.with_perception(PerceptionLimit(bound, measure, kernel=self.kernel_width))
 
     def _unit(self) -> str | None:
         if self.bits and self.unit is UnitName.nat:

@@ -106,7 +106,7 @@ def _places(problem: Problem, perception: Any) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidInput(f"reproductions have dimension {points.shape[1]}; laws are drawn on a line")
     where = np.zeros(perception.n_places)
     where[perception.place] = points[:, 0]
-    if perception.cost is None:
+    if perception.compares_masses:
         return where, where
     own = problem.source.points
     if own is None or own.shape[0] != perception.target.size:

@@ -10,6 +10,7 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.problems.discrepancy import centred_features, checked_kernel, features_by_points
 from rdcsolve.problems.losses import loss_name
 from rdcsolve.problems.source import Source
 from rdcsolve.problems.structures import TABLE_BYTES
@@ -21,7 +22,7 @@ TRANSPORT = ("w2", "w1", "transport")
 DIVERGENCES = ("kl", "reverse_kl", "chi2", "reverse_chi2", "hellinger", "js")
 """The f-divergences, sum_j p_j f(q_j / p_j)."""
 
-MEASURES = (*TRANSPORT, "tv", *DIVERGENCES, "exact")
+MEASURES = (*TRANSPORT, "tv", *DIVERGENCES, "mmd", "exact")
 """All measures by name."""
 
 _NEEDS_MASS = ("reverse_kl", "reverse_chi2")  # infinite where the target has mass and the law has none
@@ -40,7 +41,8 @@ class Perception:
     measure : str
         One of `MEASURES`.
     target : numpy.ndarray
-        Masses, shape (T,): on atoms of their own where there is a `cost`, else on the places, T = m.
+        Masses, shape (T,): on atoms of their own where there is a `cost` or there are `features`, else on the places,
+        T = m.
     place : numpy.ndarray
         Shape (n_letters,), integers in 0..m-1: what each letter shows.
     cost : numpy.ndarray or None
@@ -48,6 +50,8 @@ class Perception:
         masses place by place.
     outside : float
         Mass of the target where there is no place.
+    features : numpy.ndarray or None
+        Shape (m, r), finite: of places, less the target's mean. The discrepancy is the squared length of their mean.
     """
 
     name: str
@@ -56,11 +60,24 @@ class Perception:
     place: np.ndarray
     cost: np.ndarray | None = None
     outside: float = 0.0
+    features: np.ndarray | None = None
 
     @property
     def n_places(self) -> int:
         """Number m of places."""
+        if self.features is not None:
+            return int(self.features.shape[0])
         return int(self.target.size if self.cost is None else self.cost.shape[1])
+
+    @property
+    def compares_masses(self) -> bool:
+        """Whether masses are compared place by place, so that the target is a law on the places."""
+        return self.cost is None and self.features is None
+
+    @property
+    def can_be_zero(self) -> bool:
+        """Whether zero is a limit: a discrepancy may be zero for many laws, or for one alone, by its kernel."""
+        return self.features is None
 
     @property
     def is_exact(self) -> bool:
@@ -69,7 +86,9 @@ class Perception:
 
     @property
     def scale(self) -> float:
-        """The largest cost of a transport, else one: on which distances are compared with rounding."""
+        """The largest cost of a transport, the largest discrepancy, else one: distances are rounded on that scale."""
+        if self.features is not None:
+            return float((self.features**2).sum(axis=1).max())
         return 1.0 if self.cost is None else float(self.cost.max())
 
     def law(self, letters: np.ndarray, masses: np.ndarray) -> np.ndarray:
@@ -79,13 +98,16 @@ class Perception:
     def of_letters(self, letters: np.ndarray) -> Perception:
         """Return the same measure for a list of letters, each shown as one of these."""
         place = freeze(np.ascontiguousarray(self.place[letters]))
-        return Perception(self.name, self.measure, self.target, place, self.cost, self.outside)
+        return Perception(self.name, self.measure, self.target, place, self.cost, self.outside, self.features)
 
     def digest(self) -> bytes:
         """Return bytes that stand for all of it in a fingerprint."""
         cost = self.cost if self.cost is not None else np.zeros((0, 0))
         head = f"|perception {self.name} {self.measure}{self.target.shape}{self.place.shape}{cost.shape}"
-        arrays = (self.target.astype("<f8"), self.place.astype("<i8"), cost.astype("<f8"))
+        arrays: tuple[np.ndarray, ...] = (self.target.astype("<f8"), self.place.astype("<i8"), cost.astype("<f8"))
+        if self.features is not None:
+            head += f"{self.features.shape}"
+            arrays = (*arrays, self.features.astype("<f8"))
         tail = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
         return head.encode() + tail + f"{self.outside!r}|".encode()
 
@@ -96,7 +118,7 @@ class Perception:
 @public_call
 @dataclass(frozen=True, eq=False, repr=False)
 class PerceptionLimit:
-    """d(target, law of the reproduction) <= bound; ``"w2"`` bounds the *squared* Wasserstein distance, as papers do.
+    """d(target, law of the reproduction) <= bound; ``"w2"`` and ``"mmd"`` bound *squared* distances, as papers do.
 
     Parameters
     ----------
@@ -113,9 +135,13 @@ class PerceptionLimit:
         - ``"kl"``: KL(q || p), ``"reverse_kl"``: KL(p || q), nats;
         - ``"chi2"``: sum (q - p)^2 / p, ``"reverse_chi2"``: sum (q - p)^2 / q;
         - ``"hellinger"``: 1 - sum sqrt(p q), ``"js"``: the Jensen-Shannon divergence, nats;
+        - ``"mmd"``: the squared maximum mean discrepancy sum_jk (q - p)_j k(x_j, x_k) (q - p)_k, for a `kernel`;
         - ``"exact"``: q = p.
     cost : array_like, optional
         Shape (n_x, n_y), finite and >= 0, for ``"transport"``: from the target's atoms to the reproductions.
+    kernel : float, callable or array_like, optional
+        Positive definite, for ``"mmd"``: the width s of the Gaussian kernel exp(-|x - y|^2 / 2 s^2), a function of
+        points, (a, dim) and (b, dim), that returns (a, b), or a table (n_x, n_x) where reproductions are symbols.
     target : array_like or Source, optional
         The law to resemble: masses on the source's symbols, or a source with points of its own. By default the source's
         own law.
@@ -138,6 +164,7 @@ class PerceptionLimit:
     cost: Any = None
     target: Any = None
     name: str = "perception"
+    kernel: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bound", upper_bound(self.bound, "the bound of PerceptionLimit"))
@@ -151,6 +178,17 @@ class PerceptionLimit:
             )
         if self.cost is not None:
             object.__setattr__(self, "cost", _checked_cost(self.cost))
+        if (self.kernel is not None) != (self.measure == "mmd"):
+            raise InvalidInput(
+                f"a PerceptionLimit with measure {self.measure!r} "
+                + (
+                    "needs kernel=: the width of a Gaussian kernel, a function of points, or a table"
+                    if self.kernel is None
+                    else "takes no kernel=; use 'mmd'"
+                )
+            )
+        if self.kernel is not None:
+            object.__setattr__(self, "kernel", checked_kernel(self.kernel))
 
     def resolve(self, source: Source, reproduction: np.ndarray | None, n_letters: int) -> Perception:
         """Return the measure with its target and its places, for letters at `reproduction` or at no points (None)."""
@@ -158,6 +196,9 @@ class PerceptionLimit:
         if self.measure in TRANSPORT:
             cost = self._cost(points, reproduction, masses.size, n_letters)
             return Perception(self.name, self.measure, masses, freeze(np.arange(n_letters)), freeze(cost))
+        if self.measure == "mmd":
+            features = self._features(masses, points, reproduction, n_letters)
+            return Perception(self.name, "mmd", masses, freeze(np.arange(n_letters)), features=features)
         place, on_places, outside = _matched(self.name, self.measure, masses, points, reproduction, n_letters)
         if outside > 0 and self.measure in _NEEDS_MASS:
             raise InvalidInput(
@@ -176,6 +217,38 @@ class PerceptionLimit:
         """Whether the law has to be the target itself."""
         return self.measure == "exact"
 
+    def _features(
+        self, masses: np.ndarray, points: np.ndarray | None, reproduction: np.ndarray | None, n_letters: int
+    ) -> np.ndarray:
+        if isinstance(self.kernel, np.ndarray):
+            n = masses.size
+            if self.kernel.shape != (n, n):
+                raise InvalidInput(
+                    f"kernel of '{self.name}' has shape {self.kernel.shape}; give ({n}, {n}), one row for each atom of "
+                    "the target, or a function of points"
+                )
+            symbols = _symbols_shown(self.name, masses, points, reproduction, n_letters)
+            return centred_features(self.kernel, masses, np.arange(n), symbols, self.name)
+        shown = self._points(points, reproduction, "a kernel as a table")
+        return features_by_points(self.kernel, masses, *shown, self.name)
+
+    def _points(
+        self, points: np.ndarray | None, reproduction: np.ndarray | None, instead: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points of the target's atoms and of reproductions, of one dimension, or raise an error."""
+        if points is None or reproduction is None:
+            raise InvalidInput(
+                f"'{self.name}' measures {self.measure!r} but "
+                + ("the target has" if points is None else "reproductions have")
+                + f" no points; give points, or {instead}"
+            )
+        if points.shape[1] != reproduction.shape[1]:
+            raise InvalidInput(
+                f"'{self.name}' compares points of dimension {points.shape[1]} with reproductions of dimension "
+                f"{reproduction.shape[1]}; give both the same"
+            )
+        return points, reproduction
+
     def _cost(
         self, points: np.ndarray | None, reproduction: np.ndarray | None, n_atoms: int, n_letters: int
     ) -> np.ndarray:
@@ -187,17 +260,7 @@ class PerceptionLimit:
                 )
             checked: np.ndarray = self.cost
             return checked
-        if points is None or reproduction is None:
-            raise InvalidInput(
-                f"'{self.name}' measures {self.measure!r} but "
-                + ("the target has" if points is None else "reproductions have")
-                + " no points; give points, or measure 'transport' with cost="
-            )
-        if points.shape[1] != reproduction.shape[1]:
-            raise InvalidInput(
-                f"'{self.name}' compares points of dimension {points.shape[1]} with reproductions of dimension "
-                f"{reproduction.shape[1]}; give both the same"
-            )
+        points, reproduction = self._points(points, reproduction, "measure 'transport' with cost=")
         if 8 * n_atoms * n_letters > TABLE_BYTES:
             raise InvalidInput(
                 f"'{self.name}' needs a table of {n_atoms} x {n_letters} costs, {8e-6 * n_atoms * n_letters:.0f} MB, "
@@ -211,6 +274,7 @@ class PerceptionLimit:
     def __repr__(self) -> str:
         parts = [f"{self.bound:.6g}", repr(self.measure)]
         parts += [f"cost={self.cost.shape[0]} x {self.cost.shape[1]}"] if self.cost is not None else []
+        parts += [f"kernel={_shown_kernel(self.kernel)}"] if self.kernel is not None else []
         parts += ["target=..."] if self.target is not None else []
         parts += [f"name={self.name!r}"] if self.name != "perception" else []
         return f"PerceptionLimit({', '.join(parts)})"
@@ -223,7 +287,8 @@ class KnownPerceptionLimit(PerceptionLimit):
 
     def __init__(self, bound: float, known: Perception) -> None:
         object.__setattr__(self, "known", known)
-        fields = {"bound": bound, "measure": known.measure, "cost": None, "target": None, "name": known.name}
+        fields = {"bound": bound, "measure": known.measure, "name": known.name}
+        fields |= dict.fromkeys(("cost", "target", "kernel"))
         for name, value in fields.items():
             object.__setattr__(self, name, value)
         check_exact(known.measure, bound, known.name)
@@ -239,6 +304,32 @@ def check_exact(measure: str, bound: float, name: str) -> None:
     """Raise an error if a limit asks for an exact law within a positive bound."""
     if measure == "exact" and 0 < bound < math.inf:
         raise InvalidInput(f"'{name}' is exact, within {bound:.6g}; its bound is 0, or choose a distance such as 'tv'")
+    if measure == "mmd" and bound == 0:
+        raise InvalidInput(
+            f"'{name}' limits a discrepancy to zero, which many laws may have; measure 'exact', or give a small bound"
+        )
+
+
+def _shown_kernel(kernel: Any) -> str:
+    if isinstance(kernel, np.ndarray):
+        return f"{kernel.shape[0]} x {kernel.shape[1]}"
+    return f"{kernel:.6g}" if isinstance(kernel, float) else getattr(kernel, "__name__", "...")
+
+
+def _symbols_shown(
+    name: str, masses: np.ndarray, points: np.ndarray | None, reproduction: np.ndarray | None, n_letters: int
+) -> np.ndarray:
+    """Return which atom of the target each letter is, shape (n_letters,), for a kernel that is a table."""
+    if points is None or reproduction is None:
+        return _matched(name, "mmd", masses, points, reproduction, n_letters)[0]
+    known = {(row + 0.0).tobytes(): i for i, row in enumerate(points)}
+    found = [known.get((row + 0.0).tobytes()) for row in reproduction]
+    if None in found:
+        raise InvalidInput(
+            f"'{name}' has a kernel by table, but reproduction {found.index(None)} is at the point of no atom of the "
+            "target; give a function of points, or a Gaussian's width"
+        )
+    return np.array(found)
 
 
 def _checked_cost(cost: Any) -> np.ndarray:

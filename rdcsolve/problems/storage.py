@@ -26,7 +26,19 @@ _KINDS = {str: "U", int: "iu", float: "f", bool: "b"}
 
 _CALLED = ("symbols", "label_names", "columns")
 _NAMES = ("p_x", "points", "reproduction", "distortion", "rate_bound", "minimise", "letters", "information", "unit")
-_PREFIXES = ("loss", "bound", "equal", "multiplier", "entropy", "perception", "target", "place", "outside", "cost")
+_PREFIXES = (
+    "loss",
+    "bound",
+    "equal",
+    "multiplier",
+    "entropy",
+    "perception",
+    "target",
+    "place",
+    "outside",
+    "cost",
+    "features",
+)
 _AXIS = re.compile(r"axis_(0|[1-9]\d*)_(\w+)")  # the table of one axis of a loss that is a sum over the axes of a grid
 _KNOWN = re.compile(rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|{_AXIS.pattern}|({'|'.join(_PREFIXES)})_\w+")
 
@@ -46,7 +58,8 @@ def problem_of(
         (which label's entropy has that name), the texts `minimise` and `letters`, the names `information` of losses
         that are cross-entropies, and the text `unit` of answers: the numbers here are in nats. For every measure of the
         reproduction's law its name as `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it
-        has one, `cost_NAME`: the fields of `Perception`. What things are called is in the arrays of `names_in`.
+        has one, `cost_NAME` or `features_NAME`: the fields of `Perception`. What things are called is in the arrays of
+        `names_in`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -253,6 +266,7 @@ def _arrays_of_perception(perception: Perception) -> dict[str, Any]:
         f"place_{name}": perception.place,
         f"outside_{name}": perception.outside,
     }
+    arrays |= {} if perception.features is None else {f"features_{name}": perception.features}
     return arrays if perception.cost is None else arrays | {f"cost_{name}": perception.cost}
 
 
@@ -260,15 +274,18 @@ def _perception_of(arrays: dict[str, np.ndarray], key: str, name: str) -> Percep
     """Return a measure from its arrays, checked: files may hold anything."""
     own = key.removeprefix(_PERCEPTION)
     measure = one_of(str(arrays[key]), MEASURES, f"measure {key} of {name}")
-    fields = {field: arrays.get(f"{field}_{own}") for field in ("target", "place", "outside", "cost")}
+    fields = {field: arrays.get(f"{field}_{own}") for field in ("target", "place", "outside", "cost", "features")}
     missing = [f"{field}_{own}" for field in ("target", "place") if fields[field] is None]
-    if missing or (measure in TRANSPORT) != (fields["cost"] is not None):
-        raise InvalidInput(f"{name} holds {key} but not {', '.join(missing) or f'a cost_{own} that fits it'}")
+    for field, needs in (("cost", measure in TRANSPORT), ("features", measure == "mmd")):
+        if missing or needs != (fields[field] is not None):
+            raise InvalidInput(f"{name} holds {key} but not {', '.join(missing) or f'a {field}_{own} that fits it'}")
     target = float_array(fields["target"], f"target_{own}")
     outside = 0.0 if fields["outside"] is None else _scalar(fields["outside"], f"outside_{own}")
     place = np.asarray(fields["place"])
     cost = None if fields["cost"] is None else loss_matrix(fields["cost"], f"cost_{own}")
+    features = None if fields["features"] is None else loss_matrix(fields["features"], f"features_{own}")
     n_places = target.size if cost is None else cost.shape[1]
+    n_places = n_places if features is None else features.shape[0]
     is_right = (
         target.ndim == 1
         and bool((target >= 0).all())
@@ -278,10 +295,11 @@ def _perception_of(arrays: dict[str, np.ndarray], key: str, name: str) -> Percep
         and place.dtype.kind in "iu"
         and (not place.size or 0 <= int(place.min()) <= int(place.max()) < n_places)
         and (cost is None or (bool(np.isfinite(cost).all()) and cost.shape[0] == target.size and not outside))
+        and (features is None or (bool(np.isfinite(features).all()) and not outside))
     )
     if not is_right:
         raise InvalidInput(f"{name} holds a {key} whose target, places and costs do not fit; save the problem again")
-    return Perception(own, measure, target, freeze(place.astype(np.intp)), cost, outside)
+    return Perception(own, measure, target, freeze(place.astype(np.intp)), cost, outside, features)
 
 
 def _text_or_array(value: np.ndarray | None) -> Any:

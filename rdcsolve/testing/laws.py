@@ -31,7 +31,7 @@ def spent(problem: Problem, laws: Sequence[Any]) -> float:
     goal, total = problem.goal, 0.0
     for k, (perception, law) in enumerate(zip(problem.perceptions, laws, strict=bool(laws))):
         bound, nu = float(problem.perception_bounds[k]), law.multiplier
-        total += support(perception, law.prices, nu, law.level)
+        total += support(perception, law.prices, nu, law.level, law.witness)
         if problem.perception_multipliers is not None:
             allowed = float(problem.perception_multipliers[k])
             require(nu <= allowed, f"the multiplier {nu:.6g} of {perception.name} exceeds the problem's {allowed:.6g}")

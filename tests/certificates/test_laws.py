@@ -21,6 +21,7 @@ NAMED = [one for one in MEASURES if one != "transport"]
 
 
 def five(bound, measure, **more):
+    more |= {"kernel": 1.0} if measure == "mmd" else {}
     return rdc.Problem(FIVE, limits=[rdc.DistortionLimit(0.5), rdc.PerceptionLimit(bound, measure, **more)])
 
 
@@ -39,7 +40,7 @@ def test_no_numbers_prove_more_than_there_is(seed, measure, noise):
     certificate, law = result.certificate, result.certificate.laws[0]
     prices = np.maximum(law.prices + noise * rng.normal(size=5), 0.0)
     nu = law.multiplier if math.isinf(law.multiplier) else law.multiplier * math.exp(noise * rng.normal())
-    changed = LawProof(prices, nu, law.level + noise * rng.normal(), law.rows, law.columns, law.masses)
+    changed = LawProof(prices, nu, law.level + noise * rng.normal(), law.rows, law.columns, law.masses, law.witness)
     other = replace(
         certificate,
         u=certificate.u + noise * rng.normal(size=5),
@@ -75,8 +76,12 @@ def test_supports_are_rounded_up(seed, measure, size):
     perception = Perception("perception", measure, target, np.arange(4), cost)
     nu = math.inf if measure == "exact" else float(10 ** rng.uniform(-2, 2))
     level = float(w.max() - rng.uniform(-3, 3) * (nu if nu < math.inf else 1))
-    law = FloatLaw(perception, LawProof(w, nu, level), math.inf, None)
-    found, plain = law.support(), support(perception, w, nu, level)
+    if measure == "mmd":
+        features = rng.normal(size=(4, 2))
+        perception = Perception("perception", measure, target, np.arange(4), features=features - target @ features)
+    witness = rng.normal(size=2) if measure == "mmd" else np.empty(0)
+    law = FloatLaw(perception, LawProof(w, nu, level, witness=witness), math.inf, None)
+    found, plain = law.support(), support(perception, w, nu, level, witness)
     if math.isfinite(found):
         assert plain <= found <= plain + 1e-13 * (1 + abs(plain) + w.max() + abs(level))
         for q in rng.dirichlet(np.ones(4), 20) if nu < math.inf else [target / target.sum()]:
@@ -173,7 +178,7 @@ def test_a_law_beyond_its_limit_is_refuted(answers):
 
 
 def test_one_certificate_bounds_the_whole_surface(answers):
-    for measure in ("w2", "kl", "tv"):
+    for measure in ("w2", "kl", "tv", "mmd"):
         problem, result = answers[measure]
         for D, P in ((0.3, 0.01), (0.5, 0.001), (0.8, 0.05)):
             other = problem.with_limits(D=D, P=P)
@@ -210,6 +215,7 @@ def test_multipliers_without_limits_prove_nothing(answers):
         ({"masses": np.ones(2)}, "differ in length"),
         ({"rows": np.array([9]), "columns": np.array([0]), "masses": np.ones(1)}, "not there"),
         ({"rows": np.array([0]), "columns": np.array([0]), "masses": -np.ones(1)}, "negative"),
+        ({"witness": np.ones(1)}, "witness"),
     ],
 )
 def test_numbers_that_are_none(answers, changes, message):

@@ -577,6 +577,10 @@ def test_limits_on_the_law_of_the_reproduction():
     exact = rdcsolve("solve", "coin.npz", "--D", "0.2", "--perception", "exact")
     assert exact.exit_code == 0, exact.output
     assert bounds(exact.output)[0] > upper
+    for options, message in ((("mmd",), "--kernel-width"), (("tv", "--kernel-width", "1"), "--perception mmd")):
+        refused = rdcsolve("solve", "coin.npz", "--P", "0.05", "--perception", *options)
+        assert refused.exit_code == 2
+        assert message in refused.output
     twice = rdcsolve("solve", "coin.npz", "--P", "0.05", "--limit", "P=0.1")
     assert twice.exit_code == 2
     assert "--P" in twice.output

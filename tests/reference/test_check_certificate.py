@@ -67,9 +67,15 @@ def a_problem_with_a_law(kind, rng):
     source = rdc.Source(rng.normal(size=(n, 2)), rng.dirichlet(np.ones(n)))
     measure, _, face = kind.partition(" at ")
     bound = 0.0 if face == "zero" or measure == "exact" else 0.01
-    limits = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(bound, measure)]
+    kernel = 1.0 if measure == "mmd" else None
+    limits = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(bound, measure, kernel=kernel)]
     if face == "twice":
         limits.append(rdc.PerceptionLimit(0.05, "w1", name="other"))
+    if face == "thrice":
+        limits.append(rdc.PerceptionLimit(0.03, "hellinger", name="other", target=rng.dirichlet(np.full(n, 9.0))))
+        limits.append(rdc.PerceptionLimit(0.01, "mmd", kernel=0.5, name="third"))
+    if face == "given":
+        limits.append(rdc.PerceptionLimit(0.0, "exact", name="other"))
     reproduction = [[9.0, 9.0]] if face == "none" else None
     problem = rdc.Problem(source, reproduction=reproduction, limits=limits)
     variants = {
@@ -95,6 +101,8 @@ LAWS = [
         "law exact",
     ),
     *("law w2 at zero", "law kl", "law kl at a rate", "law reverse_kl", "law chi2", "law reverse_chi2 at prices"),
+    *("law kl at thrice", "law w2 at thrice", "law chi2 at given", "law mmd at given", "law mmd", "law mmd at a rate"),
+    *("law mmd at a loss", "law mmd at prices", "law mmd at nothing"),
     *("law hellinger", "law js", "law js at a loss", "law js at zero", "law tv at nothing", "law w2 at nothing"),
 ]
 KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate", *LAWS]
@@ -147,6 +155,8 @@ def test_held_losses(tmp_path):
         ("law tv", "certificate_law_0_prices", 0.5),
         ("law kl", "certificate_law_0_scalars", 1.1),
         ("law exact", "certificate_law_0_prices", 0.9),
+        ("law mmd", "certificate_law_0_witness", 1.1),
+        ("law mmd", "certificate_law_0_prices", 0.9),
     ],
 )
 def test_laws_that_were_changed_are_refuted(kind, name, factor, tmp_path):
@@ -165,6 +175,7 @@ def test_laws_that_were_changed_are_refuted(kind, name, factor, tmp_path):
         ({"certificate_law_0_scalars": np.array([-1.0, 0.0])}, "none"),
         ({"certificate_law_0_plan_rows": np.array([99])}, "whole numbers"),
         ({"certificate_law_1_prices": np.ones(7)}, "no use"),
+        ({"certificate_law_0_witness": np.ones(7)}, "no use"),
     ],
 )
 def test_laws_that_are_none_are_refuted(changes, message, tmp_path):

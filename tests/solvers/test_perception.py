@@ -163,7 +163,8 @@ def random_problem(seed, measure, limit=None, D=None):
     most = float((source.p_x @ problem.losses[0].matrix).min())
     limits = [rdc.DistortionLimit(most * (rng.uniform(0.05, 0.9) if D is None else D))]
     bound = 0.0 if measure == "exact" else 10 ** rng.uniform(-3, -0.5) if limit is None else limit
-    return rdc.Problem(source, limits=[*limits, rdc.PerceptionLimit(bound, measure)])
+    kernel = 1.0 if measure == "mmd" else None
+    return rdc.Problem(source, limits=[*limits, rdc.PerceptionLimit(bound, measure, kernel=kernel)])
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from(MEASURES[:2] + MEASURES[3:]))

@@ -145,6 +145,9 @@ class Channels:
 
     def _distance(self, law: Law, q: np.ndarray, plan: np.ndarray | None) -> tuple[float, Plan | None]:
         perception = law.perception
+        if perception.features is not None:
+            mean = law.witness(q)
+            return float(mean @ mean), None
         if perception.cost is not None:
             best = _transport(law, q / q.sum(), plan)
             return float(best.masses @ law.cost[best.rows, best.columns]), best
@@ -268,7 +271,12 @@ def _mixed(law: Law, plan: Plan | None, safe: Plan | None, share: float) -> np.n
 
 
 def proof_of(
-    law: Law, prices: np.ndarray, scalars: tuple[float, float], plan: Plan | None, others: tuple[np.ndarray, np.ndarray]
+    law: Law,
+    prices: np.ndarray,
+    scalars: tuple[float, float],
+    plan: Plan | None,
+    others: tuple[np.ndarray, np.ndarray],
+    witness: np.ndarray,
 ) -> LawProof:
     """Return what the certificate holds for a law, from numbers on the places shown; prices >= 0.
 
@@ -282,6 +290,6 @@ def proof_of(
     whole[law.shown] = prices
     np.maximum.at(whole, places, dear)
     if plan is None:
-        return LawProof(whole, multiplier, level)
+        return LawProof(whole, multiplier, level, witness=witness)
     rows, columns = law.atoms[plan.rows].astype(np.int64), law.shown[plan.columns].astype(np.int64)
     return LawProof(whole, multiplier, level, rows, columns, plan.masses)

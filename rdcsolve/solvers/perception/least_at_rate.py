@@ -53,7 +53,7 @@ class _Search:
     rate: float
     floor: float = 0.0  # a proved lower bound
     ceiling: float = math.inf  # what a channel within the rate limit attains
-    anchor: Certificate | None = None  # what proves that no law on the letters is nearer than the least distance
+    anchor: Certificate | None = None  # what proves that no channel at all has less
     dual: Result | None = None
     primal: Result | None = None
     beyond: float = 1.0
@@ -76,12 +76,19 @@ class _Search:
             message += f"the limit is {self.rate:.10g}"
             return infeasible(self.problem, self.settings, {"rate": loosest.rate_lower}, message, loosest.certificate)
         self._record(loosest, math.inf)
-        if least == 0 or not isinstance(self.problem.goal, PerceptionAtRate):
+        if self._takes(least):
             tightest = self._at(least, loosest)
             if tightest.certificate is not None and tightest.rate_upper <= self.rate:
                 self._record(tightest, least)
         status, warm = self._shrink(loosest)
         return self._result(status, warm)
+
+    def _takes(self, least: float) -> bool:
+        """Return whether the least value is a limit that a problem can have, and the least there is."""
+        goal: Any = self.problem.goal
+        if not isinstance(goal, PerceptionAtRate):
+            return True
+        return least == 0 and self.problem.perceptions[goal.perception].can_be_zero
 
     def _least(self) -> float:
         """Return the least value there may be."""
@@ -104,6 +111,8 @@ class _Search:
             if result.certificate is not None and result.letters.size:
                 warm = result
                 self._record(result, bound)
+            else:
+                self._refute(result, bound)
             if not result.rate_upper <= self.rate:
                 low = max(low, bound)
             low = max(low, self.floor)
@@ -178,6 +187,19 @@ class _Search:
             value = self._attained(result) * (1 + _ROUNDING)
             if value < self.ceiling:
                 self.ceiling, self.primal = value, result
+
+    def _refute(self, result: Result, bound: float) -> None:
+        """Read a lower bound off a refutation of some bound: no channel has less, whatever its rate."""
+        if result.status is not Status.INFEASIBLE or result.certificate is None:
+            return
+        certificate = result.certificate
+        slope = self._anchored(certificate)[self.name]
+        if not 0 < slope < math.inf or not math.isfinite(certificate.lower):
+            return
+        floor = bound + (certificate.lower - self.rate) / slope
+        floor -= _ROUNDING * (abs(bound) + (abs(certificate.lower) + self.rate) / slope)
+        if floor > self.floor:
+            self.floor, self.anchor = floor, certificate
 
     def _attained(self, result: Result) -> float:
         return {**result.losses, **result.perceptions}[self.name]

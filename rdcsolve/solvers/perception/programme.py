@@ -15,12 +15,13 @@ from rdcsolve.problems import Perception, Problem
 from rdcsolve.rounding import EPS, units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
-from rdcsolve.solvers.perception.divergence_block import DivergenceBlock
+from rdcsolve.solvers.perception.distance_block import DiscrepancyDistance, DistanceBlock, DivergenceDistance
 from rdcsolve.solvers.perception.interior_point import Statement
 from rdcsolve.solvers.perception.smooth_newton import SmoothLaw
 
 _INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that the rounded channel meets it
 _INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
+_SAME_MEAN = 1e-20  # of the largest discrepancy: one that is none
 _SHIFTED = 16 * EPS  # of prices and levels: what shifts of both, and the check, round prices by
 _ROUNDINGS = (8, 4, 800)  # twice as many as the check counts: for each letter, for each atom and place, and always
 
@@ -66,12 +67,14 @@ class Law:
     def target(self) -> np.ndarray:
         """The target's masses, divided by their sum: of atoms, or of the places shown."""
         masses = self.perception.target
-        own = masses[self.atoms] if self.perception.cost is not None else masses[self.shown]
+        own = masses[self.shown] if self.perception.compares_masses else masses[self.atoms]
         return np.asarray(own / (math.fsum(masses) + self.perception.outside))
 
     @property
     def outside(self) -> float:
         """Mass of the target that no letter in use can show, for measures that compare places."""
+        if not self.perception.compares_masses:
+            return 0.0
         if self.shown.size == self.perception.n_places and not self.perception.outside:
             return 0.0
         return max(0.0, 1.0 - float(self.target.sum()))
@@ -81,6 +84,18 @@ class Law:
         """Costs between atoms and the places shown, shape (T', m')."""
         assert self.perception.cost is not None
         return np.asarray(self.perception.cost[np.ix_(self.atoms, self.shown)])
+
+    @property
+    def features(self) -> np.ndarray:
+        """Features of the places shown, shape (m', r), of a discrepancy."""
+        assert self.perception.features is not None
+        return np.asarray(self.perception.features[self.shown])
+
+    def witness(self, law: np.ndarray) -> np.ndarray:
+        """Return what bounds a discrepancy near a law on the places shown, shape (r,); nothing for other measures."""
+        if self.perception.features is None:
+            return np.empty(0)
+        return np.asarray(law @ self.features / float(law.sum()))
 
     def exact_target(self) -> np.ndarray:
         """Return the only law at distance zero, shape (m',), where no mass is `missing`.
@@ -125,18 +140,24 @@ class Law:
     def measured(self) -> Perception:
         """The measure over the places shown, the target's masses divided by their sum."""
         cost = self.cost if self.perception.cost is not None else None
-        return Perception(self.perception.name, self.perception.measure, self.target, self.place, cost, self.outside)
+        features = self.features if self.perception.features is not None else None
+        name, measure = self.perception.name, self.perception.measure
+        return Perception(name, measure, self.target, self.place, cost, self.outside, features)
 
-    def support(self, w: np.ndarray, nu: float, tau: float) -> tuple[float, float]:
+    def law(self, q: np.ndarray) -> np.ndarray:
+        """Return the law on the places shown, shape (m',), of masses of the letters in use, shape (k,)."""
+        return np.bincount(self.place, weights=q, minlength=self.shown.size)
+
+    def support(self, w: np.ndarray, nu: float, tau: float, law: np.ndarray) -> tuple[float, float]:
         """Return what prices w, shape (m',), cost besides nu P, and the level of an f-divergence that is charged.
 
         The level is raised until no price is beyond the domain of f*. There f* is steep, so that what counts is prices
-        that rounding may have raised.
+        that rounding may have raised. A discrepancy is bounded near a law (m',).
         """
         if self.is_zero:
             return self.mean_price(w), tau
         if self.perception.measure not in DIVERGENCES:
-            return support(self.measured, w, nu, tau), tau
+            return support(self.measured, w, nu, tau, self.witness(law)), tau
         w = w + _SHIFTED * (float(np.abs(w).max()) + abs(tau))
         steepest, top = DIVERGENCES[self.perception.measure].steepest, float(w.max())
         if nu and math.isfinite(steepest):
@@ -151,7 +172,12 @@ class Law:
         if perception.measure in DIVERGENCES:
             known = self.smooth()
             assert known.divergence is not None
-            return DivergenceBlock(self.target, known.divergence, known.limit, known.given)
+            distance = DivergenceDistance(self.target, known.divergence)
+            return DistanceBlock(distance, self.shown.size, known.limit, known.given)
+        if perception.features is not None:
+            limit = 0.0 if self.given is not None else self.aimed
+            quadratic = DiscrepancyDistance(self.features, perception.scale, self._at_no_discrepancy())
+            return DistanceBlock(quadratic, self.shown.size, limit, self.given)
         target, cost = (self.target, self.cost) if perception.cost is not None else self._total_variation()
         return TransportBlock(target, cost, 0.0 if self.given is not None else self.aimed, self.given)
 
@@ -170,7 +196,10 @@ class Law:
         """What the check may find a distance longer by, but no share of the limit that would matter."""
         of_letters, of_places, always = _ROUNDINGS
         count = of_letters * self.place.size + of_places * (self.atoms.size + self.shown.size) + always
-        return min(units(count) * self.perception.scale, 0.1 * self.bound)
+        scale = self.perception.scale
+        if self.perception.features is not None:  # a square is known as its root is: the less of it, the better
+            scale = 2 * math.sqrt(scale * self.bound) if math.isfinite(self.bound) else scale
+        return min(units(count) * scale, 0.1 * self.bound)
 
     def smooth(self) -> SmoothLaw:
         """Return what Newton's method needs to know, aimed a little inside the limit; masses in the letters' order."""
@@ -180,6 +209,15 @@ class Law:
         lost = self.outside * divergence.at_zero if self.outside else 0.0
         limit = 0.0 if self.given is not None else self.aimed
         return SmoothLaw(self.target[self.place], divergence, limit - lost, self.given)
+
+    def _at_no_discrepancy(self) -> np.ndarray | None:
+        """Return the target as a law on the places shown, shape (m',), if that is what it is."""
+        masses = self.perception.target
+        if masses.size != self.perception.n_places:
+            return None
+        law = masses[self.shown] / math.fsum(masses)
+        mean = law @ self.features
+        return law if float(mean @ mean) <= _SAME_MEAN * self.perception.scale else None
 
     def _total_variation(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the total variation as a transport distance, with one more atom for mass that no place shows."""
@@ -292,6 +330,6 @@ def _law(problem: Problem, k: int, letters: np.ndarray) -> Law:
     perception = problem.perceptions[k]
     given = None if problem.perception_multipliers is None else float(problem.perception_multipliers[k])
     shown, place = np.unique(perception.place[letters], return_inverse=True)
-    atoms = np.flatnonzero(perception.target > 0) if perception.cost is not None else np.empty(0, dtype=np.intp)
+    atoms = np.empty(0, dtype=np.intp) if perception.compares_masses else np.flatnonzero(perception.target > 0)
     order = None if perception.cost is None else monotone_order(perception.cost[np.ix_(atoms, shown)])
     return Law(k, perception, float(problem.perception_bounds[k]), given, atoms, shown, place.ravel(), order)

@@ -19,7 +19,7 @@ from rdcsolve.certificates import Certificate
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.information import entropy
 from rdcsolve.perception.divergence import DIVERGENCES
-from rdcsolve.perception.measures import support
+from rdcsolve.perception.measures import distance, nearest_mean, support
 from rdcsolve.problems import Perception, Problem
 from rdcsolve.solvers.perception.interior_point import Point, Statement
 from rdcsolve.solvers.perception.programme import Law, Programme
@@ -27,7 +27,8 @@ from rdcsolve.solvers.perception.programme import Law, Programme
 _CLEARLY = 3.0  # nats by which a refutation's bound is to exceed every rate
 _SURELY = 1e-12  # of a least distance: a limit that is below it by no more is not refuted for that
 _EXCEEDED = 1e-9  # of the limits: what the programme's rounding may be
-_MOST_ROUNDS = 40  # of tangents
+_MOST_ROUNDS = 60  # of tangents
+_FOLLOWED = 1e-9  # of a limit: how near tangents have to follow a distance
 _FIRST_RATIOS = np.concatenate([np.logspace(-4, -0.5, 15), np.linspace(0.4, 2.0, 17), np.logspace(0.5, 3, 11)])
 _ACCURATE = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 
@@ -61,6 +62,10 @@ def least_distance(perception: Perception, places: np.ndarray | None = None) -> 
     """Return a distance that no law on some places, by default all, is below, whatever the other limits."""
     target = perception.target / (math.fsum(perception.target) + perception.outside)
     places = np.arange(perception.n_places) if places is None else places
+    if perception.features is not None:
+        features = perception.features[places]
+        mean = nearest_mean(features)
+        return max(0.0, float((2 * (features @ mean)).min() - mean @ mean))  # |y|^2 >= 2 y.z - |z|^2
     if perception.cost is not None:
         return float(target @ perception.cost[:, places].min(axis=1))
     outside = max(0.0, 1.0 - float(target[places].sum())) if places.size < perception.n_places else 0.0
@@ -77,11 +82,16 @@ def far_away(problem: Problem, k: int, nu: float, places: np.ndarray | None = No
     Places of letters that nobody may use would be near; what others cost more, u makes up for.
     """
     perception = problem.perceptions[k]
-    prices = np.zeros(perception.n_places)
-    if places is not None and places.size < prices.size:
+    prices, witness = np.zeros(perception.n_places), np.empty(0)
+    is_short = places is not None and places.size < prices.size
+    if is_short:
         prices[places] = nu * perception.scale
+    if perception.features is not None:
+        witness = nearest_mean(perception.features[places] if is_short else perception.features)
+        if is_short:  # what is added to other places' prices at most
+            prices[places] = 4 * nu * math.sqrt(perception.scale * float(witness @ witness))
     laws = [LawProof.idle(one) for one in problem.perceptions]
-    laws[k] = LawProof(prices, nu)
+    laws[k] = LawProof(prices, nu, witness=witness)
     return Certificate(
         objective="rate",
         u=np.full(problem.n_x, float(prices.max())),
@@ -132,6 +142,7 @@ class _Rows:
         self.entries: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {"eq": [], "ub": []}
         self.right: dict[str, list[np.ndarray]] = {"eq": [], "ub": []}
         self.count = {"eq": 0, "ub": 0}
+        self.of_either_sign: list[int] = []
 
     def columns(self, count: int) -> np.ndarray:
         """Return the numbers of new columns."""
@@ -149,7 +160,7 @@ class _Rows:
         self.count[kind] += right.size
         return np.arange(first, first + right.size)
 
-    def solve(self, objective: np.ndarray, bounds: list[tuple[float, float | None]]) -> Any:
+    def solve(self, objective: np.ndarray, bounds: list[tuple[float | None, float | None]]) -> Any:
         """Return the answer of HiGHS."""
         from scipy.optimize import linprog
         from scipy.sparse import coo_array
@@ -183,11 +194,12 @@ class _Programme:
         allowed = np.ones((n, k), dtype=bool) if statement.forbidden is None else ~statement.forbidden
         self.symbols, self.letters = np.nonzero(allowed)
         self.tangents = {index: _FIRST_RATIOS for index, law in enumerate(self.laws) if _is_divergence(law)}
+        self.means = {index: _first_means(law) for index, law in enumerate(self.laws) if _is_discrepancy(law)}
 
     def solved(self) -> Nearest | None:
         """Return the answer, None where HiGHS has none."""
         found = None
-        for _ in range(_MOST_ROUNDS if self.tangents else 1):
+        for _ in range(_MOST_ROUNDS if self.tangents or self.means else 1):
             answer, read = self._once()
             if answer.status != 0:
                 return found
@@ -201,11 +213,13 @@ class _Programme:
         is_above = False
         masses = self.statement.p @ found.channel
         for index, law in enumerate(self.laws):
-            if index in self.tangents:
-                q = np.bincount(law.place, weights=masses, minlength=law.shown.size)
+            q = np.bincount(law.place, weights=masses, minlength=law.shown.size)
+            if index in self.tangents or index in self.means:
                 allowed = law.bound * (1 + answer.x[0])
-                distance = DIVERGENCES[law.perception.measure].between(law.target, q, law.outside)
-                is_above |= not distance <= allowed * (1 + 1e-6) + 1e-13
+                is_above |= not distance(law.measured, q) <= allowed * (1 + _FOLLOWED) + 1e-15 * law.perception.scale
+            if index in self.means:
+                self.means[index] = np.vstack([self.means[index], law.witness(q)])
+            if index in self.tangents:
                 ratios = q[law.target > 0] / law.target[law.target > 0]
                 ratios = ratios[ratios > 1e-9]
                 self.tangents[index] = np.unique(np.concatenate([self.tangents[index], ratios]))
@@ -230,7 +244,9 @@ class _Programme:
         readers = [self._law(rows, index, law, share, joint) for index, law in enumerate(self.laws)]
         objective = np.zeros(rows.size)
         objective[0] = 1.0
-        bounds: list[tuple[float, float | None]] = [(0.0, None)] * rows.size
+        bounds: list[tuple[float | None, float | None]] = [(0.0, None)] * rows.size
+        for column in rows.of_either_sign:
+            bounds[column] = (None, None)
         bounds[0] = (self.least, None if self.least == 0 else 0.0)
 
         def read(answer: Any) -> Nearest:
@@ -254,6 +270,8 @@ class _Programme:
             unit = 0.0
         if law.perception.cost is not None:
             return self._transport(rows, law, place, (limit, unit), share, joint)
+        if index in self.means:
+            return self._discrepancy(rows, index, law, place, (limit, unit), share, joint)
         if index in self.tangents:
             return self._divergence(rows, index, law, place, (limit, unit), share, joint)
         spare = rows.columns(law.shown.size)
@@ -280,6 +298,37 @@ class _Programme:
 
         def read(answer: Any) -> tuple[float, np.ndarray]:
             return max(0.0, -float(answer.ineqlin.marginals[row[0]])), np.asarray(answer.eqlin.marginals[balance])
+
+        return read
+
+    def _discrepancy(
+        self,
+        rows: _Rows,
+        index: int,
+        law: Law,
+        place: np.ndarray,
+        limit: tuple[float, float],
+        share: np.ndarray,
+        joint: np.ndarray,
+    ) -> Any:
+        """Add |y|^2 >= 2 y.z - |z|^2 for some means z of features, y being that of the law."""
+        means, features = self.means[index], law.features
+        mean = rows.columns(features.shape[1])
+        rows.of_either_sign += mean.tolist()
+        axis = np.arange(mean.size)
+        at, letter = (part.ravel() for part in np.meshgrid(axis, np.arange(joint.size), indexing="ij"))
+        rows.add("eq", np.zeros(mean.size), (axis, mean, -1.0), (at, joint[letter], features[place[letter], at]))
+        every, coordinate = (part.ravel() for part in np.indices(means.shape))
+        cuts = rows.add(
+            "ub",
+            limit[0] + (means**2).sum(axis=1),
+            (every, mean[coordinate], 2 * means.ravel()),
+            (np.arange(means.shape[0]), share, -limit[1]),
+        )
+
+        def read(answer: Any) -> tuple[float, np.ndarray]:
+            weights = np.maximum(-answer.ineqlin.marginals[cuts], 0.0)
+            return float(weights.sum()), 2 * features @ (weights @ means)
 
         return read
 
@@ -322,6 +371,16 @@ class _Programme:
             return max(0.0, -float(answer.ineqlin.marginals[row[0]])), np.asarray(answer.eqlin.marginals[balance])
 
         return read
+
+
+def _is_discrepancy(law: Law) -> bool:
+    return law.perception.features is not None
+
+
+def _first_means(law: Law) -> np.ndarray:
+    """Return the mean features near which a discrepancy is bounded at first: of the right length, along every axis."""
+    axes = math.sqrt(law.bound) * np.eye(law.features.shape[1])
+    return np.vstack([axes, -axes])
 
 
 def _is_divergence(law: Law) -> bool:

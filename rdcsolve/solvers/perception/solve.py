@@ -174,7 +174,7 @@ class _Run:
         log_prices, shares = statement.log_prices(u, multipliers)
         scalars = tuple((math.inf if law.is_zero else 0.0, 0.0) for law in laws)
         nothing = tuple(np.zeros(law.shown.size) for law in laws)
-        point = Point(u, multipliers, log_prices, scalars, nothing, np.zeros(log_prices.size), shares, math.inf)
+        point = Point(u, multipliers, log_prices, scalars, nothing, np.ones(log_prices.size), shares, math.inf)
         return _Dual(0.0, point, nothing)
 
     def _ask_what_can_be_met(self) -> None:
@@ -313,7 +313,7 @@ class _Run:
         value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
         size, scalars = abs(value), []
         for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
-            found, tau = law.support(w, nu, tau)
+            found, tau = law.support(w, nu, tau, law.law(point.q))
             charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
             value -= found + charge
             size += abs(found) + abs(charge)
@@ -339,7 +339,9 @@ class _Run:
         shift = math.fsum(least)
         for k, (law, w, (nu, tau)) in enumerate(zip(self.programme.laws, self.dual.prices, point.scalars, strict=True)):
             scalars = nu, tau - least[k] if tau else tau
-            proofs[law.index] = proof_of(law, w - least[k], scalars, plans[k], self._impossible(k, shift))
+            proofs[law.index] = proof_of(
+                law, w - least[k], scalars, plans[k], self._impossible(k, shift), law.witness(law.law(point.q))
+            )
         log_v, found, letters = point.u - shift, point.multipliers, task.letters
         if task.faces:
             total = sum(proof.prices[one.place] for one, proof in zip(problem.perceptions, proofs, strict=True))
