@@ -148,7 +148,7 @@ class Law:
         """Return the law on the places shown, shape (m',), of masses of the letters in use, shape (k,)."""
         return np.bincount(self.place, weights=q, minlength=self.shown.size)
 
-    def support(self, w: np.ndarray, nu: float, tau: float, law: np.ndarray) -> tuple[float, float]:
+    def support(self, w: np.ndarray, nu: float, tau: float, law: np.ndarray | None = None) -> tuple[float, float]:
         """Return what prices w, shape (m',), cost besides nu P, and the level of an f-divergence that is charged.
 
         The level is raised until no price is beyond the domain of f*. There f* is steep, so that what counts is prices
@@ -157,7 +157,7 @@ class Law:
         if self.is_zero:
             return self.mean_price(w), tau
         if self.perception.measure not in DIVERGENCES:
-            return support(self.measured, w, nu, tau, self.witness(law)), tau
+            return support(self.measured, w, nu, tau, None if law is None else self.witness(law)), tau
         w = w + _SHIFTED * (float(np.abs(w).max()) + abs(tau))
         steepest, top = DIVERGENCES[self.perception.measure].steepest, float(w.max())
         if nu and math.isfinite(steepest):
