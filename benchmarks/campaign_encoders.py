@@ -20,6 +20,7 @@ _PENALTY_SLACK = 1e-11
 _ROUNDING = 1e-11  # of the spread: regions are exact to rounding
 _DECODERS = 2000
 _WEIGHTS = 24
+_DRAWN = 20
 
 
 # --------------------------------------------------------------------------------- universal encoders
@@ -150,8 +151,8 @@ def judge_region(stated, region, findings: Findings) -> None:
     levels = np.array([float(exact.least(stated, name)) for name in names])
     slack = _ROUNDING * spreads + 1e-14 * levels
     if region.letters.size:
-        for vertex, letters in zip(region.vertices, region.letters, strict=True):
-            attained = _pair(stated, names, letters, findings)
+        for v, vertex in enumerate(region.vertices):
+            attained = _drawn_pair(stated, names, region.letters[v], region.others[v], region.chances[v], findings)
             if (attained > vertex + slack).any():
                 findings.error(
                     "region_inner", f"{vertex} is not attained, but {attained}", float((attained - vertex).max())
@@ -174,6 +175,18 @@ def _pair(stated, names, letters, findings: Findings):
     return np.array([float(means[name]) for name in names])
 
 
+def _drawn_pair(stated, names, letters, others, chance, findings: Findings):
+    """Return the two losses of a decoder that shows other symbols with a chance: its messages are sent as two."""
+    used = stated.p @ stated.encoder > 0
+    encoder = stated.encoder[:, used]
+    if chance == 0 or (letters == others).all():
+        return _pair(stated, names, letters, findings)
+    mixed = letters != others
+    kept = np.where(mixed, (1 - chance) * encoder, encoder)
+    split = replace(stated, encoder=np.hstack([kept, chance * encoder[:, mixed]]))
+    return _pair(split, names, np.concatenate([letters, others[mixed]]), findings)
+
+
 def _judge_corner(stated, region, slack, findings: Findings) -> None:
     """Free letters: the means and the posteriors of the messages are best at everything."""
     found = exact.attained(stated, stated.encoder, np.arange(stated.encoder.shape[1]))
@@ -189,6 +202,13 @@ def _judge_outer(stated, region, slack, findings: Findings) -> None:
     n, k = stated.forbidden.shape[1], int((stated.p @ stated.encoder > 0).sum())
     if n**k > _DECODERS // 8 or k != stated.encoder.shape[1]:
         return
+    rng = np.random.default_rng(0)
+    for _ in range(_DRAWN):
+        letters, others, chance = rng.integers(n, size=k), rng.integers(n, size=k), rng.random()
+        pair = _drawn_pair(stated, region.losses, letters, others, chance, findings)
+        if not region.contains(pair + slack, bound="outer"):
+            findings.error("region_outer", f"a decoder that chooses at random attains {pair}, said to be outside")
+            return
     for letters in itertools.product(range(n), repeat=k):
         pair = _pair(stated, region.losses, letters, findings)
         if not region.contains(pair + slack, bound="outer"):

@@ -102,7 +102,7 @@ def region(
         ax.fill_between(drawn[:, 0], drawn[:, 1], top[1], color=paint, alpha=0.08, linewidth=0)
         ax.plot(*path.T, "o", color=paint, markersize=3 if len(path) < 30 else 1.2)
         if label in outers:
-            ax.plot(*_line(outers[label], "staircase", top).T, ":", color=paint, linewidth=1.2)
+            ax.plot(*_line(outers[label], "polygon", top).T, ":", color=paint, linewidth=1.2)
     ax.set_xlim(low[0] - room[0], top[0])
     ax.set_ylim(low[1] - room[1], top[1])
     for set_label, name in ((ax.set_xlabel, names[0]), (ax.set_ylabel, names[1])):

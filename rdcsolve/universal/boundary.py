@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +20,12 @@ from rdcsolve.universal.decoding import (
     unnormalised_entropy,
 )
 from rdcsolve.universal.deterministic import Assignments
+from rdcsolve.universal.edges import Edges, edges_of
 from rdcsolve.universal.hulls import lower_left, minkowski_sum, staircase
 
 _WEIGHTS = 9
+_MOST_MOVES = 2**20  # of all maps: beyond, they are searched for
+_BETWEEN = 128  # points of a curved boundary that are kept beside the deterministic ones
 _ROUNDING = 1e-13  # of the largest weighted sums
 
 
@@ -36,12 +41,19 @@ class Boundary:
         Shape (v, 2) and (w, 2).
     letters : numpy.ndarray
         Shape (v, k).
+    others, chances : numpy.ndarray
+        Shape (v, k) and (v,): the symbols shown instead of `letters`, and with which chance; None if there are none.
+    edges : Edges or None
+        Of a curved boundary: all that is attained, between the vertices too.
     """
 
     kind: str
     vertices: np.ndarray
     outer: np.ndarray
     letters: np.ndarray
+    others: np.ndarray | None = None
+    chances: np.ndarray | None = None
+    edges: Edges | None = None
 
 
 def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], least_only: bool = False) -> Boundary:
@@ -70,7 +82,7 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
     if len(linear) == 2:
         return _polygon(tables)
     if problem.letters == "fixed" and not least_only:
-        return _searched(problem, joint, names, tables)
+        return _curved(problem, joint, names, tables)
     corner = _corner(problem, joint, names, tables)
     shown = tables or [symbol_losses(problem, joint, problem.linear_losses[0].block())]
     letters = shown[0].argmin(axis=1)
@@ -135,28 +147,59 @@ def _corner(problem: Problem, joint: np.ndarray, names: tuple[str, str], tables:
     return np.array([[entropies[name] if name in entropies else best[0] for name in names]])
 
 
-def _searched(problem: Problem, joint: np.ndarray, names: tuple[str, str], tables: list[np.ndarray]) -> Boundary:
-    """Return what deterministic decoders were found to attain with fixed letters, inside of the corner."""
+def _curved(problem: Problem, joint: np.ndarray, names: tuple[str, str], tables: list[np.ndarray]) -> Boundary:
+    """Return what decoders attain with fixed letters: all of them, or those that a search found and the corner."""
     corner = _corner(problem, joint, names, tables)
     wanted = [label for name in names for label in problem.label_entropies if label.name == name]
     masses = tuple(label_masses(label.conditional, joint) for label in wanted)
+    if not tables:  # two labels: what is forbidden stays so
+        costs = symbol_losses(problem, joint, problem.linear_losses[0].block())
+        tables = [np.where(np.isinf(costs), np.inf, 0.0)]
     assignments = Assignments(tuple(tables), masses, problem.n_letters)
     places = {label.name: len(tables) + k for k, label in enumerate(wanted)}
-    order = [places.get(name, 0) for name in names]
-    sizes = np.maximum(np.abs(corner[0]), 1e-12)
+    order = (places.get(names[0], 0), places.get(names[1], 0))
+    k, n = tables[0].shape
+    complete = k * math.log(n) + math.log(k * n) <= math.log(_MOST_MOVES)
+    if complete:
+        maps = np.array(list(itertools.product(range(n), repeat=k)), dtype=np.intp)
+    else:
+        maps = assignments.search(_weightings(assignments, order, corner[0]))
+    edges = edges_of(assignments, order, maps, complete)
+    if edges is None:
+        raise InvalidInput("no deterministic decoder with finite losses was found; allow more pairs")
+    steps = edges.points[staircase(edges.points), 0]
+    widths = np.diff(steps)
+    counts = np.ceil(_BETWEEN * widths / max(widths.sum(), np.finfo(float).tiny)).astype(int)
+    firsts = [steps, *(np.linspace(a, b, n + 2)[1:-1] for a, b, n in zip(steps, steps[1:], counts, strict=False))]
+    drawn = [edges.lowest(float(first)) for first in np.concatenate(firsts)]
+    found = [(*edges.decoder(place, chance), chance) for _, place, chance in drawn]
+    vertices = np.array([_attained_at_random(problem, joint, names, *one) for one in found])
+    kept = staircase(vertices)
+    vertices = vertices[kept]
+    letters, others = (np.array([found[v][part] for v in kept]) for part in (0, 1))
+    outer = vertices if complete else np.minimum(corner, vertices.min(axis=0))
+    return Boundary("curve", vertices, outer, letters, others, np.array([found[v][2] for v in kept]), edges)
+
+
+def _weightings(assignments: Assignments, order: tuple[int, int], corner: np.ndarray) -> list[np.ndarray]:
+    """Return weights of the losses at which decoders are searched for."""
+    sizes = np.maximum(np.abs(corner), 1e-12)
     weightings = []
     for share in np.linspace(1e-3, 1 - 1e-3, _WEIGHTS):
-        weights = np.zeros(2)
-        weights[order] = np.array([1 - share, share]) / sizes
+        weights = np.zeros(len(assignments.linear) + len(assignments.labels))
+        weights[list(order)] = np.array([1 - share, share]) / sizes
         weightings.append(weights)
-    maps = assignments.search(weightings)
-    points = np.array([assignments.losses(g) for g in maps])[:, order]
-    finite = np.flatnonzero(np.isfinite(points).all(axis=1))
-    if not finite.size:
-        raise InvalidInput("no deterministic decoder with finite losses was found; allow more pairs")
-    kept = finite[staircase(points[finite])]
-    vertices = np.array([_attained(problem, joint, decoder_of(problem, joint, g), names) for g in maps[kept]])
-    return Boundary("staircase", vertices, np.minimum(corner, vertices.min(axis=0)), maps[kept])
+    return weightings
+
+
+def _attained_at_random(
+    problem: Problem, joint: np.ndarray, names: tuple[str, str], letters: np.ndarray, others: np.ndarray, chance: float
+) -> np.ndarray:
+    """Return the two losses of a decoder that shows other symbols with a chance, shape (2,)."""
+    mixed = np.flatnonzero(letters != others)
+    joint = np.hstack([joint, chance * joint[:, mixed]])
+    joint[:, mixed] *= 1 - chance
+    return _attained(problem, joint, decoder_of(problem, joint, np.concatenate([letters, others[mixed]])), names)
 
 
 def _check_finite(tables: list[np.ndarray]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
 from rdcsolve.results.units import in_unit_of
 from rdcsolve.universal.boundary import Boundary, boundary_of
+from rdcsolve.universal.edges import Edges
 from rdcsolve.universal.encoder import Encoder, channel_of
 from rdcsolve.universal.slack import limit_slack
 from rdcsolve.universal.targets import check_no_perception
@@ -35,17 +36,23 @@ class Region:
     losses : tuple of str
         The two losses, the first to the right.
     kind : str
-        ``"quadrant"`` (one decoder is best at both), ``"polygon"`` (two linear losses), or ``"staircase"`` (fixed
-        letters and a label's entropy).
+        ``"quadrant"`` (one decoder is best at both), ``"polygon"`` (two linear losses), or ``"curve"`` (fixed letters
+        and a label's entropy).
     vertices : numpy.ndarray
         Shape (v, 2), from the least of the first loss to the least of the second: pairs that are attained, each by the
         symbols in `letters`. A quadrant has one, its corner. A polygon is bounded by the segments between them, which
-        decoders that choose at random attain; a staircase is the union of their quadrants.
+        decoders that choose at random attain. On a curve they are the deterministic decoders that no other beats, and
+        points between them; see `lowest` for all others.
     outer : numpy.ndarray
         Shape (w, 2): no decoder attains a pair outside the boundary through these, nor one that chooses at random; the
-        same as `vertices` if exact.
+        same as `vertices` if exact, otherwise vertices of a convex set.
     letters : numpy.ndarray
         Shape (v, k): the symbol per message with which a vertex is attained; empty for free letters.
+    others : numpy.ndarray
+        Shape (v, k): on a curve, what is shown instead with chance `chances`; different from `letters` for one message
+        at most. Otherwise `letters`.
+    chances : numpy.ndarray
+        Shape (v,): zero where a decoder is deterministic.
     rate : float
         I(X; Z), in `unit`.
     q : numpy.ndarray
@@ -71,6 +78,10 @@ class Region:
     slack: tuple[float, float] = (0.0, 0.0)
     unit: str = "nat"
     information_losses: tuple[str, ...] = ()
+    others: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.intp))
+    chances: np.ndarray = field(default_factory=lambda: np.empty(0))
+    _edges: Edges | None = field(default=None, repr=False)
+    _scale: tuple[float, float] = (1.0, 1.0)
 
     @property
     def is_exact(self) -> bool:
@@ -88,15 +99,45 @@ class Region:
             Where the region is not exact: whether the pair is known to be in it, or not excluded.
         """
         x, y = _pair(point, "point")
-        inner = one_of(bound, ("inner", "outer"), "bound") == "inner"
-        vertices = self.vertices if inner else self.outer
-        slack = np.array(self.slack) + 4 * np.spacing(np.abs(vertices).max(axis=0))
-        x, y = x + slack[0], y + slack[1]
+        return self.lowest(x, bound=bound) <= y + self._rounding(bound)[1]
+
+    def lowest(self, first: float, *, bound: str = "inner") -> float:
+        """Return the least second loss of decoders whose first loss is at most this, to rounding; inf if there is none.
+
+        Parameters
+        ----------
+        first : float
+            In the unit of the first of `losses`.
+        bound : {"inner", "outer"}, optional
+            Where the region is not exact: the least loss found, or a lower bound on what any decoder attains.
+
+        Examples
+        --------
+        Two messages that are labels, which the symbols 0 and 2.5 can show: one message drawn at random is better than
+        none.
+
+        >>> import rdcsolve as rdc
+        >>> bit = rdc.Source([-1.0, 1.0], [0.5, 0.5], labels=[[[1, 0], [0, 1]]])
+        >>> problem = rdc.Problem(bit, [[0.0], [2.5]], limits=[rdc.LabelEntropyLimit(math.inf)], letters="fixed")
+        >>> round(rdc.achievable_region([[1, 0], [0, 1]], problem).lowest(1.3125), 4)
+        0.4774
+        """
+        vertices = self._boundary(bound)
+        x = _pair((first, 0.0), "first")[0] + self._rounding(bound)[0]
         if x < vertices[0, 0]:
-            return False
-        if self.kind == "polygon":
-            return bool(y >= np.interp(x, vertices[:, 0], vertices[:, 1]))
-        return bool(((vertices[:, 0] <= x) & (vertices[:, 1] <= y)).any())
+            return math.inf
+        if self._edges is not None and (bound == "inner" or self.is_exact):
+            return self._edges.lowest(x / self._scale[0])[0] * self._scale[1]
+        if self.kind == "quadrant":
+            return float(vertices[0, 1])
+        return float(np.interp(x, vertices[:, 0], vertices[:, 1]))
+
+    def _boundary(self, bound: str) -> np.ndarray:
+        return self.vertices if one_of(bound, ("inner", "outer"), "bound") == "inner" else self.outer
+
+    def _rounding(self, bound: str) -> tuple[float, float]:
+        size = self.slack + 4 * np.spacing(np.abs(self._boundary(bound)).max(axis=0))
+        return float(size[0]), float(size[1])
 
     def least(self, weights: Sequence[float], *, bound: str = "inner") -> float:
         """Return the least weighted sum of the two losses over the region.
@@ -111,7 +152,7 @@ class Region:
         first, second = _pair(weights, "weights")
         if min(first, second) < 0:
             raise InvalidInput(f"weights holds {min(first, second):.6g}; give two numbers >= 0")
-        vertices = self.vertices if one_of(bound, ("inner", "outer"), "bound") == "inner" else self.outer
+        vertices = self._boundary(bound)
         return float((first * vertices[:, 0] + second * vertices[:, 1]).min())
 
     def _repr_html_(self) -> str:
@@ -119,7 +160,8 @@ class Region:
 
     def __repr__(self) -> str:
         x, y = self.vertices[0, 0], self.vertices[-1, 1]
-        return f"<Region {self.kind}: {self.losses[0]} >= {x:.6g}, {self.losses[1]} >= {y:.6g} at {self.rate:.6g} nat>"
+        ends = f"{self.losses[0]} >= {x:.6g}, {self.losses[1]} >= {y:.6g}"
+        return f"<Region {self.kind}: {ends} at {self.rate:.6g} {self.unit}>"
 
 
 @public_call
@@ -155,9 +197,9 @@ def achievable_region(
     Returns
     -------
     Region
-        Exact to rounding, except for fixed letters and a label's entropy: there the inner boundary is what the
-        deterministic decoders attain that a search tried, and decoders that choose at random may attain more; the outer
-        one, H(S | Z) and the least of the other loss, bounds them all.
+        Exact to rounding, decoders that choose at random included, except for fixed letters and a label's entropy
+        where maps from messages to symbols are too many to try them all. There the inner boundary is what decoders
+        attain that a search found, and the outer one, H(S | Z) and the least of the other loss, bounds them all.
 
     Raises
     ------
@@ -202,6 +244,10 @@ def achievable_region(
         slack=(slack[names[0]] * float(one[0]), slack[names[1]] * float(one[1])),
         unit=stated.unit,
         information_losses=tuple(name for name in names if name in problem.information_losses),
+        others=found.letters if found.others is None else found.others,
+        chances=np.zeros(len(found.letters)) if found.chances is None else found.chances,
+        _edges=found.edges,
+        _scale=(float(one[0]), float(one[1])),
     )
 
 
