@@ -582,10 +582,13 @@ def test_no_decoder_leaves_the_outer_boundary_and_every_vertex_is_attained(seed,
             names = ("label_entropy", "label_entropy_1")
     region = rdc.achievable_region(channel, problem, names)
     least = region.outer.min(axis=0)
-    for vertex, shown in zip(region.vertices, region.letters, strict=True):
+    for vertex, shown, instead, chance in zip(
+        region.vertices, region.letters, region.others, region.chances, strict=True
+    ):
         if kind == "free":
             continue
-        point = losses_shown(problem, channel, np.eye(n_y)[shown], names)
+        decoder = (1 - chance) * np.eye(n_y)[shown] + chance * np.eye(n_y)[instead]
+        point = losses_shown(problem, channel, decoder, names)
         assert (np.abs(point - vertex) <= 1e-12 * (np.abs(vertex) + 1e-3)).all()
         assert region.contains(point)
     width = 2 if kind == "free" else n_y
