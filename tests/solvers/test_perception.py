@@ -333,3 +333,15 @@ def test_symbols_without_mass_and_forbidden_pairs():
         result = rdc.solve(problem)
         assert result.verify(problem).valid or result.status is Status.INFEASIBLE, measure
         assert result.status in (Status.OPTIMAL, Status.INFEASIBLE), measure
+
+
+@pytest.mark.parametrize("limit", [0.001, 0.01, 0.05])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_cloud_in_the_plane_is_as_near_as_the_check_counts(seed, limit):
+    """Plans in the plane have an entry for every pair, so that the check's allowance for roundings is large."""
+    points = np.random.default_rng(seed).normal(size=(120, 2)).round(1) * [3, 1]
+    source = rdc.Source.from_samples(points)
+    limits = [rdc.DistortionLimit(1.5), rdc.PerceptionLimit(limit, "w2")]
+    result = rdc.solve(rdc.Problem(source, limits=limits), tolerance=1e-6)
+    assert result.status is rdc.Status.OPTIMAL
+    assert result.perceptions["perception"] <= limit

@@ -12,7 +12,7 @@ from rdcsolve.perception.divergence import DIVERGENCES
 from rdcsolve.perception.measures import support
 from rdcsolve.perception.transport import monotone_order
 from rdcsolve.problems import Perception, Problem
-from rdcsolve.rounding import EPS, units
+from rdcsolve.rounding import EPS, sum_units, units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
 from rdcsolve.solvers.perception.distance_block import DiscrepancyDistance, DistanceBlock, DivergenceDistance
@@ -23,7 +23,7 @@ _INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that 
 _INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
 _SAME_MEAN = 1e-20  # of the largest discrepancy: one that is none
 _SHIFTED = 16 * EPS  # of prices and levels: what shifts of both, and the check, round prices by
-_ROUNDINGS = (8, 4, 800)  # twice as many as the check counts: for each letter, for each atom and place, and always
+_ROUNDINGS = 3  # how many times those that the check counts are aimed inside by; half of that is allowed
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,8 @@ class Law:
         Shape (k,): what every letter in use shows, as a position in `shown`.
     order : tuple of numpy.ndarray or None
         An order of atoms and places in which costs are Monge.
+    n_symbols : int
+        Of the source.
     """
 
     index: int
@@ -57,6 +59,7 @@ class Law:
     shown: np.ndarray
     place: np.ndarray
     order: tuple[np.ndarray, np.ndarray] | None
+    n_symbols: int
 
     @property
     def is_zero(self) -> bool:
@@ -193,9 +196,15 @@ class Law:
 
     @property
     def _rounding(self) -> float:
-        """What the check may find a distance longer by, but no share of the limit that would matter."""
-        of_letters, of_places, always = _ROUNDINGS
-        count = of_letters * self.place.size + of_places * (self.atoms.size + self.shown.size) + always
+        """What the check may find a distance longer by, but no share of the limit that would matter.
+
+        It counts the roundings of a letter's mass, which is a sum over symbols, of a place's, a sum over letters, and
+        of the sums over a plan's rows and columns, and charges each for what is sent and for what is received. An
+        interior point's plan has an entry for every atom and place, so those sums are long.
+        """
+        of_law = sum_units(self.n_symbols) + sum_units(self.place.size) + self.place.size + 16
+        of_plan = 4 * max(self.atoms.size, self.shown.size) + 8  # what is filled up may stand there twice
+        count = _ROUNDINGS * 2 * (2 * of_law + of_plan)
         scale = self.perception.scale
         if self.perception.features is not None:  # a square is known as its root is: the less of it, the better
             scale = 2 * math.sqrt(scale * self.bound) if math.isfinite(self.bound) else scale
@@ -332,4 +341,6 @@ def _law(problem: Problem, k: int, letters: np.ndarray) -> Law:
     shown, place = np.unique(perception.place[letters], return_inverse=True)
     atoms = np.empty(0, dtype=np.intp) if perception.compares_masses else np.flatnonzero(perception.target > 0)
     order = None if perception.cost is None else monotone_order(perception.cost[np.ix_(atoms, shown)])
-    return Law(k, perception, float(problem.perception_bounds[k]), given, atoms, shown, place.ravel(), order)
+    return Law(
+        k, perception, float(problem.perception_bounds[k]), given, atoms, shown, place.ravel(), order, problem.n_x
+    )
