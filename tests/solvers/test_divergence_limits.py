@@ -26,7 +26,7 @@ def test_levels_at_the_end_of_the_domain_prove_what_is_claimed(seed, measure, si
     target, w, nu = rng.dirichlet(np.ones(5)), rng.uniform(-3, 3, 5), float(10**size)
     places = np.arange(5)
     perception = Perception("perception", measure, target, places, None)
-    law = Law(0, perception, 0.1, None, np.empty(0, dtype=np.intp), places, places, None)
+    law = Law(0, perception, 0.1, None, np.empty(0, dtype=np.intp), places, places, None, 5)
     at_the_end = float(w.max()) - nu * DIVERGENCES[measure].steepest * (1 + beyond)
     claimed, level = law.support(w, nu, at_the_end)
     least = float(w.min())
