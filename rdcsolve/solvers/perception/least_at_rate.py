@@ -57,6 +57,7 @@ class _Search:
     dual: Result | None = None
     primal: Result | None = None
     beyond: float = 1.0
+    width: float = math.inf
     solves: int = 0
     steps: int = 0
 
@@ -127,15 +128,18 @@ class _Search:
         """Return the next bound: a little beyond where the best tangent crosses the rate limit; else the middle.
 
         How little is doubled again and again where that was not enough: a channel's rate is above the least by a gap.
+        Refutations raise the floor to where they were asked for and hardly beyond, so there the bracket is halved.
         """
-        if self.dual is None:
+        width, before = self.ceiling - low, self.width
+        self.width = width
+        if self.dual is None or (self.anchor is not None and width > 0.5 * before):
             return self._middle(low)
         self.beyond = 4 * self.beyond if low > self.floor else 1.0
         following = max(low, self.floor) + 0.4 * self.beyond * self._allowed(self.floor)
         return following if following < self.ceiling else self._middle(low)
 
     def _middle(self, low: float) -> float:
-        if not self.ceiling <= self._scale():
+        if not math.isfinite(self.ceiling):
             return max(4 * low, 1e-2 * self._scale())
         if low > 0 and self.ceiling > 4 * low:
             return math.sqrt(low * self.ceiling)
