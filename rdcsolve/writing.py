@@ -57,7 +57,7 @@ def whole_path(path: Path) -> Iterator[Path]:
         target = writable(path)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
         yield temporary
-        with open(temporary, "rb") as stream:
+        with open(temporary, "rb+") as stream:  # Windows flushes only what may be written
             os.fsync(stream.fileno())
         os.replace(temporary, target)
     except BaseException as error:
