@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.done
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-CHECKED := rdcsolve tests examples benchmarks docs/conf.py
+CHECKED := rdcsolve tests examples benchmarks packaging docs/conf.py docs/figure_check.py
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo quick test lint types docs slow-tests bench wheel-check clean distclean
+.PHONY: help demo quick test lint types docs site-check slow-tests bench wheel-check clean distclean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'
@@ -42,6 +42,10 @@ docs: $(DONE)/docs ## build the site in docs/_build/html, warnings as errors
 	@echo "== docs: sphinx"
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs docs/_build/html
 	@echo "== docs: open docs/_build/html/index.html"
+
+site-check: $(DONE)/docs $(DONE)/test ## look at the built site: links, pictures, formulas, and in a browser where there is one
+	@echo "== site-check: pytest tests/site"
+	$(BIN)/python -m pytest -q tests/site
 
 slow-tests: $(DONE)/test ## measure all tests in one process and write tests/slow.txt anew
 	@echo "== slow-tests: pytest --measure"

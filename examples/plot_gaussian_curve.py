@@ -27,21 +27,22 @@ print(curve[["rate_lower", "rate_upper", "gap", "status"]].to_dataframe())
 
 distortions = np.geomspace(0.02, 0.9, 200)
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-rdc.plot.curve(curve, left, label="certified, 201 symbols")
-left.plot(distortions, rdc.theory.gaussian.rate_distortion(distortions), "k:", label=r"$\frac{1}{2}\ln(1/D)$")
-left.set_xscale("log")
-left.legend(frameon=False)
-left.set_title("R(D) and its certified band")
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+rdc.plot.curve(curve, ax, label="certified, 201 symbols")
+ax.plot(distortions, rdc.theory.gaussian.rate_distortion(distortions), "k:", label=r"$\frac{1}{2}\ln(1/D)$")
+ax.set_xscale("log")
+ax.legend(frameon=False)
+ax.set_title("R(D) and its certified band")
 
 # %%
 # The multiplier of the limit is minus the slope of the curve, 1 / (2 D) for a Gaussian.
 
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 solved = curve["D"].values
-right.loglog(solved, curve["multipliers"].sel(loss="distortion"), "o", label="multiplier of the certificate")
-right.loglog(distortions, rdc.theory.gaussian.multiplier(distortions), "k:", label=r"$1 / (2 D)$")
-right.set_xlabel("distortion limit")
-right.set_ylabel("nats per unit of distortion")
-right.legend(frameon=False)
-right.set_title("What one more unit of strictness costs")
+ax.loglog(solved, curve["multipliers"].sel(loss="distortion"), "o", label="multiplier of the certificate")
+ax.loglog(distortions, rdc.theory.gaussian.multiplier(distortions), "k:", label=r"$1 / (2 D)$")
+ax.set_xlabel("distortion limit")
+ax.set_ylabel("nats per unit of distortion")
+ax.legend(frameon=False)
+ax.set_title("What one more unit of strictness costs")
 plt.show()

@@ -31,18 +31,18 @@ sweep = rdc.sweep(problem, C=np.geomspace(1.02, 30, 14), tolerance=1e-7)
 plane = rdc.explore.information_plane(problem, sweep)
 print(plane.to_dataframe().drop(columns=["status"]).round(4).to_string())
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-rdc.plot.information_plane(problem, sweep, left, bits=True)
+rdc.plot.information_plane(problem, sweep, bits=True)
 
 # %%
 # What the letters say at a complexity of 0.6 nat. A letter is a soft decision and nothing else, so letters that say
 # nearly the same count as one: here there are two, and clusters between them use both. Nobody had to say how many.
 
 result = rdc.solve(rdc.information_bottleneck(counts, complexity=0.6, normalise=True), tolerance=1e-7)
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 bins = np.linspace(0, 1, 41)
-right.hist(result.decisions[0][:, 1], bins, weights=result.q, label="letters")
-right.hist(problem.source.labels[0][:, 1], bins, weights=problem.p_x, histtype="step", label="clusters")
-right.set_xlabel("probability of a loop")
-right.set_ylabel("mass")
-right.legend(frameon=False)
+ax.hist(result.decisions[0][:, 1], bins, weights=result.q, label="letters")
+ax.hist(problem.source.labels[0][:, 1], bins, weights=problem.p_x, histtype="step", label="clusters")
+ax.set_xlabel("probability of a loop")
+ax.set_ylabel("mass")
+ax.legend(frameon=False)
 plt.show()

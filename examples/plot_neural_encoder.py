@@ -86,7 +86,6 @@ for (words, decoders), color in zip(systems.items(), ("tab:green", "tab:orange")
         kind = "retrained decoder" if system.is_universal else "trained together"
         ax.plot(measures["cross_entropy"].value, measures["mse"].value, marker, color=color, label=f"{words}: {kind}")
 
-# %%
 # The limit is the certified trade-off of the rate 3 ln 3 with the listed letters and all that the decoders show.
 
 every = np.concatenate([listed, *(neural.decoded_messages(system) for pair in systems.values() for system in pair)])

@@ -118,16 +118,20 @@ class Audit:
         if axes is None:
             from matplotlib import pyplot
 
-            _, axes = pyplot.subplots(2, 1, figsize=(8, 3.4), layout="constrained")
-        titles = (f"rate [{self.unit}]: from the limit to the length", "distortion: from the limit to the codec")
+            _, axes = pyplot.subplots(2, 1, figsize=(8, 4), layout="constrained")
+        titles = ("from the limit to the length", "from the limit to the codec")
+        quantities = (f"rate [{self.unit}]", "distortion")
         starts = (self["least rate"].value, self["least distortion at the length"].value)
-        for axis, title, start, parts in zip(axes, titles, starts, (self.rate_parts, self.loss_parts), strict=True):
+        for axis, title, quantity, start, parts in zip(
+            axes, titles, quantities, starts, (self.rate_parts, self.loss_parts), strict=True
+        ):
             axis.barh([0], [start], color="0.85", label="limit")
             left = start
             for part in reversed(parts):
                 axis.barh([0], [part.value], left=left, label=part.name)
                 left += part.value
             axis.set_yticks([])
+            axis.set_xlabel(quantity)
             axis.set_title(title, loc="left", fontsize="medium")
             axis.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
         return axes

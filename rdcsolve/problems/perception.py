@@ -140,7 +140,7 @@ class PerceptionLimit:
     cost : array_like, optional
         Shape (n_x, n_y), finite and >= 0, for ``"transport"``: from the target's atoms to the reproductions.
     kernel : float, callable or array_like, optional
-        Positive definite, for ``"mmd"``: the width s of the Gaussian kernel exp(-|x - y|^2 / 2 s^2), a function of
+        Positive definite, for ``"mmd"``: the width s of the Gaussian kernel ``exp(-|x - y|^2 / 2 s^2)``, a function of
         points, (a, dim) and (b, dim), that returns (a, b), or a table (n_x, n_x) where reproductions are symbols.
     target : array_like or Source, optional
         The law to resemble: masses on the source's symbols, or a source with points of its own. By default the source's
