@@ -9,7 +9,7 @@ from rdcsolve.letters.pricing.ascent import climb
 from rdcsolve.letters.pricing.decisions import largest_price
 from rdcsolve.letters.pricing.parts import parts_of
 from rdcsolve.letters.pricing.share_cells import around
-from rdcsolve.letters.pricing.shares import Joined, ShareSearch, bounded_by_shares, joins_of
+from rdcsolve.letters.pricing.shares import Joined, Progress, ShareSearch, bounded_by_shares, joins_of
 
 SIZES = [(5,), (6,), (8,), (3, 4), (2, 5), (2, 2, 3)]
 
@@ -134,6 +134,45 @@ def test_a_search_that_is_told_a_best_price_too_low_never_closes(seed, below):
         )
         assert upper >= best * (1 - 1e-12)
         assert searches[0].seen[0] > math.log(told) or not searches[0].is_done
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_a_search_that_stands_still_ends(stands, monkeypatch):
+    """With what it has proved, long before the work that it may do is done."""
+    rng = np.random.default_rng(0)
+    part, told = random_part(rng), []
+    decisions, best = dearest(part, rng)
+    monkeypatch.setattr(Progress, "stands_still", lambda self, *state: bool(told.append(state)) or stands)
+    work = iter(range(4))
+    searches, upper = bounded_by_shares(
+        part,
+        np.array([0]),
+        lambda column, starts: decisions[:1] if starts is None else decisions[:0],
+        best,
+        lambda size: next(work, None) is not None,
+        lambda column, place: (best, decisions[:0]),
+    )
+    assert len(told) == (1 if stands else 4)
+    gap, n_cells, waiting = told[-1]
+    assert gap > 0
+    assert 0 < waiting <= n_cells <= searches[0].n_cells
+    assert best * (1 - 1e-12) <= upper
+
+
+def test_a_search_that_closes_cells_or_gains_does_not_stand_still():
+    """Neither a bound that waits for others to be closed is a reason to end, nor cells that wait while it falls."""
+    still, closing, falling = Progress(), Progress(), Progress()
+    assert not still.stands_still(1.0, 1000, 500)
+    counts = np.round(2100 * 1.3 ** np.arange(8)).astype(int).tolist()
+    ended = [
+        (
+            still.stands_still(1.0, n_cells, n_cells // 2),
+            closing.stands_still(1.0, n_cells, n_cells // 4),
+            falling.stands_still(0.97**k, n_cells, n_cells // 2),
+        )
+        for k, n_cells in enumerate(counts)
+    ]
+    assert ended == [(k > 0, False, False) for k in range(8)]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -9,7 +9,7 @@ from scipy.optimize import linprog
 import rdcsolve as rdc
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers.finite.faces import limited_task
-from rdcsolve.solvers.finite.feasibility import constant_output, margin
+from rdcsolve.solvers.finite.feasibility import best_mixture, constant_output, margin
 
 INF = np.inf
 FLIP = [[0.0, 1.0], [1.0, 0.0]]
@@ -175,3 +175,31 @@ def test_without_limits_forbidden_pairs_alone_may_take_rate():
     assert result.rate_upper == pytest.approx(math.log(2), abs=1e-9)
     free = rdc.solve(rdc.Problem.from_arrays([0.5, 0.5], FLIP))
     assert free.objective_upper == 0.0
+
+
+def test_the_best_mixture_of_points_in_the_plane_is_that_of_the_linear_programme():
+    """In closed form; points that coincide, lie on the diagonal, or all on one side of it, included."""
+    rng = np.random.default_rng(0)
+    for trial in range(300):
+        count = int(rng.integers(1, 9))
+        points = np.round(rng.normal(size=(count, 2)), int(rng.integers(0, 4)))
+        if trial % 3 == 0:
+            points[:, 1] = np.minimum(points[:, 1], points[:, 0])
+        if trial % 7 == 0:
+            points = points[rng.integers(0, count, count)][:, ::-1]
+        value, weights, mixture = best_mixture(points)
+        rows = np.hstack([points.T, -np.ones((2, 1))])
+        told = linprog(
+            np.r_[np.zeros(count), 1.0],
+            A_ub=rows,
+            b_ub=[0, 0],
+            A_eq=np.r_[np.ones(count), 0.0][None],
+            b_eq=[1.0],
+            bounds=[(0, None)] * count + [(None, None)],
+        )
+        assert value == pytest.approx(told.fun, abs=1e-9)
+        assert (mixture @ points).max() == pytest.approx(value, abs=1e-12)
+        assert (points @ weights).min() == pytest.approx(value, abs=1e-12), "the weights prove it"
+        for masses in (mixture, weights):
+            assert masses.min() >= 0
+            assert masses.sum() == pytest.approx(1, abs=1e-15)

@@ -22,6 +22,10 @@ _INSIDE = 1e-12  # shares of letters keep this far from zero and one
 _APART = 1e-7  # letters closer than this are one
 _LOOKS = 64  # open cells from which letters are looked for at a time
 _TOP = 1e-3  # nats: letters that far below the dearest are not worth a neighbourhood
+_JUDGED = 2048  # cells after which the search is first judged
+_MORE = 1.25  # times as many cells between two judgements
+_LEFT = 0.98  # of the gap before: where more is left, the cells between have gained next to nothing
+_BOTH_WAIT = 0.4  # waiting cells to new ones; a cut whose halves both wait makes two cells, and one waits more
 
 
 def joins_of(part: Part) -> np.ndarray:
@@ -250,6 +254,33 @@ class ShareSearch:
         )
 
 
+class Progress:
+    """Whether more cells are likely to bring the bound down.
+
+    There are searches whose largest bound stands still where every cut leaves both halves to be cut again, as along
+    ridges of letters that are nearly as dear as the dearest. They would go on like that for as long as they may.
+    """
+
+    def __init__(self) -> None:
+        self.gap, self.n_cells, self.waiting = math.inf, _JUDGED / _MORE, 0
+
+    def stands_still(self, gap: float, n_cells: int, waiting: int) -> bool:
+        """Return whether the last fifth of the cells has gained next to nothing, and next to none of them is closed.
+
+        Parameters
+        ----------
+        gap : float
+            Logarithm of the largest bound over what it need not be below.
+        n_cells, waiting : int
+            Cells in all, and those that wait to be cut.
+        """
+        if n_cells < _MORE * self.n_cells:
+            return False
+        new, before, waited = n_cells - self.n_cells, self.gap, self.waiting
+        self.gap, self.n_cells, self.waiting = gap, n_cells, waiting
+        return gap > _LEFT * before and waiting - waited > _BOTH_WAIT * new
+
+
 def bounded_by_shares(
     part: Part,
     columns: np.ndarray,
@@ -285,6 +316,7 @@ def bounded_by_shares(
     searches = [ShareSearch(joined, int(column), maxima(int(column), None), top) for column in columns]
     size = joined.part.powers.size
     several = int(min(max(_MOST_PRODUCTS / size, _FEWEST), _FIRST))
+    progress = Progress()
     while True:
         open_ones = [one for one in searches if one.upper > threshold and not (one.is_done and one.n_cells > 1)]
         if not open_ones:
@@ -293,6 +325,9 @@ def bounded_by_shares(
         step = several if worst.n_cells > 1 else 2
         held = sum(one.n_cells * one.bytes_each for one in searches)
         if worst.n_cells > 1 and (held > _MOST_BYTES or not may_go_on(float(step * size))):
+            break
+        n_cells, waiting = (sum(int(one.state[k]) for one in searches) for k in (0, 1))
+        if worst.n_cells > 1 and progress.stands_still(math.log(worst.upper) - top, n_cells, waiting):
             break
         worst.go_on(top, step)
         if worst.n_cells >= 2 * worst.looked and not worst.is_done:

@@ -101,9 +101,11 @@ def least_attained(task: ReducedProblem) -> float:
 
 def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Return min over mixtures of the points of their largest coordinate, its dual weights, and the mixture."""
+    count, dimension = points.shape
+    if dimension == 2:
+        return _best_of_two(points)
     from scipy.optimize import linprog
 
-    count, dimension = points.shape
     # variables: one weight per point, and the largest coordinate
     answer = linprog(
         np.r_[np.zeros(count), 1.0],
@@ -121,6 +123,33 @@ def best_mixture(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     weights = np.maximum(-answer.ineqlin.marginals, 0)
     mixture = np.maximum(answer.x[:count], 0)
     return float(answer.fun), weights / weights.sum(), mixture / mixture.sum()
+
+
+def _best_of_two(points: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return what `best_mixture` does for points in the plane: one of them, or two that meet where x = y.
+
+    Two limits are the usual case, and a linear programme takes milliseconds to be set up. With y + t (x - y) for every
+    point, the dual is the largest t in [0, 1] of the least of these lines: where the lowest pair meets, cut off at the
+    ends, for the least of lines is concave.
+    """
+    difference = points[:, 0] - points[:, 1]
+    alone = points.max(axis=1)
+    single = int(alone.argmin())
+    best, mixture = float(alone[single]), np.zeros(len(points))
+    mixture[single] = 1.0
+    right, left = np.flatnonzero(difference > 0), np.flatnonzero(difference < 0)
+    if not (right.size and left.size):
+        first = 0.5 + 0.5 * bool(right.size) - 0.5 * bool(left.size)
+        return best, np.array([first, 1 - first]), mixture
+    apart = difference[right][:, None] - difference[left]
+    share = -difference[left] / apart  # of the point on the right
+    values = share * points[right, 0][:, None] + (1 - share) * points[left, 0]
+    i, j = np.unravel_index(int(values.argmin()), values.shape)
+    if values[i, j] < best:
+        best, mixture[single] = float(values[i, j]), 0.0
+        mixture[right[i]], mixture[left[j]] = share[i, j], 1 - share[i, j]
+    first = min(max(float((points[left[j], 1] - points[right[i], 1]) / apart[i, j]), 0.0), 1.0)
+    return best, np.array([first, 1 - first]), mixture
 
 
 def feasible_channel(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | None:
