@@ -20,6 +20,9 @@ MASS_TOLERANCE = 1e-9
 
 _ROUNDING = 4 * np.finfo(float).eps
 _BELOW_ZERO = 32  # roundings of the other entries that an entry below zero may be, and still be taken for zero
+_SURELY_ROUNDING = 1e-9  # what is closer to zero, and tiny beside other losses, is not looked at further
+_COULD_BE_MEANT = 2.0**-10
+_FEW_BITS = 256
 
 _LARGE = 2.0**900  # sums of larger masses could overflow
 
@@ -200,12 +203,13 @@ def _masses_without_roundings(masses: np.ndarray, reading: Reading) -> np.ndarra
     return freeze(np.where((masses < 0) & (masses >= least), 0.0, masses))
 
 
-def _losses_without_roundings(losses: np.ndarray, reading: Reading) -> np.ndarray:
+def _losses_without_roundings(losses: np.ndarray, reading: Reading, name: str) -> np.ndarray:
     """Return losses with zeros for entries below zero if they are the roundings of expanded squares.
 
     |x|^2 + |a|^2 - 2 x.a errs by a few roundings of its terms, which shows where a letter lies at its symbol. So each
     must be tiny beside the median loss of its row, and the only such entry there: an entry below zero may be meant, and
-    large penalties in place of inf must not make it look small.
+    large penalties in place of inf must not make it look small. Roundings have few digits. Where an entry has few, is
+    of a size that people write, and stands beside a single large number, nothing tells what it is: an error.
     """
     if reading.entries.dtype.kind in "biu" or not losses.min() < 0:
         return losses
@@ -217,7 +221,29 @@ def _losses_without_roundings(losses: np.ndarray, reading: Reading) -> np.ndarra
         is_tiny = (rows != 0) & (np.abs(rows) <= (_BELOW_ZERO * reading.epsilon * median)[:, None])
     if not (count.all() and (is_tiny.sum(axis=1) == 1).all() and is_tiny[rows < 0].all()):
         return losses
+    below = losses[losses < 0]
+    of_size = below[below < -max(_SURELY_ROUNDING, 64 * reading.epsilon)]
+    if (_odd_part(of_size) >= _FEW_BITS).any():
+        return losses
+    large = rows[(rows > 0) & ~is_tiny]
+    if (of_size <= -_COULD_BE_MEANT).any() and large.min() == large.max():  # as penalties, or two points' distance
+        row, column = np.argwhere(losses == of_size.min())[0]
+        raise InvalidInput(
+            f"{name}[{row}, {column}] is {losses[row, column]:.6g} beside losses of {median.max():.3g}: it may be the "
+            "rounding of a squared distance, or be meant; replace large losses that forbid a pair by inf, or take "
+            f"np.maximum({name}, 0)"
+        )
     return freeze(np.maximum(losses, 0.0))
+
+
+def _odd_part(values: np.ndarray) -> np.ndarray:
+    """Return what is left of numbers when they are divided by a power of two until they are odd: their digits.
+
+    The last step of an expanded square is the difference of two floats close to each other, which is exact: a few units
+    in their last place, a number of few digits. A number such as -0.3 has all digits that there are.
+    """
+    whole = np.abs(np.ldexp(np.frexp(values)[0], 53)).astype(np.int64)
+    return np.asarray(whole // np.maximum(whole & -whole, 1))
 
 
 def _least_penalty(losses: np.ndarray) -> float:
@@ -271,7 +297,7 @@ def loss_matrix(value: Any, name: str) -> np.ndarray:
     floats = _floats(reading, value, name)
     if floats.ndim != 2 or floats.size == 0:
         raise InvalidInput(f"{name} has shape {_shape(floats)}; give a matrix of shape (n_x, n_y) with no empty side")
-    matrix = _losses_without_roundings(floats, reading)
+    matrix = _losses_without_roundings(floats, reading, name)
     smallest = matrix.min()  # NaN if any entry is
     if not smallest >= -_LARGEST_GAIN:
         row, column = np.argwhere(~(matrix >= -_LARGEST_GAIN))[0]

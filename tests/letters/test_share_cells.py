@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import rdcsolve as rdc
 from rdcsolve.letters.pricing.ascent import climb
 from rdcsolve.letters.pricing.decisions import largest_price
 from rdcsolve.letters.pricing.parts import parts_of
@@ -204,3 +205,17 @@ def test_work_that_may_not_go_on_leaves_a_proved_bound_beside_the_search():
     assert not short.proved
     assert short.log_upper == short.log_best < short.log_proved < math.inf
     assert short.proof is not None
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [1e3, 1e4, 1e5, 1e6])
+def test_first_cells_may_be_bounded_by_more_than_floats_hold(size, seed):
+    """Multipliers so large that the cell of all shares has no bound that is a float: every column is looked at."""
+    rng = np.random.default_rng(seed)
+    p, table, label = rng.dirichlet(np.ones(6)), rng.random((6, 3)), rng.dirichlet(np.full(8, 3.0), 6)
+    problem = rdc.Problem.from_arrays(p, table, label, C=math.inf)
+    problem = problem.at_multipliers(distortion=20 * size, label_entropy=size)
+    result = rdc.solve(problem, proof_budget=0.02)
+    assert result.proof in (rdc.Proof.UNVERIFIED, rdc.Proof.CERTIFIED)
+    assert result.objective_lower <= result.objective_upper
+    assert result.verify(problem).valid

@@ -141,3 +141,31 @@ def test_a_limit_has_no_slack_beside_a_penalty(penalty):
     check = verify(certificate, problem)
     assert not check.valid
     assert check.upper == math.inf
+
+
+@given(st.floats(-4, -0.01), st.floats(0.01, 2), PENALTIES, st.integers(2, 5))
+@example(-0.3, 0.2, 1e16, 2)
+@example(-0.5, 0.2, 1e16, 2)
+def test_a_gain_beside_nothing_but_penalties_is_kept_or_asked_about(gain, loss, penalty, n):
+    """A row of one entry below zero and penalties looks like the squared distances of points far apart."""
+    table = np.full((n, n), penalty)
+    np.fill_diagonal(table, loss)
+    table[0, 0] = gain
+    p = np.full(n, 1 / n)
+    digits = int(abs(gain) * 2.0**60)
+    if digits // (digits & -digits) < 256 and -gain >= 2.0**-10:
+        with pytest.raises(rdc.InvalidInput, match="may be the rounding of a squared distance, or be meant"):
+            rdc.Problem.from_arrays(p, table)
+        return
+    result = rdc.solve(rdc.Problem.from_arrays(p, table).at_multipliers(distortion=2.0))
+    assert result.losses["distortion"] == pytest.approx((gain + (n - 1) * loss) / n, abs=1e-12)
+
+
+@given(SEEDS, st.floats(-3, 9))
+def test_roundings_of_expanded_squares_are_zeros_at_any_size(seed, size):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(int(rng.integers(3, 8)), int(rng.integers(1, 4)))) * 10.0**size
+    squares = (x * x).sum(axis=1)
+    table = squares[:, None] + squares[None] - 2 * x @ x.T
+    problem = rdc.Problem.from_arrays(np.full(len(x), 1 / len(x)), table, D=0.0)
+    assert problem.linear_losses[0].block().min() >= 0

@@ -26,6 +26,7 @@ _JUDGED = 2048  # cells after which the search is first judged
 _MORE = 1.25  # times as many cells between two judgements
 _LEFT = 0.98  # of the gap before: where more is left, the cells between have gained next to nothing
 _BOTH_WAIT = 0.4  # waiting cells to new ones; a cut whose halves both wait makes two cells, and one waits more
+_LARGEST = 700.0  # logarithms beyond are of numbers that floats do not hold
 
 
 def joins_of(part: Part) -> np.ndarray:
@@ -214,7 +215,7 @@ class ShareSearch:
         )
         n_cells = int(self.state[0])
         leaves = self.arrays["children"][:n_cells] < 0
-        self.upper = math.exp(float(self.arrays["bounds"][:n_cells][leaves].max()))
+        self.upper = _exp(float(self.arrays["bounds"][:n_cells][leaves].max()))
 
     @property
     def is_done(self) -> bool:
@@ -281,6 +282,11 @@ class Progress:
         return gap > _LEFT * before and waiting - waited > _BOTH_WAIT * new
 
 
+def _exp(x: float) -> float:
+    """Return e^x, or inf where that is no float: first cells beside large multipliers have such bounds."""
+    return math.exp(x) if x <= _LARGEST else math.inf
+
+
 def bounded_by_shares(
     part: Part,
     columns: np.ndarray,
@@ -321,7 +327,7 @@ def bounded_by_shares(
         open_ones = [one for one in searches if one.upper > threshold and not (one.is_done and one.n_cells > 1)]
         if not open_ones:
             break
-        worst = max(open_ones, key=lambda one: one.upper)
+        worst = max(open_ones, key=lambda one: (one.n_cells == 1, one.upper))  # a bound may stay infinite
         step = several if worst.n_cells > 1 else 2
         held = sum(one.n_cells * one.bytes_each for one in searches)
         if worst.n_cells > 1 and (held > _MOST_BYTES or not may_go_on(float(step * size))):
@@ -336,7 +342,7 @@ def bounded_by_shares(
         if float(worst.seen[0]) > top:
             threshold, decisions = raised(worst.column, worst.seen_at)
             top = max(math.log(threshold), float(worst.seen[0]))
-            threshold = math.exp(top)
+            threshold = math.exp(min(top, _LARGEST))
             for one in searches:
                 one.top = top
             worst.take(decisions)
