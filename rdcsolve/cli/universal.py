@@ -26,7 +26,7 @@ def universal(
         typer.Option(
             metavar="NAME=VALUE,...",
             show_default=False,
-            help="Limits that one decoder shall keep, for instance D=0.3,C=0.4; NAME is D, C or a loss. Once per "
+            help="Limits that one decoder shall keep, for instance D=0.3,C=0.4; NAME is D, C, P or a loss. Once per "
             "target.",
         ),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +15,8 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.letters.letters import Letters, PricedLetters
 from rdcsolve.letters.space import LetterSpace, MayGoOn, PriceBound, Prices, ShownLetters
 from rdcsolve.letters.weights import symbol_weights
-from rdcsolve.problems import LabelEntropyLimit, LossLimit, Problem, Source
+from rdcsolve.problems import LabelEntropyLimit, LossLimit, PerceptionLimit, Problem, Source
+from rdcsolve.problems.perception import KnownPerceptionLimit
 
 _CHUNK = 2_000_000  # entries of a block of partial products
 _MOST = 60  # dearest tuples handed out at a time
@@ -24,15 +26,16 @@ _NEGLIGIBLE = 50.0  # nats: what terms that much smaller than the largest add is
 class TupleSpace(LetterSpace):
     """The tuples (a_1, ..., a_J) of a problem's symbols, where a_j has to meet the limits of target j.
 
-    Symbols that do not differ in the losses a target limits are one. The space can be listed as it is; the exchange
-    needs a list to begin with, see `beginning_with`, and problems of linear losses alone.
+    Symbols that do not differ in what a target limits are one: in its losses, and in what they show where it limits the
+    law of the reproduction. The space can be listed as it is; the exchange needs a list to begin with, see
+    `beginning_with`, and problems of linear losses alone.
 
     Parameters
     ----------
     base : Problem
         With listed letters.
     bounds : numpy.ndarray
-        Of the targets, shape (J, M).
+        Of the targets on losses and perceptions, in the order of `limit_names`, shape (J, L).
 
     Attributes
     ----------
@@ -42,6 +45,8 @@ class TupleSpace(LetterSpace):
         Per target the symbols that differ in the losses it limits. A tuple holds places in these, not symbols.
     limited : tuple of numpy.ndarray
         Per target the indices of the linear losses it limits.
+    laws : tuple of numpy.ndarray
+        Per target the indices of the perceptions it limits.
     """
 
     anchors_decide = False
@@ -50,7 +55,8 @@ class TupleSpace(LetterSpace):
         self.base, self.bounds = base, bounds
         n_linear = len(base.linear_losses)
         self.limited = tuple(np.flatnonzero(np.isfinite(row[:n_linear])) for row in bounds)
-        self.columns = tuple(self._distinct(which) for which in self.limited)
+        self.laws = tuple(np.flatnonzero(np.isfinite(row[len(base.losses) :])) for row in bounds)
+        self.columns = tuple(self._distinct(j) for j in range(len(bounds)))
         self.first = np.empty((0, len(self.columns)), dtype=np.intp)
 
     def beginning_with(self, tuples: np.ndarray) -> TupleSpace:
@@ -63,7 +69,7 @@ class TupleSpace(LetterSpace):
         """
         if np.isfinite(self.bounds[:, len(self.base.linear_losses) :]).any():
             raise InvalidInput(
-                "tuples are priced where linear losses alone are limited; list them beside label entropies"
+                "tuples are priced where linear losses alone are limited; list them beside label entropies and laws"
             )
         ready = copy.copy(self)
         ready.first = tuples
@@ -95,21 +101,22 @@ class TupleSpace(LetterSpace):
 
     def places(self, letters: np.ndarray, j: int) -> np.ndarray:
         """Return where in `columns` the symbols with the losses of these ones are, for target j."""
-        held = self._stacked(self.limited[j])
+        held = self._stacked(j)
         kept = {held[:, a].tobytes(): place for place, a in enumerate(self.columns[j])}
         return np.array([kept[held[:, a].tobytes()] for a in letters], dtype=np.intp)
 
-    def _distinct(self, which: np.ndarray) -> np.ndarray:
-        held = self._stacked(which)
+    def _distinct(self, j: int) -> np.ndarray:
+        held = self._stacked(j)
         first: dict[bytes, int] = {}
         for a in range(held.shape[1]):
             first.setdefault(held[:, a].tobytes(), a)
         return np.array(list(first.values()), dtype=np.intp)
 
-    def _stacked(self, which: np.ndarray) -> np.ndarray:
-        """Return what tells the symbols apart for a target, one column each."""
+    def _stacked(self, j: int) -> np.ndarray:
+        """Return what tells the symbols apart for target j, one column each."""
         used = np.flatnonzero(self.base.p_x > 0)
-        parts = [self.base.linear_losses[m].block(used) for m in which]
+        parts = [self.base.linear_losses[m].block(used) for m in self.limited[j]]
+        parts += [self.base.perceptions[k].place[None].astype(float) for k in self.laws[j]]
         if self.base.forbidden is not None:
             parts.append(self.base.forbidden[used].astype(float))
         return np.vstack(parts) if parts else np.zeros((1, self.base.n_letters))
@@ -125,9 +132,30 @@ class TupleSpace(LetterSpace):
     @property
     def loss_names(self) -> list[str]:
         """Names of the losses of `stated`, in order."""
-        least = self.bounds.min(axis=0)[len(self.base.linear_losses) :]
+        least = self.bounds.min(axis=0)[len(self.base.linear_losses) : len(self.base.losses)]
         pairs = zip(self.base.label_entropies, least, strict=True)
         return ["distortion", *self._pair_names(), *(label.name for label, bound in pairs if bound < math.inf)]
+
+    @property
+    def limit_names(self) -> list[str]:
+        """Names of the losses, then of the perceptions of `stated`."""
+        return [*self.loss_names, *(self._law_name(j, k) for j, k in self._law_pairs())]
+
+    def _law_pairs(self) -> Iterator[tuple[int, int]]:
+        """Yield target and perception of every limit on the law of a decoder's reproduction."""
+        for j, which in enumerate(self.laws):
+            for k in which:
+                yield j, int(k)
+
+    def _law_name(self, j: int, k: int) -> str:
+        return f"target{j}_{self.base.perceptions[k].name}"
+
+    def _law_limits(self, tuples: np.ndarray) -> Iterator[PerceptionLimit]:
+        """Yield the limits on the laws of what the decoders show for these tuples."""
+        for j, k in self._law_pairs():
+            shown = self.base.perceptions[k].of_letters(self.symbols(tuples, j))
+            bound = float(self.bounds[j, len(self.base.losses) + k])
+            yield KnownPerceptionLimit(bound, replace(shown, name=self._law_name(j, k)))
 
     def _pair_names(self) -> list[str]:
         return [f"target{j}_{self.base.linear_losses[m].name}" for j, m in self.pairs()]
@@ -145,12 +173,13 @@ class TupleSpace(LetterSpace):
         """Return the problem whose letters are these tuples, shape (T, J).
 
         Its loss ``distortion`` is 0, or inf where a target's symbol is forbidden; the others are named
-        ``target0_distortion`` and so on, and label entropies keep their names, limited to the least bound.
+        ``target0_distortion`` and so on, as are limits on the law of what a decoder shows, and label entropies keep
+        their names, limited to the least bound.
         """
         base, source = self.base, self.base.source
         nothing, *losses = self.place_losses(tuples)
         bounds = [float(self.bounds[j, m]) for j, m in self.pairs()]
-        limits: list[LossLimit | LabelEntropyLimit] = [
+        limits: list[LossLimit | LabelEntropyLimit | PerceptionLimit] = [
             LossLimit(bound, loss, name, self.base.linear_losses[m].is_information)
             for bound, loss, name, (_, m) in zip(bounds, losses, self._pair_names(), self.pairs(), strict=True)
         ]
@@ -158,6 +187,7 @@ class TupleSpace(LetterSpace):
         for m, label in enumerate(base.label_entropies, start=len(base.linear_losses)):
             if least[m] < math.inf:
                 limits.append(LabelEntropyLimit(float(least[m]), label.label, label.name))
+        limits += self._law_limits(tuples)
         return Problem(Source(None, source.p_x, source.labels, source.name), distortion=nothing, limits=limits)
 
     def listed(self, letters: Letters) -> Problem:

@@ -21,9 +21,10 @@ from rdcsolve.universal.answer import Answer
 from rdcsolve.universal.attained import decoder_fault, losses_of
 from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import channel_of
+from rdcsolve.universal.laws import laws_shown
 from rdcsolve.universal.penalty import Bounds, Penalty, penalty_between
 from rdcsolve.universal.reduction import CornerReduction, TupleReduction, implies_all, reductions_of
-from rdcsolve.universal.slack import limit_slack
+from rdcsolve.universal.slack import SHARE, limit_slack
 from rdcsolve.universal.targets import rows_of, with_bounds
 from rdcsolve.universal.units import unlike_nats
 from rdcsolve.universal.verification import UniversalVerification
@@ -50,7 +51,7 @@ class _Evidence:
     is_one : bool
         Whether one target implies all others.
     excess : list of dict of str to float
-    losses : list of dict of str to float
+    losses, perceptions : list of dict of str to float
         What every decoder attains. A mean that is computed in floats can end a rounding above the bound that it meets;
         then it is the bound.
     faults : list of str
@@ -66,6 +67,7 @@ class _Evidence:
     alone: list[Verification | None] = field(default_factory=list)
     excess: list[dict[str, float]] = field(default_factory=list)
     losses: list[dict[str, float]] = field(default_factory=list)
+    perceptions: list[dict[str, float]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -157,7 +159,7 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
         universal,
         status=status,
         proof=proof,
-        decoders=_with_losses(universal.decoders, evidence.losses),
+        decoders=_with_losses(universal.decoders, evidence),
         rate_lower=lower,
         rate_upper=evidence.upper,
         penalty_lower=penalty.lower,
@@ -167,12 +169,14 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
     )
 
 
-def _with_losses(decoders: tuple[Decoder, ...], losses: list[dict[str, float]]) -> tuple[Decoder, ...]:
-    """Return decoders that report these losses; targets that shared one decoder still do where its losses are equal."""
+def _with_losses(decoders: tuple[Decoder, ...], evidence: _Evidence) -> tuple[Decoder, ...]:
+    """Return decoders that report what they attain; targets that shared one still do where that is equal."""
     made: dict[tuple[Any, ...], Decoder] = {}
-    for one, own in zip(decoders, losses, strict=True):
-        made.setdefault((id(one), *own.items()), replace(one, losses=own))
-    return tuple(made[id(one), *own.items()] for one, own in zip(decoders, losses, strict=True))
+    keys = []
+    for one, losses, laws in zip(decoders, evidence.losses, evidence.perceptions, strict=True):
+        keys.append((id(one), *losses.items(), *laws.items()))
+        made.setdefault(keys[-1], replace(one, losses=losses, perceptions=laws))
+    return tuple(made[key] for key in keys)
 
 
 def _searched(universal: Answer) -> float:
@@ -285,39 +289,46 @@ def _add_encoder(evidence: _Evidence, universal: Answer, problem: Problem, bound
         evidence.claims.append("q does not hold the masses of the messages")
     slack = limit_slack(problem)
     for j, row in enumerate(bounds):
-        evidence.excess.append(_excess(evidence, universal, problem, j, joint, row, slack))
+        evidence.excess.append(_excess(evidence, universal, with_bounds(problem, row), j, channel, slack))
     if not evidence.faults:
         rate = mutual_information(problem.p_x, channel)
         evidence.upper = rate + _ROUNDING * (1 + rate) if rate > 0 else 0.0
 
 
 def _excess(
-    evidence: _Evidence,
-    universal: Answer,
-    problem: Problem,
-    j: int,
-    joint: np.ndarray,
-    row: np.ndarray,
-    slack: dict[str, float],
+    evidence: _Evidence, universal: Answer, problem: Problem, j: int, channel: np.ndarray, slack: dict[str, float]
 ) -> dict[str, float]:
-    """Return by how much decoder j exceeds the limits of its target, and note where that is too much."""
-    decoder = universal.decoders[j]
+    """Return by how much decoder j exceeds the limits of its target, those of the problem, and note what is too much.
+
+    Mass that has to be moved so that a law is exact raises no loss by more than that share of its range.
+    """
+    decoder, joint = universal.decoders[j], channel * problem.p_x[:, None]
     fault = decoder_fault(problem, decoder, joint)
     if fault:
         evidence.faults.append(f"decoder {j} {fault}")
         return dict.fromkeys(universal.targets[j], math.nan)
     excess, losses = {}, {}
-    attained = losses_of(problem, decoder, joint)
-    for name, bound in zip(problem.loss_names, row.tolist(), strict=True):
+    attained, laws = losses_of(problem, decoder, joint), laws_shown(problem, decoder, channel)
+    slack = slack | laws.slack
+    for name, bound in zip(problem.loss_names, problem.bounds.tolist(), strict=True):
         losses[name] = min(attained[name].value, bound)
         if bound < math.inf:
-            excess[name] = attained[name].beyond(bound)
-            if not excess[name] <= slack[name]:
-                evidence.faults.append(f"decoder {j} exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
+            excess[name] = attained[name].beyond(bound) + laws.moved * slack[name] / SHARE
         claimed, value = decoder.losses.get(name, math.nan), attained[name].value
         if value - claimed > slack[name] + _SHOWN * abs(value):
             evidence.claims.append(f"decoder {j} is said to attain {name} {claimed:.17g} but attains {value:.17g}")
+    excess |= laws.excess
     evidence.losses.append(losses)
+    evidence.perceptions.append(laws.within(problem))
+    for name, bound in zip(problem.limit_names, [*problem.bounds, *problem.perception_bounds], strict=True):
+        if name in excess and not excess[name] <= slack[name]:
+            evidence.faults.append(f"decoder {j} exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")
+    for name, value in laws.distances.items():
+        claimed = decoder.perceptions.get(name, value)
+        if value - claimed > laws.slack[name]:
+            evidence.claims.append(
+                f"decoder {j} is said to be within {claimed:.17g} on {name} but {value:.17g} follows"
+            )
     return excess
 
 
@@ -330,7 +341,7 @@ def _together(universal: Answer, problem: Problem, bounds: np.ndarray, arithmeti
         if isinstance(reduction, CornerReduction):
             if certificate.fingerprint == reduction.problem.fingerprint():
                 return certificate.verify(reduction.apply(), arithmetic).lower, []
-        elif list(universal.result.multipliers) == reduction.tuples.loss_names:
+        elif list(universal.result.multipliers) == reduction.tuples.limit_names:
             return _over_tuples(universal, reduction, arithmetic)
     if certificate.fingerprint == problem.fingerprint():
         return 0.0, ["the corner law does not hold for these targets: only the bounds of the targets alone are left"]

@@ -24,12 +24,15 @@ class Decoder:
         Per label entropy of the problem the soft decision for every message, shape (k, n_s).
     losses : dict of str to float
         What the decoder attains.
+    perceptions : dict of str to float
+        By name of every perception of the problem, how far the law of what the decoder shows is from its target.
     """
 
     letters: np.ndarray
     decisions: tuple[np.ndarray, ...]
     losses: dict[str, float]
     reproduction: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    perceptions: dict[str, float] = field(default_factory=dict)
 
 
 def symbol_losses(problem: Problem, joint: np.ndarray, matrix: np.ndarray) -> np.ndarray:

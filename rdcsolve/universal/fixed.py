@@ -26,7 +26,7 @@ def with_symbols_alone(problem: Problem, bounds: np.ndarray, split: Served) -> S
     problem : Problem
         With fixed letters.
     bounds : numpy.ndarray
-        Of the targets, shape (J, M).
+        Of the targets, shape (J, L); none limits a law.
     split : Served
         The solution with split letters.
     """
@@ -35,7 +35,7 @@ def with_symbols_alone(problem: Problem, bounds: np.ndarray, split: Served) -> S
     joint = split.encoder * problem.p_x[:, None]
     assignments = assignments_of(problem, joint)
     slack = np.array([limit_slack(problem)[name] for name in problem.loss_names]) / 2  # the check adds in another order
-    found = [meeting(assignments, row, slack) for row in bounds]
+    found = [meeting(assignments, row, slack) for row in bounds[:, : slack.size]]
     if any(letters is None for letters in found):
         return None
     decoders = tuple(decoder_of(problem, joint, letters) for letters in found if letters is not None)

@@ -31,6 +31,8 @@ def save(universal: Answer, path: str | os.PathLike[str]) -> None:
     header |= {name: getattr(universal, name).name for name in ("status", "proof", "penalty_proof")}
     header["targets"] = list(universal.targets)
     header["losses"] = [decoder.losses for decoder in universal.decoders]
+    if any(decoder.perceptions for decoder in universal.decoders):
+        header["perceptions"] = [decoder.perceptions for decoder in universal.decoders]
     header["source"] = universal.problem.source.name
     arrays: dict[str, Any] = {"encoder": universal.encoder, "q": universal.q}
     for j, decoder in enumerate(universal.decoders):

@@ -20,7 +20,7 @@ from rdcsolve.universal.generation import generate
 from rdcsolve.universal.reduction import CornerReduction, Reduction, Served, TupleReduction, reduction_of
 from rdcsolve.universal.result import Universal
 from rdcsolve.universal.solving import solved, solved_alone
-from rdcsolve.universal.targets import bounds_of, limits_labels, with_bounds
+from rdcsolve.universal.targets import bounds_of, limits_labels, limits_laws, with_bounds
 
 _LISTED = 4_000_000  # entries of a loss over all tuples: beyond this they are generated
 _PRICED = 3e10  # symbols times tuples: beyond this pricing all of them takes minutes
@@ -46,14 +46,15 @@ def universal_rate(
         Of the least rate. Its own limits hold for every target that does not restate them.
     targets : sequence or xarray.Dataset
         Pairs (D, C) of a bound on the distortion and one on the label's loss (its entropy; a list of them for several
-        labels; the other loss of a problem with two), mappings of losses to bounds, or a dataset of `tradeoff`,
-        whose points become targets: Theta = Omega(R), sampled.
+        labels; the other loss of a problem with two), pairs (D, P) or triples (D, C, P) where the problem has a
+        perception, mappings of losses and perceptions to bounds, or a dataset of `tradeoff`, whose points become
+        targets: Theta = Omega(R), sampled. inf limits nothing.
     tolerance : float, optional
         The gap asked for, in the problem's unit (nats), of R(Theta) and of every target.
     method : {"automatic", "corner", "tuples"}, optional
         ``"corner"`` insists on the corner law, ``"tuples"`` on one symbol per target, none of them left out.
     max_tuples : int, optional
-        Where label entropies count beside tuples, how many tuples there may be.
+        Where label entropies or limits on laws count beside tuples, how many tuples there may be.
 
     Returns
     -------
@@ -69,12 +70,13 @@ def universal_rate(
     -----
     Where one decoder is best at everything (free letters; split letters with limits on one linear loss and any label
     entropies) R(Theta) = R(min_j D_j, min_j C_j): the *corner law*. Otherwise Z is taken to be a tuple with one
-    symbol per target. A(Theta) is never negative: an encoder that serves all targets serves the dearest. So the
-    lower bounds of the targets are lower bounds of R(Theta), and `penalty_lower` is at least zero. With fixed letters
-    and label entropies the lower bound is that of split letters, and the upper bound is the best encoder found.
+    symbol per target; so it is where targets limit the law of what their decoders show. A(Theta) is never negative: an
+    encoder that serves all targets serves the dearest. So the lower bounds of the targets are lower bounds of R(Theta),
+    and `penalty_lower` is at least zero. With fixed letters and label entropies the lower bound is that of split
+    letters, and the upper bound is the best encoder found.
 
     Messages that carry next to nothing are left out of the encoders where no limit breaks and the rate grows by no more
-    than a hundredth of `tolerance`.
+    than a hundredth of `tolerance`; not where laws are limited.
 
     The answer is checked before it is returned, as `Universal.verify` does it: bounds, status and proofs are those that
     the check confirms, and `message` says what it did not.
@@ -93,6 +95,7 @@ def universal_rate(
     tolerance = tolerance if stated.unit == "nat" else bits_to_nats(tolerance)
     one_of(method, ("automatic", "corner", "tuples"), "method")
     max_tuples, tolerance = options.whole(max_tuples, "max_tuples"), options.tolerance(tolerance)
+    _check_letters(problem, bounds)
     reduction = reduction_of(problem, bounds, method)
     if isinstance(reduction, TupleReduction):
         _check_size(reduction, max_tuples)  # before any work
@@ -103,15 +106,24 @@ def universal_rate(
     return answer if stated.unit == "nat" else answer.in_bits()
 
 
+def _check_letters(problem: Problem, bounds: np.ndarray) -> None:
+    """Raise if what letters are leaves nobody to solve what targets limit together."""
+    if problem.letters == "fixed" and limits_labels(problem, bounds) and limits_laws(problem, bounds):
+        raise InvalidInput(
+            "fixed letters with label entropies beside limits on the law of the reproduction are not offered; use "
+            "letters='split', or lift one of these"
+        )
+
+
 def _check_size(reduction: TupleReduction, max_tuples: int) -> None:
     """Raise if there are too many tuples."""
     tuples = reduction.tuples
     size = " x ".join(map(str, tuples.sizes))
     cure = "merge symbols (coarser letters) or state fewer targets"
-    if limits_labels(reduction.problem, reduction.bounds) and tuples.count > max_tuples:
+    if not reduction.is_linear and tuples.count > max_tuples:
         raise InvalidInput(
             f"{len(reduction.own)} targets with {size} symbols make {tuples.count} tuples, beyond "
-            f"max_tuples={max_tuples} where label entropies count; {cure}"
+            f"max_tuples={max_tuples} where label entropies or laws count; {cure}"
         )
     if tuples.count * reduction.problem.n_x > _PRICED:
         raise InvalidInput(
@@ -148,7 +160,7 @@ def _by_reduction(reduction: Reduction, alone: dict[bytes, Result], tolerance: f
         held = alone.get(reduction.bounds.min(axis=0).tobytes())
         return reduction.invert(solved(reduction.apply(), tolerance) if held is None else held)
     problem, tuples = reduction.problem, reduction.tuples
-    if problem.n_x * tuples.count <= _LISTED or limits_labels(problem, reduction.bounds):
+    if problem.n_x * tuples.count <= _LISTED or not reduction.is_linear:
         return reduction.invert(solved(reduction.apply(), tolerance))
     kept = [
         alone[reduction.bounds[j].tobytes()] for j in reduction.own
@@ -159,7 +171,7 @@ def _by_reduction(reduction: Reduction, alone: dict[bytes, Result], tolerance: f
 
 def _claimed(problem: Problem, bounds: np.ndarray, results: tuple[Result, ...], served: Served) -> Universal:
     """Return what was found, with the bounds that its own solver claims, to be confirmed."""
-    names = problem.loss_names
+    names = problem.limit_names
     targets = tuple(
         {name: float(value) for name, value in zip(names, row, strict=True) if math.isfinite(value)} for row in bounds
     )

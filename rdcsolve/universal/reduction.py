@@ -17,7 +17,7 @@ from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.problems import Problem
 from rdcsolve.results import Result, Status
 from rdcsolve.universal.decoding import Decoder, best_decoder, decoder_of
-from rdcsolve.universal.targets import limits_labels, with_bounds, with_split_letters
+from rdcsolve.universal.targets import labels_of, limits_labels, limits_laws, with_bounds, with_split_letters
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +58,9 @@ class CornerReduction:
     ----------
     problem : Problem
         Its letters are free; or the targets limit no more than one linear loss together, and letters are split, or no
-        label's entropy is limited.
+        label's entropy is limited. Where the law of the reproduction is limited, one target implies all others.
     bounds : numpy.ndarray
-        Of the targets, shape (J, M).
+        Of the targets, shape (J, L).
     """
 
     problem: Problem
@@ -77,26 +77,31 @@ class CornerReduction:
         encoder, joint = messages_of(self.problem, result)
         decoders: tuple[Decoder, ...] = ()
         if joint.shape[1]:
-            limited = limited_linear(self.problem, self.bounds)
-            decoder = best_decoder(self.problem, joint, int(limited[0]) if limited.size else 0)
-            decoders = (decoder,) * len(self.bounds)
+            decoders = (self._decoder(result, joint),) * len(self.bounds)
         return Served(self.law, result, self.apply(), encoder, decoders, result.status, result.message)
+
+    def _decoder(self, result: Result, joint: np.ndarray) -> Decoder:
+        """Return the decoder that is best at all limits: of laws, the one that shows the channel's own symbols."""
+        if limits_laws(self.problem, self.bounds):
+            return decoder_of(self.problem, joint, result.letters[result.q > 0])
+        limited = limited_linear(self.problem, self.bounds)
+        return best_decoder(self.problem, joint, int(limited[0]) if limited.size else 0)
 
 
 @dataclass(frozen=True, eq=False)
 class TupleReduction:
     """The encoder sends tuples of symbols, one for each target that no other one implies, and the labels' posteriors.
 
-    A target is left without a symbol of its own if another's limits imply all its limits on linear losses. Its limits
-    on labels are kept for it: every decoder reads the labels from the whole message, whose entropies are limited by the
-    least bounds of *all* targets, those left out included.
+    A target is left without a symbol of its own if another's limits imply all its limits on linear losses and on the
+    law of the reproduction. Its limits on labels are kept for it: every decoder reads the labels from the whole
+    message, whose entropies are limited by the least bounds of *all* targets, those left out included.
 
     Parameters
     ----------
     problem : Problem
         Letters are listed, and split, or no label's entropy is limited.
     bounds : numpy.ndarray
-        Of the targets, shape (J, M).
+        Of the targets, shape (J, L).
     own : tuple of int
         The targets that get a symbol of their own.
     server : tuple of int
@@ -116,12 +121,18 @@ class TupleReduction:
     @classmethod
     def of(cls, problem: Problem, bounds: np.ndarray, *, drop: bool = True) -> TupleReduction:
         """Return the reduction; without `drop` every target gets a symbol of its own."""
-        linear = bounds[:, : _n_linear(problem)]
-        own = undominated(linear) if drop else list(range(len(bounds)))
-        server = [next(place for place, j in enumerate(own) if (linear[j] <= row).all()) for row in linear]
+        labels = labels_of(problem)
+        of_symbols = np.delete(bounds, labels, axis=1)  # what the symbols shown decide
+        own = undominated(of_symbols) if drop else list(range(len(bounds)))
+        server = [next(place for place, j in enumerate(own) if (of_symbols[j] <= row).all()) for row in of_symbols]
         kept = bounds[own]
-        kept[:, linear.shape[1] :] = bounds[:, linear.shape[1] :].min(axis=0)
+        kept[:, labels] = bounds[:, labels].min(axis=0)
         return cls(problem, bounds, tuple(own), tuple(server if drop else own), TupleSpace(problem, kept))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether targets limit linear losses alone, so that tuples can be priced without a list of them."""
+        return not (limits_labels(self.problem, self.bounds) or limits_laws(self.problem, self.bounds))
 
     def apply(self, tuples: np.ndarray | None = None) -> Problem:
         """Return the problem over these tuples, shape (T, number of `own`); by default over all of them."""
@@ -152,7 +163,7 @@ def reduction_of(problem: Problem, bounds: np.ndarray, method: str = "automatic"
     ----------
     problem : Problem
     bounds : numpy.ndarray
-        Of the targets, shape (J, M).
+        Of the targets, shape (J, L).
     method : {"automatic", "corner", "tuples"}, optional
         As of `universal_rate`.
 
@@ -163,7 +174,13 @@ def reduction_of(problem: Problem, bounds: np.ndarray, method: str = "automatic"
     """
     base = with_split_letters(problem) if limits_labels(problem, bounds) else problem
     limited = limited_linear(base, bounds)
-    holds = limited.size <= 1
+    of_laws = limits_laws(base, bounds)
+    holds = limited.size <= 1 if not of_laws else implies_all(bounds)
+    if method == "corner" and of_laws and not holds:
+        raise InvalidInput(
+            "the targets limit the law of the reproduction, for which decoders of one message may show different "
+            "symbols, so the corner law does not hold; leave method out"
+        )
     if method == "corner" and not holds:
         names = ", ".join(problem.loss_names[m] for m in limited)
         raise InvalidInput(
@@ -187,15 +204,15 @@ def reductions_of(problem: Problem, bounds: np.ndarray) -> Iterator[Reduction]:
 
 def limited_linear(problem: Problem, bounds: np.ndarray) -> np.ndarray:
     """Return which linear losses any of the targets limits."""
-    return np.flatnonzero(np.isfinite(bounds[:, : _n_linear(problem)]).any(axis=0))
+    return np.flatnonzero(np.isfinite(bounds[:, : labels_of(problem).start]).any(axis=0))
 
 
-def undominated(linear: np.ndarray) -> list[int]:
+def undominated(bounds: np.ndarray) -> list[int]:
     """Return the rows that no other row is below in every entry, the first of equals."""
     kept = []
-    for j, row in enumerate(linear):
-        below = (linear <= row).all(axis=1)
-        equal = (linear == row).all(axis=1)
+    for j, row in enumerate(bounds):
+        below = (bounds <= row).all(axis=1)
+        equal = (bounds == row).all(axis=1)
         if not (below & ~equal).any() and not equal[:j].any():
             kept.append(j)
     return kept
@@ -213,7 +230,3 @@ def messages_of(problem: Problem, result: Result) -> tuple[np.ndarray, np.ndarra
         return empty, empty
     channel = result.channel[:, result.q > 0]
     return channel, channel * problem.p_x[:, None]
-
-
-def _n_linear(problem: Problem) -> int:
-    return len(problem.losses) - len(problem.label_entropies)

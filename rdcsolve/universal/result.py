@@ -43,7 +43,7 @@ class Universal(Answer):
     q : numpy.ndarray
         Masses of the messages z, shape (k,).
     targets : tuple of dict of str to float
-        Bounds by name of the loss, those that are limited.
+        Bounds by name of the loss or perception, those that are limited.
     decoders : tuple of Decoder
         One per target, in order.
     results : tuple of Result

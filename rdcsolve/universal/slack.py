@@ -13,7 +13,8 @@ import numpy as np
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 
-_SHARE = 1e-12
+SHARE = 1e-12
+"""Of what a loss can range over: by so much it may exceed its limit."""
 
 
 def limit_slack(problem: Problem) -> dict[str, float]:
@@ -39,7 +40,7 @@ def limit_slack(problem: Problem) -> dict[str, float]:
         ranges[problem.free.name] = _across(problem.free.points[used]) * problem.free.scale
     for label in problem.label_entropies:
         ranges[label.name] = math.log(label.conditional.shape[1])
-    return {name: _SHARE * size for name, size in ranges.items()}
+    return {name: SHARE * size for name, size in ranges.items()}
 
 
 def origins(problem: Problem) -> list[float]:

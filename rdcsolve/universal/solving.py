@@ -10,7 +10,7 @@ from rdcsolve.results.confirmation import confirmed
 from rdcsolve.solvers import solve
 from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.solvers.stationary.merging import merged
-from rdcsolve.universal.targets import limits_labels, with_bounds, with_split_letters
+from rdcsolve.universal.targets import limits_labels, limits_laws, with_bounds, with_split_letters
 
 _ASKED = 0.98  # of the tolerance: the rest is for letters left out, and for the rounding of the check
 
@@ -28,13 +28,15 @@ def solved(problem: Problem, tolerance: float) -> Result:
     tolerance : float
         Nats.
     """
-    if problem.letters == "split" or limits_labels(problem, problem.bounds[None]):
-        return pruned(solve(problem, tolerance=_ASKED * tolerance), problem, tolerance)
+    limited = np.concatenate([problem.bounds, problem.perception_bounds])[None]
+    if problem.letters == "split" or limits_labels(problem, limited):
+        found = solve(problem, tolerance=_ASKED * tolerance)
+        return found if limits_laws(problem, limited) else pruned(found, problem, tolerance)
     return confirmed(merged(solved(with_split_letters(problem), tolerance), problem), problem, tolerance)
 
 
 def solved_alone(problem: Problem, bounds: np.ndarray, tolerance: float) -> dict[bytes, Result]:
-    """Return the solution of every target on its own, by its row of bounds, shape (M,)."""
+    """Return the solution of every target on its own, by its row of bounds, shape (L,)."""
     found: dict[bytes, Result] = {}
     for row in bounds:
         if row.tobytes() not in found:

@@ -71,13 +71,18 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Universa
     check(encoder.shape[1] == q.size, f"encoder has {encoder.shape[1]} columns for {q.size} messages")
     attained = field(header, "losses", listed)
     check(len(attained) in (0, len(targets)), f"it has {len(attained)} decoders for {len(targets)} targets")
+    of_laws = field(header, "perceptions", listed) if "perceptions" in header else [{}] * len(attained)
+    check(len(of_laws) == len(attained), f"it has perceptions of {len(of_laws)} decoders, losses of {len(attained)}")
     problem = problem_of(_named(arrays, PROBLEM), field(header, "source", text))
     check(encoder.shape[0] == problem.n_x, f"encoder has {encoder.shape[0]} rows for {problem.n_x} symbols")
     return Universal(
         encoder=encoder,
         q=q,
         targets=targets,
-        decoders=tuple(_decoder(arrays, j, mapping(losses), q.size) for j, losses in enumerate(attained)),
+        decoders=tuple(
+            _decoder(arrays, j, mapping(losses), mapping(laws), q.size)
+            for j, (losses, laws) in enumerate(zip(attained, of_laws, strict=True))
+        ),
         results=tuple(results[place] for place in named),
         result=results[together],
         problem=problem,
@@ -85,7 +90,9 @@ def _restored(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Universa
     )
 
 
-def _decoder(arrays: dict[str, np.ndarray], j: int, losses: dict[str, float], k: int) -> Decoder:
+def _decoder(
+    arrays: dict[str, np.ndarray], j: int, losses: dict[str, float], laws: dict[str, float], k: int
+) -> Decoder:
     letters = array(arrays, f"letters_{j}", 1, np.int64)
     name = f"reproduction_{j}"
     places = array(arrays, name, 2) if name in arrays else np.empty((0, 0))
@@ -96,7 +103,7 @@ def _decoder(arrays: dict[str, np.ndarray], j: int, losses: dict[str, float], k:
     check(places.shape[0] in (0, k), f"reproduction_{j} has {places.shape[0]} rows for {k} messages")
     for soft in decisions:
         check(soft.shape[0] == k, f"decisions of decoder {j} have {soft.shape[0]} rows for {k} messages")
-    return Decoder(letters, decisions, losses, places)
+    return Decoder(letters, decisions, losses, places, laws)
 
 
 def _named(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

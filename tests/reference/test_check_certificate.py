@@ -132,6 +132,18 @@ def test_solved_problems_are_confirmed(kind, bits, tmp_path):
     assert all(excess <= 0 for excess in report.excess.values())
 
 
+def test_laws_of_several_decoders(tmp_path):
+    """What proves a universal rate is the certificate of a problem over tuples, one symbol and one law per decoder."""
+    limits = [rdc.DistortionLimit(math.inf), rdc.PerceptionLimit(math.inf, "w2")]
+    problem = rdc.Problem(rdc.Source([-2.0, -1.0, 0.0, 1.0, 2.0], [0.4, 0.3, 0.15, 0.1, 0.05]), limits=limits)
+    found = rdc.universal_rate(problem, [{"D": 0.4}, {"D": 0.42, "P": 0.05}, {"D": 0.5, "P": 0.0}])
+    found.result.save(tmp_path / "result.npz")
+    np.savez(tmp_path / "problem.npz", **arrays_of(found.problem))
+    report = checker.check_arrays(checker.read(tmp_path / "result.npz"), checker.read(tmp_path / "problem.npz"))
+    assert report.valid, report
+    assert found.rate_lower - 1e-11 <= report.lower <= report.upper <= found.rate_upper + 1e-12
+
+
 def test_held_losses(tmp_path):
     """Their multipliers may be negative, for them alone; their means are what they are held at, on either side."""
     result, problem, answer = saved("held", tmp_path)

@@ -752,11 +752,10 @@ def test_figure_3_is_drawn_from_certified_numbers(tmp_path, monkeypatch):
     assert run("figure", "99").exit_code == 2
 
 
-def test_perceptions_are_not_passed_over():
-    """Targets limit losses: a problem that looks at the law of the reproduction would be answered without that."""
+def test_regions_do_not_pass_over_perceptions():
     limits = [rdc.DistortionLimit(INF), rdc.PerceptionLimit(0.1, measure="tv")]
     problem = rdc.Problem(rdc.Source([0.0, 1.0], [0.5, 0.5]), limits=limits)
-    with pytest.raises(rdc.InvalidInput, match="the problem has the perception 'perception' but universal rates"):
-        rdc.universal_rate(problem, [{"D": 0.3}])
-    with pytest.raises(rdc.InvalidInput, match="the problem has the perception 'perception' but universal rates"):
+    with pytest.raises(
+        rdc.InvalidInput, match="the problem has the perception 'perception' but a region of two losses"
+    ):
         rdc.achievable_region(np.eye(2), problem)
