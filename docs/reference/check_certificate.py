@@ -42,6 +42,7 @@ STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT S
 DEGREE = 10  # of the polynomials on the line
 FEW_PAIRS = 2**20  # of symbol and letter: so few losses on a grid are looked at one by one
 MANY_PAIRS = 2**26  # of a table that this program makes itself
+LARGE = 16  # times the mass that is misplaced: masses of pairs that are surely large enough to carry it
 REMADE = 1e-14  # of a number and one more: by how much rates and means of a channel by masses depend on who makes it
 COSTLIEST = 600.0  # nats: what costs more counts as this much in a channel by masses
 
@@ -1097,6 +1098,59 @@ def _coupling(law: Law, cost: np.ndarray, channel: Channel) -> Any:
     return total(mass * float(kept[i, j]) for j, letter in pairs for i, mass in letter)
 
 
+def moved_along_pairs(problem: Problem, law: Law, channel: Channel, mass: Any) -> tuple[Any, Any]:
+    """Return what is moved in all to make a law exact, and what that adds to the rate; nothing where there is no way.
+
+    Pairs of symbol and place whose masses are large are the edges of a graph. In each of its connected parts that has
+    as much mass of symbols as of the target, exactly, a tree carries the mass that is misplaced.
+    """
+    nothing = arb(0), arb(0)
+    ways = [[j] if law.cost is None else np.flatnonzero(row == 0).tolist() for j, row in enumerate(_rows_of(law))]
+    used = [atom for atom, t in enumerate(law.target.tolist()) if t]
+    if any(len(ways[atom]) != 1 for atom in used) or any(loss.kind == "label" for loss in problem.losses):
+        return nothing
+    wanted = {ways[atom][0] for atom in used}
+    n, sums, edges, logs = len(problem.masses), {}, [], [arb(0)]
+    for letter, pairs in zip(channel.letters.tolist(), channel.pairs, strict=True):
+        if pairs and int(law.place[letter]) not in wanted:
+            return nothing
+        sums[letter] = total(share for _, share in pairs)
+        for i, share in pairs:
+            if share >= LARGE * mass and share > 0:
+                edges.append((i, n + int(law.place[letter])))
+                logs.append(abs((share / (problem.masses[i] * sums[letter])).log()))
+    part = _parts({*range(n), *(n + place for place in wanted)}, edges)
+    balance = dict.fromkeys(part.values(), Fraction(0))
+    whole = [sum(map(Fraction, values.tolist()), Fraction(0)) for values in (problem.stored, law.target)]
+    for i, stored in enumerate(problem.stored.tolist()):
+        balance[part[i]] += Fraction(stored) / whole[0]
+    for atom in used:
+        balance[part[n + ways[atom][0]]] -= Fraction(float(law.target[atom])) / whole[1]
+    if any(balance.values()):
+        return nothing
+    moved = mass * (n + len(wanted))
+    return moved, moved * (_largest(logs) + 1)
+
+
+def _rows_of(law: Law) -> Iterable[Any]:
+    return law.target if law.cost is None else law.cost
+
+
+def _parts(nodes: set[int], edges: list[tuple[int, int]]) -> dict[int, int]:
+    """Return which connected part of a graph each node is in."""
+    part = {node: node for node in nodes}
+
+    def root(node: int) -> int:
+        while part[node] != node:
+            part[node] = part[part[node]]
+            node = part[node]
+        return node
+
+    for one, other in edges:
+        part[root(one)] = root(other)
+    return {node: root(node) for node in nodes}
+
+
 def places_under(law: Law, exact: Law) -> dict[int, Any] | None:
     """Return masses of a measure's places where the law is the target of another one; None where they are not known.
 
@@ -2050,7 +2104,8 @@ class Examination:
             return None, None
         rate = rate_of(channel, self.problem)
         means = {loss.name: mean_of(loss, channel) for loss in self.problem.losses}
-        distances, self.moved = self._distances(channel, proofs)
+        distances, self.moved, more_rate = self._distances(channel, proofs)
+        rate += more_rate
         for loss in self.problem.losses:
             told = self.header["losses"][loss.name]
             shown = self._in_nats(told, self._is_information(loss.name))
@@ -2078,13 +2133,14 @@ class Examination:
         self.report.upper = upper(attained)
         return rate, attained
 
-    def _distances(self, channel: Channel, proofs: list[LawProof]) -> tuple[dict[str, Any], Any]:
-        """Check limits on laws and reported distances; return these, and the mass that is moved to meet a zero.
+    def _distances(self, channel: Channel, proofs: list[LawProof]) -> tuple[dict[str, Any], Any, Any]:
+        """Check limits on laws and reported distances; return these, what is moved to meet a zero, and its rate.
 
         Sending what letters show elsewhere raises neither the rate nor what is unknown of labels, and every loss by no
-        more than its spread times the mass. So a law that misses its target by a little is as good as the target.
+        more than its spread times the mass. So a law that misses its target by a little is as good as the target. Where
+        pairs are forbidden mass is moved along pairs in use, which costs some rate.
         """
-        problem, distances, moved = self.problem, {}, arb(0)
+        problem, distances, moved, more_rate = self.problem, {}, arb(0), arb(0)
         zeros = [law.name for law in problem.laws if problem.bounds.get(law.name) == 0]
         for law, proof in zip(problem.laws, proofs, strict=True):
             is_zero = law.name in zeros
@@ -2092,15 +2148,17 @@ class Examination:
             told = self.header["perceptions"][law.name]
             is_told = found <= arb(told) + (ROUNDING if is_zero else 0)
             self._require(is_told, f"The law is within {upper(found)!r} of the target of {law.name}, not {told!r}.")
-            may_move = len(zeros) == 1 and not problem.forbidden.any() and not problem.is_fixed
-            if is_zero and may_move and law.can_be_exact and problem.multipliers is None and found <= ROUNDING:
+            may_move = len(zeros) == 1 and not problem.is_fixed and problem.multipliers is None
+            if is_zero and may_move and law.can_be_exact and found <= ROUNDING:
                 moved = found
+                if problem.forbidden.any():
+                    moved, more_rate = moved_along_pairs(problem, law, channel, found)
         for law in problem.laws:
             limit = problem.bounds.get(law.name)
             if limit is not None:
                 after = self._after_move(law, distances[law.name], moved, zeros)
                 self._check_limit(law.name, after, limit, lambda: None)
-        return distances, moved
+        return distances, moved, more_rate
 
     def _after_move(self, law: Law, found: Any, moved: Any, zeros: list[str]) -> Any:
         """Return the distance of a law once the mass is moved that makes the law what the limit at zero asks for."""
@@ -2122,7 +2180,7 @@ class Examination:
         """Return by how much moving mass may raise a loss."""
         if loss.kind != "table" or not self.moved > 0:
             return arb(0)
-        return self.moved * float(np.ptp(loss.data))
+        return self.moved * loss.range(self.problem.forbidden)
 
     @staticmethod
     def _remade(channel: Channel | MadeChannel, limit: float | None) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rdcsolve.certificates import law_check
+from rdcsolve.certificates import law_check, law_move
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.moments import RowsOnDemand
@@ -418,7 +418,8 @@ def _upper_bound(
         (findings.faults if letters.size else findings.notes).append(fault)
         return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {}, {})
     distances = {law.perception.name: law.distance() for law in laws}
-    moved = law_check.moved_mass(problem, laws, distances)
+    move = law_move.move_of(problem, laws, distances, numbers, arithmetic)
+    moved = move.mass
     raised = {m: up(moved * numbers.spread(m)) if moved else 0.0 for m in range(len(problem.linear_losses))}
     excess = {problem.loss_names[m]: numbers.excess(m, bound) + raised.get(m, 0.0) for m, bound in limits.items()}
     held = {problem.loss_names[m]: m for m in np.flatnonzero(problem.held).tolist()}
@@ -428,7 +429,7 @@ def _upper_bound(
     if moved and arithmetic == "ball":
         findings.notes.append(f"mass {moved:.3g} moved makes the law exact; what that adds to losses is counted")
     if problem.rate_bound is not None:
-        excess["rate"] = numbers.rate_excess(problem.rate_bound)
+        excess["rate"] = numbers.rate_excess(problem.rate_bound) + move.rate
     slack = slack_of(problem, numbers, arithmetic, excess)
     slack |= law_check.law_slack(laws, arithmetic, moved)
     missed = [name for name, value in excess.items() if not value <= slack[name]]
@@ -441,7 +442,7 @@ def _upper_bound(
             slack[name] = max(slack[name], attained - bound)
         elif name not in held:  # the excess is known better than the mean, which is rounded beside its level
             losses[name] = min(attained, bound if excess[name] <= 0 else up(bound + excess[name]))
-    upper = math.inf if missed else law_check.objective_of(problem, numbers, raised, distances)
+    upper = math.inf if missed else law_check.objective_of(problem, numbers, raised, distances, move.rate)
     capped = {name: max(0.0, value) for name, value in excess.items()}
     return _Upper(upper, capped, losses, numbers.rate, slack, distances)
 

@@ -118,8 +118,10 @@ def unusable_law(laws: list[Any], problem: Problem) -> str:
     return ""
 
 
-def objective_of(problem: Problem, numbers: Any, raised: dict[int, float], distances: dict[str, float]) -> float:
-    """Return an upper bound of the objective for the channel."""
+def objective_of(
+    problem: Problem, numbers: Any, raised: dict[int, float], distances: dict[str, float], more_rate: float = 0.0
+) -> float:
+    """Return an upper bound of the objective for the channel, whose rate is to be raised by a move of mass."""
     goal = problem.goal
     if isinstance(goal, PerceptionAtRate):
         return distances[goal.name]
@@ -127,26 +129,13 @@ def objective_of(problem: Problem, numbers: Any, raised: dict[int, float], dista
     upper: float = numbers.objective(target)
     if target is not None:
         return up(upper + raised[target]) if raised.get(target) else upper
+    if more_rate:
+        upper = up(upper + more_rate)
     if problem.perception_multipliers is None or not problem.perceptions:
         return upper
     pairs = zip(problem.perception_multipliers.tolist(), problem.perception_names, strict=True)
     terms = [multiplier * distances[name] for multiplier, name in pairs if multiplier]
     return up(math.fsum([upper, *terms]) + units(4) * math.fsum([abs(upper), *terms]))
-
-
-def moved_mass(problem: Problem, laws: list[Any], distances: dict[str, float]) -> float:
-    """Return the mass whose move makes a law exact, where that is allowed; see the page on the certificate file.
-
-    Sending what letters show through a kernel raises neither the rate nor what letters leave unknown of labels, and no
-    loss by more than its spread times the mass moved.
-    """
-    exact = [law for law in laws if law.has_to_be_exact]
-    is_allowed = len(exact) == 1 and problem.forbidden is None and problem.letters != "fixed"
-    is_allowed = is_allowed and all(law.can_be_exact for law in exact)
-    if not is_allowed or problem.multipliers is not None:
-        return 0.0
-    mass = distances[exact[0].perception.name]
-    return mass if mass <= LIMIT_TOLERANCE else 0.0
 
 
 def law_excess(laws: list[Any], distances: dict[str, float], moved: float) -> dict[str, float]:

@@ -16,7 +16,9 @@ from rdcsolve.solvers.perception.programme import Law, Programme
 _DROPPED = 1e-14  # of all mass: entries of a plan that together are no more are left out
 _SMALL_PROGRAMME = 2500  # pairs of atom and place: the best plan of this size takes milliseconds
 _LOOKED_AT = 40  # rows and columns of a plan
-_SCALINGS = 1000
+_SCALINGS = 50
+_CORRECTIONS = 5
+_MOST_CORRECTED = 1500  # symbols and places: a system of this size takes a second
 _SCALED = 1e-15  # of all mass: a law that is off by no more is the one wanted
 ALMOST_NONE = 1e-3  # the largest share of the safe channel that is worth trying while there is better to come
 
@@ -190,6 +192,29 @@ class Channels:
             if not sums.min() > 0:
                 break
             channel = channel / sums
+        return self._corrected(channel, law, wanted)
+
+    def _corrected(self, channel: np.ndarray, law: Law, wanted: np.ndarray) -> np.ndarray:
+        """Return the channel with both sums mended by shares of the masses it has, a_i + b_j of each.
+
+        Where pairs have to lose all of their mass scaling takes forever, and this one step.
+        """
+        n, m = self.p.size, wanted.size
+        for _ in range(_CORRECTIONS if n + m <= _MOST_CORRECTED else 0):
+            joint = channel * self.p[:, None]
+            at_places = np.zeros((n, m))
+            np.add.at(at_places.T, law.place, joint.T)
+            off = np.concatenate([self.p - joint.sum(axis=1), wanted - at_places.sum(axis=0)])
+            if np.abs(off).sum() <= _SCALED:
+                break
+            sums = np.diag(np.concatenate([joint.sum(axis=1), at_places.sum(axis=0)]))
+            sums[:n, n:], sums[n:, :n] = at_places, at_places.T
+            shares = np.linalg.lstsq(sums, off, rcond=None)[0]
+            joint = np.maximum(joint * (1 + shares[:n, None] + shares[n:][law.place]), 0.0)
+            rows = joint.sum(axis=1, keepdims=True)
+            if not rows.min() > 0:
+                break
+            channel = joint / rows
         return channel
 
     def _safe(self) -> Attained | None:
