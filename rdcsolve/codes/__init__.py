@@ -1,6 +1,7 @@
 """Codes: judge a codec at hand, make one that runs, know what short codes can do beside the limits of long blocks."""
 
 from rdcsolve.codes.audit import audit
+from rdcsolve.codes.audit_curves import CurvePoint
 from rdcsolve.codes.code import Code, load_code
 from rdcsolve.codes.finite_blocklength import FiniteBlocklength, finite_blocklength
 from rdcsolve.codes.one_shot import DeterministicCode, OneShot, one_shot
@@ -13,6 +14,7 @@ __all__ = [
     "AuditLine",
     "ChannelCode",
     "Code",
+    "CurvePoint",
     "DeterministicCode",
     "FiniteBlocklength",
     "OneShot",

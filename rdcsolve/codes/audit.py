@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, limits_of
 from rdcsolve.codes.report import CERTIFIED, ESTIMATED, EXACT, Audit, AuditLine, Part
-from rdcsolve.codes.samples import Samples, read_labels, read_lengths, read_samples, read_targets
+from rdcsolve.codes.samples import Classes, Samples, read_labels, read_lengths, read_samples, read_targets
+from rdcsolve.codes.slices import squared_distances
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import UNITS, entropy
 from rdcsolve.problems.validation import one_of
@@ -33,6 +34,8 @@ def audit(  # noqa: PLR0913 - what may be stated
     classifier_loss: str = "cross_entropy",
     letters: Any = None,
     targets: Sequence[Mapping[str, float]] = (),
+    weights: Any = None,
+    dither: Any = None,
     unit: str = "nat",
     tolerance: float = 1e-4,
     time_limit: float = 60.0,
@@ -53,8 +56,9 @@ def audit(  # noqa: PLR0913 - what may be stated
     lengths : float or array_like, optional
         What a message takes, in `unit`: one number, or one per sample. By default the logarithm of the number of
         messages.
-    labels : sequence, optional
-        The class of each sample. Equal samples are one symbol, with the shares of their classes.
+    labels : sequence or array_like, optional
+        The class of each sample, or a row of probabilities for each, shape (n, n_s). Equal samples are one symbol, with
+        the shares of their classes.
     classifier : callable, estimator, module or array_like, optional
         What judges reconstructions, in batches of the shape (k, ...) of `x`: see `ClassifierLossLimit`. Or what it said
         of each x_hat, shape (n, n_s), and then only the codec's own reconstructions are letters. Needs `labels`.
@@ -64,6 +68,12 @@ def audit(  # noqa: PLR0913 - what may be stated
         and the mean of the samples of every message, are always among them.
     targets : sequence of mapping, optional
         What the encoder shall be reused for: limits by name, such as ``{"D": 0.1}`` or ``{"classifier_loss": 0.3}``.
+    weights : array_like, optional
+        How much each sample counts, shape (n,), in any proportion; those of weight zero are left out.
+    dither : sequence, optional
+        What encoder and decoder shared beforehand for each sample: n hashable values, few of which differ. Every sample
+        has to come with each of them (x repeated), so that samples and dither tell nothing of each other. Rates are
+        then given the dither.
     unit : {"nat", "bit"}, optional
         Of all information, `lengths` included.
     tolerance : float, optional
@@ -82,8 +92,8 @@ def audit(  # noqa: PLR0913 - what may be stated
     Raises
     ------
     InvalidInput
-        If shapes or lengths disagree, one message is decoded in two ways, a classifier comes without labels, or most
-        messages were seen once.
+        If shapes or lengths disagree, one message is decoded in two ways, a classifier comes without labels, samples
+        and dither depend on each other, or most messages were seen once.
 
     Notes
     -----
@@ -108,22 +118,17 @@ def audit(  # noqa: PLR0913 - what may be stated
     if classifier is not None and labels is None:
         raise InvalidInput("a classifier is judged by the true classes; give labels=, one per sample")
     targets = read_targets(targets)
-    samples = read_samples(x, x_hat, messages)
+    samples = read_samples(x, x_hat, messages, weights, dither)
     _check_often_enough(samples)
-    classes = None if labels is None else read_labels(labels, samples.n)
-    to_nats = math.log(2) if unit == "bit" else 1.0
-    entropy_of_messages = samples.entropy_of(samples.message)
-    length = math.log(samples.n_messages)
+    classes = None if labels is None else read_labels(labels, samples)
+    length = math.log(samples.n_sent)
     if lengths is not None:
-        length = read_lengths(lengths, samples.n, to_nats, entropy_of_messages)
-    length = max(length, entropy_of_messages)  # which rounding alone could put below
+        length = read_lengths(lengths, samples, math.log(2) if unit == "bit" else 1.0)
+    length = max(length, samples.entropy_sent)  # which rounding alone could put below
     problem = codec_problem(samples, classes, classifier, classifier_loss, letters)
-    informations = [samples.information(samples.message)]
-    informations.append(min(samples.information(samples.shown), informations[0]))
-    limits = limits_of(
-        samples, problem, length, tuple(informations), targets, tolerance=tolerance, time_limit=time_limit
-    )
-    rates = [length, entropy_of_messages, *informations]
+    informations = (samples.information_sent, samples.information_decoded)
+    limits = limits_of(samples, problem, length, informations, targets, tolerance=tolerance, time_limit=time_limit)
+    rates = [length, samples.entropy_sent, *informations]
     report = _Report(samples, classes, limits, rates, generator, n_bootstrap)
     found = Audit(
         lines=tuple(report.lines()),
@@ -132,6 +137,7 @@ def audit(  # noqa: PLR0913 - what may be stated
         notes=tuple(report.notes(letters)),
         problem=problem,
         results=limits.results,
+        others=limits.others,
     )
     return found if unit == "nat" else found.in_bits()
 
@@ -151,7 +157,7 @@ class _Report:
     def __init__(
         self,
         samples: Samples,
-        classes: tuple[np.ndarray, list[Any]] | None,
+        classes: Classes | None,
         limits: Limits,
         rates: list[float],
         rng: np.random.Generator,
@@ -159,7 +165,9 @@ class _Report:
     ) -> None:
         self.samples, self.classes, self.limits, self.rates = samples, classes, limits, rates
         self.rng = rng
-        self.draws = rng.multinomial(samples.n, np.full(samples.n, 1 / samples.n), size=n_bootstrap)
+        self.group = samples.group
+        n = int(self.group.max()) + 1
+        self.draws = rng.multinomial(n, np.full(n, 1 / n), size=n_bootstrap)
 
     def lines(self) -> list[AuditLine]:
         """Return the table, from the rates to the losses to the limits."""
@@ -218,6 +226,8 @@ class _Report:
                 f"{100 * rare:.0f} % of the samples have messages that were seen fewer than {_FEW} times: for the "
                 "population H(S|Z) and H(S|X^) are too low, take more samples"
             )
+        if self.samples.n_dithers > 1:
+            found.append(f"all rates of messages are given the dither, of {self.samples.n_dithers} values")
         if letters is None:
             found.append(
                 "the limits are over the codec's own reconstructions and the means of its messages; letters= adds what "
@@ -239,46 +249,56 @@ class _Report:
         away = about - math.fsum(values) / len(values)
         return min(max(0.0, float(low) + away), about), max(about, float(high) + away)
 
+    def _resampled(self) -> Iterator[np.ndarray]:
+        """Yield the weights of the samples in every resample, of what was one before dither all at once."""
+        for draw in self.draws:
+            yield draw[self.group] * self.samples.weights
+
     def _mean(self, name: str, values: np.ndarray, *, is_information: bool) -> AuditLine:
-        mean = math.fsum(values.tolist()) / values.size
-        ends = (math.nan, math.nan)
+        samples, ends = self.samples, (math.nan, math.nan)
         if len(self.draws):
-            ends = self._interval(self.draws @ values / values.size)
-        return AuditLine(name, mean, *ends, EXACT, is_information)
+            sums = self.draws @ np.bincount(self.group, samples.weights * values)
+            ends = self._interval(sums / (self.draws @ np.bincount(self.group, samples.weights)))
+        return AuditLine(name, samples.mean(values), *ends, EXACT, is_information)
+
+    def _entropies(self, of: np.ndarray) -> list[float]:
+        """Return the entropy of something in every resample, that of the dither taken off."""
+        is_dithered = of is self.samples.message and self.samples.n_dithers > 1
+        found = []
+        for weights in self._resampled():
+            found.append(entropy(_shares(np.bincount(of, weights))))
+            if is_dithered:
+                found[-1] -= entropy(_shares(np.bincount(self.samples.dither, weights)))
+        return found
 
     def _entropy(self, name: str, value: float, of: np.ndarray | None) -> AuditLine:
         ends = (math.nan, math.nan)
         if len(self.draws) and of is not None:
-            of_draws = [entropy(np.bincount(of, draw) / of.size) for draw in self.draws]
-            low, high = self._interval(of_draws, value)
-            ends = (low, max(value, min(high, math.log(of.max() + 1))))  # no sample of these messages has more
+            most = self.samples.n_sent if of is self.samples.message else int(of.max()) + 1
+            low, high = self._interval(self._entropies(of), value)
+            ends = (low, max(value, min(high, math.log(most))))  # no sample of these messages has more
         return AuditLine(name, value, *ends, EXACT, True)
 
     def _corrected(self, value: float) -> tuple[float, float, float]:
         """Return the entropy of the messages with Miller's and Madow's correction, and an interval around it."""
-        value += (self.samples.n_messages - 1) / (2 * self.samples.n)
+        value += (self.samples.n_messages - self.samples.n_dithers) / (2 * self.samples.n_alike)
         if not len(self.draws):
             return value, math.nan, math.nan
-        of, n = self.samples.message, self.samples.n
-        return value, *self._interval([entropy(np.bincount(of, draw) / n) for draw in self.draws], value)
+        return value, *self._interval(self._entropies(self.samples.message), value)
 
     def _of_labels(self) -> list[AuditLine]:
         assert self.classes is not None
-        number, names = self.classes
         found = []
         for name, of in (("label given message", self.samples.message), ("label given x_hat", self.samples.shown)):
-            pairs = of * len(names) + number
-            values = [
-                entropy(np.bincount(pairs, w) / w.sum()) - entropy(np.bincount(of, w) / w.sum()) for w in self.draws
-            ]
-            value = max(0.0, self.samples.entropy_of(pairs) - self.samples.entropy_of(of))
+            values = [_left_unknown(self.classes.given(of, weights)) for weights in self._resampled()]
+            value = _left_unknown(self.classes.given(of, self.samples.weights))
             ends = self._interval(values, value) if values else (math.nan, math.nan)
             found.append(AuditLine(name, value, *ends, EXACT, True))
         return found
 
     def _of_law(self) -> list[AuditLine]:
         """Return the sliced squared Wasserstein distance of x_hat's law from x's, per entry, and that of x's halves."""
-        samples = self.samples
+        samples, weights = self.samples, self.samples.weights
         if samples.n < 4:
             return []
         x, shown = samples.points[samples.symbol], samples.reconstructions[samples.shown]
@@ -286,15 +306,26 @@ class _Report:
         directions /= np.linalg.norm(directions, axis=0)
         order = self.rng.permutation(samples.n)
         half = samples.n // 2
-        one, other = (np.sort(x[part] @ directions, axis=0) for part in (order[:half], order[half : 2 * half]))
-        away = (np.sort(x @ directions, axis=0) - np.sort(shown @ directions, axis=0)) ** 2
+        one, other = order[:half], order[half : 2 * half]
+        away = squared_distances(x, shown, weights, weights, directions)
+        halves = squared_distances(x[one], x[other], weights[one], weights[other], directions)
         lines = []
-        for name, squares in (("sliced W2^2", away), ("sliced W2^2 of two halves of x", (one - other) ** 2)):
-            per_direction = squares.mean(axis=0)
+        for name, per_direction in (("sliced W2^2", away), ("sliced W2^2 of two halves of x", halves)):
             error = 1.96 * float(per_direction.std()) / math.sqrt(_DIRECTIONS)
             mean = float(per_direction.mean())
             lines.append(AuditLine(name, mean, max(0.0, mean - error), mean + error, ESTIMATED, False))
         return lines
+
+
+def _shares(masses: np.ndarray) -> np.ndarray:
+    shares: np.ndarray = masses / masses.sum()
+    return shares
+
+
+def _left_unknown(joint: np.ndarray) -> float:
+    """Return H(column | row) of masses, nats."""
+    shares = _shares(joint)
+    return max(0.0, entropy(shares.ravel()) - entropy(shares.sum(axis=1)))
 
 
 def _part(name: str, larger: tuple[float, float], smaller: tuple[float, float]) -> Part:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve.codes.samples import Samples
+from rdcsolve.codes.samples import Classes, Samples
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
 from rdcsolve.problems.classifiers import Classifier, decision_table, is_estimator
@@ -37,6 +37,8 @@ class Limits:
     rate, at_information, at_length : tuple of float
         Bounds on the least rate at the codec's losses, and on the least distortion at the rate that it sends, and at
         its length.
+    others : dict of str to float
+        Means of its losses other than the distortion.
     targets : tuple
         Name, bounds on the least rate, and whether the encoder serves it.
     """
@@ -50,12 +52,11 @@ class Limits:
     targets: tuple[tuple[str, tuple[float, float], bool], ...]
     notes: tuple[str, ...]
     results: dict[str, Any]
+    others: dict[str, float]
     in_nats: bool
 
 
-def codec_problem(
-    samples: Samples, classes: tuple[np.ndarray, list[Any]] | None, classifier: Any, loss: str, letters: Any
-) -> Problem:
+def codec_problem(samples: Samples, classes: Classes | None, classifier: Any, loss: str, letters: Any) -> Problem:
     """Return the problem whose symbols are the samples; its letters are the codec's, then means, then those given."""
     more = [samples.reconstructions]
     table = None
@@ -79,7 +80,8 @@ def codec_problem(
         )
     labels, names = [], None
     if classes is not None:
-        labels, names = [samples.channel(classes[0], len(classes[1]))], [classes[1]]
+        joint = classes.given(samples.symbol, samples.weights)
+        labels, names = [joint / joint.sum(axis=1, keepdims=True)], [classes.names]
     source = Source(samples.points, samples.p, labels, normalise=True, classes=names)
     limits = []
     if classifier is not None:
@@ -88,7 +90,7 @@ def codec_problem(
             own = Classifier(classifier, None, None, False, loss == "error_rate")
             shape = (-1,) if is_estimator(classifier) else samples.shape
             decided = own.at(reproduction.reshape(reproduction.shape[0], *shape))
-            table = decision_table(decided, source.classes[0], len(classes[1]), 0)
+            table = decision_table(decided, source.classes[0], len(classes.names), 0)
         limits.append(ClassifierLossLimit(math.inf, table, loss, output="probabilities"))
     return Problem(source, reproduction, "mean_squared_error", limits)
 
@@ -96,11 +98,12 @@ def codec_problem(
 def _stated_decisions(samples: Samples, classifier: Any) -> np.ndarray:
     """Return what a table says of the distinct reconstructions, shape (n_a, n_s)."""
     table = as_floats(read(classifier, "classifier"), "classifier")
-    if table.ndim != 2 or table.shape[0] != samples.n:
+    if table.ndim != 2 or table.shape[0] != samples.n_stated:
         raise InvalidInput(
-            f"classifier has shape {table.shape}; give what it says of each of the {samples.n} reconstructions, one "
-            "row each, or the classifier itself"
+            f"classifier has shape {table.shape}; give what it says of each of the {samples.n_stated} reconstructions, "
+            "one row each, or the classifier itself"
         )
+    table = table[samples.kept]
     first = np.zeros(samples.reconstructions.shape[0], dtype=np.int64)
     first[samples.shown[::-1]] = np.arange(samples.n)[::-1]
     other = np.flatnonzero(np.abs(table - table[first[samples.shown]]).max(axis=1) > 1e-6)
@@ -137,7 +140,7 @@ def limits_of(
 ) -> Limits:
     """Return the codec's losses and all limits beside them; rates in nats."""
     per_sample = {loss.name: _entries(loss, samples) for loss in problem.linear_losses}
-    means = {name: math.fsum(values.tolist()) / samples.n for name, values in per_sample.items()}
+    means = {name: samples.mean(values) for name, values in per_sample.items()}
     if not all(map(math.isfinite, means.values())):
         raise InvalidInput(
             "the classifier excludes the true class of some sample, so the cross-entropy is infinite; smooth its "
@@ -171,6 +174,7 @@ def limits_of(
         targets=tuple(served),
         notes=tuple(run.notes),
         results=run.results,
+        others=others,
         in_nats=LOSS in problem.information_losses,
     )
 

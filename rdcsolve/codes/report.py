@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rdcsolve import options
+from rdcsolve.calls import public_call
+from rdcsolve.codes.audit_curves import CurvePoint, limit_curve
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import nats_to_bits
 from rdcsolve.markup import html_table
@@ -67,6 +70,8 @@ class Audit:
         Of the limits: the samples, and the letters.
     results : dict
         What `solve` returned for each limit, in nats.
+    others : dict
+        The codec's losses other than the distortion, at which the distortion's limits are.
     unit : {"nat", "bit"}
     """
 
@@ -76,6 +81,7 @@ class Audit:
     notes: tuple[str, ...]
     problem: Problem
     results: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
     unit: str = "nat"
 
     def __getitem__(self, name: str) -> AuditLine:
@@ -136,25 +142,102 @@ class Audit:
             axis.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
         return axes
 
-    def _repr_html_(self) -> str:
+    @public_call
+    def curve(self, n_points: int = 9, *, tolerance: float = 1e-4, time_limit: float = 60.0) -> tuple[CurvePoint, ...]:
+        """Return the certified limit on the distortion at rates up to beyond the length, the other losses kept.
+
+        Parameters
+        ----------
+        n_points : int, optional
+            From rate zero on, at least two; each is a problem that is solved.
+        tolerance : float, optional
+            See `solve`.
+        time_limit : float, optional
+            Seconds for each point.
+
+        Returns
+        -------
+        tuple of CurvePoint
+            Rate, in the audit's unit, with a lower and an upper bound; NaN where no rate so low keeps the other losses.
+        """
+        n_points = options.whole(n_points, "n_points", 2)
+        tolerance, time_limit = options.tolerance(tolerance), options.seconds(time_limit)
+        most = 1.05 * self["length"].value * (math.log(2) if self.unit == "bit" else 1.0)
+        points = limit_curve(self.problem.with_limits(**self.others), most, n_points, tolerance, time_limit)
+        return points if self.unit == "nat" else tuple(one._replace(rate=_bits(one.rate)) for one in points)
+
+    @public_call
+    def plot_curve(self, curve: Any = None, axis: Any = None) -> Any:
+        """Draw the codec beside the certified limit; returns the axes.
+
+        Parameters
+        ----------
+        curve : sequence of CurvePoint, optional
+            By default that of `curve`, which is solved now.
+        axis : matplotlib.axes.Axes, optional
+            By default that of a new figure.
+        """
+        points = self.curve() if curve is None else tuple(CurvePoint(*point) for point in curve)
+        if axis is None:
+            from matplotlib import pyplot
+
+            axis = pyplot.subplots(layout="constrained")[1]
+        _draw_curve(self, points, axis)
+        return axis
+
+    def to_html(self) -> str:
+        """Return the lines, the parts of the two distances and the notes as tables in HTML, for a page or a mail."""
         head = ("number", f"value [{self.unit}]", "between", "kind")
         rows = [(line.name, f"{line.value:.6g}", _interval(line), line.kind) for line in self.lines]
-        return html_table("audit of a codec", head, rows, self.notes)
+        tables = [html_table("audit of a codec", head, rows)]
+        for title, parts in self._distances():
+            rows = [(part.name, f"{part.value:.6g}", _interval(part), "") for part in parts]
+            tables.append(html_table(title, ("part", "value", "between", ""), rows))
+        return f"<div>{''.join(tables)}{html_table('', (), (), self.notes)}</div>"
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def _distances(self) -> tuple[tuple[str, tuple[Part, ...]], ...]:
+        return (
+            (f"rate above the limit [{self.unit}]", self.rate_parts),
+            ("distortion above the limit", self.loss_parts),
+        )
 
     def __str__(self) -> str:
         rows = [f"audit of a codec, information in {self.unit}"]
         for line in self.lines:
             rows.append(f"  {line.name:<38s}{line.value:>14.6g}  {_interval(line):<30s}{line.kind}")
-        for title, parts in (("rate above the limit", self.rate_parts), ("distortion above it", self.loss_parts)):
+        for title, parts in self._distances():
             rows.append(f"  {title}: " + ", ".join(f"{part.name} {part.value:.6g}" for part in parts))
         return "\n".join([*rows, *(f"  note: {note}" for note in self.notes)])
+
+
+def _draw_curve(audit: Audit, curve: tuple[CurvePoint, ...], axis: Any) -> None:
+    """Draw the limit between its bounds, and beside it the codec, and the best decoder of its messages."""
+    seen = [point for point in curve if not math.isnan(point.upper)]
+    rates = [point.rate for point in seen]
+    axis.plot(rates, [point.upper for point in seen], "-", color="black", label="certified limit")
+    axis.fill_between(rates, [point.lower for point in seen], [point.upper for point in seen], color="0.8")
+    length, distortion = audit["length"].value, audit["distortion"].value
+    sent, best = audit["information sent"].value, audit["distortion, best decoder"].value
+    axis.plot([length], [distortion], "o", color="C3", label="codec, at its length")
+    axis.plot([audit["messages"].value], [distortion], "o", mfc="none", color="C3", label="codec, at its entropy")
+    axis.plot([sent], [best], "s", mfc="none", color="C0", label="best decoder of its messages")
+    axis.plot([audit["least rate"].value], [distortion], "|", color="black", ms=12, label="least rate")
+    axis.plot([length], [audit["least distortion at the length"].value], "_", color="black", ms=12)
+    axis.set_xlabel(f"rate [{audit.unit}]")
+    axis.set_ylabel("distortion")
+    axis.set_xlim(left=0)
+    axis.set_ylim(bottom=0)
+    axis.legend(frameon=False, fontsize="small")
 
 
 def _bits(value: float) -> float:
     return float(nats_to_bits(value)) if math.isfinite(value) else value
 
 
-def _interval(line: AuditLine) -> str:
+def _interval(line: AuditLine | Part) -> str:
     if math.isnan(line.lower) or line.lower == line.upper:
         return ""
     return f"[{line.lower:.6g}, {line.upper:.6g}]"

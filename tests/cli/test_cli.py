@@ -640,6 +640,28 @@ def test_audit_of_a_codec_in_a_file():
     assert "no codec meets these limits" in unattainable.stdout
 
 
+def test_audit_of_a_codec_in_a_table():
+    """The same codec in CSV has the same numbers; letters come from a file of their own, pictures and pages go out."""
+    x = np.repeat(np.linspace(0, 1, 12), 20)
+    z = np.round(x * 3).astype(int)
+    weights = np.arange(240) % 5
+    np.savez("codec.npz", x=x, x_hat=z / 3, messages=z, lengths=2.0, weights=weights)
+    rows = [f"{a!r},{b / 3!r},word {b},2,{w}" for a, b, w in zip(x.tolist(), z.tolist(), weights, strict=True)]
+    Path("codec.csv").write_text("\n".join(["x,x_hat,message,length,weight", *rows]))
+    np.savetxt("letters.csv", np.linspace(0, 1, 9))
+    for options in ([], ["--letters", "letters.csv"]):
+        one, other = (rdcsolve("audit", f"codec.{kind}", "--bits", *options) for kind in ("npz", "csv"))
+        assert one.exit_code == other.exit_code == 0, other.output
+        assert one.stdout == other.stdout
+    drawn = rdcsolve("audit", "codec.csv", "--bits", "--curve", "curve.png", "--html", "page.html")
+    assert drawn.exit_code == 0, drawn.output
+    assert Path("curve.png").stat().st_size > 1000
+    assert "encoder&#x27;s randomness" in Path("page.html").read_text()
+    Path("other.csv").write_text("x,y\n1,2")
+    assert "other.csv has a column 'y'" in rdcsolve("audit", "other.csv").stderr
+    assert "two different things" in rdcsolve("audit", "codec.csv", "--curve", "a.png", "--plot", "a.png").stderr
+
+
 @pytest.mark.parametrize(
     ("message", "typed"),
     [

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.codes.audit import _Report
-from rdcsolve.codes.samples import Samples
+from rdcsolve.codes.audit_files import read_codec
+from rdcsolve.codes.samples import Samples, read_samples
+from rdcsolve.codes.slices import squared_distances
 from rdcsolve.information import entropy
 
 NAMES = ("length", "messages", "information sent", "information decoded", "least rate")
@@ -172,6 +174,11 @@ def test_intervals_of_entropies_are_not_off_by_their_bias(n_messages, n):
             message=message,
             shown=np.zeros(n, dtype=np.int64),
             n_messages=np.unique(message).size,
+            n_sent=np.unique(message).size,
+            weights=np.ones(n),
+            dither=np.zeros(n, dtype=np.int64),
+            n_stated=n,
+            kept=np.arange(n),
         )
         report = _Report(samples, None, None, [], rng, 100)
         value = samples.entropy_of(message)
@@ -217,6 +224,108 @@ def test_sources_of_few_symbols_may_be_sent_without_loss(n_points, times):
         rdc.audit(x[::times], x[::times])
 
 
+def values_of(found, but=("messages, population",)):
+    return [line.value for line in found.lines if line.name not in but and not line.name.startswith("sliced")]
+
+
+@given(codecs(), st.integers(0, 2**32 - 1))
+def test_weights_are_repetitions(codec, seed):
+    """Whole weights, in any unit, are samples that came so often; weights of zero are samples that did not come."""
+    x, x_hat, stated = codec
+    times = np.random.default_rng(seed).integers(0, 4, size=len(x))
+    times[:3] = 1
+    rows = np.repeat(np.arange(len(x)), times)
+    repeated = stated | {"messages": np.array(stated["messages"])[rows]}
+    if "labels" in stated:
+        repeated["labels"] = np.array(stated["labels"])[rows]
+        if set(repeated["labels"]) != set(stated["labels"]):
+            return
+    if "lengths" in stated:
+        lengths = np.random.default_rng(seed).uniform(2, 3, size=len(x))
+        stated["lengths"], repeated["lengths"] = lengths, lengths[rows]
+    one = rdc.audit(x, x_hat, **stated | {"weights": times * 0.3}, time_limit=1)
+    other = rdc.audit(x[rows], x_hat[rows], **repeated, time_limit=1)
+    exact = [line.name for line in one.lines if line.kind == "exact for the sample"]
+    assert [one[name].value for name in exact] == pytest.approx([other[name].value for name in exact], abs=1e-9)
+    for line in one.lines:
+        if line.kind == "certified":
+            assert line.lower <= other[line.name].upper + 1e-9
+            assert line.upper >= other[line.name].lower - 1e-9
+
+
+@given(codecs(), st.integers(0, 2**32 - 1))
+def test_rows_of_probabilities_are_labels(codec, seed):
+    """A row of zeros and a one is a label; a row of halves is half a sample of each of two classes."""
+    x, x_hat, stated = codec
+    if "labels" not in stated:
+        return
+    rows = np.eye(max(stated["labels"]) + 1)[stated["labels"]]
+    plain = rdc.audit(x, x_hat, **stated, time_limit=1)
+    assert values_of(rdc.audit(x, x_hat, **stated | {"labels": rows}, time_limit=1)) == values_of(plain)
+    other = np.random.default_rng(seed).permutation(stated["labels"])
+    mixed = 0.5 * rows + 0.5 * np.eye(rows.shape[1])[other]
+    found = rdc.audit(x, x_hat, **stated | {"labels": mixed}, time_limit=1)
+    twice = stated | {"labels": [*stated["labels"], *other], "messages": stated["messages"] * 2}
+    both = rdc.audit(np.concatenate([x, x]), np.concatenate([x_hat, x_hat]), **twice, time_limit=1)
+    for name in ("classifier_loss", "label given message", "label given x_hat"):
+        assert found[name].value == pytest.approx(both[name].value, abs=1e-12)
+
+
+@given(codecs(), st.integers(2, 3), st.integers(0, 2**32 - 1))
+def test_dither_that_both_ends_know(codec, n_dithers, seed):
+    """A code for each value of the dither: parts are not negative, and the rate is the mean of those of the codes."""
+    x, x_hat, stated = codec
+    rng = np.random.default_rng(seed)
+    words = np.unique(x_hat, axis=0)
+    sent, shown = [], []
+    for _ in range(n_dithers):
+        order = rng.permutation(5)
+        sent.append(order[np.array(stated["messages"])] // rng.integers(1, 3))
+        shown.append(words[rng.integers(len(words), size=5)][sent[-1]])
+    crossed = {key: stated[key] for key in ("letters", "n_bootstrap", "classifier", "classifier_loss") if key in stated}
+    if "labels" in stated:
+        crossed["labels"] = stated["labels"] * n_dithers
+    messages, dither = np.concatenate(sent), np.repeat([f"seed {k}" for k in range(n_dithers)], len(x))
+    tiled, decoded = np.tile(x, (n_dithers, 1)), np.concatenate(shown)
+    found = rdc.audit(tiled, decoded, messages, dither=dither, **crossed | {"n_bootstrap": 8}, time_limit=1)
+    assert all(0 <= part.lower <= part.value <= part.upper + 1e-15 for part in found.rate_parts + found.loss_parts)
+    rates = [found[name].value for name in NAMES]
+    assert all(one >= another - 1e-12 for one, another in zip(rates, rates[1:], strict=False))
+    codes = [read_samples(x, b, a) for a, b in zip(sent, shown, strict=True)]
+    assert found["messages"].value == pytest.approx(np.mean([code.entropy_sent for code in codes]), abs=1e-12)
+    assert found["information sent"].value == pytest.approx(
+        np.mean([code.information_sent for code in codes]), abs=1e-12
+    )
+    assert found["distortion"].value == pytest.approx(((decoded - tiled) ** 2).mean(), abs=1e-12)
+    for line in found.lines:
+        assert not line.lower > line.value + 1e-12
+        assert not line.upper < line.value - 1e-12
+
+
+def test_resamples_take_what_was_one_before_dither_together():
+    """Intervals are as wide as without dither, if every value of it makes the same code."""
+    rng = np.random.default_rng(3)
+    x = rng.choice([0.0, 1.0, 2.0], size=400, p=[0.5, 0.3, 0.2])
+    alone = rdc.audit(x, np.minimum(x, 1.0), x, n_bootstrap=400)
+    four = [np.tile(part, 4) for part in (x, np.minimum(x, 1.0), x)]
+    crossed = rdc.audit(*four, dither=np.repeat(range(4), 400), n_bootstrap=400)
+    for name in ("distortion", "messages"):
+        widths = [found[name].upper - found[name].lower for found in (alone, crossed)]
+        assert widths[1] == pytest.approx(widths[0], rel=0.25)
+    assert crossed["messages"].value == pytest.approx(alone["messages"].value, abs=1e-12)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 6))
+def test_distances_on_the_line_are_those_of_repeated_points(seed, n, m):
+    """Whole weights are repetitions, and equally many points go over in their order."""
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n, 2)), rng.normal(size=(m, 2))
+    times = rng.integers(1, 4, size=n), rng.integers(1, 4, size=m)
+    found = squared_distances(x, y, *times, np.eye(2))
+    first, second = np.repeat(x, times[0] * times[1].sum(), axis=0), np.repeat(y, times[1] * times[0].sum(), axis=0)
+    assert found == pytest.approx(((np.sort(first, axis=0) - np.sort(second, axis=0)) ** 2).mean(axis=0))
+
+
 def test_images_and_tables_of_decisions():
     rng = np.random.default_rng(2)
     images = rng.random((80, 4, 4))
@@ -234,6 +343,67 @@ def test_images_and_tables_of_decisions():
     assert found["classifier_loss"].value == pytest.approx(table["classifier_loss"].value)
     assert found.problem.n_letters == 4
     assert table.problem.n_letters == 2
+
+
+def test_the_curve_is_that_of_problems_solved_apart():
+    labels = (GRID[:, 0] > 0.4).astype(int)
+    found = rdc.audit(
+        GRID, SHOWN, SENT, labels=labels, classifier=lambda x: np.hstack([0.9 - 0.8 * x, 0.1 + 0.8 * x]), unit="bit"
+    )
+    curve = found.curve(4)
+    assert [point.rate for point in curve] == pytest.approx(np.linspace(0, 2.1, 4), abs=1e-6)
+    assert math.isnan(curve[0].upper)  # no letter alone has the classifier's loss of the codec
+    limited = found.problem.with_limits(classifier_loss=found["classifier_loss"].value * math.log(2))
+    for point in curve[1:]:
+        alone = rdc.solve(limited.minimising("distortion", point.rate * math.log(2)), tolerance=1e-6)
+        assert point.lower <= alone.objective_upper + 1e-12
+        assert point.upper >= alone.objective_lower - 1e-12
+        assert point.upper - point.lower < 1e-4
+    axis = found.plot_curve(curve)
+    assert axis.lines[0].get_xdata().size == 3
+    with pytest.raises(rdc.InvalidInput, match="n_points is 1"):
+        found.curve(1)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 2), st.booleans(), st.booleans())
+def test_tables_hold_what_archives_hold(tmp_path_factory, seed, dim, width, is_soft, has_weights):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 20))
+    arrays = {
+        "x": rng.normal(size=(n, dim)),
+        "x_hat": rng.normal(size=(n, dim)),
+        "messages": rng.integers(9, size=(n, width)),
+    }
+    names = [f"{kind}_{k}" for kind in ("x", "x_hat") for k in range(dim)] + [f"message[{k}]" for k in range(width)]
+    arrays["labels"] = rng.dirichlet(np.ones(3), size=n) if is_soft else rng.integers(3, size=(n, 1))
+    names += [f"label.{k}" for k in range(arrays["labels"].shape[1])]
+    if has_weights:
+        arrays["weights"], names = rng.random((n, 1)), [*names, "weights"]
+    columns = [column for array in arrays.values() for column in array.T.tolist()]
+    order = rng.permutation(len(names))
+    path = tmp_path_factory.mktemp("codec") / "codec.csv"
+    rows = [",".join(names[k] for k in order), *(",".join(repr(columns[k][i]) for k in order) for i in range(n))]
+    path.write_text("\n".join(rows))
+    found = read_codec(path)
+    assert set(found) == set(arrays)
+    for name, array in arrays.items():
+        assert np.array_equal(np.array(found[name]).reshape(array.shape), array)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("x,x_hat\n1,a", "column 'x_hat' is 'a'"),
+        ("x,message\n1,2", "lacks x_hat; name columns"),
+        ("x,x_hat,x_0\n1,2,3", "two columns 'x_0'"),
+        (",x,x_hat\n0,1,2", "without an index"),
+        ("x,x_hat\n1", "1 cells for 2 columns"),
+    ],
+)
+def test_bad_tables(tmp_path, text, fault):
+    (tmp_path / "codec.csv").write_text(text)
+    with pytest.raises(rdc.RdcError, match=fault):
+        read_codec(tmp_path / "codec.csv")
 
 
 @pytest.mark.parametrize(
@@ -257,6 +427,15 @@ def test_images_and_tables_of_decisions():
         ({"targets": [{"D": "1"}]}, "the target for D is '1'"),
         ({"targets": [{}]}, "a target is {}"),
         ({"targets": 1.0}, "targets is 1.0"),
+        ({"weights": np.ones(3)}, "weights has 3 entries but x has 240"),
+        ({"weights": -np.ones(240)}, "weights"),
+        ({"weights": np.zeros(240)}, "weights"),
+        ({"dither": np.zeros(3)}, "dither has 3 entries but x has 240"),
+        ({"dither": np.arange(240) % 7}, "does not come with dither"),
+        ({"dither": np.zeros(240), "messages": None}, "dither= needs messages="),
+        ({"labels": np.full((240, 2), 0.6)}, "row 0 is no distribution"),
+        ({"labels": np.full((24, 2), 0.5)}, "labels has 24 rows but x has 240"),
+        ({"labels": [[0.5, 0.5], [1.0]] * 120}, "labels"),
     ],
 )
 def test_bad_inputs(change, fault):
