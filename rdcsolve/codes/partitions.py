@@ -7,6 +7,10 @@ import math
 import numba
 import numpy as np
 
+from rdcsolve import narration
+
+narration.announce_compilation()
+
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)
 def _add_one_cell(cost: np.ndarray, before: np.ndarray, after: np.ndarray, pick: np.ndarray) -> None:

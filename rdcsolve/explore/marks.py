@@ -15,18 +15,28 @@ if TYPE_CHECKING:
 STATIONARY = "stationary, perhaps not least"
 OPEN = "attained, lower bound not proved"
 IMPOSSIBLE = "limits cannot be met"
+SOLVED = "solved, certified"
+SLACK = ("limit to the right is slack", "limit upwards is slack")
 """What the legend says."""
 
 
-def mark_solved(ax: Axes, envelope: Envelope) -> None:
-    """Draw the points of a surface, bars through those with a slack limit, and a legend if some are not proved."""
+def mark_solved(ax: Axes, envelope: Envelope, all_of_them: bool = True) -> None:
+    """Draw the points of a surface, bars through those with a slack limit, and a legend if some are not proved.
+
+    Without `all_of_them` only those that are not proved.
+    """
     place = envelope.points
     look: Any = {"markersize": 4, "markeredgewidth": 0.6, "clip_on": False, "zorder": 3, "linestyle": "none"}
     least = place[envelope.is_least]
-    ax.plot(*least.T, marker="o", markerfacecolor="white", markeredgecolor="black", **look)
-    for k, bar in enumerate("_|"):
-        slack = place[envelope.is_slack(k)]
-        ax.plot(*slack.T, bar, color="black", markersize=8, markeredgewidth=0.8, clip_on=False, zorder=3)
+    if all_of_them:
+        white = look | {"markerfacecolor": "white", "markeredgecolor": "black"}
+        ax.plot(*least.T, marker="o", label=SOLVED if least.size else None, **white)
+        for k, bar in enumerate("_|"):
+            slack = place[envelope.is_slack(k)]
+            words = SLACK[k] if slack.size else None
+            ax.plot(
+                *slack.T, bar, color="black", markersize=8, markeredgewidth=0.8, clip_on=False, zorder=3, label=words
+            )
     others = {STATIONARY: ("o", place[~envelope.is_least]), OPEN: ("s", envelope.open_points)}
     for words, (marker, where) in others.items():
         if where.size:
@@ -66,7 +76,7 @@ def mark_impossible(ax: Axes, data: xarray.Dataset) -> None:
         words = _once(ax, IMPOSSIBLE)
         ax.plot(crosses[0], foot, "x", color="0.5", markersize=5, transform=ax.get_xaxis_transform(), label=words)
     else:
-        ax.plot(*crosses, "x", color="0.5", markersize=5, clip_on=False)
+        ax.plot(*crosses, "x", color="0.5", markersize=5, clip_on=False, label=_once(ax, IMPOSSIBLE))
 
 
 def _once(ax: Axes, words: str) -> str | None:

@@ -22,6 +22,7 @@ from rdcsolve.explore.laws import output_law, slices
 from rdcsolve.explore.marks import hatch_open, mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.plane import draw_plane as information_plane
 from rdcsolve.explore.regions import region
+from rdcsolve.explore.style import contour_options, line_options, paper
 from rdcsolve.explore.units import in_unit, information_losses, unit_of, units_of
 from rdcsolve.problems.objective import is_in_nats
 from rdcsolve.results import Result
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
-__all__ = ["convergence", "curve", "curves", "information_plane", "output_law", "region", "surface", "tradeoff"]
+__all__ = [
+    "convergence",
+    "curve",
+    "curves",
+    "information_plane",
+    "output_law",
+    "paper",
+    "region",
+    "surface",
+    "tradeoff",
+]
 
 _FINE = 400
 _SURFACE_FINE = 121
@@ -45,6 +56,8 @@ def curve(
     label: str | None = None,
     color: Any = None,
     units: Mapping[str, str] | None = None,
+    marks: bool = True,
+    **line: Any,
 ) -> Axes:
     """Draw the optimal value over one limit, with its certified band, and crosses where the limits cannot be met.
 
@@ -62,6 +75,10 @@ def curve(
         Any matplotlib colour.
     units : mapping of str to str, optional
         Units by name of the loss, for the labels of the axes; label entropies are in nats.
+    marks : bool, optional
+        Mark the points that were solved, and limits that cannot be met. Marks of what is not proved are always drawn.
+    **line
+        Anything else that `matplotlib.axes.Axes.plot` takes, for the line: ``linewidth``, ``linestyle``, ``zorder``.
 
     Returns
     -------
@@ -75,22 +92,25 @@ def curve(
     """
     options.dataset(data)
     data = in_unit(data, "bit") if bits else data
-    ax, envelope = _axes(ax), _envelope(data, 1)
+    ax, envelope, look = _axes(ax), _envelope(data, 1), line_options(line, "curve")
     known = np.sort(np.r_[envelope.points, envelope.open_points][:, 0])
     where = np.union1d(np.linspace(known[0], known[-1], _FINE), known)
     lower, upper = envelope.lower_at(where[:, None]), envelope.upper_at(where[:, None])
     if not envelope.points.size:
         lower = np.full(where.size, np.nan)
-    (line,) = ax.plot(where, lower, color=color, linewidth=0.8)
-    paint = line.get_color()
+    (drawn,) = ax.plot(where, lower, color=color, **{"linewidth": 0.8, **look})
+    paint = drawn.get_color()
     if envelope.is_convex:
         ax.fill_between(where, lower, upper, alpha=0.3, color=paint, linewidth=0)
-    mark_impossible(ax, data)
     mark_open(ax, envelope, paint)
-    least = envelope.is_least
-    solved = (envelope.points[least, 0], envelope.upper[least])
-    face = paint if least.any() else "white"  # what the legend shows
-    ax.plot(*solved, "o", color=paint, markerfacecolor=face, markersize=3.5, label=label)
+    if marks:
+        mark_impossible(ax, data)
+        least = envelope.is_least
+        solved = (envelope.points[least, 0], envelope.upper[least])
+        face = paint if least.any() else "white"  # what the legend shows
+        ax.plot(*solved, "o", color=paint, markerfacecolor=face, markersize=3.5, label=label)
+    else:
+        drawn.set_label(label)
     ax.set_xlabel(_label(envelope.axes[0], data, units))
     ax.set_ylabel(_value_label(data, envelope, units))
     return ax
@@ -104,6 +124,8 @@ def curves(
     *,
     bits: bool = False,
     units: Mapping[str, str] | None = None,
+    marks: bool = True,
+    **line: Any,
 ) -> Axes:
     """Draw a sweep over two axes as one curve for each value of the other axis, such as R(D) at several P.
 
@@ -113,7 +135,7 @@ def curves(
         Of a `sweep` over two axes.
     along : str
         The axis that is drawn to the right.
-    ax, bits, units
+    ax, bits, units, marks, **line
         As in `curve`.
 
     Returns
@@ -123,7 +145,7 @@ def curves(
     options.dataset(data)
     ax = _axes(ax)
     for label, one in slices(data, along):
-        curve(one, ax, bits=bits, label=label, units=units)
+        curve(one, ax, bits=bits, label=label, units=units, marks=marks, **line)
     ax.legend(frameon=False)
     return ax
 
@@ -136,6 +158,8 @@ def tradeoff(
     bits: bool = False,
     color: Any = None,
     units: Mapping[str, str] | None = None,
+    marks: bool = True,
+    **line: Any,
 ) -> Axes:
     """Draw the boundary of Omega(R): the least value of one loss over the limit on another, at a fixed rate.
 
@@ -143,7 +167,7 @@ def tradeoff(
     ----------
     data : xarray.Dataset
         Of `tradeoff`. Call again with the same `ax` for other rates.
-    ax, bits, color, units
+    ax, bits, color, units, marks, **line
         As in `curve`.
 
     Returns
@@ -154,7 +178,7 @@ def tradeoff(
     data = in_unit(data, "bit") if bits else data
     rate = float(data.attrs.get("rate", math.nan))
     label = None if math.isnan(rate) else f"$R = {rate:.3g}$ {unit_of(data)}"
-    return curve(data, ax, label=label, color=color, units=units)
+    return curve(data, ax, label=label, color=color, units=units, marks=marks, **line)
 
 
 @public_call
@@ -167,6 +191,8 @@ def surface(
     cmap: Any = "viridis",
     colorbar: bool = True,
     units: Mapping[str, str] | None = None,
+    marks: bool = True,
+    **contours: Any,
 ) -> Axes:
     """Draw the optimal value over two limits: filled contours, the solved points, and what cannot be met.
 
@@ -186,6 +212,10 @@ def surface(
         Add a bar that explains the colours.
     units : mapping of str to str, optional
         Units by name of the loss, for the labels of the axes.
+    marks : bool, optional
+        Mark the points that were solved, and limits that cannot be met. Marks of what is not proved are always drawn.
+    **contours
+        Anything else that `matplotlib.axes.Axes.contourf` takes: ``norm``, ``alpha``, ``extend``.
 
     Returns
     -------
@@ -193,6 +223,8 @@ def surface(
 
     Notes
     -----
+    Marks have words for a legend: ``ax.legend()`` explains them.
+
     The colours show the certified lower bound, which touches the surface (to within the gap) at every solved point.
     Around a point that is attained, but not proved to be near the least, they show its own value, hatched.
     Circles are points that meet both limits with equality; a bar through a circle means that the limit along
@@ -201,18 +233,19 @@ def surface(
     """
     options.dataset(data)
     data = in_unit(data, "bit") if bits else data
-    ax, envelope = _axes(ax), _envelope(data, 2)
+    ax, envelope, look = _axes(ax), _envelope(data, 2), contour_options(contours, "surface")
     x, y = np.meshgrid(*(_finer(data, envelope, k) for k in (0, 1)), indexing="ij")
     values, is_open = envelope.painted(np.stack([x, y], axis=-1))
     if np.isfinite(values).any():
-        filled = ax.contourf(x, y, values, levels=levels, cmap=cmap)
+        filled = ax.contourf(x, y, values, levels=levels, cmap=cmap, **look)
         ax.contour(x, y, values, levels=filled.levels, colors="white", linewidths=0.4, alpha=0.6)
         if is_open.any():
             hatch_open(ax, x, y, is_open)
         if colorbar:
             ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_value_label(data, envelope, units))
-    mark_solved(ax, envelope)
-    mark_impossible(ax, data)
+    mark_solved(ax, envelope, marks)
+    if marks:
+        mark_impossible(ax, data)
     ax.set_xlabel(_label(envelope.axes[0], data, units))
     ax.set_ylabel(_label(envelope.axes[1], data, units))
     return ax

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from rdcsolve import narration
+
+narration.announce_compilation()
+
 # Reassociation lets the compiler use vector registers for the sum. NaN and infinity keep their meaning, and
 # the order is fixed by the code, so a result does not depend on the machine's load or thread count.
 _FAST = {"reassoc", "contract", "nsz"}

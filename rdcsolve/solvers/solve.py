@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rdcsolve import deadline, options
+from rdcsolve import deadline, narration, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
@@ -52,6 +53,7 @@ def solve(  # noqa: PLR0913 - options, by keyword
     threads: int = 1,
     backend: str | Backend = "auto",
     proof_budget: float = 10.0,
+    verbose: bool = False,
 ) -> Result:
     """Solve a problem and prove the answer.
 
@@ -91,6 +93,9 @@ def solve(  # noqa: PLR0913 - options, by keyword
         CPU seconds that may go, once the search has ended, into proving the largest price of a label of five or more
         noisy classes at a multiplier above one. What is proved when they are spent is in the certificate; zero leaves
         it at bounds that take no such search. Of a time limit no more than a third of what is left is spent so.
+    verbose : bool, optional
+        Print a line a step, and the answer. The same goes to the logger ``rdcsolve``, steps at the level DEBUG, answers
+        at INFO, whether it is printed or not.
 
     Returns
     -------
@@ -125,10 +130,12 @@ def solve(  # noqa: PLR0913 - options, by keyword
     threads = options.whole(threads, "threads")
     proof_budget = options.budget(proof_budget, "proof_budget")
     options.function_or_none(callback, "callback", "one StepRecord")
+    options.switch(verbose, "verbose")
     _check_start(problem, start)
     chosen = fitting(problem, solver)
     found = backends.find(backend, pairs(problem))
     stated, problem = problem, problem.in_unit("nat")
+    callback = narration.narrated(callback, verbose)
     shown = InBits(problem.objective, problem.limit_names, problem.information_losses)
     if stated.unit == "bit":
         if is_information(problem.objective, problem.information_losses):
@@ -139,13 +146,16 @@ def solve(  # noqa: PLR0913 - options, by keyword
     if solver is None and isinstance(chosen, InteriorPoint) and not has_room(problem, chosen) and problem.is_finite:
         chosen = ColumnGeneration()
     require_room(problem, chosen)
-    call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began, proof_budget)
-    with one_thread_each(threads), deadline.within(time_limit), backends.using(found):
+    with narration.told(verbose), one_thread_each(threads), deadline.within(time_limit), backends.using(found):
+        narration.tell(logging.INFO, lambda: f"{stated}: {chosen.name}")
+        call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began, proof_budget)
         result = call.answered_by(chosen)
         if solver is None:
             result = call.tried_otherwise(chosen, result)
-    result = replace(result, information_losses=problem.information_losses)
-    return shown.result(result) if stated.unit == "bit" else result
+        result = replace(result, information_losses=problem.information_losses)
+        result = shown.result(result) if stated.unit == "bit" else result
+        narration.tell(logging.INFO, lambda: str(result))
+    return result
 
 
 def _in_bits(callback: Callable[[StepRecord], object], shown: InBits) -> Callable[[StepRecord], object]:

@@ -384,7 +384,7 @@ def test_a_surface_shows_what_is_not_proved():
     n_stationary = int((data["status"] != "OPTIMAL").sum())
     assert n_stationary > 0
     assert len(marks[STATIONARY]) == n_stationary
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == [STATIONARY]
+    assert STATIONARY in [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_a_surface_shows_its_own_value_at_points_that_are_not_proved():

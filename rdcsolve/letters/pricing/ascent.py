@@ -7,9 +7,11 @@ import math
 import numba
 import numpy as np
 
-from rdcsolve import deadline
+from rdcsolve import deadline, narration
 from rdcsolve.letters.pricing.parts import Part
 from rdcsolve.letters.pricing.shifts import shift_each
+
+narration.announce_compilation()
 
 # Reassociation lets the compiler use vector registers for a sum; any order of n terms errs by at most n roundings.
 _FAST = {"reassoc", "contract", "nsz"}

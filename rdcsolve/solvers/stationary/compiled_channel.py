@@ -8,7 +8,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from rdcsolve import narration
 from rdcsolve.solvers.stationary.cutoffs import LOWEST
+
+narration.announce_compilation()
 
 
 @numba.njit(cache=True, nogil=True)

@@ -9,6 +9,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from rdcsolve import narration
+
+narration.announce_compilation()
+
 
 @numba.njit(cache=True, nogil=True)
 def entropy_of_joint(joint: np.ndarray, begin: int, end: int) -> float:

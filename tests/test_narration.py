@@ -1,0 +1,83 @@
+"""What a call tells: nothing unless asked, lines to a logger, and the same aloud."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rdcsolve as rdc
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def problem():
+    return rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1)
+
+
+def test_a_call_says_nothing_unless_asked(problem, capfd):
+    rdc.solve(problem)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_verbose_prints_steps_and_the_answer(problem, capsys):
+    heard = []
+    result = rdc.solve(problem, verbose=True, callback=heard.append)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Problem(n_x=2")
+    assert lines[0].endswith(": interior point")
+    assert sum(line.startswith("step ") for line in lines) == len(heard) > 2
+    assert "\n".join(lines).endswith(str(result))
+    rdc.solve(problem)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_logger_has_answers_at_info_and_steps_at_debug(problem, caplog, capfd):
+    with caplog.at_level(logging.INFO, logger="rdcsolve"):
+        rdc.solve(problem)
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+    caplog.clear()
+    with caplog.at_level(logging.DEBUG, logger="rdcsolve"):
+        heard = []
+        rdc.solve(problem, callback=heard.append)
+    assert sum(record.levelname == "DEBUG" for record in caplog.records) == len(heard) > 2
+    assert capfd.readouterr() == ("", "")
+
+
+def test_steps_are_told_in_the_unit_of_the_problem(capsys):
+    problem = rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1, unit="bit")
+    heard = []
+    rdc.solve(problem, verbose=True, callback=lambda record: heard.append(record.lower))
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
+    assert [f"{lower:.10g}" in line for lower, line in zip(heard, told, strict=True)] == [True] * len(told)
+
+
+def test_a_callback_still_stops(problem):
+    assert rdc.solve(problem, verbose=True, callback=lambda record: True).status is rdc.Status.STOPPED_BY_CALLBACK
+
+
+def test_compiling_is_told_once_while_it_happens(tmp_path):
+    code = """
+import numpy as np, rdcsolve as rdc
+from rdcsolve.kernels.fused import blahut_arimoto_step
+from rdcsolve.narration import told
+def step():
+    blahut_arimoto_step(np.ones(2) / 2, np.eye(2), np.ones(2) / 2, np.empty(2), np.empty(2))
+with told(True):
+    step()
+    step()
+"""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    first, later = (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    )
+    assert first.stdout.splitlines() == [
+        "compiling functions for this machine, which takes some seconds once; they are kept for later"
+    ]
+    assert later.stdout == ""
