@@ -53,7 +53,7 @@ def test_a_fair_coin(n, achievable):
 
 @pytest.mark.parametrize(
     ("n", "converse", "achievable", "normal"),
-    [(20, 0.354900, 0.607350, 0.507328), (40, 0.381634, 0.531681, 0.469205)],
+    [(20, 0.354900, 0.607350, 0.507328), (40, 0.381634, 0.531681, 0.469205), (80, 0.393382, None, 0.442248)],
 )
 def test_two_losses(n, converse, achievable, normal):
     near = np.array([[0, 0, 1], [0, 0, 1], [1, 1, 0]], dtype=float)
@@ -61,9 +61,23 @@ def test_two_losses(n, converse, achievable, normal):
     problem = problem.with_limits(D=0.25, second=0.05)
     found = finite_blocklength(rdc.solve(problem, tolerance=1e-12), problem, n, 0.1)
     assert [found.rate, found.dispersion] == pytest.approx([0.377166808, 0.206311367], abs=1e-6)
-    assert [found.converse, found.achievable, found.normal_approximation] == pytest.approx(
-        [converse, achievable, normal], abs=2e-6
-    )
+    assert [found.converse, found.normal_approximation] == pytest.approx([converse, normal], abs=2e-6)
+    if achievable is not None:
+        assert found.achievable == pytest.approx(achievable, abs=2e-6)
+    assert found.converse < found.achievable
+
+
+def test_an_erased_coin():
+    """A fair coin seen through erasures, by its surrogate: R is exact, and so is the converse; the dispersion is not.
+
+    The published dispersion .531831890298 counts what the hidden coin adds to the surrogate's, and the sharper converse
+    by hypothesis testing is .738264322599 bit.
+    """
+    problem = rdc.Problem.from_arrays([0.45, 0.45, 0.1], [[0, 1], [1, 0], [0.5, 0.5]], unit="bit").with_limits(D=0.1)
+    found = finite_blocklength(rdc.solve(problem, tolerance=1e-12), problem, 100, 0.1)
+    assert found.rate == pytest.approx(0.621410913765, abs=1e-10)
+    assert found.converse < 0.738264322599
+    assert found.dispersion < 0.531831890298
 
 
 @st.composite

@@ -153,6 +153,30 @@ def test_long_blocks_do_better(bound_d, bound_c):
     assert found.objective_upper <= found.single.rate
 
 
+# Ten points with a noisy label; the least rate of codes by a linear programme over all 115,975 partitions, and of the
+# best of them alone, at shares of the variance and of H(S).
+TEN = [-2.556, -2.02, -0.865, -0.568, -0.453, -0.232, -0.216, 0.418, 2.041, 3.323]
+TEN_LIMITS = [(0.1, 1.0, 0.850869, 0.90152358, 0.981137), (0.3, 0.8, 0.653278, 0.72972267, 0.835080)]
+
+
+@pytest.mark.parametrize(("share_d", "share_c", "rate", "least", "single"), TEN_LIMITS)
+def test_ten_points_against_all_partitions(share_d, share_c, rate, least, single):
+    generator = np.random.default_rng(3)
+    x = np.sort(generator.normal(size=10)).round(3)
+    assert x.tolist() == TEN
+    p = generator.dirichlet(np.full(10, 3.0))
+    positive = 1 / (1 + np.exp(-4 * np.sin(3 * x)))
+    label = np.stack([positive, 1 - positive], axis=1)
+    bound_c = share_c * rdc.information.entropy(p @ label)
+    problem = rdc.Problem(rdc.Source(x, p, [label]), "free", limits=[rdc.LabelEntropyLimit(bound_c)])
+    problem = problem.with_limits(D=share_d * float(p @ (x - p @ x) ** 2))
+    found, limit = one_shot(problem), rdc.solve(problem, tolerance=1e-8)
+    assert [limit.rate_lower, limit.rate_upper] == pytest.approx([rate, rate], abs=1e-6)
+    assert [found.objective_lower, found.objective_upper] == pytest.approx([least, least], abs=1e-8)
+    assert found.single is not None
+    assert found.single.rate >= single - 1e-6
+
+
 @given(labelled(), st.integers(1, 4), st.floats(0.2, 1.1))
 def test_codes_of_few_messages(problem, n_words, share):
     """Least squared error of M messages under a limit on the label's entropy, over all partitions into M cells."""

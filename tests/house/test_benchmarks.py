@@ -33,6 +33,16 @@ def test_universal(tmp_path):
     assert all(row["difference"] <= 1e-7 for row in rows[:2])
 
 
+def test_codes(tmp_path):
+    pytest.importorskip("constriction")
+    told = run("codes.py", "--quick", "--save", str(tmp_path / "figures.json"))
+    assert "16 words, 0.01, 0: squared error 0.04" in told
+    assert "'OPTIMAL CERTIFIED'" in told
+    rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert [row["part"] for row in rows] == ["quantiser", "audit"]
+    assert all(part >= 0 for name in ("rate parts", "loss parts") for part in rows[1][name])
+
+
 def test_theorems(tmp_path):
     path = tmp_path / "figures.json"
     told = run("theorems.py", "--sources", "1", "--save", str(path))
