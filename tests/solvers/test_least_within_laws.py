@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -38,6 +38,7 @@ def by_programme(p, d, cost, least, limit):
     return float(answer.fun)
 
 
+@settings(max_examples=20, deadline=None)
 @given(SEEDS, st.sampled_from(["distortion", "perception"]), st.floats(0.05, 0.95))
 @example(3, "distortion", 0.5)
 def test_what_limits_alone_allow(seed, least, share):
@@ -58,6 +59,7 @@ def test_what_limits_alone_allow(seed, least, share):
     assert result.status in (Status.OPTIMAL, Status.ALMOST_OPTIMAL)
 
 
+@settings(max_examples=20, deadline=None)
 @given(SEEDS)
 def test_the_cheapest_way_to_keep_the_law(seed):
     """With the law of the source, and all the rate there is, the least loss is that of a transport."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -182,17 +183,31 @@ class Law:
             quadratic = DiscrepancyDistance(self.features, perception.scale, self._at_no_discrepancy())
             return DistanceBlock(quadratic, self.shown.size, limit, self.given)
         target, cost = (self.target, self.cost) if perception.cost is not None else self._total_variation()
-        return TransportBlock(target, cost, 0.0 if self.given is not None else self.aimed, self.given)
+        # what every plan costs is taken off, or nothing would be left of a limit just above it
+        cost = cost - cost.min(axis=1, keepdims=True)
+        return TransportBlock(target, cost, 0.0 if self.given is not None else self.aimed - self.least, self.given)
+
+    @cached_property
+    def least(self) -> float:
+        """A distance that no law on the places shown is below."""
+        if self.perception.cost is not None:
+            return float(self.target @ self.cost.min(axis=1)) / float(self.target.sum())
+        return self.outside if self.perception.measure == "tv" else 0.0
+
+    @property
+    def room(self) -> float:
+        """What the limit leaves above the least distance."""
+        return max(self.bound - self.least, 0.0)
 
     @property
     def allowed(self) -> float:
         """How far a law may be for the check to find the limit met, roundings included."""
-        return self.bound * (1 - 0.5 * _INSIDE) - 0.5 * self._rounding
+        return self.bound - self.room * 0.5 * _INSIDE - 0.5 * self._rounding
 
     @property
     def aimed(self) -> float:
         """How far the law is to be: a little less than allowed."""
-        return self.bound * (1 - _INSIDE) - self._rounding
+        return self.bound - self.room * _INSIDE - self._rounding
 
     @property
     def _rounding(self) -> float:
@@ -208,7 +223,7 @@ class Law:
         scale = self.perception.scale
         if self.perception.features is not None:  # a square is known as its root is: the less of it, the better
             scale = 2 * math.sqrt(scale * self.bound) if math.isfinite(self.bound) else scale
-        return min(units(count) * scale, 0.1 * self.bound)
+        return min(units(count) * scale, 0.1 * self.room)
 
     def smooth(self) -> SmoothLaw:
         """Return what Newton's method needs to know, aimed a little inside the limit; masses in the letters' order."""

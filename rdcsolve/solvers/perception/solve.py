@@ -377,8 +377,18 @@ class _Run:
         if self.status is Status.INFEASIBLE:
             return self._infeasible(dual, proofs)
         if self.best is None:
-            return of_problem(problem, self._empty(Proof.NONE))
+            return self._without_channel(dual, proofs)
         return self._found(dual, proofs, self.best)
+
+    def _without_channel(self, dual: DualPoint, proofs: tuple[LawProof, ...]) -> Result:
+        """Return the bound, which is worth having without a channel, too."""
+        problem = self.programme.problem
+        if problem.multipliers is not None or not self.lower > 0:
+            return of_problem(problem, self._empty(Proof.NONE))
+        multipliers = dict(zip(problem.loss_names, map(float, dual.multipliers), strict=True))
+        multipliers |= {name: one.multiplier for name, one in zip(problem.perception_names, proofs, strict=True)}
+        found = of_problem(problem, self._empty(Proof.CERTIFIED))
+        return replace(found, certificate=self._certificate(dual, proofs, None), multipliers=multipliers)
 
     def _found(self, dual: DualPoint, proofs: tuple[LawProof, ...], best: Attained) -> Result:
         problem, task, programme = self.programme.problem, self.programme.task, self.programme
