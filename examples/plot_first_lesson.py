@@ -50,12 +50,12 @@ print(result.certificate.verify(problem, arithmetic="float"))
 # face is about to be given up, which it takes a long time to find out. Without the certificate nobody would know
 # where on this curve it stands.
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 steps = np.arange(1, values.size + 1)
-left.loglog(steps, values - result.objective_lower, label="alternation")
-left.set_xlabel("step")
-left.set_ylabel("above the proved bound [nat]")
-left.legend(frameon=False)
+ax.loglog(steps, values - result.objective_lower, label="alternation")
+ax.set_xlabel("step")
+ax.set_ylabel("above the proved bound [nat]")
+ax.legend(frameon=False)
 
 # %%
 # The whole curve, every point certified, and what the Shannon lower bound would have said. Faces of small mass are
@@ -63,8 +63,8 @@ left.legend(frameon=False)
 
 D = np.linspace(0.01, 0.75, 25)
 curve = rdc.sweep(rdc.Problem.from_arrays(p, d, D=1.0), D=D)
-rdc.plot.curve(curve, right, label="rate-distortion function")
+ax = rdc.plot.curve(curve, label="rate-distortion function")
 shannon = rdc.information.entropy(p) - rdc.information.binary_entropy(D) - D * np.log(5)
-right.plot(D, np.maximum(shannon, 0), "k:", linewidth=1, label="Shannon's lower bound")
-right.legend(frameon=False)
+ax.plot(D, np.maximum(shannon, 0), "k:", linewidth=1, label="Shannon's lower bound")
+ax.legend(frameon=False)
 plt.show()

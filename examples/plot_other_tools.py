@@ -35,8 +35,8 @@ surface = rdc.sweep(problem, D=[0.1, 0.2, 0.4, 0.8], classifier_loss=[0.15, 0.3,
 print(surface.rate_upper.sel(D=0.4).round(4).to_pandas())
 print((surface.status == "OPTIMAL").all().item(), float(surface.gap.max()))
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-surface.rate_upper.plot.line(x="D", marker="o", ax=left)
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+surface.rate_upper.plot.line(x="D", marker="o", ax=ax)
 
 # %%
 # **CVXPY.** The same problem in ten lines of a modelling language, for one point: relative entropies over an
@@ -64,9 +64,10 @@ cost = ot.dist(source.points, source.points)
 for found, words in ((near, "limited"), (free, "not limited")):
     law = found.output_law / found.output_law.sum()
     print(f"{words}: squared Wasserstein distance {ot.emd2(source.p_x, law, cost):.6f}, {found.rate_upper:.4f} nat")
-right.scatter(*source.points.T, s=1500 * source.p_x, label="irises", alpha=0.4)
-right.scatter(*source.points.T, s=1500 * free.output_law, label="not limited", facecolors="none", edgecolors="C3")
-right.scatter(*source.points.T, s=1500 * near.output_law, label="limited", facecolors="none", edgecolors="k")
-right.set(xlabel=measured.columns[0], ylabel=measured.columns[1])
-right.legend(frameon=False)
+figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
+ax.scatter(*source.points.T, s=1500 * source.p_x, label="irises", alpha=0.4)
+ax.scatter(*source.points.T, s=1500 * free.output_law, label="not limited", facecolors="none", edgecolors="C3")
+ax.scatter(*source.points.T, s=1500 * near.output_law, label="limited", facecolors="none", edgecolors="k")
+ax.set(xlabel=measured.columns[0], ylabel=measured.columns[1])
+ax.legend(frameon=False)
 plt.show()
