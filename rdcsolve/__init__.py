@@ -55,11 +55,13 @@ if TYPE_CHECKING:
     from .solvers.solve import solve
     from .universal import (
         Encoder,
+        PerceptionRegion,
         Region,
         Universal,
         achievable_region,
         encoder_from_samples,
         load,
+        perception_region,
         universal_rate,
     )
 
@@ -107,11 +109,13 @@ _MEMBERS = {
     ],
     "universal": [
         "Encoder",
+        "PerceptionRegion",
         "Region",
         "Universal",
         "achievable_region",
         "encoder_from_samples",
         "load",
+        "perception_region",
         "universal_rate",
     ],
 }
@@ -148,6 +152,7 @@ __all__ = [
     "MissingExtra",
     "OutOfMemory",
     "PerceptionLimit",
+    "PerceptionRegion",
     "Problem",
     "Proof",
     "RateLimit",
@@ -173,6 +178,7 @@ __all__ = [
     "information_bottleneck",
     "load",
     "neural",
+    "perception_region",
     "plot",
     "solve",
     "sources",

@@ -73,10 +73,35 @@ def plan_between(target: np.ndarray, law: np.ndarray, cost: np.ndarray) -> Plan:
         rows, columns, masses = north_west(target[atoms] / target.sum(), law[places] / law.sum())
         rows, columns = atoms[rows], places[columns]
         return Plan(rows, columns, masses, float(masses @ cost[rows, columns]))
-    return _programme(target / target.sum(), law / law.sum(), cost)
+    return _programme(target / target.sum(), law / law.sum(), cost)[0]
 
 
-def _programme(target: np.ndarray, law: np.ndarray, cost: np.ndarray) -> Plan:
+class BoundedPlan(NamedTuple):
+    """A plan, as `Plan`, and a lower bound on what any plan costs."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    masses: np.ndarray
+    cost: float
+    lower: float
+
+
+def bounded_plan(target: np.ndarray, law: np.ndarray, cost: np.ndarray) -> BoundedPlan:
+    """Return a plan between two laws with a bound below: its own cost where costs are Monge, else by duality.
+
+    For any g the potential f_i = min_j (c_ij - g_j) makes p.f + q.g a lower bound.
+    """
+    if monotone_order(cost) is not None:
+        plan = plan_between(target, law, cost)
+        return BoundedPlan(*plan, plan.cost)
+    target, law = target / target.sum(), law / law.sum()
+    plan, potential = _programme(target, law, cost)
+    lower = float(law @ potential + target @ (cost - potential).min(axis=1))
+    return BoundedPlan(*plan, min(lower, plan.cost))
+
+
+def _programme(target: np.ndarray, law: np.ndarray, cost: np.ndarray) -> tuple[Plan, np.ndarray]:
+    """Return the plan that HiGHS finds, and the multipliers of the places, zero for those without mass."""
     from scipy.optimize import linprog
     from scipy.sparse import coo_array
 
@@ -99,4 +124,6 @@ def _programme(target: np.ndarray, law: np.ndarray, cost: np.ndarray) -> Plan:
     if answer.status != 0:
         raise SolverFailed(f"HiGHS found no plan between the target and the law: {answer.message}")
     some = answer.x > 0
-    return Plan(rows[some], columns[some], answer.x[some], float(answer.fun))
+    potential = np.zeros(law.size)
+    potential[shown] = np.append(answer.eqlin.marginals[used.size :], 0.0)
+    return Plan(rows[some], columns[some], answer.x[some], float(answer.fun)), potential

@@ -3,6 +3,7 @@
 from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import Encoder, encoder_from_samples
 from rdcsolve.universal.rate import universal_rate
+from rdcsolve.universal.realism import PerceptionRegion, perception_region
 from rdcsolve.universal.region import Region, achievable_region
 from rdcsolve.universal.result import Universal
 from rdcsolve.universal.storage import load
@@ -11,11 +12,13 @@ from rdcsolve.universal.verification import UniversalVerification
 __all__ = [
     "Decoder",
     "Encoder",
+    "PerceptionRegion",
     "Region",
     "Universal",
     "UniversalVerification",
     "achievable_region",
     "encoder_from_samples",
     "load",
+    "perception_region",
     "universal_rate",
 ]
