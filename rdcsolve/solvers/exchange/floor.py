@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rdcsolve import deadline
-from rdcsolve.certificates import PriceProof
+from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.letters.pricing.decisions import bounded_at
 from rdcsolve.letters.space import LetterSpace
@@ -23,8 +23,9 @@ from rdcsolve.letters.weights import distinct_symbols, log_weights, symbol_weigh
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof
+from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.exchange.exchange import solve_over
+from rdcsolve.solvers.finite.least_rate import infeasible
 from rdcsolve.solvers.loop import Limits, Settings
 
 _COARSE = 1e-5  # nats: a relaxed problem need not be solved further
@@ -80,6 +81,71 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) ->
         certificate, u=point.u, u_rest=point.rest, multipliers=point.multipliers, proof=best.proof, lower=best.lower
     )
     return replace(result, certificate=stronger)
+
+
+def beyond_labels(space: LetterSpace, settings: Settings) -> Result | None:
+    """Return that no channel meets the limits if those on label entropies alone need more rate than allowed, or None.
+
+    No rate is below H(S) - C, whatever the letters, and that takes no search to prove.
+
+    Parameters
+    ----------
+    space : LetterSpace
+    settings : Settings
+    """
+    problem, rate = space.problem, space.problem.rate_bound
+    if rate is None or not problem.label_entropies or not space.is_checked:
+        return None
+    others = space.of(problem.minimising("rate").with_limits(rate=None))
+    shares, first = _share_for_labels(others), len(problem.losses) - len(problem.label_entropies)
+    some = np.flatnonzero(shares[first:])
+    needed = sum(shares[first + k] * (_entropy(problem, k) - problem.bounds[first + k]) for k in some.tolist())
+    return _excluded(space, settings, _informed(others, shares)) if needed > rate else None
+
+
+def with_rate_excluded(space: LetterSpace, settings: Settings, result: Result) -> Result:
+    """Return the result, or that no channel meets the limits if the one on the rate is below what can be proved.
+
+    A search that ends without a channel may have proved less of the other limits' least rate than there is to prove.
+
+    Parameters
+    ----------
+    space : LetterSpace
+    settings : Settings
+    result : Result
+        Of the space's problem.
+    """
+    problem = space.problem
+    if problem.rate_bound is None or result.proof is not Proof.NONE or result.status is not Status.STALLED:
+        return result
+    if not problem.label_entropies or not space.is_checked or deadline.is_up():
+        return result
+    others = space.of(problem.minimising("rate").with_limits(rate=None))
+    least = with_proved_bound(others, settings, solve_over(others, settings)).certificate
+    if least is None:
+        return result
+    return _excluded(space, settings, ProvedDual(least.point, least.proof, least.lower)) or result
+
+
+def _excluded(space: LetterSpace, settings: Settings, found: ProvedDual) -> Result | None:
+    """Return that no channel meets the limits if a dual point of the least rate proves it, or None."""
+    problem, rate = space.problem, space.problem.rate_bound
+    if rate is None or not found.lower > rate:
+        return None
+    certificate = Certificate(
+        objective="rate",
+        u=found.point.u,
+        u_rest=found.point.rest,
+        multipliers=found.point.multipliers,
+        letters=np.empty(0, dtype=np.intp),
+        channel=np.empty((problem.n_x, 0)),
+        lower=found.lower,
+        upper=math.nan,
+        fingerprint=problem.fingerprint(),
+        proof=found.proof,
+    )
+    message = f"the other limits alone need a rate of at least {found.lower:.10g} nat, not {rate:.10g}"
+    return infeasible(problem, settings, {"rate": found.lower}, message, certificate)
 
 
 def spared(space: LetterSpace, multipliers: np.ndarray) -> float:
