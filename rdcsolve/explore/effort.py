@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rdcsolve import deadline, options
@@ -13,6 +13,11 @@ from rdcsolve.kernels import backends
 from rdcsolve.problems import Problem
 from rdcsolve.results import Result, Status
 from rdcsolve.results.result import StepRecord
+from rdcsolve.solvers.choose import choose
+from rdcsolve.solvers.finite.column_generation import ColumnGeneration
+from rdcsolve.solvers.finite.following import PathFollowing
+from rdcsolve.solvers.finite.interior_point import InteriorPoint
+from rdcsolve.solvers.room import has_room
 from rdcsolve.solvers.solve import fitting
 
 _LEAST_TIME = 1e-3  # seconds: what a point is given when the time is up, to find any channel at all
@@ -92,6 +97,19 @@ class Effort:
                 proof_budget=self.proof_budget,
             )
             return result, deadline.was_interrupted() or result.status is Status.INTERRUPTED
+
+    def along_a_path(self, problem: Problem) -> Effort:
+        """Return the same effort for this problem and its neighbours, solved one after another along a path.
+
+        Where nobody asked for a solver, or counts its steps, and the problems are such that one can be followed.
+        """
+        is_left_to_us = self.solver is None and self.max_steps is None
+        if not is_left_to_us or not problem.is_finite or problem.perceptions:
+            return self
+        method = choose(problem)
+        if not isinstance(method, (ColumnGeneration, InteriorPoint)) or not has_room(problem, method):
+            return self
+        return replace(self, solver=PathFollowing(method))
 
     def left(self) -> float:
         """Return how many seconds are left, which may be none."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_SAVES = 2.0
 _MOST_TOLD = 20  # points that an error names
+_LOST = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)  # what is solved again by itself
 _STRETCH = 4  # points that one task of an executor solves, each starting from the one before
 
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
@@ -64,7 +65,8 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     tolerance : float, optional
         The gap to reach at each point, as in `solve`.
     solver : optional
-        As in `solve`.
+        As in `solve`. By default neighbouring points of a finite problem are solved along a path, each from a centred
+        iterate of the last; with a solver, or with `max_steps`, each by the solver, from the last solution.
     executor : concurrent.futures.Executor, optional
         Solves stretches of a few points side by side, in processes for instance. The numbers agree with those of
         a sweep without it to within the gaps.
@@ -211,11 +213,16 @@ def _outcomes(problems: Iterable[Problem], effort: Effort) -> Iterator[Outcome]:
     """
     start: Result | None = None
     callback = StoppingCallback(effort.callback)
+    along: Effort | None = None
     for problem in problems:
         if effort.left() <= 0:
             return
+        along = effort.along_a_path(problem) if along is None else along
         try:
-            result, is_interrupted = effort.result(solve, problem, start, callback)
+            result, is_interrupted = along.result(solve, problem, start, callback)
+            if result.status in _LOST and along is not effort and not (is_interrupted or callback.asked):
+                again, is_interrupted = effort.result(solve, problem, start, callback)
+                result = result if result.gap <= again.gap else again
         except SolverFailed as error:
             if error.result is None:
                 yield failure(problem)

@@ -65,10 +65,11 @@ def test_steps_are_counted_at_each_point_and_other_numbers_solve_again(tmp_path)
 @pytest.mark.parametrize("pool", [None, ThreadPoolExecutor])
 def test_a_callback_ends_the_sweep_at_the_point_in_hand(tmp_path, pool):
     path = tmp_path / "curve.nc"
-    steps = rdc.sweep(COIN, D=BOUNDS)["steps"].values
+    each = "interior-point"  # many steps a point: a path takes one or two from its second point on
+    steps = rdc.sweep(COIN, D=BOUNDS, solver=each)["steps"].values
     executor = pool and pool(1)
     stop = Stop(steps[0] + 2)
-    cut = rdc.sweep(COIN, D=BOUNDS, callback=stop, save=path, executor=executor)
+    cut = rdc.sweep(COIN, D=BOUNDS, solver=each, callback=stop, save=path, executor=executor)
     assert cut["status"].values.tolist() == ["OPTIMAL", "STOPPED_BY_CALLBACK", "", ""]
     assert stop.calls == stop.n
     assert holds(cut, RIGHT)
@@ -139,8 +140,10 @@ def test_points_cut_short_keep_the_closer_bounds_of_an_earlier_run(tmp_path):
     assert (whole["gap"] <= 1e-9).all()
 
 
-@pytest.mark.parametrize("n", range(1, 11, 3))
-def test_an_interrupt_ends_the_sweep_wherever_it_comes(tmp_path, n):
+@pytest.mark.parametrize(
+    ("n", "solver"), [*((n, "interior-point") for n in range(1, 11, 3)), *((n, None) for n in range(1, 6))]
+)
+def test_an_interrupt_ends_the_sweep_wherever_it_comes(tmp_path, n, solver):
     """A signal in the middle of a solution: its bounds are saved, and those before too; solved points hide nothing."""
     path = tmp_path / "curve.nc"
     stop = Stop(n)
@@ -150,7 +153,7 @@ def test_an_interrupt_ends_the_sweep_wherever_it_comes(tmp_path, n):
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt) as interrupt:
-        rdc.sweep(COIN, D=BOUNDS, save=path, callback=press)
+        rdc.sweep(COIN, D=BOUNDS, solver=solver, save=path, callback=press)
     assert stop.calls == n
     assert "points are saved in" in interrupt.value.__notes__[0]
     held = read_dataset(path)

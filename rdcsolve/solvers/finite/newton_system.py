@@ -13,6 +13,7 @@ beside q makes c + z = 1 linear at fixed multipliers, so the dual point soon is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,13 +100,28 @@ def primal_dual(data: Restricted, q: np.ndarray, multipliers: np.ndarray, mu: fl
     mu = min(max(mu, 1e-13), 1e-2)
     q = np.maximum(q, mu)
     z = np.maximum(1 - c, mu / q)
-    shares = _shares(data, multipliers)
-    data = replace(data, shares=shares)
-    slacks = _first_slacks(data, kernel, q, multipliers, free, mu * shares)
+    slacks = _first_slacks(data, kernel, q, multipliers, free, mu * _shares(data, multipliers))
+    yield from newton_points(data, Point(q, v, z, multipliers, slacks, kernel, math.nan, math.nan))
+
+
+def newton_points(data: Restricted, start: Point, hold: float | None = None) -> Iterator[Point]:
+    """Yield Newton's points with their bounds, the first being `start`.
+
+    Parameters
+    ----------
+    data : Restricted
+    start : Point
+        Whose bounds are not used.
+    hold : float, optional
+        The complementarity of every pair that steps aim at, where the central path has a point. By default it falls.
+    """
+    q, v, z, multipliers, slacks, kernel = start.q, start.v, start.z, start.multipliers, start.slacks, start.kernel
+    data = replace(data, shares=_shares(data, multipliers))
+    free = np.flatnonzero(data.free)
     while True:
         system = System(data, kernel, q, v, z, multipliers, slacks, free)
         yield system.point()
-        q, v, z, multipliers, slacks, changed = system.advance()
+        q, v, z, multipliers, slacks, changed = system.advance(hold)
         if changed:
             log_v = np.log(v) - kernel.log_scale
             kernel = make_kernel(data.losses, multipliers, data.forbidden)
@@ -163,16 +179,28 @@ class System:
         return Point(self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value)
 
     @np.errstate(over="ignore", invalid="ignore")  # a step beyond the range of floats is told from what it returns
-    def advance(self):  # type: ignore[no-untyped-def]
-        """Return the next q, v, z, multipliers, slacks, and whether the multipliers changed."""
+    def advance(self, hold: float | None = None):  # type: ignore[no-untyped-def]
+        """Return the next q, v, z, multipliers, slacks, and whether the multipliers changed.
+
+        Parameters
+        ----------
+        hold : float, optional
+            The complementarity of every pair to aim at; by default as little as the predictor shows to be in reach.
+        """
         self._factorise()
         q, z, lam, s = self.q, self.z, self.lam, self.slacks
-        predictor = self._solve(self.residual_t, -q * z, -lam * s)
+        aim = hold or 0.0
+        predictor = self._solve(self.residual_t, aim - q * z, np.where(self.held, 0.0, aim * self.shares - lam * s))
         dq, dv, dz, dl, ds = predictor
         primal, dual = self._lengths(predictor, 1.0)
-        after = (q + primal * dq) @ (z + dual * dz) + (lam + dual * dl) @ (s + primal * ds)
-        centring = max(float(after / self.complementarity) ** 3, 1e-6)
-        mu = max(centring * self.complementarity, self.data.kept) / (q.size + float(self.shares.sum()))
+        if hold is None:
+            after = (q + primal * dq) @ (z + dual * dz) + (lam + dual * dl) @ (s + primal * ds)
+            centring = max(float(after / self.complementarity) ** 3, 1e-6)
+            mu = max(centring * self.complementarity, self.data.kept) / (q.size + float(self.shares.sum()))
+        elif min(primal, dual) < 1:  # off the central path corrections jam the pairs that are nearest to zero
+            return self._moved(predictor)
+        else:
+            mu = hold
         # Where the predictor hardly gets anywhere, its products say nothing about the step that will be taken.
         taken = primal * dual
         corrector = self._solve(
@@ -180,13 +208,18 @@ class System:
             mu - q * z - taken * dq * dz,
             np.where(self.held, 0.0, mu * self.shares - lam * s - taken * dl * ds),
         )
-        dq, dv, dz, dl, ds = corrector
-        primal, dual = self._lengths(corrector, _TO_BOUNDARY)
+        return self._moved(corrector)
+
+    def _moved(self, step):  # type: ignore[no-untyped-def]
+        """Return what `advance` does: the point after as much of a step as it allows."""
+        dq, dv, dz, dl, ds = step
+        primal, dual = self._lengths(step, _TO_BOUNDARY)
         multipliers = self.multipliers
-        if lam.size:
+        if self.lam.size:
             multipliers = multipliers.copy()
-            multipliers[self.free] = lam + dual * dl
-        return q + primal * dq, self.v + dual * dv, z + dual * dz, multipliers, s + primal * ds, bool(lam.size)
+            multipliers[self.free] = self.lam + dual * dl
+        q, v, z, slacks = self.q + primal * dq, self.v + dual * dv, self.z + dual * dz, self.slacks + primal * ds
+        return q, v, z, multipliers, slacks, bool(self.lam.size)
 
     def _factorise(self) -> None:
         p, q, v, t, z = self.data.p, self.q, self.v, self.t, self.z
