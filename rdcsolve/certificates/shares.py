@@ -23,6 +23,7 @@ from rdcsolve.rounding import TINY, row_sums, sum_units, units, weighted_sums
 _ENTRIES = 1 << 16  # of an array of cells and rows that is held at a time
 _LARGEST_Z = 3.0
 _SERIES = 40  # terms of sum 2 z^n / (n + 2)!, z <= 3: what is left out is below 1e-30
+_THIN = 1e-3  # widths of cells, as shares of the smaller end, below which lines have the slope of their middle
 _APART = 1e-4  # quotients of closer numbers would be nothing but rounding
 _FLOOR = 1e-300
 
@@ -190,9 +191,17 @@ class ShareBounds:
         return value, size
 
     def _line(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return slopes and heights at zero of lines that are no less than -h at both ends, so between them too."""
-        at_begin, at_end = self._negative_entropy(begin), self._negative_entropy(end)
-        slope = np.divide(at_end - at_begin, end - begin, out=np.zeros(begin.shape), where=end > begin)
+        """Return slopes and heights at zero of lines that are no less than -h at both ends, so between them too.
+
+        Any slope will do. In a thin cell it comes from the derivative, since the quotient would be nothing but
+        rounding: the two arithmetics would find different lines, and one could prove less than the other.
+        """
+        at_begin, at_end, width = self._negative_entropy(begin), self._negative_entropy(end), end - begin
+        slope = np.divide(at_end - at_begin, width, out=np.zeros(begin.shape), where=end > begin)
+        thin = width < _THIN * np.minimum(begin, 1.0 - end)
+        middle = begin + 0.5 * width
+        bent = self._logs(middle) - self._logs(1.0 - middle) + width**2 / 24 * (1 / (1.0 - middle) ** 2 - 1 / middle**2)
+        slope = np.where(thin, bent, slope)
         height = np.maximum(at_begin - slope * begin, at_end - slope * end)
         return slope, height + self.unit * (4.0 + 2 * np.abs(slope))
 

@@ -152,3 +152,30 @@ def test_what_is_proved_is_below_what_is_attained(seed, classes, multiplier, let
         value += multiplier * rdc.information.conditional_entropy(p, label, channel)
         value += 0.7 * float(p @ (channel * problem.linear_losses[0].matrix).sum(axis=1))
         assert value >= result.proved_lower - 1e-12
+
+
+@pytest.mark.parametrize("seed", [3, 5, 6])
+def test_thin_cells_prove_the_same_in_both_arithmetics(seed):
+    """Two rows of many classes have cells thinner than roundings allow quotients of: lines there have other slopes."""
+    pytest.importorskip("flint")
+    rng = np.random.default_rng(seed)
+    label = rng.dirichlet(np.full(int(rng.integers(12, 19)), 0.5), 2)
+    problem = rdc.Problem.from_arrays(rng.dirichlet(np.ones(2)), np.zeros((2, 1)), label, C=1.0)
+    problem = problem.at_multipliers(label_entropy=float(rng.uniform(3, 20)))
+    certificate = rdc.solve(problem, proof_budget=3).certificate
+    floats, balls = certificate.verify(problem), certificate.verify(problem, arithmetic="ball")
+    assert balls.valid
+    assert balls.lower >= floats.lower
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_multipliers_beyond_the_range_of_exponents(seed):
+    """First bounds of cells are above what a float holds; then what is proved is proved otherwise."""
+    rng = np.random.default_rng(seed)
+    label = rng.dirichlet(np.full(6, 0.5), 8)
+    problem = rdc.Problem.from_arrays(rng.dirichlet(np.ones(8)), rng.random((8, 5)) * 3, label, C=1.0)
+    problem = problem.at_multipliers(distortion=7e5, label_entropy=3e4)
+    result = rdc.solve(problem, proof_budget=1)
+    assert result.status in (Status.OPTIMAL, Status.ALMOST_OPTIMAL)
+    assert 0 < result.proved_lower <= result.objective_upper
+    assert result.verify(problem).valid

@@ -23,6 +23,7 @@ import numpy as np
 from rdcsolve.letters.pricing.ascent import compiled
 
 N_FORMS = 10
+_THIN = 1e-3  # widths of cells, as shares of the smaller end, below which lines have the slope of their middle
 _LEAST = 1e-30  # entry of a place
 _STEEPEST = 6.0  # change of a multiplier at a time, in nats
 _LARGEST_Z = 3.0
@@ -56,7 +57,13 @@ def ends_of(form, low, high):  # type: ignore[no-untyped-def]
 def line_over(low, high):  # type: ignore[no-untyped-def]
     """Return slope and intercept of a line that is no less than -h on an interval."""
     at_low, at_high = negative_entropy(low), negative_entropy(high)
-    slope = (at_high - at_low) / (high - low) if high > low else 0.0
+    width = high - low
+    if width < _THIN * min(low, 1.0 - high):
+        # the quotient of a thin cell would be nothing but rounding, and other arithmetic would find another line
+        middle, other = low + 0.5 * width, 1.0 - (low + 0.5 * width)
+        slope = math.log(middle / other) + width**2 / 24 * (1 / other**2 - 1 / middle**2)
+    else:
+        slope = (at_high - at_low) / width if width > 0 else 0.0
     return slope, max(at_low - slope * low, at_high - slope * high)
 
 
