@@ -303,7 +303,8 @@ def replayed(proof: PartProof, numbers: np.ndarray, bounds: CellBounds, settled:
     key = np.sort(proof.ends[:, 0].astype(np.int64) * numbers.size + column)
     found, waiting = np.full(numbers.size, -np.inf), _Waiting(bounds, settled)
     cells = _whole(labels, bounds.part.n_classes)
-    nodes, at = np.zeros(np.unique(column).size, dtype=np.int64), np.unique(column)  # pairs that have come here
+    at = np.flatnonzero(np.bincount(column, minlength=numbers.size))  # columns that have come to `nodes`, in pairs
+    nodes = np.zeros(at.size, dtype=np.int64)
     start, stop, n_ended = 0, 1, 0
     while start < stop:
         deadline.look()

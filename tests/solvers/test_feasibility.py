@@ -203,3 +203,16 @@ def test_the_best_mixture_of_points_in_the_plane_is_that_of_the_linear_programme
         for masses in (mixture, weights):
             assert masses.min() >= 0
             assert masses.sum() == pytest.approx(1, abs=1e-15)
+
+
+def no_programme(*arguments, **options):
+    raise AssertionError("a linear programme was set up")
+
+
+def test_what_one_point_or_the_letters_averages_decide_takes_no_programme(monkeypatch):
+    loose = task_of(random_limits(3, 3).with_limits(distortion=0.9, loss_1=0.9, loss_2=0.9))
+    tight = rdc.Problem.from_arrays([0.5, 0.5], FLIP, losses={"other": FLOP, "third": FLIP})
+    tight = task_of(tight.with_limits(distortion=0.3, other=0.9, third=0.3))
+    monkeypatch.setattr("scipy.optimize.linprog", no_programme)
+    assert margin(loose, enough=1.0).attained <= 1
+    assert constant_output(tight) is None

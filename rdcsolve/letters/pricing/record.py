@@ -190,12 +190,13 @@ def _numbered(child: np.ndarray, split: np.ndarray, ends: np.ndarray) -> tuple[n
     parent = np.full(child.size, -1)
     halved = np.flatnonzero(child >= 0)
     parent[child[halved]] = parent[child[halved] + 1] = halved
-    passed = np.zeros(child.size, dtype=bool)
-    above = parent[np.unique(ends[:, 0])]
-    while (above := np.unique(above[above >= 0])).size:
-        above = above[~passed[above]]
-        passed[above] = True
-        above = parent[above]
+    passed, reached = np.zeros(child.size, dtype=bool), np.zeros(child.size, dtype=bool)
+    reached[ends[:, 0]] = True  # marks: to look for the different numbers among millions takes seconds
+    while (above := parent[reached]).size:
+        reached[:] = False
+        reached[above[above >= 0]] = True
+        reached &= ~passed
+        passed |= reached
     number = np.full(child.size, -1)
     level, count, splits = np.zeros(1, dtype=np.int64), 0, []
     while level.size:

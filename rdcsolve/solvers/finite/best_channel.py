@@ -131,6 +131,9 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
     step = np.zeros(gradient.size)
     if not np.isfinite(matrix).all():  # squares of losses near the largest float
         return step
+    if index.size == 1:  # the usual case, and a hundredth of the time
+        step[index] = gradient[index] / matrix[0, 0] if matrix[0, 0] > 0 else 0.0
+        return step
     step[index] = np.linalg.lstsq(matrix, gradient[index], rcond=None)[0]
     return step
 

@@ -73,6 +73,9 @@ def margin(task: ReducedProblem, letters: np.ndarray | None = None, enough: floa
         points.append(point)
         if rows.size == 1:
             return Margin(float(point[0]), bound, weights, np.array(choices), np.ones(1))
+        if float(point.max()) <= enough:  # alone, before any mixture is looked for
+            alone = (np.arange(len(choices)) == len(choices) - 1).astype(float)
+            return Margin(float(point.max()), least, best, np.array(choices), alone)
         attained, weights, mixture = best_mixture(np.array(points))
         if attained <= enough or least > 1 + _EXCLUDED or attained - least <= 1e-12 * (1 + attained):
             break
@@ -185,8 +188,8 @@ def constant_output(task: ReducedProblem) -> tuple[np.ndarray, np.ndarray] | Non
     single = int(means.max(axis=0).argmin())
     if means[:, single].max() <= 1 and _meets_exactly(task, int(candidates[single])):
         return candidates[[single]], np.ones(1)
-    if free.size == 1:
-        return None
+    if free.size == 1 or means.sum(axis=0).min() > free.size * (1 + _EXCLUDED):
+        return None  # where every letter exceeds the limits on average, so does every mixture: no programme is needed
     from scipy.optimize import linprog
 
     count = candidates.size

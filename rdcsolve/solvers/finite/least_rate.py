@@ -85,7 +85,7 @@ def task_within_limits(problem: Problem, settings: Settings) -> ReducedProblem |
         message = "a limit at the least value of its loss leaves no channel that meets the others"
         return infeasible(problem, settings, least, message)
     if int(task.free.sum()) > 1 or task.equal.any():
-        room = margin(task)
+        room = margin(task, enough=1.0)  # by how much they can be met does not matter here
         if room.least > 1 + 1e-12:  # beyond what its sums can round by
             return infeasible(
                 problem,
