@@ -15,6 +15,7 @@ SCRIPTS = [
     "wide_grids",
     "cost_of_check",
     "grids",
+    "perception_speed",
     "many_classes",
     "solvers_vs_peers",
     "label_entropy",

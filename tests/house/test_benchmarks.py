@@ -147,6 +147,13 @@ def test_cost_of_check(tmp_path):
     assert all(0 < row["check"] < row["solution"] for row in rows)
 
 
+def test_perception_speed(tmp_path):
+    told = run("perception_speed.py", "--quick", "--repetitions", "1", "--save", str(tmp_path / "figures.json"))
+    assert "| w2 | 40 | 0.3 | 0.01 | OPTIMAL |" in told
+    rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
+    assert all(row["status"] == "OPTIMAL" and row["gap"] <= 1e-8 for row in rows)
+
+
 def test_many_classes(tmp_path):
     told = run("many_classes.py", "--quick", "--budget", "5", "--save", str(tmp_path / "figures.json"))
     assert "| 5 random classes | 3 | OPTIMAL, CERTIFIED |" in told

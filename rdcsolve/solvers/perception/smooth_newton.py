@@ -26,7 +26,7 @@ from rdcsolve.solvers.perception.interior_point import Point, Statement, factore
 _FIRST_BARRIER = 0.1  # nats
 _FALL = 0.1  # of the barrier, once the method is close to its path
 _CLOSE = 0.3  # of the barrier: the decrement that is close
-_LAST_BARRIER = 0.02  # of the tolerance
+_LAST_BARRIER = 0.05  # of the tolerance, for all products together
 _NEAREST = 0.95  # of the way to where a multiplier, or the room of a price, is zero
 _ARMIJO = 1e-4
 _SCALINGS = 20  # of both laws, for a start near an exact law
@@ -202,7 +202,8 @@ def smooth_points(
     """
     path = _Path(statement, law)
     now = _start(path, u, multipliers)
-    barrier, last = _FIRST_BARRIER, _LAST_BARRIER * tolerance
+    products = 1 + path.free.size + path.has_end * law.target.size  # each of which costs the bound one barrier
+    barrier, last = _FIRST_BARRIER, _LAST_BARRIER * tolerance / products
     while True:
         gradient, matrix, q = path.derivatives(now, barrier)
         step = factored(matrix).solve(-gradient)
@@ -218,7 +219,7 @@ def smooth_points(
             (now.log_prices,),
             q,
             now.shares,
-            barrier * (1 + path.free.size + path.has_end * q.size) + abs(decrement),
+            barrier * products + abs(decrement),
         )
         moved = _searched(path, now, step, decrement, barrier)
         now = now if moved is None else moved
