@@ -1,5 +1,6 @@
 """Configuration of the documentation site: `make docs`."""
 
+import logging
 import os
 import re
 import sys
@@ -8,10 +9,10 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["MPLBACKEND"] = "Agg"
+logging.getLogger("rdcsolve").setLevel(logging.WARNING)  # a theme's package sets up logging for all at INFO
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for figure_check, which sphinx-gallery imports
-
 
 project = "rdcsolve"
 author = "rdcsolve authors"
