@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         encoder_from_samples,
         load,
         perception_region,
+        restoration,
         universal_rate,
     )
 
@@ -116,6 +117,7 @@ _MEMBERS = {
         "encoder_from_samples",
         "load",
         "perception_region",
+        "restoration",
         "universal_rate",
     ],
 }
@@ -180,6 +182,7 @@ __all__ = [
     "neural",
     "perception_region",
     "plot",
+    "restoration",
     "solve",
     "sources",
     "sweep",

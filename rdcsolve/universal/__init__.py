@@ -2,6 +2,7 @@
 
 from rdcsolve.universal.decoding import Decoder
 from rdcsolve.universal.encoder import Encoder, encoder_from_samples
+from rdcsolve.universal.observed import restoration
 from rdcsolve.universal.rate import universal_rate
 from rdcsolve.universal.realism import PerceptionRegion, perception_region
 from rdcsolve.universal.region import Region, achievable_region
@@ -20,5 +21,6 @@ __all__ = [
     "encoder_from_samples",
     "load",
     "perception_region",
+    "restoration",
     "universal_rate",
 ]

@@ -17,6 +17,7 @@ from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.finite.least_rate import infeasible
 from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Settings
+from rdcsolve.solvers.perception.idle_rate import is_idle, least_whatever_the_rate
 from rdcsolve.solvers.perception.refutation import far_away, least_distance
 from rdcsolve.solvers.perception.solve import minimise_rate_within_laws
 from rdcsolve.solvers.perception.splits import minimise_rate_over_splits
@@ -77,6 +78,10 @@ class _Search:
             message += f"the limit is {self.rate:.10g}"
             return infeasible(self.problem, self.settings, {"rate": loosest.rate_lower}, message, loosest.certificate)
         self._record(loosest, math.inf)
+        if is_idle(self.problem) and math.isfinite(self.ceiling):
+            whole = least_whatever_the_rate(self.problem, self.settings, self.ceiling)
+            if whole is not None:
+                self._record(whole, self.ceiling)
         if self._takes(least):
             tightest = self._at(least, loosest)
             if tightest.certificate is not None and tightest.rate_upper <= self.rate:

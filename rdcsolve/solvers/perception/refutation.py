@@ -185,10 +185,12 @@ class _Programme:
     statement : Statement
     least : float
         The least share by which limits may be widened: 0, or -1 to find a channel with room to spare.
+    minimised : int, optional
+        A loss whose mean is made least within the limits as they are, a little inside of them, and has none itself.
     """
 
-    def __init__(self, programme: Programme, statement: Statement, least: float) -> None:
-        self.laws, self.statement, self.least = programme.laws, statement, least
+    def __init__(self, programme: Programme, statement: Statement, least: float, minimised: int | None = None) -> None:
+        self.laws, self.statement, self.least, self.minimised = programme.laws, statement, least, minimised
         self.bounds = programme.task.bounds
         n, k = statement.losses.shape[1:]
         allowed = np.ones((n, k), dtype=bool) if statement.forbidden is None else ~statement.forbidden
@@ -230,12 +232,13 @@ class _Programme:
         share, joint = rows.columns(1), rows.columns(self.symbols.size)
         statement = self.statement
         sums = rows.add("eq", statement.p, (self.symbols, joint, 1.0))
-        limited = np.flatnonzero(statement.is_free).tolist()
+        limited = [m for m in np.flatnonzero(statement.is_free).tolist() if m != self.minimised]
+        bounds_on = self.bounds if self.minimised is None else statement.bounds
         narrowed = -1.0 if self.least < 0 else 0.0
         of_losses = [
             rows.add(
                 "ub",
-                self.bounds[m],
+                bounds_on[m],
                 (0, joint, statement.losses[m][self.symbols, self.letters]),
                 (0, share, narrowed * self.bounds[m]),
             )
@@ -244,15 +247,19 @@ class _Programme:
         readers = [self._law(rows, index, law, share, joint) for index, law in enumerate(self.laws)]
         objective = np.zeros(rows.size)
         objective[0] = 1.0
+        if self.minimised is not None:
+            objective[joint] = statement.losses[self.minimised][self.symbols, self.letters]
         bounds: list[tuple[float | None, float | None]] = [(0.0, None)] * rows.size
         for column in rows.of_either_sign:
             bounds[column] = (None, None)
-        bounds[0] = (self.least, None if self.least == 0 else 0.0)
+        bounds[0] = (self.least, None if self.least == 0 and self.minimised is None else 0.0)
 
         def read(answer: Any) -> Nearest:
             channel = np.zeros(statement.losses.shape[1:])
             channel[self.symbols, self.letters] = np.maximum(answer.x[joint], 0.0)
             multipliers = np.zeros(statement.is_free.size)
+            if self.minimised is not None:
+                multipliers[self.minimised] = 1.0
             for m, row in zip(limited, of_losses, strict=True):
                 multipliers[m] = max(0.0, -float(answer.ineqlin.marginals[row[0]]))
             pairs = [reader(answer) for reader in readers]
@@ -265,7 +272,8 @@ class _Programme:
     def _law(self, rows: _Rows, index: int, law: Law, share: np.ndarray, joint: np.ndarray) -> Any:
         """Add a limit on the law, and return what reads its multiplier and its prices off an answer."""
         place = law.place[self.letters]
-        limit, unit = (0.0, law.perception.scale) if law.is_zero else (law.bound, law.bound)
+        bound = law.bound if self.minimised is None else law.aimed
+        limit, unit = (0.0, law.perception.scale) if law.is_zero else (bound, bound)
         if law.is_zero and self.least < 0:
             unit = 0.0
         if law.perception.cost is not None:
@@ -416,6 +424,16 @@ def nearest(programme: Programme, statement: Statement) -> Nearest | None:
     if found is None or found.excess > _EXCEEDED:
         return found
     return _Programme(programme, statement, -1.0).solved() or found
+
+
+def least_mean(programme: Programme, statement: Statement, minimised: int) -> Nearest | None:
+    """Return the least mean of a loss within all other limits, as `excess`, whose weights have one for that loss.
+
+    None where the programme has no answer.
+    """
+    if any(_is_divergence(law) and law.outside and math.isinf(_at_zero(law)) for law in programme.laws):
+        return None
+    return _Programme(programme, statement, 0.0, minimised).solved()
 
 
 def refuting_point(programme: Programme, statement: Statement, found: Nearest, scale: float) -> Point:

@@ -73,7 +73,7 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
             "a limit on the law of the reproduction that matters is not offered yet beside losses held at a value, or "
             "limits on losses that leave no room together; lift one, or loosen a bound"
         )
-    result = _Run(programme_of(problem, task), settings).result(plain if start is None else start)
+    result = Run(programme_of(problem, task), settings).result(plain if start is None else start)
     idle = idle_limits(problem, counts, result, settings)
     if not idle:
         return result
@@ -132,7 +132,7 @@ class _Progress:
 
 
 @dataclass(eq=False)
-class _Run:
+class Run:
     """One run of the interior point, and what it found."""
 
     programme: Programme
@@ -147,7 +147,7 @@ class _Run:
 
     def result(self, plain: Result | None) -> Result:
         """Run until the gap is closed, or nothing more comes, and return the result."""
-        self.channels = Channels(self.programme)
+        self.begin()
         is_out = any(law.is_zero and law.missing > _MISSING for law in self.programme.laws)
         try:
             if self.programme.problem.multipliers is None:
@@ -166,6 +166,27 @@ class _Run:
         if self.best is None and self.last is not None and self.status is not Status.INFEASIBLE:
             self._attain(self.last, [], 1.0)
         return self._result()
+
+    def begin(self) -> Statement:
+        """Return the statement of the programme, with what makes channels that meet its limits."""
+        self.channels = Channels(self.programme)
+        return self.channels.statement
+
+    def met(self, channel: np.ndarray) -> Attained | None:
+        """Return a channel near the one given that meets all limits, with a little of one that has room to spare."""
+        plans = (None,) * len(self.programme.laws)
+        made = self.channels.met(channel, plans)
+        if made is not None:
+            return made
+        found = nearest(self.programme, self.channels.statement)
+        if found is None or found.excess > 0 or self.channels.keep(found.channel) is None:
+            return None
+        return self.channels.met(channel, plans)
+
+    def with_answer(self, point: Point, made: Attained, status: Status) -> Result:
+        """Return the result of a dual point and a channel that were found otherwise."""
+        self.dual, self.best, self.upper, self.status = self._proved(point), made, made.rate, status
+        return self._found(*self._point(), made)
 
     def _trivial(self) -> _Dual:
         """Return the dual point that proves that no rate is negative."""
@@ -301,6 +322,8 @@ class _Run:
     def _mended(self, point: Point) -> tuple[np.ndarray, ...]:
         """Return prices of places with which no letter is too dear: those of the last law make up for it."""
         laws, left = self.programme.laws, point.log_prices
+        if not laws:
+            return ()
         for law, w in zip(laws[:-1], point.prices[:-1], strict=True):
             left = left - w[law.place]
         last = np.full(laws[-1].shown.size, -math.inf)
@@ -312,6 +335,8 @@ class _Run:
         programme, prices = self.programme, self._mended(point)
         value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
         size, scalars = abs(value), []
+        if not programme.laws:
+            value -= max(0.0, float(point.log_prices.max()))
         for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
             found, tau = law.support(w, nu, tau, law.law(point.q))
             charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
