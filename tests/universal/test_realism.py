@@ -128,6 +128,31 @@ def test_five_points_between_many_reproductions(D, rate, mmse, away):
     assert region.squared_distance == pytest.approx(away, abs=3e-7)
 
 
+@pytest.mark.parametrize(
+    ("D", "realistic", "decoded", "least"),
+    [
+        (0.2, 0.20964318, 0.25523081, 0.20754217),
+        (0.5, 0.56771314, 0.72886738, 0.55368961),
+        (0.9, 1.14142636, 1.47984337, 1.11947968),
+    ],
+)
+def test_theorem_5_with_perfect_realism(D, realistic, decoded, least):
+    """The universal decoder pays for realism, and by how much at most has a bound."""
+    problem = rdc.Problem(FIVE, reproduction=np.linspace(-2, 2, 161), limits=[rdc.DistortionLimit(D)])
+    result = rdc.solve(problem)
+    region = rdc.perception_region(result, FIVE)
+    best = rdc.Problem(FIVE, limits=[rdc.PerceptionLimit(0.0, "exact")])
+    third = rdc.solve(best.minimising("distortion", rate=result.rate_upper))
+    mean = float(FIVE.p_x @ FIVE.points[:, 0])
+    v = float(FIVE.p_x @ (FIVE.points[:, 0] - mean) ** 2)
+    bound = 2 * v - 2 * math.sqrt(v * (v - region.mmse))
+    assert third.objective_upper == pytest.approx(realistic, abs=5e-8)
+    assert bound == pytest.approx(least, abs=5e-8)
+    assert region.corners[1][0] == pytest.approx(decoded, abs=1e-7)
+    assert bound <= third.objective_lower
+    assert third.objective_upper < region.corners[1][0] <= 2 * region.mmse
+
+
 def test_ends():
     full = rdc.perception_region(np.eye(5), FIVE)
     assert full.corners == ((0.0, 0.0), (0.0, 0.0))
