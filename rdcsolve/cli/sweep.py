@@ -45,6 +45,12 @@ def sweep(
     proof_budget: ProofBudget = 10.0,
     time_limit: TimeForAll = math.inf,
     max_steps: StepsOfEach = None,
+    band: Annotated[
+        float | None,
+        typer.Option(
+            show_default=False, help="Place points along the one axis until the certified band is this narrow."
+        ),
+    ] = None,
     progress: ProgressBar = False,
 ) -> None:
     """Solve a problem for many limits, save the numbers, and draw them.
@@ -55,12 +61,15 @@ def sweep(
     axes: dict[str, Any] = _axes(axis)
     problem = statement.problem(input, tuple(axes))
     from rdcsolve.explore import sweep as swept
+    from rdcsolve.explore.band import check_band
     from rdcsolve.explore.effort import Effort
     from rdcsolve.explore.grid import make_grid
 
     chosen = solver_of(solver)
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)
-    make_grid(problem, axes)
+    grid = make_grid(problem, axes)
+    if band is not None:
+        check_band(band, grid, tolerance)
     check_targets(save, picture=plot)
     kept = kept_in(save, input)
     if plot is not None:
@@ -76,6 +85,7 @@ def sweep(
         proof_budget=proof_budget,
         time_limit=time_limit,
         max_steps=max_steps,
+        band=band,
         **axes,
     )
     report(data, save, plot)

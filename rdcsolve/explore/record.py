@@ -38,7 +38,8 @@ _VECTORS = {
 }
 _BESIDE_STATIONARY = {"certificate_multipliers": "multipliers that prove the lower bound"}
 
-_UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name, Status.TIME_LIMIT.name)
+UNFINISHED = (Status.INTERRUPTED.name, Status.STOPPED_BY_CALLBACK.name, Status.TIME_LIMIT.name)
+"""Of points that another run goes on with."""
 
 
 def outcome_of(result: Result, names: tuple[str, ...]) -> Outcome:
@@ -96,11 +97,20 @@ class Record:
         The status comes last, so that an interrupt in between leaves the point unfinished.
         """
         held = self.arrays["gap"][index]
-        if outcome["status"] in _UNFINISHED and math.isfinite(held) and not outcome["gap"] < held:
+        if outcome["status"] in UNFINISHED and math.isfinite(held) and not outcome["gap"] < held:
             return
         for name in sorted(self.arrays, key="status".__eq__):
             self.arrays[name][index] = outcome[name]
-        self.finished[index] = outcome["status"] not in _UNFINISHED
+        self.finished[index] = outcome["status"] not in UNFINISHED
+
+    def take_points(self, known: xarray.Dataset) -> None:
+        """Enter the points of another sweep along the one axis of the same problem, at the same tolerance."""
+        name = self.grid.names[0]
+        _, here, there = np.intersect1d(self.grid.values[0], known[name].values, return_indices=True)
+        for array_name, array in self.arrays.items():
+            source = array_name.replace("objective", "rate") if array_name not in known else array_name
+            array[here] = known[source].values[there]
+        self.finished[here] = ~np.isin(self.arrays["status"][here].astype(str), ["", *UNFINISHED])
 
     def n_finished(self) -> int:
         """Return the number of points that need no further work."""
@@ -191,7 +201,7 @@ class Record:
             source = name.replace("objective", "rate") if name not in held else name
             array[...] = held[source].values
         status = self.arrays["status"]
-        self.finished = ~np.isin(status.astype(str), ["", *_UNFINISHED])
+        self.finished = ~np.isin(status.astype(str), ["", *UNFINISHED])
         again = np.zeros_like(self.finished)
         if held.attrs.get("max_steps") != self.max_steps:
             again |= status == Status.STEP_LIMIT.name

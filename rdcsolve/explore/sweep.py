@@ -11,12 +11,15 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rdcsolve import extras, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
+from rdcsolve.explore.band import check_band, intervals, more_points
 from rdcsolve.explore.effort import Effort, Stopped, StoppingCallback
 from rdcsolve.explore.grid import Grid, Index, make_grid
-from rdcsolve.explore.record import Outcome, Record, outcome_of
+from rdcsolve.explore.record import UNFINISHED, Outcome, Record, outcome_of, read_dataset, write_dataset
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
 from rdcsolve.results.result import StepRecord
@@ -48,6 +51,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     callback: Callable[[StepRecord], object] | None = None,
     backend: Any = "auto",
     proof_budget: float = 10.0,
+    band: float | None = None,
     **axes: Any,
 ) -> xarray.Dataset:
     """Solve a problem for every combination of limits, each solution helping the next.
@@ -85,6 +89,9 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         As in `solve`.
     proof_budget : float, optional
         CPU seconds of each point, as in `solve`.
+    band : float, optional
+        How wide the certified band around a curve may be, between its points too, in the unit of the objective: points
+        are placed between those of the one axis until it is that narrow. The attribute ``band`` says how wide it is.
     **axes : sequence of float
         Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy, ``P`` the perception) or of the
         ``rate``, in the order of the dimensions.
@@ -103,7 +110,8 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     Raises
     ------
     InvalidInput
-        If an axis is not a list of usable numbers for this problem, or `save` holds another sweep.
+        If an axis is not a list of usable numbers for this problem, or `save` holds another sweep; if `band` is asked
+        for and there are several axes or multipliers, or a curve that need not be convex, or it takes too many points.
     SaveFailed
         If `save` cannot be written.
     FileInUse
@@ -124,8 +132,43 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     extras.need("tables", "sweep")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
     check_options(progress, save, executor, callback)
+    if band is not None:
+        band = check_band(band, make_grid(problem, axes), effort.tolerance)
     with kept_to_oneself(save):
-        return swept(problem, axes, effort, progress, save, executor)
+        if band is None:
+            return swept(problem, axes, effort, progress, save, executor)
+        return _narrowed(problem, axes, effort, progress, save, executor, band)
+
+
+def _narrowed(  # noqa: PLR0913 - as of `swept`
+    problem: Problem,
+    axes: Mapping[str, Any],
+    effort: Effort,
+    progress: bool | Report,
+    save: Any,
+    executor: Any,
+    band: float,
+) -> xarray.Dataset:
+    """Return a curve with as many points as it takes to make the certified band that narrow everywhere."""
+    name = next(iter(axes))
+    places = np.unique(np.asarray(axes[name], dtype=float))
+    path = None if save is None else options.path(save, "save")
+    if path is not None and path.exists():  # an earlier run has placed some
+        held = read_dataset(path)
+        if name in held.dims and np.isin(places, held[name].values).all():
+            places = held[name].values
+    data: xarray.Dataset | None = None
+    while True:
+        data = swept(problem, {name: places}, effort, progress, save, executor, data)
+        is_cut_short = bool(np.isin(data["status"].values.astype(str), ["", *UNFINISHED]).any())
+        new = np.empty(0) if is_cut_short or effort.left() <= 0 else more_points(data, band)
+        if not new.size:
+            break
+        places = np.union1d(places, new)
+    data.attrs["band"] = intervals(data).widest
+    if path is not None:
+        write_dataset(data, path)
+    return data
 
 
 def kept_to_oneself(save: Any) -> AbstractContextManager[None]:
@@ -154,15 +197,23 @@ def check_options(progress: Any, save: Any, executor: Any, callback: Any) -> Non
             ) from None
 
 
-def swept(
-    problem: Problem, axes: Mapping[str, Any], effort: Effort, progress: bool | Report, save: Any, executor: Any
+def swept(  # noqa: PLR0913 - options, as they were checked
+    problem: Problem,
+    axes: Mapping[str, Any],
+    effort: Effort,
+    progress: bool | Report,
+    save: Any,
+    executor: Any,
+    known: xarray.Dataset | None = None,
 ) -> xarray.Dataset:
-    """Return what `sweep` returns, its options being checked."""
+    """Return what `sweep` returns, its options being checked; points that are `known` need no work."""
     grid = make_grid(problem, axes)
     record = Record(grid, effort.tolerance, effort.max_steps)
     path = None if save is None else options.path(save, "save")
+    if known is not None:
+        record.take_points(known)
     if path is not None:
-        if path.exists():
+        if known is None and path.exists():
             record.take_over(path)
         record.save(path)
     work = [[index for index in row if not record.finished[index]] for row in grid.rows()]
@@ -200,7 +251,10 @@ def swept(
 def _in_order(grid: Grid, rows: list[list[Index]], effort: Effort) -> Iterator[tuple[Index, Outcome]]:
     """Yield the outcome of every point, each solution being the start of the next."""
     order = [index for row in rows for index in row]
-    return zip(order, _outcomes((grid.problem_at(grid.point(index)) for index in order), effort), strict=False)
+    outcomes = _outcomes((grid.problem_at(grid.point(index)) for index in order), effort)
+    # outcomes first: after the last of them an interrupt may be waiting
+    for outcome, index in zip(outcomes, order, strict=False):
+        yield index, outcome
 
 
 def _outcomes(problems: Iterable[Problem], effort: Effort) -> Iterator[Outcome]:

@@ -427,6 +427,15 @@ def test_sweep_of_a_surface_over_log_spaced_limits():
     assert json.loads(read_dataset("sweep.nc").attrs["statement"])["objective"] == "rate"
 
 
+def test_a_band_places_the_points_of_a_curve():
+    done = rdcsolve("sweep", "coin.npz", "--axis", "D=0.05,0.25", "--band", 0.01, "--save", "band.nc")
+    assert done.exit_code == 0, done.output
+    assert read_dataset("band.nc").attrs["band"] <= 0.01
+    refused = rdcsolve("sweep", "coin.npz", "--axis", "D=0.1", "--band", 0.01)
+    assert refused.exit_code == 2
+    assert "two ends" in refused.output
+
+
 def test_a_long_sweep_is_summed_up():
     done = rdcsolve("sweep", "coin.npz", "--axis", "D=0.31:0.9:101")
     assert "101 OPTIMAL" in done.stdout

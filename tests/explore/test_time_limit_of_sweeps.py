@@ -52,9 +52,9 @@ def test_a_point_that_was_cut_short_is_solved_again(monkeypatch, tmp_path):
     cut = rdc.sweep(binary(), D=BOUNDS[:2], time_limit=1e-9, save=path)
     assert set(cut.status.values) <= {"", "TIME_LIMIT", "OPTIMAL"}
     assert (rdc.sweep(binary(), D=BOUNDS[:2], save=path).status.values == "OPTIMAL").all()
-    from rdcsolve.explore.record import _UNFINISHED
+    from rdcsolve.explore.record import UNFINISHED
 
-    assert "TIME_LIMIT" in _UNFINISHED
+    assert "TIME_LIMIT" in UNFINISHED
 
 
 def test_a_limit_that_is_none_is_refused():
