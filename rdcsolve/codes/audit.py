@@ -143,7 +143,7 @@ def audit(  # noqa: PLR0913 - what may be stated
 
 
 def _check_often_enough(samples: Samples) -> None:
-    if 2 * samples.n_messages > samples.n and samples.n_messages > 8:
+    if 2 * samples.n_messages > samples.n and samples.n_messages > 8 * samples.n_dithers:
         raise InvalidInput(
             f"{samples.n} samples were sent as {samples.n_messages} different messages, so that most "
             "of them were seen once or twice and the sample says nothing about rates; audit more samples, or blocks of "
@@ -256,10 +256,12 @@ class _Report:
 
     def _mean(self, name: str, values: np.ndarray, *, is_information: bool) -> AuditLine:
         samples, ends = self.samples, (math.nan, math.nan)
+        mean = samples.mean(values)
         if len(self.draws):
             sums = self.draws @ np.bincount(self.group, samples.weights * values)
-            ends = self._interval(sums / (self.draws @ np.bincount(self.group, samples.weights)))
-        return AuditLine(name, samples.mean(values), *ends, EXACT, is_information)
+            low, high = self._interval(sums / (self.draws @ np.bincount(self.group, samples.weights)))
+            ends = (min(low, mean), max(high, mean))  # of few resamples all may be on one side
+        return AuditLine(name, mean, *ends, EXACT, is_information)
 
     def _entropies(self, of: np.ndarray) -> list[float]:
         """Return the entropy of something in every resample, that of the dither taken off."""
