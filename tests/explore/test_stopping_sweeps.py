@@ -44,6 +44,14 @@ class Stop:
         return self.calls >= self.n
 
 
+@pytest.fixture(autouse=True)
+def _interrupts_are_heard():
+    """Interrupts are raised even where these tests run in the background, whose jobs a shell lets ignore them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def stop_at_once(record):
     return True
 

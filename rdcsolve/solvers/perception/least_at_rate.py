@@ -144,7 +144,8 @@ class _Search:
         return following if following < self.ceiling else self._middle(low)
 
     def _middle(self, low: float) -> float:
-        if not math.isfinite(self.ceiling):
+        # distances may be attained that are larger than any that matter: near those, solutions say next to nothing
+        if not self.ceiling < max(4 * low, self._scale()):
             return max(4 * low, 1e-2 * self._scale())
         if low > 0 and self.ceiling > 4 * low:
             return math.sqrt(low * self.ceiling)
