@@ -99,6 +99,8 @@ def beyond_labels(space: LetterSpace, settings: Settings) -> Result | None:
     others = space.of(problem.minimising("rate").with_limits(rate=None))
     shares, first = _share_for_labels(others), len(problem.losses) - len(problem.label_entropies)
     some = np.flatnonzero(shares[first:])
+    if any(problem.bounds[first + k] < space.least_loss(first + k) for k in some.tolist()):
+        return None  # that limit cannot be met at any rate, which is told with what is least
     needed = sum(shares[first + k] * (_entropy(problem, k) - problem.bounds[first + k]) for k in some.tolist())
     return _excluded(space, settings, _informed(others, shares)) if needed > rate else None
 
