@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LABEL = "label_entropy"
+_FINE = 400
 
 
 @public_call
@@ -50,7 +51,8 @@ def information_plane(problem: Problem, data: xarray.Dataset) -> xarray.Dataset:
     unit = unit_of(data)
     own = _in(unit, entropy(problem.p_x @ problem.label_entropies[0].conditional))
     told = own - data["losses"].sel(loss=_LABEL).values
-    beta = data["multipliers"].sel(loss=_LABEL).values
+    proving = "certificate_multipliers" if "certificate_multipliers" in data else "multipliers"
+    beta = data[proving].sel(loss=_LABEL).values
     asked = data[str(data["status"].dims[0])].values
     objective = str(data.attrs["objective"])
     if objective == "rate":
@@ -107,7 +109,8 @@ def draw_plane(
 
     Notes
     -----
-    No description is above the band, which joins the bounds of the solved points: filled marks are certified, hollow
+    The band is certified, between the points too: mixing the descriptions of two points attains the line that joins
+    them, and the tangents that certificates prove bound what any description tells. Filled marks are certified, hollow
     ones attained. Dotted: I(S; T) is at most I(X; T), and at most I(X; S).
     """
     plane = information_plane(problem, in_unit(options.dataset(data), "bit") if bits else data)
@@ -120,13 +123,10 @@ def draw_plane(
     proved = known & (plane["proof"].values == "CERTIFIED")
     (line,) = ax.plot(cost[known], told[known], color=color, linewidth=0.8)
     paint = line.get_color()
-    ax.fill(
-        np.r_[cost[proved], plane["complexity_lower"].values[proved][::-1]],
-        np.r_[told[proved], plane["relevance_upper"].values[proved][::-1]],
-        color=paint,
-        alpha=0.3,
-        linewidth=0,
-    )
+    if proved.any():
+        along = np.union1d(np.linspace(cost[proved].min(), cost[proved].max(), _FINE), cost[proved])
+        attained = np.interp(along, cost[proved], told[proved])
+        ax.fill_between(along, attained, most_told(plane, along), color=paint, alpha=0.3, linewidth=0)
     ax.plot(cost[proved], told[proved], "o", color=paint, markersize=3.5, label=label)
     open_ones = known & ~proved
     if open_ones.any():
@@ -138,6 +138,24 @@ def draw_plane(
     ax.set_xlabel(f"complexity $I(X;T)$ [{unit}]")
     ax.set_ylabel(f"relevance $I(S;T)$ [{unit}]")
     return ax
+
+
+def most_told(plane: xarray.Dataset, complexity: np.ndarray) -> np.ndarray:
+    """Return bounds on the relevance of any description of these complexities, by the tangents of certified points.
+
+    Parameters
+    ----------
+    plane : xarray.Dataset
+        Of `information_plane`.
+    complexity : numpy.ndarray
+        In its unit.
+    """
+    bounds = np.minimum(complexity, plane.attrs["most_relevance"])
+    for k in np.flatnonzero((plane["proof"].values == "CERTIFIED") & (plane["beta"].values > 0)).tolist():
+        point = plane.isel(point=k)
+        further = (complexity - float(point["complexity_lower"])) / float(point["beta"])
+        bounds = np.fmin(bounds, float(point["relevance_upper"]) + further)
+    return bounds
 
 
 def _in(unit: str, nats: float) -> float:

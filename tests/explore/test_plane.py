@@ -6,6 +6,7 @@ import pytest
 import rdcsolve as rdc
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore import information_plane
+from rdcsolve.explore.plane import most_told
 from rdcsolve.information import entropy, mutual_information
 
 RNG = np.random.default_rng(5)
@@ -44,6 +45,21 @@ def test_every_kind_of_sweep_tells_the_same():
         np.testing.assert_allclose(other.relevance_lower, inside.relevance_lower, atol=1e-7)
         np.testing.assert_allclose(other.beta, inside.beta, rtol=1e-2)
     assert planes[0].attrs["most_relevance"] == pytest.approx(MOST)
+
+
+def test_between_the_points_the_band_holds_what_is_best():
+    """Chords of few points are below what a solution there attains, and their tangents are not below what it may."""
+    for problem, data in sweeps():
+        plane = information_plane(problem, data)
+        cost, told = plane.complexity_upper.values, plane.relevance_lower.values
+        for one in np.linspace(cost[0], cost[-1], 9)[1:-1]:
+            best = rdc.solve(rdc.information_bottleneck(SOURCE, complexity=float(one)))
+            low, high = OWN - best.objective_upper, OWN - best.objective_lower
+            (most,) = most_told(plane, np.array([one]))
+            assert low <= most + 1e-9
+            assert np.interp(one, cost, told) <= high + 1e-9
+        at_points = most_told(plane, cost)
+        np.testing.assert_allclose(at_points, plane.relevance_upper, atol=1e-8)  # tangents touch where they are drawn
 
 
 def test_bits_are_converted():

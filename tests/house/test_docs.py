@@ -2,6 +2,7 @@
 
 import doctest
 import pkgutil
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -55,3 +56,11 @@ def test_docstrings_of_module(name):
 def test_pages_are_found():
     assert len(PAGES) > 5
     assert [example for page in PAGES for example in READER.parse(page).examples()]
+
+
+def test_every_theorem_has_a_name_of_its_own():
+    """Pages refer to each other's theorems by letter and number, so no two may share them."""
+    named = re.compile(r"^\*\*(?:Theorem|Proposition|Lemma|Corollary) ([A-Z]?\d+)\b", re.MULTILINE)
+    names = [name for page in PAGES for name in named.findall(page.read_text())]
+    assert len(names) > 40
+    assert sorted(names) == sorted(set(names))

@@ -24,6 +24,7 @@ _INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that 
 _INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
 _SAME_MEAN = 1e-20  # of the largest discrepancy: one that is none
 _SHIFTED = 16 * EPS  # of prices and levels: what shifts of both, and the check, round prices by
+_ALWAYS = 800  # roundings, of what does not grow with the problem
 _ROUNDINGS = 3  # how many times those that the check counts are aimed inside by; half of that is allowed
 
 
@@ -219,7 +220,7 @@ class Law:
         """
         of_law = sum_units(self.n_symbols) + sum_units(self.place.size) + self.place.size + 16
         of_plan = 4 * max(self.atoms.size, self.shown.size) + 8  # what is filled up may stand there twice
-        count = _ROUNDINGS * 2 * (2 * of_law + of_plan)
+        count = _ROUNDINGS * 2 * (2 * of_law + of_plan) + _ALWAYS
         scale = self.perception.scale
         if self.perception.features is not None:  # a square is known as its root is: the less of it, the better
             scale = 2 * math.sqrt(scale * self.bound) if math.isfinite(self.bound) else scale
