@@ -1,6 +1,7 @@
 """Whatever call fails while something is saved, loaded or swept, the user is told and nothing saved is lost."""
 
 import itertools
+import logging
 import os
 
 import faults
@@ -72,8 +73,12 @@ def test_loading_is_right_or_told(tmp_path, answers, what, kind):
 
 
 @pytest.mark.parametrize("begun", [False, True], ids=["from nothing", "going on"])
-def test_sweeps_keep_what_they_saved(tmp_path, begun):
-    """A disk that fills up at any moment ends a sweep with a sentence; the file is whole, and the next run ends it."""
+def test_sweeps_keep_what_they_saved(tmp_path, caplog, begun):
+    """A disk that fills up at any moment ends a sweep with a sentence; the file is whole, and the next run ends it.
+
+    All that is logged is written too, as it is where some programme has set logging up.
+    """
+    caplog.set_level(logging.INFO)
     path = tmp_path / "curve.nc"
     right = rdc.sweep(COIN, D=BOUNDS, save=path).rate_upper.values
     seen = 0
