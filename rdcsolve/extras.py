@@ -31,8 +31,10 @@ def need(extra: str, feature: str) -> None:
     feature : str
         What asks for it, for the sentence.
     """
-    if any(find_spec(module) is None for module in EXTRAS[extra]):
-        raise MissingExtra.of(extra, feature)
+    for module in EXTRAS[extra]:
+        if find_spec(module) is None:
+            cause = ModuleNotFoundError(f"No module named {module!r}", name=module)
+            raise MissingExtra.of(extra, feature) from cause
 
 
 def missing_for(module: str | None, feature: str) -> MissingExtra | None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,11 @@ def test_a_module_of_no_extra_is_no_missing_extra():
     assert extras.missing_for("rdcsolve.nothing", "anything") is None
     assert extras.missing_for(None, "anything") is None
     assert isinstance(extras.missing_for("matplotlib.pyplot", "anything"), MissingExtra)
+
+
+def test_the_module_that_is_missing_is_the_cause(monkeypatch):
+    """A part of an extra may be there: tests skip, and others look for what is not."""
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "netCDF4" else find_spec(module))
+    with pytest.raises(MissingExtra, match="sweep needs the extra tables") as told:
+        extras.need("tables", "sweep")
+    assert told.value.__cause__.name == "netCDF4"
