@@ -588,3 +588,25 @@ def test_shifts_find_what_newton_finds_and_never_descend():
     assert prices.max() == pytest.approx(newton.max(), rel=1e-6)
     found = local_maxima(log_weights, [label], np.array([4.0]))
     assert found.log_prices.max() >= np.log(newton.max()) + log_scale - 1e-9
+
+
+@given(st.integers(0, 10**6), st.integers(17, 40), st.floats(1.2, 6.0), st.sampled_from(["line", "random"]))
+def test_accelerated_shifts_settle_where_shifts_alone_would_take_thousands(seed, n_classes, multiplier, kind):
+    rng = np.random.default_rng(seed)
+    n = 2 * n_classes
+    if kind == "line":  # a ridge: shifts along it gain next to nothing, each of them
+        log_weights, label = gaussian_label(n, n_classes, rho=rng.uniform(0.5, 0.95))
+    else:
+        log_weights, label = rng.normal(size=(n, 1)), rng.dirichlet(np.full(n_classes, 0.3), n)
+    (part,), _ = parts_of(log_weights, [label], np.array([multiplier]))
+    start = rng.dirichlet(np.ones(part.n_classes), 8)
+    columns = np.zeros(8, dtype=np.int64)
+    ends, prices = shifts.shift_each(part, columns, start)
+    assert (prices >= part.terms(columns, start).sum(axis=1) * (1 - 1e-12)).all()
+    plain = start
+    for _ in range(300):
+        plain = shifts.shifted(part, part.weights[columns], plain)[1]
+    assert prices.max() >= part.terms(columns, plain).sum(axis=1).max() * (1 - 1e-9)
+    again, target = shifts.shifted(part, part.weights[columns], ends)
+    gains = np.log(shifts.shifted(part, part.weights[columns], target)[0] / again)
+    assert (gains <= 1e-11).all()

@@ -1,4 +1,4 @@
-"""Mean shifts: ascent of the price over soft decisions for many starts together, one matrix product a step."""
+"""Mean shifts: ascent of the price over soft decisions for many starts together, accelerated by what they remember."""
 
 from __future__ import annotations
 
@@ -7,44 +7,102 @@ import numpy as np
 from rdcsolve import deadline
 from rdcsolve.letters.pricing.parts import Part
 
-_MOST_SHIFTS = 100
+_MOST_TURNS = 100
+_MEMORY = 8  # turns that the next step is made of
 _ENTRIES = 1 << 22  # of an array of letters and terms that is held at a time
 _LEAST = 1e-300
+_MOST_STRETCH = 1024.0  # of a shift
+_LONGEST = 5.0  # change of a logarithm in one step
+_SETTLED = 1e-13  # relative gain of a shift
+_ROUNDING = 1e-14  # of prices: a step is not taken back for it, or a climb would end in shifts alone
+_SINGULAR = 1e-13  # of a least-squares system, relatively
 
 
 def shift_each(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the decisions (m, N) and scaled prices (m,) that mean shifts lead to, all starts together.
 
-    With very many classes Newton's matrices are out of proportion. Shifts are stretched in the logarithm while that
-    pays, and taken as they are where it does not: they cannot descend then.
+    With many classes Newton's matrices are out of proportion, and shifts alone converge slowly where a price is nearly
+    flat. So a step is the combination of the last ones under which shifts would have moved least (Anderson's
+    acceleration), in logarithms, weighted as relative entropy weights them. Where the price falls, which it does as
+    long as it is convex along a ridge, a shift stretched for as long as that pays is tried; the shift itself, taken
+    where that fails too, cannot descend.
     """
     decisions, prices = np.array(starts, dtype=float), np.zeros(len(columns))
-    block = max(1, _ENTRIES // part.weights.shape[1])
+    block = max(1, _ENTRIES // max(part.weights.shape[1], 2 * _MEMORY * part.n_classes))
     for first in range(0, len(columns), block):
         rows = slice(first, first + block)
         decisions[rows], prices[rows] = _shift(part, part.weights[columns[rows]], decisions[rows])
     return decisions, prices
 
 
+class _Memory:
+    """Of every climb the last few changes of its place and of the shift there, shapes (m, memory, N)."""
+
+    def __init__(self, n_climbs: int, n_classes: int) -> None:
+        self.places = np.zeros((n_climbs, _MEMORY, n_classes))
+        self.shifts = np.zeros_like(self.places)
+        self.next = 0
+
+    def add(self, place: np.ndarray, shift: np.ndarray) -> None:
+        """Enter changes, shape (m, N), in place of the oldest."""
+        self.places[:, self.next], self.shifts[:, self.next] = place, shift
+        self.next = (self.next + 1) % _MEMORY
+
+    def step(self, shift: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the accelerated step in place of a shift, both of shape (m, N)."""
+        weighted = self.shifts * weights[:, None]
+        system = weighted @ self.shifts.transpose(0, 2, 1)
+        trace = np.einsum("kmm->k", system)
+        system += (_SINGULAR * trace + _LEAST)[:, None, None] * np.eye(_MEMORY)
+        shares = np.linalg.solve(system, weighted @ shift[:, :, None])
+        return np.asarray(shift - ((self.places + self.shifts) * shares).sum(axis=1))
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Keep some of the climbs only."""
+        self.places, self.shifts = self.places[rows], self.shifts[rows]
+
+
 def _shift(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    ends, end_prices, left = r.copy(), np.zeros(len(r)), np.arange(len(r))
+    memory, stretch = _Memory(*r.shape), np.ones(len(r))
     price, target = shifted(part, weights, r)
-    stretch = np.ones(len(r))
-    for _ in range(_MOST_SHIFTS):
+    shift = _log_ratio(target, r)
+    for turn in range(_MOST_TURNS):
         deadline.look()
-        ratio = np.log(np.maximum(target, _LEAST)) - np.log(np.maximum(r, _LEAST))
-        trial = np.where(r > 0, r * np.exp(np.clip(stretch[:, None] * ratio, -5.0, 5.0)), 0.0)
-        _normalise_each(part, trial)
-        value, after = shifted(part, weights, trial)
-        worse = ~(value >= price)
-        if worse.any():
-            trial[worse] = target[worse]
-            value[worse], after[worse] = shifted(part, weights[worse], trial[worse])
-        stretch = np.where(worse, 1.0, np.minimum(2.0 * stretch, 32.0))
-        settled = np.all(value - price <= 1e-10 * value)
-        r, price, target = trial, value, after
-        if settled:
+        going = 0.5 * (target * shift**2).sum(axis=1) > _SETTLED  # what a shift gains, to second order
+        if turn == _MOST_TURNS - 1:
+            going[:] = False
+        if not going.all():
+            # a combination may leave out entries that hardly count: the last step is a shift
+            done = ~going
+            ends[left[done]], end_prices[left[done]] = target[done], shifted(part, weights[done], target[done])[0]
+            left, weights, r, price, target, shift, stretch = (
+                one[going] for one in (left, weights, r, price, target, shift, stretch)
+            )
+            memory.keep(going)
+        if not left.size:
             break
-    return r, price
+        trial, value, after = np.empty_like(r), np.full(len(r), -1.0), np.empty_like(r)
+        stretched = stretch[:, None] * shift
+        for step in (memory.step(shift, target), stretched, shift):
+            short = np.flatnonzero(~(value >= price * (1 - _ROUNDING)))
+            if not short.size:
+                break
+            moved = r[short] * np.exp(np.clip(step[short], -_LONGEST, _LONGEST))
+            _normalise_each(part, moved)
+            trial[short] = moved
+            value[short], after[short] = shifted(part, weights[short], moved)
+            if step is stretched:
+                longer = np.minimum(2.0 * stretch[short], _MOST_STRETCH)
+                stretch[short] = np.where(value[short] >= price[short], longer, 1.0)
+        new = _log_ratio(after, trial)
+        memory.add(_log_ratio(trial, r), new - shift)
+        r, price, target, shift = trial, value, after, new
+    return ends, end_prices
+
+
+def _log_ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(np.maximum(above, _LEAST)) - np.log(np.maximum(below, _LEAST)))
 
 
 def shifted(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
