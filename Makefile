@@ -27,7 +27,7 @@ quick: lint types $(DONE)/test ## style, types and the quick tests: under a minu
 
 test: $(DONE)/test ## set everything up and pass the tests
 	@echo "== test: pytest on $(WORKERS) processes"
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(DONE)/lint ## check style and formatting
 	@echo "== lint: ruff"
