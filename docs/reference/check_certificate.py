@@ -210,7 +210,7 @@ class Loss(NamedTuple):
 class Law(NamedTuple):
     """How far the law of the reproduction is from a target: masses of atoms or places, what letters show, costs.
 
-    A discrepancy has features of places in place of costs.
+    A discrepancy has features of places in place of costs. With members, p(class | symbol), the law is a class's.
     """
 
     name: str
@@ -220,6 +220,7 @@ class Law(NamedTuple):
     cost: np.ndarray | None
     outside: float
     features: np.ndarray | None = None
+    members: np.ndarray | None = None
 
     @property
     def n_places(self) -> int:
@@ -233,9 +234,17 @@ class Law(NamedTuple):
         """A ball of the target's mass."""
         return _sum(np.append(self.target, self.outside))
 
+    def share(self, masses: np.ndarray) -> Any:
+        """Return a ball of the mass of the class, of masses as stored."""
+        if self.members is None:
+            return arb(1)
+        return total(arb(p) * q for p, q in zip(masses.tolist(), self.members.tolist(), strict=True)) / _sum(masses)
+
     @property
     def can_be_exact(self) -> bool:
-        """Whether all of the target's mass has a place where it costs nothing."""
+        """Whether all mass of a target of all symbols has a place where it costs nothing."""
+        if self.members is not None:
+            return False
         if self.cost is None:
             return not self.outside and self.features is None
         return bool((self.cost[self.target > 0] == 0).any(axis=1).all())
@@ -317,7 +326,7 @@ def problem_of(arrays: dict[str, Any]) -> Problem:
         raise Unreadable("p_x is no vector of masses that sum to one.")
     is_kept, whole = stored > 0, _sum(stored)
     losses = [*_first_losses(arrays, is_kept), *_label_losses(arrays, is_kept)]
-    laws = _laws_of(arrays, losses)
+    laws = _laws_of(arrays, losses, is_kept)
     names = [loss.name for loss in losses] + [law.name for law in laws]
     may_be_below = {f"bound_{loss.name}" for loss in losses if loss.is_linear and loss.ends(False)[0].min() < 0}
     stated = [key for key in arrays if key.startswith(("bound_", "multiplier_", "rate_bound"))]
@@ -417,16 +426,17 @@ def _as_table(loss: Loss) -> Loss:
     return Loss(loss.name, "table", loss.columns(np.arange(k)))
 
 
-def _laws_of(arrays: dict[str, Any], losses: list[Loss]) -> list[Law]:
-    """Return the measures of the reproduction's law."""
-    laws = []
+def _laws_of(arrays: dict[str, Any], losses: list[Loss], is_kept: np.ndarray) -> list[Law]:
+    """Return the measures of the reproduction's law; of classes, for the symbols that are kept."""
+    laws, masses = [], _array(arrays, "p_x", 1, Unreadable)
     for key in [key for key in arrays if key.startswith("perception_")]:
         name, measure = key.removeprefix("perception_"), _text(arrays, key)
         cost = _array(arrays, f"cost_{name}", 2, Unreadable) if f"cost_{name}" in arrays else None
         features = _array(arrays, f"features_{name}", 2, Unreadable) if f"features_{name}" in arrays else None
         target, place = (_array(arrays, f"{word}_{name}", 1, Unreadable) for word in ("target", "place"))
         outside = _scalar(arrays, f"outside_{name}") if f"outside_{name}" in arrays else 0.0
-        law = Law(name, measure, target, place.astype(np.int64), cost, outside, features)
+        members = _array(arrays, f"members_{name}", 1, Unreadable) if f"members_{name}" in arrays else None
+        law = Law(name, measure, target, place.astype(np.int64), cost, outside, features, members)
         is_right = (
             measure in ("tv", "exact", "mmd", *DIVERGENCES, *TRANSPORTS)
             and (measure in TRANSPORTS) == (cost is not None)
@@ -440,10 +450,12 @@ def _laws_of(arrays: dict[str, Any], losses: list[Loss]) -> list[Law]:
             and (cost is None or bool((np.isfinite(cost) & (cost >= 0)).all()))
             and (features is None or (not outside and bool(np.isfinite(features).all())))
             and (features is None or f"bound_{name}" not in arrays or _scalar(arrays, f"bound_{name}") > 0)
+            and (members is None or (members.shape == masses.shape and bool(((members >= 0) & (members <= 1)).all())))
+            and (members is None or bool((members * masses).any()))
         )
         if not is_right:
-            raise Unreadable(f"{key} is unknown, or its target, places, costs, features and limit do not fit.")
-        laws.append(law)
+            raise Unreadable(f"{key} is unknown, or its target, places, costs, features, members or limit do not fit.")
+        laws.append(law if members is None else law._replace(members=members[is_kept]))
     return laws
 
 
@@ -940,21 +952,39 @@ def with_laws(problem: Problem, dual: Dual, proofs: list[LawProof]) -> tuple[Pro
     paying = dual._replace(
         slopes={law.name: proof.nu for law, proof in zip(problem.laws, proofs, strict=True)}, spent=spent
     )
-    summed = np.zeros(problem.losses[0].data.shape[1]) if problem.laws else np.zeros(0)
-    for law, proof in zip(problem.laws, proofs, strict=True):
-        more = summed + proof.prices[law.place]
-        exact = [
-            Fraction(a) + Fraction(b) for a, b in zip(summed.tolist(), proof.prices[law.place].tolist(), strict=True)
-        ]
-        is_above = np.array([Fraction(a) > b for a, b in zip(more.tolist(), exact, strict=True)], dtype=bool)
-        summed = np.where(is_above, np.nextafter(more, -math.inf), more)  # what is paid for, rounded down
-    if not summed.any():
+    table = _price_table(problem, proofs) if problem.laws else np.zeros(0)
+    if not table.any():
         return problem, dual, paying
     name = "price of what a letter shows"
-    table = np.broadcast_to(summed, problem.losses[0].data.shape)
     tables = [loss for loss in problem.losses if loss.kind == "table"]
     losses = [*tables, Loss(name, "table", table), *problem.losses[len(tables) :]]
     return replace(problem, losses=losses), dual._replace(multipliers=dual.multipliers | {name: 1.0}), paying
+
+
+def _price_table(problem: Problem, proofs: list[LawProof]) -> np.ndarray:
+    """Return what letters cost symbols by the prices of what they show, (n, n_y), rounded down: that is paid for.
+
+    A place's price counts for a symbol times members / share, p(class | symbol) over the mass of the class.
+    """
+    shape = problem.losses[0].data.shape
+    summed = [[Fraction(0)] * shape[1]]  # one row while all symbols pay the same
+    for law, proof in zip(problem.laws, proofs, strict=True):
+        prices = [Fraction(price) for price in proof.prices[law.place].tolist()]
+        if law.members is None:
+            summed = [[a + b for a, b in zip(row, prices, strict=True)] for row in summed]
+        elif any(prices):
+            members, stored = (list(map(Fraction, part.tolist())) for part in (law.members, problem.stored))
+            share = sum((p * q for p, q in zip(members, stored, strict=True)), Fraction(0)) / sum(stored, Fraction(0))
+            rows = summed if len(summed) == shape[0] else summed * shape[0]
+            summed = [
+                [a + part / share * b for a, b in zip(row, prices, strict=True)]
+                for row, part in zip(rows, members, strict=True)
+            ]
+    table = np.array([[float(value) for value in row] for row in summed])
+    is_above = [
+        [Fraction(a) > b for a, b in zip(*rows, strict=True)] for rows in zip(table.tolist(), summed, strict=True)
+    ]
+    return np.broadcast_to(np.where(is_above, np.nextafter(table, -math.inf), table), shape)
 
 
 def support(law: Law, proof: LawProof) -> Any:
@@ -1055,9 +1085,13 @@ def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
     """Return a ball, or an upper bound, of how far the channel's law is; its misplaced mass where the limit is zero."""
     places: dict[int, Any] = {}
     for letter, pairs in zip(channel.letters.tolist(), channel.pairs, strict=True):
-        if pairs:
+        shown = [mass if law.members is None else mass * float(law.members[i]) for i, mass in pairs if _counts(law, i)]
+        if shown:
             place = int(law.place[letter])
-            places[place] = places.get(place, arb(0)) + total(mass for _, mass in pairs)
+            places[place] = places.get(place, arb(0)) + total(shown)
+    if law.members is not None:
+        share = law.share(channel.masses[channel.kept])
+        places = {place: mass / share for place, mass in places.items()}
     target = [mass / law.total for mass in map(arb, law.target.tolist())]
     if law.features is not None:
         return _discrepancy(law.features, places)
@@ -1068,6 +1102,11 @@ def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
         return _divergence(law, target, places)
     apart = total(abs(t - places.get(j, arb(0))) for j, t in enumerate(target))
     return (apart + law.outside / law.total) / 2
+
+
+def _counts(law: Law, symbol: int) -> bool:
+    """Say whether a symbol's mass is part of the law."""
+    return law.members is None or law.members[symbol] > 0
 
 
 def _discrepancy(features: np.ndarray, places: dict[int, Any]) -> Any:
@@ -1091,7 +1130,7 @@ def _transport(cost: np.ndarray, proof: LawProof, target: list[Any], places: dic
 
 def _coupling(law: Law, cost: np.ndarray, channel: Channel) -> Any:
     """Return the mean cost of symbol and reproduction, which is a plan where the target is the source's own law."""
-    if not channel.is_own(law.target):
+    if law.members is not None or not channel.is_own(law.target):
         return arb(math.inf)
     kept = cost[channel.kept]
     pairs = zip(law.place[channel.letters].tolist(), channel.pairs, strict=True)
@@ -1157,6 +1196,8 @@ def places_under(law: Law, exact: Law) -> dict[int, Any] | None:
     That is where an atom is at no distance from several places, or letters that show one place there show several here.
     """
     here: dict[int, int] = {}
+    if law.members is not None:
+        return None
     for there, own in zip(exact.place.tolist(), law.place.tolist(), strict=True):
         if here.setdefault(there, own) != own:
             return None
@@ -2167,6 +2208,7 @@ class Examination:
         if law.name in zeros:
             return arb(0)
         if law.measure not in DIVERGENCES and law.features is None:
+            moved = moved / law.share(self.problem.stored)
             return found + moved * (1.0 if law.cost is None else float(law.cost.max()))
         exact = next(other for other in self.problem.laws if other.name in zeros)
         places = places_under(law, exact)

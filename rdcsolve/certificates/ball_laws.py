@@ -142,9 +142,14 @@ class BallLaw(FloatLaw):
     def _law_balls(self) -> list[Any]:
         """Return the law on places; exactly zero where no letter has mass."""
         numbers, law = self.numbers, [arb(0)] * self.perception.n_places
+        own = None if self.perception.members is None else numbers.own(self.perception.members)
         scales = [share / row_sum for share, row_sum in numbers.row_shares]
+        if own is not None:
+            members = list(map(arb, own.tolist()))
+            total = _sum(share * part for (share, _), part in zip(numbers.row_shares, members, strict=True))
+            scales = [scale * part / total for scale, part in zip(scales, members, strict=True)]
         for column, letter in zip(numbers.channel.T, numbers.letters.tolist(), strict=True):
-            used = np.flatnonzero(column)
+            used = np.flatnonzero(column if own is None else column * (own > 0))
             place = int(self.perception.place[letter])
             entries = zip(used.tolist(), column[used].tolist(), strict=True)
             law[place] = law[place] + _sum(scales[i] * arb(value) for i, value in entries)
@@ -169,7 +174,8 @@ class BallLaw(FloatLaw):
 
     def _coupling(self) -> float:
         perception, numbers = self.perception, self.numbers
-        if self.proof.rows.size or not np.array_equal(perception.target, numbers.problem.p_x):
+        is_own = perception.members is None and np.array_equal(perception.target, numbers.problem.p_x)
+        if self.proof.rows.size or not is_own:
             return math.inf
         cost = numbers.own(self.cost())[:, perception.place[numbers.letters]]
         scales, total = [share / row_sum for share, row_sum in numbers.row_shares], arb(0)

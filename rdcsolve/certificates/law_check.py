@@ -11,8 +11,8 @@ from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.laws import FloatLaw
 from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
 from rdcsolve.problems import PerceptionAtRate, Problem
-from rdcsolve.problems.priced import with_prices
-from rdcsolve.rounding import down, two_sum, units, up
+from rdcsolve.problems.priced import letter_prices, with_prices
+from rdcsolve.rounding import down, units, up
 
 
 class Dual(NamedTuple):
@@ -52,13 +52,9 @@ def _law_of(arithmetic: str) -> Any:
 
 def dual_of(certificate: Any, problem: Problem, numbers_of: Any, numbers: Any, laws: list[Any]) -> Dual:
     """Return the numbers of the lower bound: prices of what a letter shows are one more loss, with multiplier one."""
-    prices = [law.w[law.perception.place] for law in laws if law.w.any()]
-    if not prices:
+    total = letter_prices(problem, [law.w for law in laws]) if laws else np.zeros(0)
+    if not total.any():
         return Dual(numbers, numbers, certificate.multipliers, None, laws)
-    total = prices[0]
-    for more in prices[1:]:  # rounded down: what is priced has to be paid for by the supports of all measures
-        total, left = two_sum(total, more)
-        total = np.where(left < 0, np.nextafter(total, 0.0), total)
     at = len(problem.linear_losses)
     multipliers = np.insert(certificate.multipliers, at, 1.0)
     priced = with_prices(problem, total)
@@ -150,7 +146,9 @@ def law_slack(laws: list[Any], arithmetic: str, moved: float) -> dict[str, float
     """Return by how much limits on laws may be exceeded: in mass where they are zero, else not at all.
 
     Near zero the least rate is steep in some distances, as those that are squares. In ball arithmetic the slack is the
-    mass that is moved to make the law exact, which is counted elsewhere.
+    mass that is moved to make the law exact, which is counted elsewhere; of a class's law there is no such move.
     """
     allowed = LIMIT_TOLERANCE if arithmetic == "float" else moved
-    return {law.perception.name: allowed if law.has_to_be_exact else 0.0 for law in laws}
+    return {
+        law.perception.name: allowed if law.has_to_be_exact and law.perception.members is None else 0.0 for law in laws
+    }

@@ -30,7 +30,8 @@ class Move(NamedTuple):
 def move_of(problem: Problem, laws: list[Any], distances: dict[str, float], numbers: Any, arithmetic: str) -> Move:
     """Return the move that makes a law exact, none where it is not allowed; see the page on the certificate file."""
     exact = [law for law in laws if law.has_to_be_exact]
-    is_allowed = len(exact) == 1 and problem.letters != "fixed" and all(law.can_be_exact for law in exact)
+    is_allowed = len(exact) == 1 and problem.letters != "fixed"
+    is_allowed = is_allowed and all(law.can_be_exact and law.perception.members is None for law in exact)
     if not is_allowed or problem.multipliers is not None:
         return Move()
     mass = distances[exact[0].perception.name]

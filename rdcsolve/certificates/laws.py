@@ -16,7 +16,7 @@ import numpy as np
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.problems import Perception
-from rdcsolve.rounding import ELEMENTARY, EPS, TINY, exact_dot, sum_units, units, up
+from rdcsolve.rounding import ELEMENTARY, EPS, TINY, exact_dot, sum_units, units, up, weighted_sums
 
 _NO_BOUND = math.inf
 
@@ -148,6 +148,14 @@ class FloatLaw:
         return bool((self.perception.cost[self.perception.target > 0] == 0).any(axis=1).all())
 
     @property
+    def share(self) -> float:
+        """A lower bound of the mass of the class whose law it is."""
+        if self.perception.members is None:
+            return 1.0
+        total = exact_dot((self.numbers.masses, self.numbers.own(self.perception.members)))
+        return float(total / (1.0 + self.numbers.excess_mass) * (1 - units(8)))
+
+    @property
     def is_lipschitz(self) -> bool:
         """Whether moving mass changes the distance by no more than a multiple of it."""
         return self.perception.measure not in DIVERGENCES and self.perception.features is None
@@ -159,8 +167,8 @@ class FloatLaw:
         """
         if not moved or exact is None or exact is self:
             return distance
-        if self.is_lipschitz:
-            return up(distance + up(moved * self.perception.scale))
+        if self.is_lipschitz:  # all that is moved may be of the class
+            return up(distance + up(up(moved / self.share) * self.perception.scale))
         return max(distance, self.distance_under(exact))
 
     def places_of_atoms(self) -> np.ndarray | None:
@@ -180,7 +188,7 @@ class FloatLaw:
         None where that is not known: where letters that show one place there show several here, or none.
         """
         atoms = exact.places_of_atoms()
-        if atoms is None:
+        if atoms is None or self.perception.members is not None:
             return None
         here = np.full(exact.perception.n_places, -1)
         here[exact.perception.place] = self.perception.place
@@ -322,14 +330,20 @@ class FloatLaw:
 
     def _law(self) -> tuple[np.ndarray, float]:
         """Return the law on places, shape (m,), and by how much of itself each mass errs."""
-        numbers = self.numbers
-        law = self.perception.law(numbers.letters, numbers.survey.masses)
+        numbers, members = self.numbers, self.perception.members
         count = sum_units(numbers.letters.size) + sum_units(numbers.n_rows) + numbers.channel_rows.n_blocks + 12
-        return law, units(count + numbers.letters.size)
+        if members is None:
+            return self.perception.law(numbers.letters, numbers.survey.masses), units(count + numbers.letters.size)
+        # shares are masses over sums of rows and the sum of masses; what is divided by has one exact sum more
+        own = numbers.shares * numbers.own(members)
+        law = self.perception.law(numbers.letters, weighted_sums(own, numbers.channel)) / self.share
+        return law, units(count + numbers.letters.size + sum_units(numbers.n_rows) + 24)
 
     def _shown(self) -> np.ndarray:
         """Return which places have mass, shape (m,): masses too small for a float are masses."""
-        letters = self.numbers.letters[(self.numbers.channel > 0).any(axis=0)]
+        channel, members = self.numbers.channel, self.perception.members
+        channel = channel if members is None else channel[self.numbers.own(members) > 0]
+        letters = self.numbers.letters[(channel > 0).any(axis=0)]
         shown = np.zeros(self.perception.n_places, dtype=bool)
         shown[self.perception.place[letters]] = True
         return shown
@@ -365,7 +379,8 @@ class FloatLaw:
         Looked at only without a stored plan, since it takes a pass over the channel.
         """
         perception, problem = self.perception, self.numbers.problem
-        if self.proof.rows.size or not np.array_equal(perception.target, problem.p_x):
+        is_own = perception.members is None and np.array_equal(perception.target, problem.p_x)
+        if self.proof.rows.size or not is_own:
             return _NO_BOUND
         numbers, cost = self.numbers, self.numbers.own(self.cost())[:, perception.place[self.numbers.letters]]
         total = math.fsum(numbers.shares * (numbers.channel * cost).sum(axis=1))

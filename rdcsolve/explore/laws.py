@@ -86,7 +86,7 @@ def output_law(
     order = np.argsort(where, kind="stable")
     style: dict[str, Any] = {"marker": "o", "markersize": 3} if where.size <= _FEW else {}
     for label, result in listed.items():
-        law = perception.law(result.letters, result.q / result.q.sum())
+        law = perception.law(result.letters, perception.masses_of(problem.p_x, result.channel, result.q))
         ax.plot(where[order], law[order], label=label or "reproduction", linewidth=1, **style)
     along = np.argsort(atoms, kind="stable")
     ax.plot(atoms[along], perception.target[along], "k:", label="target")

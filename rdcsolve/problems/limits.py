@@ -16,7 +16,7 @@ from rdcsolve.problems.classifiers import OUTPUTS, Classifier, Decided, decision
 from rdcsolve.problems.distortions import function_name
 from rdcsolve.problems.losses import LabelEntropy, log_loss, loss_name
 from rdcsolve.problems.perception import PerceptionLimit
-from rdcsolve.problems.source import Source, losses_between
+from rdcsolve.problems.source import Source, label_index, losses_between
 from rdcsolve.problems.structures import LossStructure, is_structure, structure_of
 from rdcsolve.problems.validation import freeze, loss_bound, loss_matrix, one_of, rate_bound, upper_bound
 from rdcsolve.reading import hashable_values
@@ -197,22 +197,6 @@ class ClassifierLossLimit:
         parts += [f"label={self.label!r}"] if self.label else []
         parts += [f"name={self.name!r}"] if self.name != "classifier_loss" else []
         return f"ClassifierLossLimit({', '.join(parts)})"
-
-
-def label_index(source: Source, label: Any, name: str) -> int:
-    """Return the number of a label that is stated by number or name."""
-    known = len(source.labels)
-    if isinstance(label, str) and source.label_names.count(label) == 1:
-        place: int = source.label_names.index(label)
-        return place
-    is_index = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
-    if not is_index or not 0 <= label < known:
-        have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
-        called = ", ".join(repr(one) for one in source.label_names if one)
-        raise InvalidInput(
-            f"'{name}' is about label {label!r} but the source has {have}{f' ({called})' * bool(called)}"
-        )
-    return int(label)
 
 
 def _error_rate(conditional: np.ndarray, decisions: np.ndarray) -> np.ndarray:

@@ -355,6 +355,15 @@ class LossTable:
         names = [perception.name for perception in self.perceptions]
         return names.index(name) if name in names else None
 
+    @property
+    def families(self) -> dict[str, list[str]]:
+        """Names of the measures of classes, by the name of the limit that stated them together."""
+        found: dict[str, list[str]] = {}
+        for perception in self.perceptions:
+            if perception.members is not None:
+                found.setdefault(perception.family, []).append(perception.name)
+        return found
+
     def index(self, name: Any) -> int:
         """Return the position of the loss called `name`; the error lists the known names."""
         if name in self.names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.discrepancy import centred_features, checked_kernel, features_by_points
 from rdcsolve.problems.losses import loss_name
-from rdcsolve.problems.source import Source
+from rdcsolve.problems.source import Source, label_index
 from rdcsolve.problems.structures import TABLE_BYTES
 from rdcsolve.problems.validation import float_array, freeze, mass_vector, one_of, upper_bound
 
@@ -52,6 +52,9 @@ class Perception:
         Mass of the target where there is no place.
     features : numpy.ndarray or None
         Shape (m, r), finite: of places, less the target's mean. The discrepancy is the squared length of their mean.
+    members : numpy.ndarray or None
+        Shape (n_x,), in [0, 1], some of it where the source has mass: p(class | symbol), where the law is that of a
+        class alone, q_j = sum_i p_i members_i W_ij / sum_i p_i members_i. None for the law of all symbols.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Perception:
     cost: np.ndarray | None = None
     outside: float = 0.0
     features: np.ndarray | None = None
+    members: np.ndarray | None = None
 
     @property
     def n_places(self) -> int:
@@ -76,8 +80,11 @@ class Perception:
 
     @property
     def can_be_zero(self) -> bool:
-        """Whether zero is a limit: a discrepancy may be zero for many laws, or for one alone, by its kernel."""
-        return self.features is None
+        """Whether zero is a limit: a discrepancy may be zero for many laws, or for one alone, by its kernel.
+
+        Nor is it one for the law of a class: moving mass to make that exact moves that of others with it.
+        """
+        return self.features is None and self.members is None
 
     @property
     def is_exact(self) -> bool:
@@ -92,13 +99,35 @@ class Perception:
         return 1.0 if self.cost is None else float(self.cost.max())
 
     def law(self, letters: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """Return the law on places, shape (m,), of letters (k,) with output masses (k,)."""
+        """Return the law on places, shape (m,), of letters (k,) with output masses (k,), those of the class."""
         return np.bincount(self.place[letters], weights=masses, minlength=self.n_places)
+
+    def masses_of(self, p_x: np.ndarray, channel: Any, q: np.ndarray) -> np.ndarray:
+        """Return output masses, shape (k,), that sum to one: of the class if there is one, else those given, q (k,)."""
+        if self.members is not None:
+            q = (p_x * self.members) @ np.asarray(channel)
+        return np.asarray(q / q.sum())
+
+    @property
+    def family(self) -> str:
+        """The name of the limit that stated it together with those of other classes, else its own."""
+        return self.name if self.members is None else self.name.rpartition("_")[0]
+
+    def weights(self, p_x: np.ndarray) -> np.ndarray | None:
+        """Return g, shape (n_x,), with which the law is q_j = sum_i p_i g_i W_ij / sum_i p_i; None for all ones."""
+        if self.members is None:
+            return None
+        return np.asarray(self.members / (math.fsum(p_x * self.members) / math.fsum(p_x)))
 
     def of_letters(self, letters: np.ndarray) -> Perception:
         """Return the same measure for a list of letters, each shown as one of these."""
-        place = freeze(np.ascontiguousarray(self.place[letters]))
-        return Perception(self.name, self.measure, self.target, place, self.cost, self.outside, self.features)
+        return replace(self, place=freeze(np.ascontiguousarray(self.place[letters])))
+
+    def seen_by(self, conditional: np.ndarray) -> Perception:
+        """Return the same measure where symbols are others, by p(old symbol | new symbol), shape (n_new, n_x)."""
+        if self.members is None:
+            return self
+        return replace(self, members=freeze(np.clip(conditional @ self.members, 0.0, 1.0)))
 
     def digest(self) -> bytes:
         """Return bytes that stand for all of it in a fingerprint."""
@@ -108,6 +137,9 @@ class Perception:
         if self.features is not None:
             head += f"{self.features.shape}"
             arrays = (*arrays, self.features.astype("<f8"))
+        if self.members is not None:
+            head += f"given{self.members.shape}"
+            arrays = (*arrays, self.members.astype("<f8"))
         tail = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
         return head.encode() + tail + f"{self.outside!r}|".encode()
 
@@ -122,9 +154,9 @@ class PerceptionLimit:
 
     Parameters
     ----------
-    bound : float, optional
+    bound : float or sequence of float, optional
         In [0, inf]; inf declares the measure without limiting it. Zero asks for perfect realism, and is the only bound
-        that ``"exact"`` takes.
+        that ``"exact"`` takes. With `given`, one for every class, or a number for each of them; positive.
     measure : str, optional
         With p the target and q the law of the reproduction:
 
@@ -144,9 +176,14 @@ class PerceptionLimit:
         points, (a, dim) and (b, dim), that returns (a, b), or a table (n_x, n_x) where reproductions are symbols.
     target : array_like or Source, optional
         The law to resemble: masses on the source's symbols, or a source with points of its own. By default the source's
-        own law.
+        own law. With `given`, one row of masses for every class, by default p(x | s).
     name : str, optional
-        By which the limit is known, as a loss is; several limits need different names.
+        By which the limit is known, as a loss is; several limits need different names. With `given`, the limit on
+        class 0 is called ``NAME_0``, and so on; `Problem.with_limits` knows all of them together by ``NAME``.
+    given : int or str, optional
+        A label of the source, by number or name. The limit is then one for each of its classes s, d(p(x | s), law of
+        the reproduction given s) <= bound: the reproductions of every class look like that class. Classes without mass
+        have none.
 
     Notes
     -----
@@ -159,18 +196,22 @@ class PerceptionLimit:
     PerceptionLimit(0.02, 'tv')
     """
 
-    bound: float = 0.0
+    bound: Any = 0.0
     measure: str = "w2"
     cost: Any = None
     target: Any = None
     name: str = "perception"
     kernel: Any = None
+    given: int | str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bound", upper_bound(self.bound, "the bound of PerceptionLimit"))
         loss_name(self.name)
         one_of(self.measure, MEASURES, "measure of perception")
-        check_exact(self.measure, self.bound, self.name)
+        if self.given is None:
+            object.__setattr__(self, "bound", upper_bound(self.bound, "the bound of PerceptionLimit"))
+            check_exact(self.measure, self.bound, self.name)
+        else:
+            object.__setattr__(self, "bound", _bounds_of_classes(self.bound, self.name))
         if (self.cost is not None) != (self.measure == "transport"):
             raise InvalidInput(
                 f"a PerceptionLimit with measure {self.measure!r} "
@@ -189,6 +230,31 @@ class PerceptionLimit:
             )
         if self.kernel is not None:
             object.__setattr__(self, "kernel", checked_kernel(self.kernel))
+
+    def resolved(
+        self, source: Source, reproduction: np.ndarray | None, n_letters: int
+    ) -> list[tuple[Perception, float]]:
+        """Return the measures that the limit is about with their bounds: one, or one for every class with mass."""
+        if self.given is None:
+            return [(self.resolve(source, reproduction, n_letters), self.bound)]
+        label = source.labels[label_index(source, self.given, self.name)]
+        n_classes = int(label.shape[1])
+        bounds = list(self.bound) if isinstance(self.bound, tuple) else [self.bound] * n_classes
+        if len(bounds) != n_classes:
+            raise InvalidInput(
+                f"'{self.name}' has {len(bounds)} bounds but label {self.given!r} has {n_classes} classes; give one "
+                "each, or a single number"
+            )
+        targets = _targets_of_classes(self.target, source, label, self.name)
+        found = []
+        for s, bound in enumerate(bounds):
+            members = label[:, s]
+            if not float((source.p_x * members).sum()) > 0:
+                continue
+            own = replace(self, bound=bound, target=targets[s], name=f"{self.name}_{s}", given=None)
+            measured = own.resolve(source, reproduction, n_letters)
+            found.append((replace(measured, members=freeze(np.array(members))), bound))
+        return found
 
     def resolve(self, source: Source, reproduction: np.ndarray | None, n_letters: int) -> Perception:
         """Return the measure with its target and its places, for letters at `reproduction` or at no points (None)."""
@@ -272,11 +338,14 @@ class PerceptionLimit:
         return cost
 
     def __repr__(self) -> str:
-        parts = [f"{self.bound:.6g}", repr(self.measure)]
+        bounds = self.bound if isinstance(self.bound, tuple) else (self.bound,)
+        shown = ", ".join(f"{bound:.6g}" for bound in bounds)
+        parts = [f"[{shown}]" if isinstance(self.bound, tuple) else shown, repr(self.measure)]
         parts += [f"cost={self.cost.shape[0]} x {self.cost.shape[1]}"] if self.cost is not None else []
         parts += [f"kernel={_shown_kernel(self.kernel)}"] if self.kernel is not None else []
         parts += ["target=..."] if self.target is not None else []
         parts += [f"name={self.name!r}"] if self.name != "perception" else []
+        parts += [f"given={self.given!r}"] if self.given is not None else []
         return f"PerceptionLimit({', '.join(parts)})"
 
 
@@ -288,10 +357,10 @@ class KnownPerceptionLimit(PerceptionLimit):
     def __init__(self, bound: float, known: Perception) -> None:
         object.__setattr__(self, "known", known)
         fields = {"bound": bound, "measure": known.measure, "name": known.name}
-        fields |= dict.fromkeys(("cost", "target", "kernel"))
+        fields |= dict.fromkeys(("cost", "target", "kernel", "given"))
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-        check_exact(known.measure, bound, known.name)
+        check_exact(known.measure, bound, known.name, known.members is not None)
 
     def resolve(self, source: Source, reproduction: np.ndarray | None, n_letters: int) -> Perception:
         """Return the measure."""
@@ -300,14 +369,49 @@ class KnownPerceptionLimit(PerceptionLimit):
         return self.known
 
 
-def check_exact(measure: str, bound: float, name: str) -> None:
-    """Raise an error if a limit asks for an exact law within a positive bound."""
+def check_exact(measure: str, bound: float, name: str, of_class: bool = False) -> None:
+    """Raise an error if a limit asks for an exact law within a positive bound, or of a class alone."""
+    if of_class and bound == 0:
+        raise InvalidInput(
+            f"'{name}' limits the law of a class to its target itself, which is not offered; give a small positive "
+            "bound"
+        )
     if measure == "exact" and 0 < bound < math.inf:
         raise InvalidInput(f"'{name}' is exact, within {bound:.6g}; its bound is 0, or choose a distance such as 'tv'")
     if measure == "mmd" and bound == 0:
         raise InvalidInput(
             f"'{name}' limits a discrepancy to zero, which many laws may have; measure 'exact', or give a small bound"
         )
+
+
+def _bounds_of_classes(bound: Any, name: str) -> float | tuple[float, ...]:
+    """Return the bounds of a limit given a label: one number, or one for every class; none of them zero."""
+    is_single = isinstance(bound, (int, float)) or not hasattr(bound, "__len__") or not np.ndim(bound)
+    several = [bound] if is_single else list(bound)
+    bounds = tuple(upper_bound(one, "the bound of PerceptionLimit") for one in several)
+    for one in bounds:
+        check_exact("", one, name, of_class=True)
+    return bounds[0] if is_single else bounds
+
+
+def _targets_of_classes(target: Any, source: Source, label: np.ndarray, name: str) -> np.ndarray:
+    """Return the masses to resemble on the source's symbols, shape (n_classes, n_x): by default p(x | s)."""
+    if target is None:
+        joint = (source.p_x[:, None] * label).T
+        sums = joint.sum(axis=1, keepdims=True)
+        return np.asarray(joint / np.where(sums > 0, sums, 1.0))
+    if isinstance(target, Source):
+        raise InvalidInput(
+            f"target of '{name}' is a Source, which is one law; give one row of masses for each of "
+            f"{label.shape[1]} classes"
+        )
+    table = float_array(target, f"target of '{name}'")
+    if table.shape != (label.shape[1], source.n_x):
+        raise InvalidInput(
+            f"target of '{name}' has shape {table.shape}; give ({label.shape[1]}, {source.n_x}), one row of masses for "
+            "each class"
+        )
+    return table
 
 
 def _shown_kernel(kernel: Any) -> str:

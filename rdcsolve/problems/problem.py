@@ -288,8 +288,8 @@ class Problem:
         ----------
         **bounds : float or None
             By name of the loss or perception (``D`` is ``distortion``, ``P`` is ``perception``, ``C`` the label's
-            entropy, or a list where there are several), and ``rate``; rates and entropies in the problem's unit. None
-            lifts a limit.
+            entropy, or a list where there are several), and ``rate``; rates and entropies in the problem's unit. The
+            name of a limit given a label stands for all of its classes. None lifts a limit.
 
         Returns
         -------
@@ -299,7 +299,7 @@ class Problem:
         """
         new_bounds, new_rate = self.bounds.copy(), self.rate_bound
         of_laws = self.perception_bounds.copy()
-        for name, bound in named_bounds(bounds.items(), self._label_names).items():
+        for name, bound in named_bounds(bounds.items(), self._label_names, self._table.families).items():
             if name == "rate":
                 new_rate = None if bound is None else bound_in_nats(rate_bound(bound), self.unit)
             else:
@@ -310,7 +310,8 @@ class Problem:
                     index = self._table.index(name)
                     new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
                 else:
-                    check_exact(self.perceptions[perception].measure, value, name)
+                    measured = self.perceptions[perception]
+                    check_exact(measured.measure, value, name, measured.members is not None)
                     of_laws[perception] = value
         self._table.check_bounds(new_bounds)
         return self._variant(
@@ -403,15 +404,15 @@ class Problem:
         """
         if self._table.of_places:
             raise InvalidInput(f"{limit!r} needs listed letters; give points, or list letters")
-        known = limit.resolve(self.source, self.reproduction, self.n_letters)
-        table = LossTable(
-            self.p_x, self._table.losses, self._table.labels, perceptions=[*self._table.perceptions, known]
-        )
+        more = limit.resolved(self.source, self.reproduction, self.n_letters)
+        known = [*self._table.perceptions, *(measured for measured, _ in more)]
+        table = LossTable(self.p_x, self._table.losses, self._table.labels, perceptions=known)
         given = self.perception_multipliers
+        bounds = [bound if given is None else math.inf for _, bound in more]
         return self._variant(
             _table=table,
-            perception_bounds=freeze(np.append(self.perception_bounds, limit.bound if given is None else math.inf)),
-            perception_multipliers=None if given is None else freeze(np.append(given, 0.0)),
+            perception_bounds=freeze(np.append(self.perception_bounds, bounds)),
+            perception_multipliers=None if given is None else freeze(np.append(given, np.zeros(len(more)))),
         )
 
     def with_table(self, table: LossTable, bounds: np.ndarray) -> Problem:

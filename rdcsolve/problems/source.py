@@ -329,3 +329,19 @@ def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | N
             f"{distortion!r} is not defined; say distortion='hamming', or pass a matrix (n_x, n_y)"
         )
     return distortion_matrix(distortion, source.points, reproduction, name=name)
+
+
+def label_index(source: Source, label: Any, name: str) -> int:
+    """Return the number of a label that is stated by number or name."""
+    known = len(source.labels)
+    if isinstance(label, str) and source.label_names.count(label) == 1:
+        place: int = source.label_names.index(label)
+        return place
+    is_index = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+    if not is_index or not 0 <= label < known:
+        have = f"labels 0 to {known - 1}" if known else "no labels; pass labels= to Source"
+        called = ", ".join(repr(one) for one in source.label_names if one)
+        raise InvalidInput(
+            f"'{name}' is about label {label!r} but the source has {have}{f' ({called})' * bool(called)}"
+        )
+    return int(label)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,8 +72,8 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any, uni
             f"reproduction has {points.shape[0]} points but the losses have {n_letters} columns; "
             "give one point per letter"
         )
-    of_laws = [limit.resolve(source, points, n_letters) for limit in perceptions]
-    table = LossTable(source.p_x, losses, labels, perceptions=of_laws)
+    of_laws = [pair for limit in perceptions for pair in limit.resolved(source, points, n_letters)]
+    table = LossTable(source.p_x, losses, labels, perceptions=[measured for measured, _ in of_laws])
     held = {limit.name for limit in listed if isinstance(limit, LossLimit) and limit.equal}
     return Resolved(
         points,
@@ -80,7 +81,7 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any, uni
         freeze(np.array(bounds + their_bounds)),
         _rate_limit(listed),
         freeze(np.array([name in held for name in table.names])),
-        freeze(np.array([limit.bound for limit in perceptions])),
+        freeze(np.array([bound for _, bound in of_laws], dtype=float)),
     )
 
 
@@ -215,11 +216,27 @@ def spelled_out(name: str) -> str:
     return {"D": "distortion", "C": "label_entropy", "P": "perception"}.get(name, name)
 
 
-def named_bounds(stated: Iterable[tuple[str, Any]], label_names: tuple[str, ...]) -> dict[str, Any]:
-    """Return bounds by full name: ``D`` is the distortion, ``C`` the label's entropy or a list of them, in order."""
+def named_bounds(
+    stated: Iterable[tuple[str, Any]],
+    label_names: tuple[str, ...],
+    families: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Return bounds by full name: ``D`` is the distortion, ``C`` the label's entropy or a list of them, in order.
+
+    A name of limits on the laws of classes stands for all of them: they get a number each, or all the same.
+    """
     bounds: dict[str, Any] = {}
     for name, bound in stated:
         named = [(spelled_out(name), bound)]
+        family = families.get(named[0][0])
+        if family is not None:
+            several = list(bound) if isinstance(bound, (Sequence, np.ndarray)) else [bound] * len(family)
+            if len(several) != len(family):
+                raise InvalidInput(
+                    f"{name} holds {len(several)} bounds but limits the laws of {len(family)} classes "
+                    f"({', '.join(family)}); give one each, or a single number"
+                )
+            named = list(zip(family, several, strict=True))
         if name == "C":
             if not label_names:
                 raise InvalidInput(

@@ -38,6 +38,7 @@ _PREFIXES = (
     "outside",
     "cost",
     "features",
+    "members",
 )
 _AXIS = re.compile(r"axis_(0|[1-9]\d*)_(\w+)")  # the table of one axis of a loss that is a sum over the axes of a grid
 _KNOWN = re.compile(rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|{_AXIS.pattern}|({'|'.join(_PREFIXES)})_\w+")
@@ -58,8 +59,8 @@ def problem_of(
         (which label's entropy has that name), the texts `minimise` and `letters`, the names `information` of losses
         that are cross-entropies, and the text `unit` of answers: the numbers here are in nats. For every measure of the
         reproduction's law its name as `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it
-        has one, `cost_NAME` or `features_NAME`: the fields of `Perception`. What things are called is in the arrays of
-        `names_in`.
+        has one, `cost_NAME`, `features_NAME` or `members_NAME`: the fields of `Perception`. What things are called is
+        in the arrays of `names_in`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -267,6 +268,7 @@ def _arrays_of_perception(perception: Perception) -> dict[str, Any]:
         f"outside_{name}": perception.outside,
     }
     arrays |= {} if perception.features is None else {f"features_{name}": perception.features}
+    arrays |= {} if perception.members is None else {f"members_{name}": perception.members}
     return arrays if perception.cost is None else arrays | {f"cost_{name}": perception.cost}
 
 
@@ -299,7 +301,23 @@ def _perception_of(arrays: dict[str, np.ndarray], key: str, name: str) -> Percep
     )
     if not is_right:
         raise InvalidInput(f"{name} holds a {key} whose target, places and costs do not fit; save the problem again")
-    return Perception(own, measure, target, freeze(place.astype(np.intp)), cost, outside, features)
+    members = _members_of(arrays, own, name)
+    return Perception(own, measure, target, freeze(place.astype(np.intp)), cost, outside, features, members)
+
+
+def _members_of(arrays: dict[str, np.ndarray], own: str, name: str) -> np.ndarray | None:
+    """Return the shares of symbols in a class whose law is measured, None where it is that of all symbols."""
+    held = arrays.get(f"members_{own}")
+    if held is None:
+        return None
+    members, p_x = float_array(held, f"members_{own}"), np.asarray(arrays.get("p_x", ()), dtype=float)
+    is_right = members.ndim == 1 and members.shape == p_x.shape and bool(((members >= 0) & (members <= 1)).all())
+    if not is_right or not float((p_x * members).sum()) > 0:
+        raise InvalidInput(
+            f"{name} holds members_{own} of shape {members.shape}, which are to be the shares in [0, 1] of "
+            f"{p_x.size} symbols in a class, not all of them zero where the source has mass; save the problem again"
+        )
+    return freeze(members)
 
 
 def _text_or_array(value: np.ndarray | None) -> Any:

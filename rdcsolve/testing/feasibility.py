@@ -49,7 +49,7 @@ def check_feasibility(result: Any, problem: Problem, tolerance: float = LIMIT_TO
     check_channel(problem, channel)
     reached = achieved(problem, channel)
     check_limits(problem, reached, tolerance)
-    distances = check_laws(problem, np.arange(problem.n_letters), problem.p_x @ channel, tolerance)
+    distances = check_laws(problem, np.arange(problem.n_letters), channel, tolerance)
     for name, value in distances.items():
         stated = result.perceptions[name]
         honest = stated >= value - 1e-11 * (1 + value)

@@ -16,10 +16,15 @@ _MASS = 1e-11  # of a law that has to be exact
 
 
 def letter_prices(problem: Problem, laws: Sequence[Any]) -> np.ndarray:
-    """Return the sum of the prices of the places that letters show, shape (n_letters,)."""
-    total = np.zeros(problem.n_letters)
+    """Return the sum of the prices of the places that letters show, shape (n_x, n_letters).
+
+    A class's places cost a symbol so much more as it belongs to the class more than the average.
+    """
+    total = np.zeros((problem.n_x, problem.n_letters))
     for perception, law in zip(problem.perceptions, laws, strict=bool(laws)):
-        total = total + law.prices[perception.place]
+        members = np.ones(problem.n_x) if perception.members is None else perception.members
+        mean = float(problem.p_x @ members) / float(problem.p_x.sum())
+        total = total + members[:, None] / mean * law.prices[perception.place]
     return total
 
 
@@ -41,7 +46,7 @@ def spent(problem: Problem, laws: Sequence[Any]) -> float:
     return total
 
 
-def check_laws(problem: Problem, letters: np.ndarray, masses: np.ndarray, tolerance: float) -> dict[str, float]:
+def check_laws(problem: Problem, letters: np.ndarray, channel: np.ndarray, tolerance: float) -> dict[str, float]:
     """Check that the law of the reproduction is within its limits; return its distances by name.
 
     Raises
@@ -51,7 +56,8 @@ def check_laws(problem: Problem, letters: np.ndarray, masses: np.ndarray, tolera
     """
     found = {}
     for perception, bound in zip(problem.perceptions, problem.perception_bounds.tolist(), strict=True):
-        law = perception.law(letters, masses / masses.sum())
+        masses = perception.masses_of(problem.p_x, channel, problem.p_x @ channel)
+        law = perception.law(letters, masses)
         found[perception.name] = distance(perception, law)
         slack = tolerance * bound if bound > 0 else _MASS * perception.scale
         within = found[perception.name] <= bound + slack

@@ -24,8 +24,10 @@ def laws_shown(problem: Problem, decoder: Decoder, channel: np.ndarray) -> Shown
     channel : numpy.ndarray
         The encoder, shape (n_x, k).
     """
-    letters, masses = np.asarray(decoder.letters, dtype=np.intp), problem.p_x @ channel
-    proofs = tuple(_with_plan(one, one.law(letters, masses)) for one in problem.perceptions)
+    letters, q = np.asarray(decoder.letters, dtype=np.intp), problem.p_x @ channel
+    proofs = tuple(
+        _with_plan(one, one.law(letters, one.masses_of(problem.p_x, channel, q))) for one in problem.perceptions
+    )
     return ShownLaws.of(problem, letters, channel, proofs)
 
 

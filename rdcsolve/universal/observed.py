@@ -90,7 +90,8 @@ def restoration(
         for table, loss in zip(tables[1:], problem.linear_losses[1:], strict=True)
     ]
     limits += [LabelEntropyLimit(math.inf, k, label.name) for k, label in enumerate(problem.label_entropies)]
-    limits += [KnownPerceptionLimit(math.inf, perception) for perception in problem.perceptions]
+    symbols = (joint / masses).T  # p(x | y), with which the observations belong to classes
+    limits += [KnownPerceptionLimit(math.inf, one.seen_by(symbols)) for one in problem.perceptions]
     seen = Problem(source, problem.reproduction, tables[0], limits, letters=problem.letters)
     bounds = np.concatenate([problem.bounds, problem.perception_bounds])
     seen = with_bounds(seen, bounds)

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
+from rdcsolve.certificates import Certificate
 from rdcsolve.certificates.law_proof import LawProof, packed, unpacked
 from rdcsolve.certificates.laws import DIVERGENCES, FloatLaw
+from rdcsolve.information import mutual_information
 from rdcsolve.perception import distance, support
 from rdcsolve.problems import Perception
 from rdcsolve.problems.perception import MEASURES
@@ -54,6 +56,59 @@ def test_no_numbers_prove_more_than_there_is(seed, measure, noise):
         found = other.verify(problem, arithmetic)
         assert found.lower <= result.rate_upper
         assert found.upper >= result.rate_lower
+
+
+SHARED = rdc.Source(FIVE.points, FIVE.p_x, labels=[[[0.9, 0.1], [0.7, 0.3], [0.5, 0.5], [0.2, 0.8], [0.05, 0.95]]])
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([one for one in NAMED if one != "exact"]))
+def test_no_numbers_prove_more_of_classes_than_there_is(seed, measure):
+    """Any channel whatever, with its own distances as limits, beside any numbers as a certificate."""
+    rng = np.random.default_rng(seed)
+    channel = rng.dirichlet(np.full(5, 0.6), 5)
+    limit = rdc.PerceptionLimit(1.0, measure, given=0, kernel=1.0 if measure == "mmd" else None)
+    problem = rdc.Problem(SHARED, limits=[rdc.DistortionLimit(1.0), limit])
+    joint = SHARED.p_x[:, None] * channel
+    bounds = {"distortion": float((joint * problem.losses[0].matrix).sum()) * (1 + 1e-12)}
+    for one in problem.perceptions:
+        masses = one.members @ joint
+        bounds[one.name] = distance(one, masses / masses.sum()) * (1 + 1e-9) + 1e-12
+    rate = mutual_information(SHARED.p_x, channel)
+    laws = []
+    for one in problem.perceptions:
+        prices, nu = rng.exponential(2.0, 5) * (rng.random(5) < 0.8), float(rng.exponential(3.0))
+        witness = rng.normal(size=one.features.shape[1]) if one.features is not None else np.empty(0)
+        laws.append(LawProof(prices, nu, float(prices.max()), witness=witness))
+    nothing = np.zeros(0, dtype=np.intp)
+    certificate = Certificate(
+        objective="rate",
+        u=rng.normal(size=5) + 1.0,
+        u_rest=np.zeros(5),
+        multipliers=np.array([float(rng.exponential(1.0))]),
+        letters=nothing,
+        channel=np.empty((5, 0)),
+        lower=math.nan,
+        upper=math.nan,
+        fingerprint=problem.fingerprint(),
+        laws=tuple(laws),
+    )
+    stated = problem.with_limits(**bounds)
+    lowers = [certificate.verify(stated).lower]
+    if pytest.importorskip("flint"):
+        lowers.append(certificate.verify(stated, "ball").lower)
+    assert max(lowers) <= rate
+    assert lowers[0] == pytest.approx(lowers[-1], abs=1e-9)
+
+
+@pytest.mark.parametrize("measure", ["w2", "tv", "kl"])
+def test_the_law_of_a_class_beyond_its_limit_is_refuted(measure):
+    problem = rdc.Problem(SHARED, limits=[rdc.DistortionLimit(0.8), rdc.PerceptionLimit(0.05, measure, given=0)])
+    result = rdc.solve(problem)
+    assert result.verify(problem).valid
+    other = problem.with_limits(perception_1=0.9 * result.perceptions["perception_1"])
+    found = result.verify(other)
+    assert not found.valid
+    assert found.excess["perception_1"] > 0
 
 
 @pytest.mark.parametrize("measure", NAMED)

@@ -88,9 +88,73 @@ def test_letters_of_a_list_show_the_same_places():
     assert listed.perceptions[0].law(np.arange(3), np.array([0.2, 0.5, 0.3])).tolist() == [0.5, 0.5]
 
 
+LABELLED = rdc.Source([0.0, 1.0], [0.7, 0.3], labels=[[[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]], label_names=["kind"])
+
+
+def of_classes(*limits, **more):
+    return rdc.Problem(LABELLED, limits=[rdc.DistortionLimit(0.1), *limits], **more)
+
+
+def test_limits_on_the_laws_of_classes():
+    """One for every class that has mass; all together they are known by the name that stated them."""
+    problem = of_classes(rdc.PerceptionLimit([0.2, 0.3, 0.4], "tv", given="kind"))
+    assert problem.perception_names == ("perception_0", "perception_1")
+    assert problem.perception_bounds.tolist() == [0.2, 0.3]
+    assert problem.perceptions[0].members.tolist() == [0.9, 0.2]
+    assert problem.perceptions[0].target == pytest.approx(np.array([0.63, 0.06]) / 0.69)
+    assert problem.perceptions[1].weights(LABELLED.p_x) @ LABELLED.p_x == pytest.approx(1)
+    assert problem.with_limits(P=0.1).perception_bounds.tolist() == [0.1, 0.1]
+    assert problem.with_limits(P=[0.1, None]).perception_bounds.tolist() == [0.1, math.inf]
+    assert problem.with_limits(perception_1=0.5).perception_bounds.tolist() == [0.2, 0.5]
+    own = of_classes(rdc.PerceptionLimit(0.2, "tv", given=0, target=[[0.5, 0.5], [0.1, 0.9], [0.0, 1.0]], name="own"))
+    assert own.perception_names == ("own_0", "own_1")
+    assert own.perceptions[1].target.tolist() == [0.1, 0.9]
+    whole = of_classes(rdc.PerceptionLimit(0.2, "tv", target=problem.perceptions[0].target, name="perception_0"))
+    assert whole.fingerprint() != problem.fingerprint()
+    assert problem.with_perception(rdc.PerceptionLimit(0.1, "w2", given=0, name="far")).perception_names[2:] == (
+        "far_0",
+        "far_1",
+    )
+    assert repr(rdc.PerceptionLimit([0.2, 0.3], "tv", given=0)) == "PerceptionLimit([0.2, 0.3], 'tv', given=0)"
+
+
+@pytest.mark.parametrize("measure", ["w2", "tv", "mmd"])
+def test_files_of_the_laws_of_classes(measure):
+    problem = of_classes(rdc.PerceptionLimit(0.2, measure, given=0, kernel=1.0 if measure == "mmd" else None))
+    arrays = {key: np.asarray(value) for key, value in arrays_of(problem).items()}
+    again = problem_of(arrays, "file")
+    assert again.fingerprint() == problem.fingerprint()
+    assert again.perception_bounds.tolist() == problem.perception_bounds.tolist()
+    for wrong in ([0.9, 0.2, 0.1], [1.1, 0.2], [0.0, 0.0]):
+        with pytest.raises(rdc.InvalidInput, match="members_perception_0"):
+            problem_of(arrays | {"members_perception_0": np.array(wrong)}, "file")
+
+
+def test_observations_belong_to_classes_as_symbols_do():
+    seen = np.array([[0.8, 0.2], [0.3, 0.7]])
+    measured = of_classes(rdc.PerceptionLimit(0.2, "tv", given=0)).perceptions[1]
+    joint = LABELLED.p_x[:, None] * seen
+    behind = (joint / joint.sum(axis=0)).T
+    channel = np.array([[0.6, 0.4], [0.1, 0.9]])
+    expected = (LABELLED.p_x * measured.members) @ seen @ channel
+    found = measured.seen_by(behind).masses_of(joint.sum(axis=0), channel, joint.sum(axis=0) @ channel)
+    assert found == pytest.approx(expected / expected.sum())
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: rdc.PerceptionLimit(0.0, "tv", given=0), "small positive"),
+        (lambda: rdc.PerceptionLimit([0.1, 0.0], "tv", given=0), "small positive"),
+        (lambda: rdc.PerceptionLimit([0.1, -0.2], "tv", given=0), "-0.2"),
+        (lambda: rdc.PerceptionLimit([0.1, 0.2], "tv"), "PerceptionLimit"),
+        (lambda: of_classes(rdc.PerceptionLimit([0.1, 0.2], "tv", given=0)), "2 bounds .* 3 classes"),
+        (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given="other")), "'other'"),
+        (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0, target=[0.5, 0.5])), r"\(3, 2\)"),
+        (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0, target=LABELLED)), "3 classes"),
+        (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0)).with_limits(P=0), "small positive"),
+        (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0)).with_limits(P=[1, 2, 3]), "3 bounds .* 2 classes"),
+        (lambda: stated(rdc.PerceptionLimit(0.1, "tv", given=0)), "no labels"),
         (lambda: rdc.PerceptionLimit(-0.1, "tv"), "-0.1"),
         (lambda: rdc.PerceptionLimit(0.1, "wasserstein"), "unknown measure"),
         (lambda: rdc.PerceptionLimit(0.1, "exact"), "exact"),

@@ -76,10 +76,17 @@ def a_problem_with_a_law(kind, rng):
         limits.append(rdc.PerceptionLimit(0.01, "mmd", kernel=0.5, name="third"))
     if face == "given":
         limits.append(rdc.PerceptionLimit(0.0, "exact", name="other"))
+    if face.startswith("classes"):
+        source = rdc.Source(source.points, source.p_x, labels=[rng.dirichlet(np.ones(3), n)])
+        P = 0.3 if measure == "w2" else 0.05
+        limits[1:] = [rdc.PerceptionLimit([P, 2 * P, math.inf], measure, kernel=kernel, given=0)]
+    if face == "classes at given":
+        limits.append(rdc.PerceptionLimit(0.0, "exact", name="other"))
     reproduction = [[9.0, 9.0]] if face == "none" else None
     problem = rdc.Problem(source, reproduction=reproduction, limits=limits)
     variants = {
         "a rate": lambda: problem.minimising("perception", rate=rdc.solve(problem.with_limits(P=0.005)).rate_upper),
+        "classes at a rate": lambda: problem.minimising("perception_1", rate=0.9),
         "a small rate": lambda: problem.minimising("perception", rate=0.1),
         "a loss": lambda: problem.minimising("distortion", rate=0.7),
         "prices": lambda: problem.at_multipliers(distortion=1.0, perception=0.3),
@@ -103,6 +110,8 @@ LAWS = [
     *("law w2 at zero", "law kl", "law kl at a rate", "law reverse_kl", "law chi2", "law reverse_chi2 at prices"),
     *("law kl at thrice", "law w2 at thrice", "law chi2 at given", "law mmd at given", "law mmd", "law mmd at a rate"),
     *("law mmd at a loss", "law mmd at prices", "law mmd at nothing"),
+    *(f"law {measure} at classes" for measure in ("w2", "tv", "kl", "reverse_kl", "mmd")),
+    *("law tv at classes at given", "law kl at classes at a rate"),
     *("law hellinger", "law js", "law js at a loss", "law js at zero", "law tv at nothing", "law w2 at nothing"),
 ]
 KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate", *LAWS]

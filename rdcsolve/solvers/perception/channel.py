@@ -135,12 +135,10 @@ class Channels:
         return min(share * (1 + 1e-9), 1.0)
 
     def _attained(self, channel: np.ndarray, plans: tuple[np.ndarray | None, ...]) -> Attained:
-        masses = self.p @ channel
         means = np.array([self.p @ np.einsum("ia,ia->i", channel, loss) for loss in self.statement.losses])
         distances, kept = [], []
         for law, plan in zip(self.programme.laws, plans, strict=True):
-            q = np.bincount(law.place, weights=masses, minlength=law.shown.size)
-            distance, own = self._distance(law, q, plan)
+            distance, own = self._distance(law, law.law(self.p, channel), plan)
             distances.append(distance)
             kept.append(own)
         return Attained(channel, mutual_information(self.p, channel), means, tuple(distances), tuple(kept))
@@ -230,10 +228,8 @@ class Channels:
         channel = np.zeros(total.shape)
         channel[np.arange(self.p.size), total.argmin(axis=1)] = 1.0
         for law in self.programme.laws:
-            if law.is_zero:
-                q = np.bincount(law.place, weights=self.p @ channel, minlength=law.shown.size)
-                if np.abs(q - law.exact_target()).max() > 1e-12:
-                    return None
+            if law.is_zero and np.abs(law.law(self.p, channel) - law.exact_target()).max() > 1e-12:
+                return None
         return self._attained(channel, tuple(None for _ in self.programme.laws))
 
 

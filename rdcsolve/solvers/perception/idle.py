@@ -19,9 +19,9 @@ _MANY_STEPS = 100
 _SMALL_PROGRAMME = 2500  # pairs of atom and place: a transport programme of this size takes milliseconds
 
 
-def law_of(perception: Perception, result: Result) -> np.ndarray:
+def law_of(problem: Problem, perception: Perception, result: Result) -> np.ndarray:
     """Return the law on places of a result, shape (m,)."""
-    return perception.law(result.letters, result.q / result.q.sum())
+    return perception.law(result.letters, perception.masses_of(problem.p_x, result.channel, result.q))
 
 
 def is_met_by(problem: Problem, counts: list[int], plain: Result) -> bool:
@@ -35,10 +35,10 @@ def is_met_by(problem: Problem, counts: list[int], plain: Result) -> bool:
 
 def _quick_distance(problem: Problem, perception: Perception, result: Result) -> float:
     """Return an upper bound of a result's distance: the distance itself but for large programmes of transport."""
-    law, cost = law_of(perception, result), perception.cost
+    law, cost = law_of(problem, perception, result), perception.cost
     if cost is None or cost.size <= _SMALL_PROGRAMME or monotone_order(cost) is not None:
         return distance(perception, law)
-    if not np.array_equal(perception.target, problem.p_x):
+    if perception.members is not None or not np.array_equal(perception.target, problem.p_x):
         return float(cost.max())
     channel = np.asarray(result.channel)
     return float(problem.p_x @ np.einsum("ia,ia->i", channel, cost[:, perception.place[result.letters]]))
@@ -48,7 +48,7 @@ def with_idle_laws(problem: Problem, plain: Result) -> Result:
     """Return the solution without limits on laws, which meets them: their multipliers are zero."""
     certificate = plain.certificate
     assert certificate is not None
-    laws = tuple(idle_proof(perception, law_of(perception, plain)) for perception in problem.perceptions)
+    laws = tuple(idle_proof(perception, law_of(problem, perception, plain)) for perception in problem.perceptions)
     names = problem.perception_names
     return replace(
         plain,
@@ -57,7 +57,7 @@ def with_idle_laws(problem: Problem, plain: Result) -> Result:
         perceptions={one.name: _quick_distance(problem, one, plain) for one in problem.perceptions},
         multipliers=plain.multipliers | dict.fromkeys(names, 0.0),
         certificate=replace(certificate, fingerprint=problem.fingerprint(), laws=laws),
-        output_law=law_of(problem.perceptions[0], plain),
+        output_law=law_of(problem, problem.perceptions[0], plain),
     )
 
 

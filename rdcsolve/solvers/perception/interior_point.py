@@ -3,8 +3,10 @@
     min  -p.u + lambda.b + sum_k H_k(w^k)   such that   log c(a) <= sum_k w^k_{y_k(a)},   lambda >= 0,
 
 with log c(a) = log sum_i p_i exp(u_i - lambda.L(i, a)), a log-sum-exp, so that this is a convex programme; H_k belong
-to `blocks`. Multipliers of the constraints are output masses q_a. Slacks s_a are variables of their own, so that the
-residuals go to zero like everything else. Predictor and corrector (Mehrotra 1992), separate steps for both sides.
+to `blocks`. Prices of a law that counts symbols with weights g_k, that of a class, are part of the exponents, as
+-g_k(i) w^k: for all other laws g_k = 1, and it does not matter on which side they stand. Multipliers of the constraints
+are output masses q_a. Slacks s_a are variables of their own, so that the residuals go to zero like everything else.
+Predictor and corrector (Mehrotra 1992), separate steps for both sides.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from rdcsolve.solvers.perception.blocks import Block, length
 _SHORT_OF = 0.99  # of the way to the nearest boundary
 _MOST_U = 2.0  # nats: how far u may move in one step
 _MOST_MULTIPLIER = 0.9  # of a multiplier
+_MOST_BENT = 2.0  # by what factor a price may be above its linear model after a step, where there are laws of classes
+_LEAST_STEP = 1e-6
+_LARGE_MOVE = 700.0
 _FLOOR = 0.02  # of the tolerance: the least sum of products that is aimed at
 _GAUGE = 1e-14  # on the diagonal of the scaled system: what it lacks of full rank are constants added to w, taken off u
 _LEAST_CENTRE = 1e-4
@@ -47,6 +52,8 @@ class Statement:
         Shape (R,), bool: multipliers that are to be found; the others are given and charged nothing.
     places : tuple of numpy.ndarray
         For every block the place that each letter shows, shape (k,).
+    weights : tuple of numpy.ndarray or None
+        For every block the weights g of symbols in its law, shape (n,), of mean one; None for all ones.
     """
 
     p: np.ndarray
@@ -55,13 +62,22 @@ class Statement:
     bounds: np.ndarray
     is_free: np.ndarray
     places: tuple[np.ndarray, ...]
+    weights: tuple[np.ndarray | None, ...]
 
-    def log_prices(self, u: np.ndarray, multipliers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return log c, shape (k,), and V, shape (n, k), the shares of the symbols in each price."""
+    def log_prices(
+        self, u: np.ndarray, multipliers: np.ndarray, prices: Sequence[np.ndarray] = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return log c, shape (k,), and V, shape (n, k), the shares of the symbols in each price.
+
+        Of the prices w of every block, if they are given, those of laws of classes count.
+        """
         exponents = np.repeat((np.log(self.p) + u)[:, None], self.losses.shape[2], axis=1)
         for multiplier, loss in zip(multipliers, self.losses, strict=True):
             if multiplier:
                 exponents -= multiplier * loss
+        for w, place, weights in zip(prices, self.places, self.weights, strict=bool(prices)):
+            if weights is not None:
+                exponents -= np.outer(weights, w[place])
         if self.forbidden is not None:
             exponents[self.forbidden] = -math.inf
         top = exponents.max(axis=0)
@@ -143,6 +159,38 @@ def factored(matrix: np.ndarray) -> _System:
     raise NumericalBreakdown("the Newton system of a limit on the reproduction's law cannot be factorised")
 
 
+class _Shown(NamedTuple):
+    """How much a letter's price falls with the price of the place that it shows.
+
+    Attributes
+    ----------
+    mean : numpy.ndarray
+        Shape (k,): the mean of the weights g of symbols in the letter's price; ones without weights.
+    parts : numpy.ndarray or None
+        Shape (n, k): the shares times g; None without weights.
+    weights : numpy.ndarray or None
+        Shape (n,).
+    """
+
+    mean: np.ndarray
+    parts: np.ndarray | None
+    weights: np.ndarray | None
+
+    @classmethod
+    def of(cls, shares: np.ndarray, weights: np.ndarray | None) -> _Shown:
+        """Return it for shares (n, k) and weights (n,)."""
+        if weights is None:
+            return cls(np.ones(shares.shape[1]), None, None)
+        parts = shares * weights[:, None]
+        return cls(parts.sum(axis=0), parts, weights)
+
+    def with_values(self, values: np.ndarray, q: np.ndarray, means: np.ndarray) -> np.ndarray:
+        """Return q times the covariance, over a letter's shares, of g and of values (n, k) with these means (k,)."""
+        if self.parts is None:
+            return np.zeros(q.size)
+        return np.asarray(q * ((self.parts * values).sum(axis=0) - self.mean * means))
+
+
 class _Letters:
     """The letters' side: u, multipliers, slacks of prices and output masses."""
 
@@ -154,6 +202,8 @@ class _Letters:
         self.residual = self.log_prices = self.wanted = self.pull = np.empty(0)
         self.shares = self.means = np.empty((0, 0))
         self.weighted: list[np.ndarray] = []
+        self.shown: list[_Shown] = []
+        self.d_w: Sequence[np.ndarray] = ()
         self.d_u = self.d_multipliers = self.d_slack = self.d_q = self.d_zeta = np.empty(0)
 
     @property
@@ -161,9 +211,10 @@ class _Letters:
         """How many unknowns: u and the free multipliers."""
         return self.u.size + self.free.size
 
-    def prepare(self, prices: np.ndarray) -> None:
-        """Evaluate everything that the system needs at this point, for prices w summed over blocks, shape (k,)."""
-        self.log_prices, self.shares = self.statement.log_prices(self.u, self.multipliers)
+    def prepare(self, w: Sequence[np.ndarray]) -> None:
+        """Evaluate everything that the system needs at this point, for the prices w of every block."""
+        self.log_prices, self.shares = self.statement.log_prices(self.u, self.multipliers, w)
+        prices = above(self.statement, w)
         if not np.isfinite(self.log_prices).all():
             raise NumericalBreakdown("prices of letters left the range of floats")
         if not self.slack.size:
@@ -172,6 +223,7 @@ class _Letters:
         losses = self.statement.losses[self.free]
         self.weighted = [self.shares * loss for loss in losses]
         self.means = np.array([part.sum(axis=0) for part in self.weighted]).reshape(self.free.size, self.q.size)
+        self.shown = [_Shown.of(self.shares, weights) for weights in self.statement.weights]
 
     def complementarity(self, primal: float = 0.0, dual: float = 0.0) -> tuple[float, int]:
         """Return the sum of products after steps of these lengths, and how many there are."""
@@ -214,9 +266,9 @@ class _Letters:
         of_multipliers = self.statement.bounds[self.free] - self.means @ self.wanted - self.pull
         return np.concatenate([of_u, of_multipliers])
 
-    def move(self, step: np.ndarray, d_prices: np.ndarray) -> None:
-        """Work out the direction of slacks, masses and the limits' slacks."""
-        n = self.u.size
+    def move(self, step: np.ndarray, d_prices: np.ndarray, d_w: Sequence[np.ndarray]) -> None:
+        """Work out the direction of slacks, masses and the limits' slacks, given that of prices of places."""
+        n, self.d_w = self.u.size, d_w
         self.d_u, self.d_multipliers = step[:n], step[n:]
         falls = self.shares.T @ self.d_u - self.d_multipliers @ self.means
         self.d_slack = d_prices - falls + self.residual
@@ -234,7 +286,28 @@ class _Letters:
         """Return the longest step for which prices are still like their linear model."""
         moved = float(np.abs(self.d_u - self.d_u.mean()).max()) / _MOST_U
         share = np.abs(self.d_multipliers) / self.multipliers[self.free] / _MOST_MULTIPLIER
-        return 1 / max(1.0, moved, float(share.max(initial=0.0)))
+        if all(weights is None for weights in self.statement.weights):
+            return 1 / max(1.0, moved, float(share.max(initial=0.0)))
+        return self._bent(1 / max(1.0, float(share.max(initial=0.0))))
+
+    def _bent(self, most: float) -> float:
+        """Return the longest step, up to `most`, after which no price is far above its linear model.
+
+        Symbols of a class may move far for one letter, and not at all for another; only exponents that count matter.
+        """
+        moves = np.repeat(self.d_u[:, None], self.q.size, axis=1)
+        moves -= np.tensordot(self.d_multipliers, self.statement.losses[self.free], axes=1)
+        for d_w, place, weights in zip(self.d_w, self.statement.places, self.statement.weights, strict=True):
+            if weights is not None:
+                moves -= np.outer(weights, d_w[place])
+        moves -= (self.shares * moves).sum(axis=0)
+        while most > _LEAST_STEP and self._raised(most * moves) > _MOST_BENT:
+            most *= 0.5
+        return most
+
+    def _raised(self, moves: np.ndarray) -> float:
+        """Return the largest mean of exponentials of moves (n, k) over a letter's shares; large ones are cut off."""
+        return float((self.shares * np.exp(np.minimum(moves, _LARGE_MOVE))).sum(axis=0).max())
 
     def advance(self, primal: float, dual: float) -> None:
         """Go."""
@@ -269,7 +342,7 @@ def interior_points(
     letters = _Letters(statement, u, multipliers.copy(), q)
     _start(letters, blocks)
     while True:
-        letters.prepare(_prices(statement, blocks))
+        letters.prepare(tuple(block.w for block in blocks))
         products, count = _total(letters, blocks)
         yield Point(
             letters.u,
@@ -285,17 +358,31 @@ def interior_points(
 
 
 def _start(letters: _Letters, blocks: Sequence[Block]) -> None:
-    """Begin with prices a little above those of the letters, shared evenly between the blocks."""
-    log_prices, _ = letters.statement.log_prices(letters.u, letters.multipliers)
-    for block, place in zip(blocks, letters.statement.places, strict=True):
+    """Begin with prices a little above those of the letters, shared evenly between the blocks but those of classes.
+
+    Where there are only classes u is lowered instead, so that no price is above one.
+    """
+    statement = letters.statement
+    log_prices, shares = statement.log_prices(letters.u, letters.multipliers)
+    sharing = sum(weights is None for weights in statement.weights)
+    if not sharing:
+        letters.u = letters.u - (float(log_prices.max()) + 0.1)
+    for block, place, weights in zip(blocks, statement.places, statement.weights, strict=True):
         w = np.full(block.w.size, -math.inf)
         np.maximum.at(w, place, log_prices)
         w[np.isinf(w)] = float(log_prices.min())
-        block.start((w + 0.1) / len(blocks), np.bincount(place, weights=letters.q, minlength=w.size))
+        masses = letters.q if weights is None else letters.q * (weights @ shares)
+        start = (w + 0.1) / sharing if weights is None else np.zeros(w.size)
+        block.start(start, np.bincount(place, weights=masses, minlength=w.size))
 
 
-def _prices(statement: Statement, blocks: Sequence[Block]) -> np.ndarray:
-    return np.asarray(sum(block.w[place] for block, place in zip(blocks, statement.places, strict=True)))
+def above(statement: Statement, prices: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what the logarithms of letters' prices have to be below, shape (k,): prices w of places, summed."""
+    total = np.zeros(statement.losses.shape[2])
+    for w, place, weights in zip(prices, statement.places, statement.weights, strict=True):
+        if weights is None:
+            total += w[place]
+    return total
 
 
 def _total(letters: _Letters, blocks: Sequence[Block], primal: float = 0.0, dual: float = 0.0) -> tuple[float, int]:
@@ -322,8 +409,9 @@ def _step(letters: _Letters, blocks: Sequence[Block], mean: float, floor: float)
     letters.advance(primal, dual)
     for block in blocks:
         block.advance(primal, dual)
-    middle = float(letters.u.mean())
-    letters.u = letters.u - middle
+    first = letters.statement.weights[0]  # what is added to its prices is taken off u, with its weights
+    middle = float(letters.u.mean()) / (1.0 if first is None else float(first.mean()))
+    letters.u = letters.u - (middle if first is None else middle * first)
     blocks[0].shift(middle)
 
 
@@ -337,15 +425,13 @@ def _matrix(letters: _Letters, blocks: Sequence[Block], starts: np.ndarray) -> n
     size = int(starts[-1])
     matrix = np.zeros((size, size))
     matrix[: letters.size, : letters.size] = letters.hessian()
-    ratio = letters.q / letters.slack
-    pull = letters.shares * -ratio
-    pulls = np.vstack([pull, letters.means * ratio]) if letters.free.size else pull
-    for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
+    q, ratio = letters.q, letters.q / letters.slack
+    for k, (block, place, shown) in enumerate(zip(blocks, letters.statement.places, letters.shown, strict=True)):
         inner = slice(int(starts[k]), int(starts[k + 1]))
         matrix[inner, inner] = block.hessian()
-        summed = _by_place(pulls, place, block)
+        summed = _by_place(_pulls(letters, shown, ratio), place, block)
         matrix[: letters.size, inner], matrix[inner, : letters.size] = summed, summed.T
-        masses = _by_place(ratio, place, block)
+        masses = _by_place(_twice(shown, shown, q, ratio), place, block)
         m = block.w.size
         matrix[inner, inner][np.arange(m), np.arange(m)] += masses[:m]
         if block.has_level:
@@ -354,16 +440,37 @@ def _matrix(letters: _Letters, blocks: Sequence[Block], starts: np.ndarray) -> n
             matrix[inner, inner][m, m] += masses[m]
         for k2 in range(k):
             columns = slice(int(starts[k2]), int(starts[k2 + 1]))
-            across = _across(ratio, place, block, letters.statement.places[k2], blocks[k2])
+            weights = _twice(shown, letters.shown[k2], q, ratio)
+            across = _across(weights, place, block, letters.statement.places[k2], blocks[k2])
             matrix[inner, columns], matrix[columns, inner] = across, across.T
-        if k:  # a constant moved from one block's prices to the next changes nothing
-            still = (
-                slice(int(starts[k]) + m, int(starts[k]) + m + 1)
-                if block.has_level
-                else slice(int(starts[k]), int(starts[k]) + m)
-            )
-            matrix[still, still] += 1 / (still.stop - still.start)
+        if k:  # a constant moved from one block's prices to the next, or to u, changes nothing
+            still = np.zeros(m + block.n_scalars)
+            if block.has_level:
+                still[m] = 1.0
+            else:  # what no mass is shown at has hardly a price, and may not make up for the rest
+                still[:m] = np.bincount(place, weights=q * shown.mean, minlength=m)
+            matrix[inner, inner] += np.outer(still, still)
     return matrix
+
+
+def _pulls(letters: _Letters, shown: _Shown, ratio: np.ndarray) -> np.ndarray:
+    """Return the second derivatives in u and multipliers, and in the price of what a letter shows, (size, k)."""
+    q, losses = letters.q, letters.statement.losses[letters.free]
+    if shown.parts is None:
+        pull = letters.shares * -ratio
+        return np.vstack([pull, letters.means * ratio]) if letters.free.size else pull
+    rows = [letters.shares * ((q - ratio) * shown.mean) - shown.parts * q]
+    for loss, means in zip(losses, letters.means, strict=True):
+        rows.append((shown.with_values(loss, q, means) + ratio * shown.mean * means)[None])
+    return np.vstack(rows)
+
+
+def _twice(shown: _Shown, other: _Shown, q: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """Return the second derivatives in the prices of what a letter shows in two laws, shape (k,)."""
+    found = ratio * shown.mean * other.mean
+    if other.weights is not None:
+        found = found + shown.with_values(other.weights[:, None], q, other.mean)
+    return np.asarray(found)
 
 
 def _by_place(columns: np.ndarray, place: np.ndarray, block: Block) -> np.ndarray:
@@ -400,16 +507,18 @@ def _direction(
     """Work out the direction of everything towards products `centre`."""
     right = np.zeros(int(starts[-1]))
     right[: letters.size] = letters.gradient(centre, corrected)
-    for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
+    for k, (block, place, shown) in enumerate(zip(blocks, letters.statement.places, letters.shown, strict=True)):
         right[int(starts[k]) : int(starts[k + 1])] = block.gradient(centre, corrected)
-        right[int(starts[k]) : int(starts[k + 1])] -= _by_place(letters.wanted, place, block)
+        right[int(starts[k]) : int(starts[k + 1])] -= _by_place(letters.wanted * shown.mean, place, block)
     step = system.solve(-right)
     if not np.isfinite(step).all():
         raise NumericalBreakdown("a Newton step of a limit on the reproduction's law is not finite")
-    d_prices = np.zeros(letters.q.size)
-    for k, (block, place) in enumerate(zip(blocks, letters.statement.places, strict=True)):
+    d_prices, moved = np.zeros(letters.q.size), []
+    for k, (block, place, shown) in enumerate(zip(blocks, letters.statement.places, letters.shown, strict=True)):
         block.move(step[int(starts[k]) : int(starts[k + 1])])
-        d_prices += step[int(starts[k]) + place]
+        d_w = step[int(starts[k]) : int(starts[k]) + block.w.size]
         if block.has_level:
-            d_prices += step[int(starts[k]) + block.w.size]
-    letters.move(step[: letters.size], d_prices)
+            d_w = d_w + step[int(starts[k]) + block.w.size]
+        d_prices += d_w[place] * shown.mean
+        moved.append(d_w)
+    letters.move(step[: letters.size], d_prices, moved)

@@ -51,6 +51,8 @@ class Law:
         An order of atoms and places in which costs are Monge.
     n_symbols : int
         Of the source.
+    weights : numpy.ndarray or None
+        Shape (n,), of mean one over the task's symbols: how much each counts, in the law of a class.
     """
 
     index: int
@@ -62,6 +64,7 @@ class Law:
     place: np.ndarray
     order: tuple[np.ndarray, np.ndarray] | None
     n_symbols: int
+    weights: np.ndarray | None = None
 
     @property
     def is_zero(self) -> bool:
@@ -149,9 +152,10 @@ class Law:
         name, measure = self.perception.name, self.perception.measure
         return Perception(name, measure, self.target, self.place, cost, self.outside, features)
 
-    def law(self, q: np.ndarray) -> np.ndarray:
-        """Return the law on the places shown, shape (m',), of masses of the letters in use, shape (k,)."""
-        return np.bincount(self.place, weights=q, minlength=self.shown.size)
+    def law(self, p: np.ndarray, channel: np.ndarray) -> np.ndarray:
+        """Return the law on the places shown, shape (m',), of a channel (n, k) to letters in use, p (n,)."""
+        own = p if self.weights is None else p * self.weights
+        return np.bincount(self.place, weights=own @ channel, minlength=self.shown.size)
 
     def support(self, w: np.ndarray, nu: float, tau: float, law: np.ndarray | None = None) -> tuple[float, float]:
         """Return what prices w, shape (m',), cost besides nu P, and the level of an f-divergence that is charged.
@@ -221,6 +225,8 @@ class Law:
         of_law = sum_units(self.n_symbols) + sum_units(self.place.size) + self.place.size + 16
         of_plan = 4 * max(self.atoms.size, self.shown.size) + 8  # what is filled up may stand there twice
         count = _ROUNDINGS * 2 * (2 * of_law + of_plan) + _ALWAYS
+        if self.weights is not None:  # a symbol's share of a class is a product more, and is divided by a sum
+            count += 2 * (2 * sum_units(self.n_symbols) + 32)
         scale = self.perception.scale
         if self.perception.features is not None:  # a square is known as its root is: the less of it, the better
             scale = 2 * math.sqrt(scale * self.bound) if math.isfinite(self.bound) else scale
@@ -268,17 +274,20 @@ class Programme:
         Shape (k,): indices of the letters in use.
     laws : tuple of Law
         Those that are limited, or have a multiplier.
+    ruled_out : numpy.ndarray or None
+        Mask (n, k): pairs that the laws of classes rule out.
     """
 
     problem: Problem
     task: ReducedProblem
     letters: np.ndarray
     laws: tuple[Law, ...]
+    ruled_out: np.ndarray | None = None
 
     @property
     def is_smooth(self) -> bool:
         """Whether there is one law, whose support function is smooth, and one letter for every place."""
-        if len(self.laws) != 1 or self.laws[0].shown.size != self.letters.size:
+        if len(self.laws) != 1 or self.laws[0].shown.size != self.letters.size or self.laws[0].weights is not None:
             return False
         return self.laws[0].is_zero or self.laws[0].perception.measure in DIVERGENCES
 
@@ -292,8 +301,10 @@ class Programme:
         losses, forbidden = self.task.letters.restricted(self.letters)
         stacked = np.array([np.asarray(loss) for loss in losses])
         bounds = np.where(self.task.free, self.task.bounds * (1 - _INSIDE_LOSSES), 0.0)
-        places = tuple(law.place for law in self.laws)
-        return Statement(self.p, stacked, forbidden, bounds, self.task.free, places)
+        if self.ruled_out is not None:
+            forbidden = self.ruled_out if forbidden is None else forbidden | self.ruled_out
+        places, weights = tuple(law.place for law in self.laws), tuple(law.weights for law in self.laws)
+        return Statement(self.p, stacked, forbidden, bounds, self.task.free, places, weights)
 
 
 def programme_of(problem: Problem, task: ReducedProblem) -> Programme:
@@ -306,14 +317,28 @@ def programme_of(problem: Problem, task: ReducedProblem) -> Programme:
     letters = np.arange(problem.n_letters)
     counted = [k for k in range(len(problem.perceptions)) if _counts(problem, k)]
     for k in counted:
-        letters = letters[possible_places(problem, k)[problem.perceptions[k].place[letters]]]
-    if task.letters.forbidden is not None:
-        letters = letters[~task.letters.forbidden[:, letters].all(axis=0)]
-    if not letters.size:
+        if problem.perceptions[k].members is None:
+            letters = letters[possible_places(problem, k)[problem.perceptions[k].place[letters]]]
+    ruled_out = _ruled_out(problem, task, counted)
+    never = ruled_out if task.letters.forbidden is None else task.letters.forbidden | ruled_out
+    letters = letters[~never[:, letters].all(axis=0)]
+    if not letters.size or never[:, letters].all(axis=1).any():
         raise InvalidInput("the limits on the law of the reproduction leave no letter")
-    if len(counted) == 1 and problem.perceptions[counted[0]].measure in DIVERGENCES:
+    if len(counted) == 1 and problem.perceptions[counted[0]].measure in DIVERGENCES and not ruled_out.any():
         letters = _one_for_each_place(problem, task, counted[0], letters)
-    return Programme(problem, task, letters, tuple(_law(problem, k, letters) for k in counted))
+    laws = tuple(_law(problem, k, letters, task) for k in counted)
+    return Programme(problem, task, letters, laws, ruled_out[:, letters] if ruled_out.any() else None)
+
+
+def _ruled_out(problem: Problem, task: ReducedProblem, counted: list[int]) -> np.ndarray:
+    """Return the pairs, mask (n, n_letters), that limits on the laws of classes rule out: see `possible_places`."""
+    mask = np.zeros((task.p.size, problem.n_letters), dtype=bool)
+    for k in counted:
+        perception = problem.perceptions[k]
+        if perception.members is not None:
+            out = ~possible_places(problem, k)[perception.place]
+            mask |= np.outer(perception.members[task.letters.symbols] > 0, out)
+    return mask
 
 
 def _one_for_each_place(problem: Problem, task: ReducedProblem, k: int, letters: np.ndarray) -> np.ndarray:
@@ -351,12 +376,18 @@ def _counts(problem: Problem, k: int) -> bool:
     return math.isfinite(float(problem.perception_bounds[k]))
 
 
-def _law(problem: Problem, k: int, letters: np.ndarray) -> Law:
+def _law(problem: Problem, k: int, letters: np.ndarray, task: ReducedProblem) -> Law:
     perception = problem.perceptions[k]
     given = None if problem.perception_multipliers is None else float(problem.perception_multipliers[k])
-    shown, place = np.unique(perception.place[letters], return_inverse=True)
+    own = perception.place[letters]
+    weights = perception.weights(problem.p_x)
+    if weights is None:
+        shown, place = np.unique(own, return_inverse=True)
+    else:  # what letters that the class cannot use show does not matter
+        shown = np.unique(own[possible_places(problem, k)[own]])
+        place = np.minimum(np.searchsorted(shown, own), shown.size - 1)
+        weights = weights[task.letters.symbols]
     atoms = np.empty(0, dtype=np.intp) if perception.compares_masses else np.flatnonzero(perception.target > 0)
     order = None if perception.cost is None else monotone_order(perception.cost[np.ix_(atoms, shown)])
-    return Law(
-        k, perception, float(problem.perception_bounds[k]), given, atoms, shown, place.ravel(), order, problem.n_x
-    )
+    bound = float(problem.perception_bounds[k])
+    return Law(k, perception, bound, given, atoms, shown, place.ravel(), order, problem.n_x, weights)

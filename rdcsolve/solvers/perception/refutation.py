@@ -9,6 +9,7 @@ enter by tangents, more of them where the programme's law is.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,12 +41,9 @@ def beyond_reach(problem: Problem) -> tuple[dict[str, float], str, Certificate] 
     """
     if problem.multipliers is not None:
         return None
-    is_usable = np.ones(problem.n_letters, dtype=bool)
-    if problem.forbidden is not None:
-        is_usable = np.asarray(~problem.forbidden[problem.p_x > 0].all(axis=0))
     for k, perception in enumerate(problem.perceptions):
         bound = float(problem.perception_bounds[k])
-        places = np.unique(perception.place[is_usable])
+        places = _usable_places(problem, perception)
         if math.isinf(bound) or not places.size or (perception.measure in DIVERGENCES and bound > 0):
             continue
         least = least_distance(perception, places)
@@ -56,6 +54,15 @@ def beyond_reach(problem: Problem) -> tuple[dict[str, float], str, Certificate] 
             )
             return {perception.name: least}, what, far_away(problem, k, nu, places)
     return None
+
+
+def _usable_places(problem: Problem, perception: Perception) -> np.ndarray:
+    """Return the places of letters that some symbol, or some of the class, may use."""
+    if problem.forbidden is None:
+        return np.unique(perception.place)
+    own = problem.p_x > 0
+    own = own if perception.members is None else own & (perception.members > 0)
+    return np.unique(perception.place[~problem.forbidden[own].all(axis=0)])
 
 
 def least_distance(perception: Perception, places: np.ndarray | None = None) -> float:
@@ -92,9 +99,10 @@ def far_away(problem: Problem, k: int, nu: float, places: np.ndarray | None = No
             prices[places] = 4 * nu * math.sqrt(perception.scale * float(witness @ witness))
     laws = [LawProof.idle(one) for one in problem.perceptions]
     laws[k] = LawProof(prices, nu, witness=witness)
+    weights = perception.weights(problem.p_x)
     return Certificate(
         objective="rate",
-        u=np.full(problem.n_x, float(prices.max())),
+        u=float(prices.max()) * (np.ones(problem.n_x) if weights is None else weights),
         u_rest=np.zeros(problem.n_x),
         multipliers=np.zeros(len(problem.losses)),
         letters=np.empty(0, dtype=np.intp),
@@ -176,6 +184,18 @@ class _Rows:
         return linprog(objective, **stated, bounds=bounds, method="highs", options=_ACCURATE)
 
 
+class _Shows(NamedTuple):
+    """What pairs of symbol and letter show: their places, columns, and the weights of their masses in a law."""
+
+    place: np.ndarray
+    joint: np.ndarray
+    weights: np.ndarray
+
+    def times(self, factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the entries of rows, one for each place, that are the law times a factor."""
+        return self.place, self.joint, factor * self.weights
+
+
 class _Programme:
     """The linear programme of a statement's limits.
 
@@ -213,9 +233,8 @@ class _Programme:
     def _more(self, answer: Any, found: Nearest) -> bool:
         """Add tangents where the law is, and return whether the divergence is above what they say there."""
         is_above = False
-        masses = self.statement.p @ found.channel
         for index, law in enumerate(self.laws):
-            q = np.bincount(law.place, weights=masses, minlength=law.shown.size)
+            q = law.law(self.statement.p, found.channel)
             if index in self.tangents or index in self.means:
                 allowed = law.bound * (1 + answer.x[0])
                 is_above |= not distance(law.measured, q) <= allowed * (1 + _FOLLOWED) + 1e-15 * law.perception.scale
@@ -271,19 +290,21 @@ class _Programme:
 
     def _law(self, rows: _Rows, index: int, law: Law, share: np.ndarray, joint: np.ndarray) -> Any:
         """Add a limit on the law, and return what reads its multiplier and its prices off an answer."""
-        place = law.place[self.letters]
+        place, weights = law.place[self.letters], self.statement.weights[index]
+        own = np.ones(place.size) if weights is None else weights[self.symbols]
+        shows = _Shows(place, joint, own)
         bound = law.bound if self.minimised is None else law.aimed
         limit, unit = (0.0, law.perception.scale) if law.is_zero else (bound, bound)
         if law.is_zero and self.least < 0:
             unit = 0.0
         if law.perception.cost is not None:
-            return self._transport(rows, law, place, (limit, unit), share, joint)
+            return self._transport(rows, law, shows, (limit, unit), share)
         if index in self.means:
-            return self._discrepancy(rows, index, law, place, (limit, unit), share, joint)
+            return self._discrepancy(rows, index, law, shows, (limit, unit), share)
         if index in self.tangents:
-            return self._divergence(rows, index, law, place, (limit, unit), share, joint)
+            return self._divergence(rows, index, law, shows, (limit, unit), share)
         spare = rows.columns(law.shown.size)
-        too_much = rows.add("ub", law.target, (place, joint, 1.0), (np.arange(spare.size), spare, -1.0))
+        too_much = rows.add("ub", law.target, shows.times(1.0), (np.arange(spare.size), spare, -1.0))
         row = rows.add("ub", limit, (0, spare, 1.0), (0, share, -unit))
 
         def read(answer: Any) -> tuple[float, np.ndarray]:
@@ -292,16 +313,14 @@ class _Programme:
 
         return read
 
-    def _transport(
-        self, rows: _Rows, law: Law, place: np.ndarray, limit: tuple[float, float], share: np.ndarray, joint: np.ndarray
-    ) -> Any:
+    def _transport(self, rows: _Rows, law: Law, shows: _Shows, limit: tuple[float, float], share: np.ndarray) -> Any:
         cost = law.cost
         if law.is_zero:
             cost = law.perception.scale * (cost > 0)
         plan = rows.columns(cost.size)
         atoms, places = (index.ravel() for index in np.indices(cost.shape))
         rows.add("eq", law.target / law.target.sum(), (atoms, plan, 1.0))
-        balance = rows.add("eq", np.zeros(cost.shape[1]), (places, plan, 1.0), (place, joint, -1.0))
+        balance = rows.add("eq", np.zeros(cost.shape[1]), (places, plan, 1.0), shows.times(-1.0))
         row = rows.add("ub", limit[0], (0, plan, cost.ravel()), (0, share, -limit[1]))
 
         def read(answer: Any) -> tuple[float, np.ndarray]:
@@ -310,22 +329,16 @@ class _Programme:
         return read
 
     def _discrepancy(
-        self,
-        rows: _Rows,
-        index: int,
-        law: Law,
-        place: np.ndarray,
-        limit: tuple[float, float],
-        share: np.ndarray,
-        joint: np.ndarray,
+        self, rows: _Rows, index: int, law: Law, shows: _Shows, limit: tuple[float, float], share: np.ndarray
     ) -> Any:
         """Add |y|^2 >= 2 y.z - |z|^2 for some means z of features, y being that of the law."""
         means, features = self.means[index], law.features
         mean = rows.columns(features.shape[1])
         rows.of_either_sign += mean.tolist()
         axis = np.arange(mean.size)
-        at, letter = (part.ravel() for part in np.meshgrid(axis, np.arange(joint.size), indexing="ij"))
-        rows.add("eq", np.zeros(mean.size), (axis, mean, -1.0), (at, joint[letter], features[place[letter], at]))
+        at, pair = (part.ravel() for part in np.meshgrid(axis, np.arange(shows.joint.size), indexing="ij"))
+        entries = features[shows.place[pair], at] * shows.weights[pair]
+        rows.add("eq", np.zeros(mean.size), (axis, mean, -1.0), (at, shows.joint[pair], entries))
         every, coordinate = (part.ravel() for part in np.indices(means.shape))
         cuts = rows.add(
             "ub",
@@ -341,14 +354,7 @@ class _Programme:
         return read
 
     def _divergence(
-        self,
-        rows: _Rows,
-        index: int,
-        law: Law,
-        place: np.ndarray,
-        limit: tuple[float, float],
-        share: np.ndarray,
-        joint: np.ndarray,
+        self, rows: _Rows, index: int, law: Law, shows: _Shows, limit: tuple[float, float], share: np.ndarray
     ) -> Any:
         divergence = DIVERGENCES[law.perception.measure]
         ratios, used = self.tangents[index], np.flatnonzero(law.target > 0)
@@ -359,7 +365,7 @@ class _Programme:
             "eq",
             np.zeros(law.shown.size),
             (np.arange(law.shown.size), law_columns, 1.0),
-            (place, joint, -1.0),
+            shows.times(-1.0),
         )
         for ratio, slope, value in zip(ratios.tolist(), slopes.tolist(), values.tolist(), strict=True):
             at = np.arange(used.size)
@@ -406,8 +412,10 @@ def constant_law(programme: Programme, statement: Statement) -> np.ndarray | Non
         return None
     means = np.einsum("i,ria->ra", statement.p, statement.losses)[:, None, :]
     mask = None if never is None else never[None]
-    alone = Statement(np.ones(1), means, mask, statement.bounds, statement.is_free, statement.places)
-    found = nearest(programme, alone)
+    same = tuple(None for _ in statement.weights)  # classes show what all symbols do
+    alone = Statement(np.ones(1), means, mask, statement.bounds, statement.is_free, statement.places, same)
+    whole = replace(programme, laws=tuple(replace(law, weights=None) for law in programme.laws))
+    found = nearest(whole, alone)
     if found is None or found.excess > 0:
         return None
     return np.repeat(found.channel, statement.p.size, axis=0)
@@ -444,15 +452,17 @@ def refuting_point(programme: Programme, statement: Statement, found: Nearest, s
     weights = found.weights
     multipliers = scale * weights.multipliers
     u = scale * weights.u
-    log_prices, shares = statement.log_prices(u, multipliers)
     prices = tuple(scale * w for w in weights.prices)
+    log_prices, shares = statement.log_prices(u, multipliers, prices)
     scalars = []
     for law, nu in zip(programme.laws, weights.of_laws, strict=True):
         if law.is_zero:
             scalars.append((math.inf, 0.0))
         elif _is_divergence(law):
-            own = np.full(law.shown.size, -math.inf)
-            np.maximum.at(own, law.place, log_prices)
+            own = prices[len(scalars)]
+            if law.weights is None:
+                own = np.full(law.shown.size, -math.inf)
+                np.maximum.at(own, law.place, log_prices)
             scalars.append((scale * nu, _best_level(law, own, scale * nu)))
         else:
             scalars.append((scale * nu, 0.0))

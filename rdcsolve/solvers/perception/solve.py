@@ -15,8 +15,9 @@ from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import entropy
-from rdcsolve.problems import Perception, Problem
+from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.problems.priced import letter_prices
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
 from rdcsolve.solvers.finite import recovery
@@ -27,7 +28,7 @@ from rdcsolve.solvers.perception.channel import ALMOST_NONE, Attained, Channels,
 from rdcsolve.solvers.perception.idle import idle_limits, idle_proof, is_met_by, with_idle_laws, with_met_limits
 from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
 from rdcsolve.solvers.perception.off_faces import off_faces
-from rdcsolve.solvers.perception.programme import Programme, possible_places, programme_of
+from rdcsolve.solvers.perception.programme import Law, Programme, possible_places, programme_of
 from rdcsolve.solvers.perception.refutation import (
     beyond_reach,
     constant_law,
@@ -44,6 +45,7 @@ _CLEAR_STEP = 0.5
 _GAIN = 1e-2  # of the gap: what a better bound is better by
 _SMALL_GAIN = 1e-3  # of the tolerance: the same without a gap
 _CLOSE = 30.0  # tolerances: products below this call for a channel
+_FAR = 800.0  # nats: what e to the power of minus it is nothing beside floats
 _SPARE = 1e-9  # nats: prices of places that no law within the limits shows are not where bounds are tight
 _MISSING = 1e-15  # of all mass: rounding
 _CAME_TO_NOTHING = (Status.STALLED, Status.STEP_LIMIT, Status.NUMERICAL_ERROR)
@@ -319,32 +321,42 @@ class Run:
         given = ((law.given or 0.0, d) for law, d in zip(self.programme.laws, made.distances, strict=True))
         return value + sum(nu * distance for nu, distance in given)
 
-    def _mended(self, point: Point) -> tuple[np.ndarray, ...]:
-        """Return prices of places with which no letter is too dear: those of the last law make up for it."""
-        laws, left = self.programme.laws, point.log_prices
-        if not laws:
-            return ()
-        for law, w in zip(laws[:-1], point.prices[:-1], strict=True):
-            left = left - w[law.place]
-        last = np.full(laws[-1].shown.size, -math.inf)
-        np.maximum.at(last, laws[-1].place, left)
-        return (*point.prices[:-1], last)
+    def _mended(self, point: Point) -> tuple[Point, tuple[np.ndarray, ...]]:
+        """Return a point and prices of places with which no letter is too dear.
+
+        Those of the last law that is not about a class make up for what is; u does where there is none.
+        """
+        programme = self.programme
+        whole = [k for k, law in enumerate(programme.laws) if law.weights is None]
+        prices, left = list(point.prices), point.log_prices
+        if not whole:
+            over = float(left.max()) if programme.laws else max(0.0, float(left.max()))
+            return point._replace(u=point.u - over, log_prices=left - over), tuple(prices)
+        for k in whole[:-1]:
+            left = left - prices[k][programme.laws[k].place]
+        last = programme.laws[whole[-1]]
+        prices[whole[-1]] = np.full(last.shown.size, -math.inf)
+        np.maximum.at(prices[whole[-1]], last.place, left)
+        return point, tuple(prices)
 
     def _proved(self, point: Point) -> _Dual:
         """Return what a point proves: p.u - lambda.b - sum of supports, nats, with scalars within their domains."""
-        programme, prices = self.programme, self._mended(point)
+        programme = self.programme
+        point, prices = self._mended(point)
         value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
         size, scalars = abs(value), []
-        if not programme.laws:
-            value -= max(0.0, float(point.log_prices.max()))
         for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
-            found, tau = law.support(w, nu, tau, law.law(point.q))
+            found, tau = law.support(w, nu, tau, self._law_at(law, point))
             charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
             value -= found + charge
             size += abs(found) + abs(charge)
             scalars.append((nu, tau))
         lower = value - _ROUNDING * size if math.isfinite(value) else -math.inf
         return _Dual(lower, point._replace(scalars=tuple(scalars)), prices)
+
+    def _law_at(self, law: Law, point: Point) -> np.ndarray:
+        """Return the law on the places shown, shape (m',), that a point's masses and shares make."""
+        return law.law(np.ones(point.u.size), point.shares * point.q)
 
     # --------------------------------------------------------------------------------------- the result
 
@@ -361,38 +373,46 @@ class Run:
         plans = (None,) * len(self.programme.laws) if self.best is None else self.best.plans
         pairs = zip(self.programme.laws, self.dual.prices, strict=True)
         least = [law.least_price(w) if law.is_zero else float(w.min()) for law, w in pairs]
-        shift = math.fsum(least)
+        log_v = point.u - sum(
+            low * (np.ones(point.u.size) if law.weights is None else law.weights)
+            for law, low in zip(self.programme.laws, least, strict=True)
+        )
         for k, (law, w, (nu, tau)) in enumerate(zip(self.programme.laws, self.dual.prices, point.scalars, strict=True)):
             scalars = nu, tau - least[k] if tau else tau
             proofs[law.index] = proof_of(
-                law, w - least[k], scalars, plans[k], self._impossible(k, shift), law.witness(law.law(point.q))
+                law, w - least[k], scalars, plans[k], self._impossible(k, log_v), law.witness(self._law_at(law, point))
             )
-        log_v, found, letters = point.u - shift, point.multipliers, task.letters
+        found, letters = point.multipliers, task.letters
         if task.faces:
-            total = sum(proof.prices[one.place] for one, proof in zip(problem.perceptions, proofs, strict=True))
-            letters, log_v, found = off_faces(task, np.asarray(total), log_v, found)
+            total = letter_prices(problem, [proof.prices for proof in proofs])
+            letters, log_v, found = off_faces(task, total, log_v, found)
         multipliers, shifts = np.zeros(len(bare.losses)), np.zeros((len(bare.losses), task.p.size))
         multipliers[list(task.relevant)] = found
         shifts[list(task.relevant)] = letters.shifts[: len(task.relevant)]
         dual = DualPoint.shifted(bare, task.letters.symbols, log_v, multipliers, shifts)
         return dual, tuple(proofs)
 
-    def _impossible(self, k: int, shift: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the places of letters that law k rules out, and the prices that make their letters cheap enough."""
+    def _impossible(self, k: int, log_v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the places of letters that law k rules out, and the prices that make their letters cheap enough.
+
+        The class of a law pays so much for them that nothing is left of its symbols' part in a price.
+        """
         task, programme = self.programme.task, self.programme
-        out = np.setdiff1d(np.arange(programme.problem.n_letters), programme.letters)
         law = programme.laws[k]
+        if law.weights is not None:
+            out = np.flatnonzero(~possible_places(programme.problem, law.index))
+            least = float(law.weights[law.weights > 0].min())
+            return out, np.full(out.size, (_FAR + float(np.ptp(log_v))) / least)
+        out = np.setdiff1d(np.arange(programme.problem.n_letters), programme.letters)
         out = out[~possible_places(programme.problem, law.index)[law.perception.place[out]]]
         if task.letters.forbidden is not None:  # what is forbidden to all symbols has no price
             out = out[~task.letters.forbidden[:, out].all(axis=0)]
         assert self.dual is not None
         losses, forbidden = task.letters.restricted(out)
-        point = self.dual.point
         stacked = np.array([np.asarray(loss) for loss in losses]).reshape(len(losses), programme.p.size, out.size)
-        places = tuple(law.place for law in programme.laws)
-        statement = Statement(programme.p, stacked, forbidden, task.bounds, task.free, places)
-        log_prices, _ = statement.log_prices(point.u, point.multipliers)
-        return law.perception.place[out], np.maximum(log_prices - shift, 0.0) + _SPARE
+        statement = Statement(programme.p, stacked, forbidden, task.bounds, task.free, (), ())
+        log_prices, _ = statement.log_prices(log_v, self.dual.point.multipliers)
+        return law.perception.place[out], np.maximum(log_prices, 0.0) + _SPARE
 
     def _result(self) -> Result:
         problem = self.programme.problem
@@ -422,7 +442,7 @@ class Run:
         lower = max(self.lower, 0.0) if problem.multipliers is None else self.lower
         limited = {law.index: d for law, d in zip(programme.laws, best.distances, strict=True)}
         own = [
-            proof if k in limited else idle_proof(problem.perceptions[k], _law(problem.perceptions[k], made))
+            proof if k in limited else idle_proof(problem.perceptions[k], _law(problem, k, made))
             for k, proof in enumerate(proofs)
         ]
         multipliers = dict(zip(problem.loss_names, map(float, dual.multipliers), strict=True))
@@ -450,7 +470,7 @@ class Run:
             history=tuple(self.history),
             message=self.message,
             perceptions={name: limited.get(k, math.nan) for k, name in enumerate(problem.perception_names)},
-            output_law=_law(problem.perceptions[0], made),
+            output_law=_law(problem, 0, made),
         )
 
     def _certificate(self, dual: DualPoint, proofs: tuple[LawProof, ...], made: recovery.Primal | None) -> Certificate:
@@ -487,5 +507,6 @@ class Run:
         return nothing
 
 
-def _law(perception: Perception, made: recovery.Primal) -> np.ndarray:
-    return perception.law(made.letters, made.q / made.q.sum())
+def _law(problem: Problem, k: int, made: recovery.Primal) -> np.ndarray:
+    perception = problem.perceptions[k]
+    return perception.law(made.letters, perception.masses_of(problem.p_x, made.channel, made.q))

@@ -22,7 +22,7 @@ from rdcsolve.letters.choice import space_of
 from rdcsolve.letters.letters import Letters, apart
 from rdcsolve.letters.space import LetterSpace
 from rdcsolve.problems import Problem
-from rdcsolve.problems.priced import with_prices
+from rdcsolve.problems.priced import letter_prices, with_prices
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Status, ended_by, out_of_time
 from rdcsolve.solvers.exchange.exchange import solve_over
@@ -165,9 +165,8 @@ class _Exchange:
 
     def _prices(self, certificate: Certificate) -> tuple[Any, np.ndarray]:
         """Return the prices of all letters with those of places among their losses, and its multipliers."""
-        pairs = zip(self.problem.perceptions, certificate.laws, strict=True)
-        total = np.sum([law.prices[perception.place] for perception, law in pairs], axis=0)
-        priced = with_prices(self.problem, np.asarray(total))
+        total = letter_prices(self.problem, [law.prices for law in certificate.laws])
+        priced = with_prices(self.problem, total)
         multipliers = np.insert(certificate.multipliers, len(self.problem.linear_losses), 1.0)
         return space_of(priced).price(certificate.u + certificate.u_rest, multipliers), multipliers
 
