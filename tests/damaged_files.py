@@ -19,6 +19,7 @@ import numpy as np
 import rdcsolve as rdc
 from rdcsolve.cli.files import write_problem
 from rdcsolve.codes.code import load_code
+from rdcsolve.codes.universal_code import load_universal_code
 from rdcsolve.errors import InternalError, RdcError
 from rdcsolve.files import read_arrays
 from rdcsolve.problems.storage import problem_of
@@ -52,6 +53,7 @@ def files(folder):
     np.savez(folder / "source.npz", p_x=[0.7, 0.3], points=[0.0, 1.0], labels_0=[[0.9, 0.1], [0.2, 0.8]])
     samples = np.random.default_rng(0).normal(size=(60, 2))
     rdc.codes.fit_quantiser(samples, 3, n_starts=1).save(folder / "code.npz")
+    rdc.codes.fit_universal_quantiser(samples, 3, targets={"one": 0.0}).save(folder / "universal_code.npz")
     rdc.sweep(COIN, D=[0.1, 0.2], save=folder / "sweep.nc")
     return {
         "result.npz": rdc.load,
@@ -59,6 +61,7 @@ def files(folder):
         "problem.npz": lambda path: problem_of(read_arrays(path), "it"),
         "source.npz": rdc.sources.from_npz,
         "code.npz": load_code,
+        "universal_code.npz": load_universal_code,
         "sweep.nc": lambda path: rdc.sweep(COIN, D=[0.1, 0.2], save=path),
     }
 

@@ -37,6 +37,7 @@ JOBS = {
         ("sources.digits", "rdc.sources.digits()"),
         ("sources.kmeans_codebook", "rdc.sources.kmeans_codebook(points, 2)"),
         ("fit_quantiser", "rdc.codes.fit_quantiser(points, 2)"),
+        ("fit_universal_quantiser", "rdc.codes.fit_universal_quantiser(points, 2, targets={'one': 0.0})"),
     ],
     "cli": [],
 }

@@ -70,9 +70,25 @@ def codec_problem(samples: Samples, classes: Classes | None, classifier: Any, lo
     else:
         joint = samples.channel(samples.message, samples.n_messages) * samples.p[:, None]
         more.append((joint.T @ samples.points) / joint.sum(axis=0)[:, None])
-        if letters is not None:
-            more.append(_given_letters(letters, samples))
-    reproduction = np.concatenate(more)
+        more.append(given_letters(letters, samples))
+    return problem_over(samples, classes, classifier, loss, np.concatenate(more), table)
+
+
+def problem_over(
+    samples: Samples,
+    classes: Classes | None,
+    classifier: Any,
+    loss: str,
+    reproduction: np.ndarray,
+    table: np.ndarray | None = None,
+) -> Problem:
+    """Return the problem whose symbols are the samples, over letters of shape (n_a, dim).
+
+    Parameters
+    ----------
+    table : numpy.ndarray, optional
+        What the classifier says of the letters, shape (n_a, n_s); by default it is asked.
+    """
     if reproduction.shape[0] > _MOST_LETTERS:
         raise InvalidInput(
             f"there are {reproduction.shape[0]} letters, more than {_MOST_LETTERS}; audit a codec of fewer messages, "
@@ -116,7 +132,10 @@ def _stated_decisions(samples: Samples, classifier: Any) -> np.ndarray:
     return table[first]
 
 
-def _given_letters(letters: Any, samples: Samples) -> np.ndarray:
+def given_letters(letters: Any, samples: Samples) -> np.ndarray:
+    """Return letters that were stated, one per row; None is none."""
+    if letters is None:
+        return np.empty((0, samples.points.shape[1]))
     given = as_floats(read(letters, "letters"), "letters")
     size = samples.points.shape[1]
     if given.ndim == 1 and size == 1:
@@ -139,7 +158,7 @@ def limits_of(
     time_limit: float,
 ) -> Limits:
     """Return the codec's losses and all limits beside them; rates in nats."""
-    per_sample = {loss.name: _entries(loss, samples) for loss in problem.linear_losses}
+    per_sample = {loss.name: _entries(loss, samples, samples.shown) for loss in problem.linear_losses}
     means = {name: samples.mean(values) for name, values in per_sample.items()}
     if not all(map(math.isfinite, means.values())):
         raise InvalidInput(
@@ -206,14 +225,22 @@ class _Runs:
         return min(lower, upper), upper
 
 
-def _entries(loss: Any, samples: Samples) -> np.ndarray:
-    """Return the loss of every sample's own reconstruction, shape (n,)."""
+def losses_of(
+    samples: Samples, classes: Classes | None, classifier: Any, words: np.ndarray, messages: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return what every sample loses by the word of its message, shape (n,), by name of the loss."""
+    problem = problem_over(samples, classes, classifier, "cross_entropy", words)
+    return {loss.name: _entries(loss, samples, messages) for loss in problem.linear_losses}
+
+
+def _entries(loss: Any, samples: Samples, shown: np.ndarray) -> np.ndarray:
+    """Return the loss of every sample by a letter of its own, shape (n,)."""
+    letters, own = np.unique(shown, return_inverse=True)
     values = np.empty(samples.n)
     for start in range(0, samples.n, 4096):
         part = slice(start, start + 4096)
         symbols, places = np.unique(samples.symbol[part], return_inverse=True)
-        block = loss.block(symbols, np.arange(samples.reconstructions.shape[0]))
-        values[part] = block[places, samples.shown[part]]
+        values[part] = loss.block(symbols, letters)[places, own[part]]
     return values
 
 

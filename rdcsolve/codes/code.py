@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -67,17 +68,20 @@ class Code:
     @public_call
     def messages(self, x: Any) -> np.ndarray:
         """Return the message of every sample, shape (n,), for samples of shape (n, ...)."""
-        rows = self._rows(x)
-        classes = None
-        if self.classifier_multiplier > 0:
-            if self.classifier is None:
-                raise InvalidInput(
-                    "the encoder needs the classifier's answer on samples, which a saved code does not hold; load the "
-                    "code with classifier="
-                )
-            classes = class_masses(self.classifier, rows.reshape(-1, *self.shape))
-        messages: np.ndarray = self.costs(rows, classes).argmin(axis=1)
+        messages: np.ndarray = self.costs(*self.seen(x)).argmin(axis=1)
         return messages
+
+    def seen(self, x: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return what an encoder sees of samples (n, ...): rows, and the classifier's answers where they count."""
+        rows = self._rows(x)
+        if self.classifier_multiplier == 0:
+            return rows, None
+        if self.classifier is None:
+            raise InvalidInput(
+                "the encoder needs the classifier's answer on samples, which a saved code does not hold; load the code "
+                "with classifier="
+            )
+        return rows, class_masses(self.classifier, rows.reshape(-1, *self.shape))
 
     def costs(self, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
         """Return what it costs to send each sample as each word, shape (n, k), the sample's own square left out.
@@ -99,7 +103,7 @@ class Code:
     @public_call
     def encode(self, x: Any) -> bytes:
         """Return samples of shape (n, ...) as bytes; needs the extra codes."""
-        return pack(self.messages(x), self.frequencies, self._identity())
+        return pack(self.messages(x), self.frequencies, self.identity())
 
     @public_call
     def decode(self, stream: bytes) -> np.ndarray:
@@ -110,7 +114,7 @@ class Code:
         InvalidInput
             If the stream is damaged, cut short, or of another code.
         """
-        return self.reconstruct(unpack(stream, self.frequencies, self._identity()))
+        return self.reconstruct(unpack(stream, self.frequencies, self.identity()))
 
     def reconstruct(self, messages: Any) -> np.ndarray:
         """Return the words of messages, shape (n, ...)."""
@@ -139,7 +143,8 @@ class Code:
             raise InvalidInput("x holds an entry that is not finite; drop that sample, or fix it")
         return points.reshape(points.shape[0], self.words.shape[1])
 
-    def _identity(self) -> bytes:
+    def identity(self) -> bytes:
+        """Return a digest of the words and their frequencies, which a stream is read with."""
         digest = hashlib.sha256(np.ascontiguousarray(self.words, dtype="<f8").tobytes())
         digest.update(np.ascontiguousarray(self.frequencies, dtype="<f8").tobytes())
         return digest.digest()
@@ -149,6 +154,13 @@ class Code:
 
     def _entropy(self) -> float:
         return float(self.frequencies @ self.lengths)
+
+
+def mixed_costs(codes: Sequence[Code], weights: Any, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Return the weighted sum of what codes with the same messages cost, shape (n, k); see `Code.costs`."""
+    costs = [float(weight) * code.costs(rows, classes) for code, weight in zip(codes, weights, strict=True)]
+    total: np.ndarray = costs[0] if len(costs) == 1 else np.sum(costs, axis=0)
+    return total
 
 
 @public_call
@@ -173,13 +185,14 @@ def load_code(path: str | PathLike[str], classifier: Any = None) -> Code:
         frequencies, decisions = files.array(arrays, "frequencies", 1), files.array(arrays, "decisions", 2)
         shape = tuple(files.count(side) for side in files.field(header, "shape", files.listed))
         multipliers = [files.field(header, f"{name}_multiplier", files.real) for name in ("classifier", "length")]
-        _check(words, frequencies, decisions, shape, multipliers)
+        check_code(words, frequencies, decisions, shape, multipliers)
     except UnreadableFile as error:
         raise UnreadableFile(f"{path} cannot be read: {error}") from error
     return Code(words, frequencies, decisions, multipliers[0], multipliers[1], shape, classifier)
 
 
-def _check(words: Any, frequencies: Any, decisions: Any, shape: tuple[int, ...], multipliers: list[float]) -> None:
+def check_code(words: Any, frequencies: Any, decisions: Any, shape: tuple[int, ...], multipliers: list[float]) -> None:
+    """Raise unless these are the parts of a code."""
     files.check(words.size > 0 and math.prod(shape) == words.shape[1], "its words are not of the shape that it states")
     files.check(frequencies.shape == words.shape[:1] == decisions.shape[:1], "its arrays are not one entry per word")
     is_right = bool((frequencies > 0).all()) and abs(math.fsum(frequencies.tolist()) - 1.0) < 1e-9

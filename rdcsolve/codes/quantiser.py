@@ -1,26 +1,25 @@
-"""`fit_quantiser`: entropy-constrained vector quantisers that mind a classifier, by descent on a Lagrangian."""
+"""`fit_quantiser`, `fit_universal_quantiser`: entropy-constrained vector quantisers that mind a classifier.
+
+Both by descent on a Lagrangian: a code with one decoder, or with one for each of several targets.
+"""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from rdcsolve import options
 from rdcsolve.calls import public_call
-from rdcsolve.codes.classes import class_masses, improved_words
+from rdcsolve.codes.classes import class_masses
 from rdcsolve.codes.code import Code
+from rdcsolve.codes.design import Design, read_design
+from rdcsolve.codes.universal_code import UniversalCode
 from rdcsolve.errors import InvalidInput
-from rdcsolve.problems.losses import log_loss
-from rdcsolve.reading import as_floats, read
 
-_GRADIENT_STEPS = 25
-_LARGEST = 1e150  # its squares, and sums of them, are within floating point
-_SETTLED = 1e-7  # of the Lagrangian: a round that saves less is the last
+Told = Callable[[int, int, float], Any]
 
 
 @public_call
@@ -34,7 +33,7 @@ def fit_quantiser(  # noqa: PLR0913 - what may be stated
     n_starts: int = 1,
     max_steps: int = 30,
     rng: Any = 0,
-    callback: Callable[[int, int, float], Any] | None = None,
+    callback: Told | None = None,
 ) -> Code:
     """Return a quantiser designed on samples: few words, cheap to send, near the samples, and clear to a classifier.
 
@@ -83,184 +82,160 @@ def fit_quantiser(  # noqa: PLR0913 - what may be stated
     >>> code.words.ravel().round(3).tolist(), code.messages([0.2, 0.9]).tolist()
     ([0.05, 1.05], [0, 1])
     """
-    rows, shape = _samples(x)
+    if options.real(classifier_multiplier, "classifier_multiplier") > 0 and classifier is None:
+        raise InvalidInput("classifier_multiplier needs the classifier whose loss it prices; give classifier=")
+    multipliers = [_not_negative(classifier_multiplier, "classifier_multiplier")]
+    n_words, design = _read(x, n_words, classifier, multipliers, [1.0], length_multiplier)
+    run = _Run(n_words, n_starts, max_steps, rng, callback)
+    codes, _ = run.best(design)
+    return design.finished(codes)[0]
+
+
+@public_call
+def fit_universal_quantiser(  # noqa: PLR0913 - what may be stated
+    x: Any,
+    n_words: int,
+    *,
+    targets: Mapping[str, float],
+    classifier: Any = None,
+    weights: Mapping[str, float] | None = None,
+    length_multiplier: float = 0.0,
+    n_starts: int = 1,
+    max_steps: int = 30,
+    rng: Any = 0,
+    callback: Told | None = None,
+) -> UniversalCode:
+    """Return one encoder, one stream, and a decoder for every target, designed together on samples.
+
+    Parameters
+    ----------
+    x : array_like
+        Samples, shape (n, ...).
+    n_words : int
+        Messages at most; those that nothing is sent as are dropped.
+    targets : mapping of str to float
+        For every decoder, by name, how much mean squared error a nat of the classifier's cross-entropy is worth to it:
+        ``{"restore": 0.0, "recognise": 0.02}``.
+    classifier : callable, estimator or module, optional
+        As in `fit_quantiser`; needed where a target minds it.
+    weights : mapping of str to float, optional
+        How much every target counts in the choice of messages, positive, in any proportion. By default all alike.
+    length_multiplier, n_starts, max_steps, rng, callback
+        As in `fit_quantiser`; the callback counts the starts of all descents.
+
+    Returns
+    -------
+    UniversalCode
+        With, in `alone`, a code made for each target alone in the same way, with as many words at most.
+
+    Raises
+    ------
+    InvalidInput
+        As `fit_quantiser`, and if targets or weights are not numbers by name, or differ in their names.
+
+    Notes
+    -----
+    The Lagrangian is the weighted mean of those of the targets, each with words of its own; the messages are common.
+    One descent begins at what each target alone would send, so that on the samples of the design nothing is lost
+    against reusing the encoder of any of them with decoders of one's own. The codes made for one target alone begin at
+    the common messages as well: without a price on length, what reuse costs each target is never negative there. See
+    Codes you can run, in the docs.
+
+    Examples
+    --------
+    >>> x = np.repeat([0.0, 0.1, 1.0, 1.1], 5)
+    >>> def is_large(batch):
+    ...     shares = 1 / (1 + np.exp(-8 * (batch[:, :1] - 0.5)))
+    ...     return np.hstack([1 - shares, shares])
+    >>> code = fit_universal_quantiser(x, 2, targets={"restore": 0.0, "recognise": 1.0}, classifier=is_large)
+    >>> code.names, code.messages([0.2, 0.9]).tolist(), code.decoders["restore"].words.ravel().round(3).tolist()
+    (('restore', 'recognise'), [0, 1], [0.05, 1.05])
+    """
+    multipliers, shares = _read_targets(targets, weights)
+    if max(multipliers.values()) > 0 and classifier is None:
+        raise InvalidInput("a target minds the classifier's loss; give classifier=, or multipliers of zero")
+    n_words, design = _read(x, n_words, classifier, list(multipliers.values()), shares, length_multiplier)
+    run = _Run(n_words, n_starts, max_steps, rng, callback)
+    alone = {name: design.alone(place) for place, name in enumerate(multipliers)}
+    made = {name: run.best(one) for name, one in alone.items()}
+    codes, _ = run.best(
+        design, [one.messages(found) for one, (found, _) in zip(alone.values(), made.values(), strict=True)]
+    )
+    codes = design.finished(codes)
+    common = design.messages(codes)
+    for place, (name, one) in enumerate(alone.items()):
+        made[name] = min(made[name], run.continued(one, (codes[place],), common), key=lambda pair: pair[1])
+    return UniversalCode(
+        decoders=dict(zip(multipliers, codes, strict=True)),
+        weights=dict(zip(multipliers, shares, strict=True)),
+        alone={name: one.finished(made[name][0])[0] for name, one in alone.items()},
+    )
+
+
+class _Run:
+    """Descents from several starts, each told to whoever listens."""
+
+    def __init__(self, n_words: int, n_starts: Any, max_steps: Any, rng: Any, callback: Any) -> None:
+        self.n_words = n_words
+        self.n_starts, self.max_steps = options.whole(n_starts, "n_starts"), options.whole(max_steps, "max_steps")
+        self.callback = options.function_or_none(callback, "callback", "the start, the round and the Lagrangian")
+        self.generator = options.generator(rng)
+        self.begun = 0
+
+    def best(self, design: Design, partitions: Any = ()) -> tuple[tuple[Code, ...], float]:
+        """Return the code of the least Lagrangian, and that, from first codebooks and from messages given."""
+        seeds = [int(self.generator.integers(2**31)) for _ in range(self.n_starts)]
+        found = [self._descended(design, design.first(self.n_words, seed)) for seed in seeds]
+        first = found[0][0]
+        return min([*found, *(self.continued(design, first, one) for one in partitions)], key=lambda pair: pair[1])
+
+    def continued(
+        self, design: Design, codes: tuple[Code, ...], messages: np.ndarray
+    ) -> tuple[tuple[Code, ...], float]:
+        """Return the code that a descent from these messages leads to, and its Lagrangian."""
+        return self._descended(design, design.improved(codes, messages)[0])
+
+    def _descended(self, design: Design, codes: tuple[Code, ...]) -> tuple[tuple[Code, ...], float]:
+        start, self.begun = self.begun, self.begun + 1
+
+        def tell(step: int, value: float) -> None:
+            if self.callback is not None:
+                self.callback(start, step, value)
+
+        return design.descended(codes, self.max_steps, tell)
+
+
+def _read(
+    x: Any, n_words: Any, classifier: Any, multipliers: list[float], weights: list[float], length_multiplier: Any
+) -> tuple[int, Design]:
+    rows, shape = read_design(x)
     n_words = options.whole(n_words, "n_words")
     if rows.shape[0] < n_words:
         raise InvalidInput(
             f"x has {rows.shape[0]} samples, fewer than n_words={n_words}; give more, or ask for fewer words"
         )
-    for name, value in (("classifier_multiplier", classifier_multiplier), ("length_multiplier", length_multiplier)):
-        if not 0 <= options.real(value, name) < math.inf:
-            raise InvalidInput(f"{name} is {value!r}; it must be finite and >= 0")
-    if classifier_multiplier > 0 and classifier is None:
-        raise InvalidInput("classifier_multiplier needs the classifier whose loss it prices; give classifier=")
-    n_starts, max_steps = options.whole(n_starts, "n_starts"), options.whole(max_steps, "max_steps")
-    options.function_or_none(callback, "callback", "the start, the round and the Lagrangian")
-    generator = options.generator(rng)
+    length_multiplier = _not_negative(length_multiplier, "length_multiplier")
     classes = None if classifier is None else class_masses(classifier, rows.reshape(-1, *shape))
-    best, least = None, math.inf
-    for start in range(n_starts):
-        design = _Design(rows, classes, shape, classifier, classifier_multiplier, length_multiplier)
-        code = design.first(n_words, int(generator.integers(2**31)))
-        value = math.inf
-        for step in range(max_steps):
-            code, new = design.improved(code)
-            if callback is not None:
-                callback(start, step, new)
-            is_settled = value - new <= _SETTLED * abs(new)
-            value = new
-            if is_settled:
-                break
-        if best is None or value < least:
-            best, least = code, value
-    assert best is not None
-    order = np.lexsort(best.words.T[::-1])
-    counts = best.frequencies[order] * rows.shape[0] + 0.5  # what is rare here may be less so elsewhere
-    return replace(best, words=best.words[order], frequencies=counts / counts.sum(), decisions=best.decisions[order])
+    return n_words, Design(rows, shape, classifier, classes, multipliers, weights, length_multiplier)
 
 
-def _samples(x: Any) -> tuple[np.ndarray, tuple[int, ...]]:
-    points = as_floats(read(x, "x"), "x")
-    points = points[:, None] if points.ndim == 1 else points
-    if points.ndim < 2 or points.size == 0 or not np.isfinite(points).all():
-        raise InvalidInput(
-            f"x has shape {points.shape}, or entries that are not finite; give samples of shape (n, ...)"
-        )
-    largest = float(np.abs(points).max())
-    if largest > _LARGEST:
-        raise InvalidInput(
-            f"x holds entries as large as {largest:.3g}, whose squared differences are beyond floating point; divide x "
-            "by its scale"
-        )
-    return points.reshape(points.shape[0], -1), points.shape[1:]
+def _not_negative(value: Any, name: str) -> float:
+    if not 0 <= options.real(value, name) < math.inf:
+        raise InvalidInput(f"{name} is {value!r}; it must be finite and >= 0")
+    return float(value)
 
 
-class _Design:
-    """Samples, with what the classifier says of them, and the steps of the descent."""
-
-    def __init__(
-        self,
-        rows: np.ndarray,
-        classes: np.ndarray | None,
-        shape: tuple[int, ...],
-        classifier: Any,
-        classifier_multiplier: float,
-        length_multiplier: float,
-    ) -> None:
-        self.rows, self.classes, self.shape, self.classifier = rows, classes, shape, classifier
-        self.classifier_multiplier, self.length_multiplier = classifier_multiplier, length_multiplier
-        self.square = float(np.square(rows).sum()) / rows.size
-
-    def first(self, n_words: int, seed: int) -> Code:
-        """Return a code to begin with: k-means inside the classes that the classifier sees, words as they need them."""
-        groups = [np.arange(self.rows.shape[0])]
-        if self.classes is not None and self.classifier_multiplier > 0:
-            guess = self.classes.argmax(axis=1)
-            groups = [np.flatnonzero(guess == s) for s in range(self.classes.shape[1]) if (guess == s).any()]
-        if len(groups) > n_words:
-            return self._few(n_words, seed)
-        share = _shared(n_words, [part.size for part in groups])
-        if len(groups) > 1:
-            errors = [_kmeans(self.rows[part], k, seed)[1] for part, k in zip(groups, share, strict=True)]
-            weights = [max(error, 1e-300) * k for error, k in zip(errors, share, strict=True)]
-            share = [min(k, part.size) for k, part in zip(_shared(n_words, weights), groups, strict=True)]
-        words = np.concatenate([_kmeans(self.rows[part], k, seed)[0] for part, k in zip(groups, share, strict=True)])
-        return self._code(words, np.full(words.shape[0], 1 / words.shape[0]))
-
-    def _few(self, n_words: int, seed: int) -> Code:
-        """Return fewer words than classes: k-means of samples together with what the classifier says of them.
-
-        Classes that are sent together cost about the squared difference of their answers, in nats.
-        """
-        assert self.classes is not None
-        scale = math.sqrt(2 * self.classifier_multiplier * self.rows.shape[1])
-        centres, _ = _kmeans(np.hstack([self.rows, scale * self.classes]), n_words, seed)
-        words = centres[:, : self.rows.shape[1]]
-        return self._code(words, np.full(words.shape[0], 1 / words.shape[0]))
-
-    def improved(self, code: Code) -> tuple[Code, float]:
-        """Return the code after new messages, frequencies and words, and its Lagrangian, which is not higher."""
-        messages = code.costs(self.rows, self.classes).argmin(axis=1)
-        counts = np.bincount(messages, minlength=code.n_words)
-        used = np.flatnonzero(counts)
-        place = np.zeros(code.n_words, dtype=np.int64)
-        place[used] = np.arange(used.size)
-        messages, counts = place[messages], counts[used]
-        means = _sums(self.rows, messages, used.size) / counts[:, None]
-        masses = None
-        if self.classes is not None and self.classifier_multiplier > 0:
-            masses = _sums(self.classes, messages, used.size) / counts[:, None]
-        words = self._best_words(code.words[used], means, masses)
-        better = self._code(words, counts / counts.sum())
-        value = self.square - float(counts @ np.square(means).sum(axis=1)) / self.rows.size
-        value += float(counts @ self._word_costs(words, means, masses)) / counts.sum()
-        value += self.length_multiplier * float(better.frequencies @ better.lengths)
-        return better, value
-
-    def _best_words(self, words: np.ndarray, means: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
-        """Return for every cell the best of its old word, its mean, what lies between, and what gradients find."""
-        if masses is None:
-            return means
-        candidates = [words, means, 0.5 * (words + means)]
-        found = improved_words(self.classifier, means, masses, self.classifier_multiplier, self.shape, _GRADIENT_STEPS)
-        candidates += [] if found is None else [found]
-        costs = np.stack([self._word_costs(one, means, masses) for one in candidates])
-        best: np.ndarray = np.stack(candidates)[costs.argmin(axis=0), np.arange(words.shape[0])]
-        return best
-
-    def _word_costs(self, words: np.ndarray, means: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
-        """Return what words add to the Lagrangian of their cells, beyond the samples' distances from their means."""
-        cost: np.ndarray = np.square(words - means).mean(axis=1)
-        if masses is not None:
-            decisions = class_masses(self.classifier, words.reshape(-1, *self.shape))
-            cost = cost + self.classifier_multiplier * np.diagonal(log_loss(masses, decisions))
-        return cost
-
-    def _code(self, words: np.ndarray, frequencies: np.ndarray) -> Code:
-        decisions = np.empty((words.shape[0], 0))
-        if self.classifier is not None:
-            decisions = class_masses(self.classifier, words.reshape(-1, *self.shape))
-        multipliers = (float(self.classifier_multiplier), float(self.length_multiplier))
-        return Code(words, frequencies, decisions, *multipliers, self.shape, self.classifier)
-
-
-def _sums(rows: np.ndarray, messages: np.ndarray, k: int) -> np.ndarray:
-    """Return the sum of the rows of every message, shape (k, columns)."""
-    from scipy.sparse import csr_array
-
-    n = rows.shape[0]
-    sums: np.ndarray = csr_array((np.ones(n), (messages, np.arange(n))), shape=(k, n)) @ rows
-    return sums
-
-
-def _kmeans(rows: np.ndarray, k: int, seed: int) -> tuple[np.ndarray, float]:
-    """Return at most k centres, fewer where fewer rows differ, and the squared error around them."""
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    number = min(k, _n_distinct(rows, k))
-    with warnings.catch_warnings():
-        # rows that differ in their last digits are one to k-means, which counts its centres again and warns of it
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = KMeans(number, n_init=1, max_iter=30, random_state=seed).fit(rows)
-    return fit.cluster_centers_, float(fit.inertia_)
-
-
-def _n_distinct(rows: np.ndarray, enough: int) -> int:
-    """Return how many rows differ; `enough` or more where there are as many."""
-    seen: set[bytes] = set()
-    for row in np.ascontiguousarray(rows + 0.0):  # -0 is 0
-        seen.add(row.tobytes())
-        if len(seen) >= enough:
-            break
-    return len(seen)
-
-
-def _shared(total: int, weights: list[float]) -> list[int]:
-    """Return whole numbers >= 1 in about these proportions that add up to `total`."""
-    left = total - len(weights)
-    exact = [left * weight / sum(weights) for weight in weights]
-    share = [1 + math.floor(value) for value in exact]
-    for k in sorted(range(len(weights)), key=lambda k: math.floor(exact[k]) - exact[k])[: total - sum(share)]:
-        share[k] += 1
-    return share
+def _read_targets(targets: Any, weights: Any) -> tuple[dict[str, float], list[float]]:
+    """Return the classifier's multiplier of every target, by name, and their weights, which sum to one."""
+    cure = "give the classifier's multiplier of every decoder by name, such as {'restore': 0.0, 'recognise': 0.02}"
+    if not isinstance(targets, Mapping) or not targets or not all(isinstance(name, str) for name in targets):
+        raise InvalidInput(f"targets is {targets!r}; {cure}")
+    multipliers = {name: _not_negative(value, f"the target {name!r}") for name, value in targets.items()}
+    if weights is None:
+        return multipliers, [1 / len(multipliers)] * len(multipliers)
+    if not isinstance(weights, Mapping) or set(weights) != set(multipliers):
+        named = ", ".join(map(repr, multipliers))
+        raise InvalidInput(f"weights is {weights!r}; give one positive number for each of the targets {named}")
+    cure = "give a positive number"
+    shares = [options.positive(weights[name], f"the weight of {name!r}", cure) for name in multipliers]
+    return multipliers, [share / math.fsum(shares) for share in shares]

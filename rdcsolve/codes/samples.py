@@ -135,8 +135,8 @@ def read_samples(x: Any, x_hat: Any, messages: Any, weights: Any = None, dither:
     masses = np.ones(n) if weights is None else _weights(weights, n)
     kept = np.flatnonzero(masses > 0)
     first, second, masses = first[kept], second[kept], masses[kept]
-    symbol, points = _distinct_rows(first.reshape(kept.size, -1))
-    shown, reconstructions = _distinct_rows(second.reshape(kept.size, -1))
+    symbol, points = distinct_rows(first.reshape(kept.size, -1))
+    shown, reconstructions = distinct_rows(second.reshape(kept.size, -1))
     seed = np.zeros(kept.size, dtype=np.int64)
     if dither is not None:
         if messages is None:
@@ -250,7 +250,7 @@ def _points(value: Any, name: str) -> np.ndarray:
     return points
 
 
-def _distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def distinct_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return which distinct row each row is, numbered by first appearance, and the distinct rows."""
     rows = np.ascontiguousarray(rows + 0.0)  # -0 is 0
     number: dict[bytes, int] = {}
