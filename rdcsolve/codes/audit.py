@@ -14,6 +14,7 @@ from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, limits_of
 from rdcsolve.codes.report import CERTIFIED, ESTIMATED, EXACT, Audit, AuditLine, Part
 from rdcsolve.codes.samples import Classes, Samples, read_labels, read_lengths, read_samples, read_targets
 from rdcsolve.codes.slices import squared_distances
+from rdcsolve.codes.subsamples import Law, distances, median_distance, size_of_draws
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import UNITS, entropy
 from rdcsolve.problems.validation import one_of
@@ -299,7 +300,10 @@ class _Report:
         return found
 
     def _of_law(self) -> list[AuditLine]:
-        """Return the sliced squared Wasserstein distance of x_hat's law from x's, per entry, and that of x's halves."""
+        """Return how far the law of x_hat is from that of x, by three distances, and how far two halves of x are.
+
+        Squared Wasserstein distances are per entry: sliced, and of draws of a few hundred.
+        """
         samples, weights = self.samples, self.samples.weights
         if samples.n < 4:
             return []
@@ -316,6 +320,12 @@ class _Report:
             error = 1.96 * float(per_direction.std()) / math.sqrt(_DIRECTIONS)
             mean = float(per_direction.mean())
             lines.append(AuditLine(name, mean, max(0.0, mean - error), mean + error, ESTIMATED, False))
+        laws = [Law(x, weights), Law(shown, weights), *(Law(x[part], weights[part]) for part in (one, other))]
+        width, m = median_distance(laws[0], self.rng), size_of_draws(half)
+        found = [distances(*pair, width, self.rng, m) for pair in (laws[:2], laws[2:])]
+        for kind, of in (("W2^2", "w2"), ("MMD^2", "mmd")):
+            for name, one_of_them in zip((kind, f"{kind} of two halves of x"), found, strict=True):
+                lines.append(AuditLine(name, *getattr(one_of_them, of), ESTIMATED, False))
         return lines
 
 
