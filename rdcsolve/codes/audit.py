@@ -320,12 +320,19 @@ class _Report:
             error = 1.96 * float(per_direction.std()) / math.sqrt(_DIRECTIONS)
             mean = float(per_direction.mean())
             lines.append(AuditLine(name, mean, max(0.0, mean - error), mean + error, ESTIMATED, False))
-        laws = [Law(x, weights), Law(shown, weights), *(Law(x[part], weights[part]) for part in (one, other))]
-        width, m = median_distance(laws[0], self.rng), size_of_draws(half)
-        found = [distances(*pair, width, self.rng, m) for pair in (laws[:2], laws[2:])]
-        for kind, of in (("W2^2", "w2"), ("MMD^2", "mmd")):
-            for name, one_of_them in zip((kind, f"{kind} of two halves of x"), found, strict=True):
-                lines.append(AuditLine(name, *getattr(one_of_them, of), ESTIMATED, False))
+        law, shown_law, one_half, other_half = (
+            Law(*pair) for pair in ((x, weights), (shown, weights), (x[one], weights[one]), (x[other], weights[other]))
+        )
+        width, m = median_distance(law, self.rng), size_of_draws(half)
+        apart = distances(law, shown_law, width, self.rng, m)
+        floor = distances(one_half, other_half, width, self.rng, m)
+        for name, (value, lower, upper) in (
+            ("W2^2", apart.w2),
+            ("W2^2 of two halves of x", floor.w2),
+            ("MMD^2", apart.mmd),
+            ("MMD^2 of two halves of x", floor.mmd),
+        ):
+            lines.append(AuditLine(name, value, lower, upper, ESTIMATED, False))
         return lines
 
 

@@ -10,6 +10,8 @@ import numpy as np
 
 from rdcsolve import options
 from rdcsolve.calls import public_call
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.codes.hypothesis_test import log_size_by_testing
 from rdcsolve.codes.random_coding import CannotBeSummed, least_log_words
 from rdcsolve.codes.tails import upper_tail
 from rdcsolve.errors import InvalidInput
@@ -32,6 +34,8 @@ class FiniteBlocklength:
         The probability with which a block may exceed its limits.
     converse : float
         No code has a lower rate log(M) / n: certified, for any number of losses.
+    testing_converse : float
+        Likewise certified, by hypothesis testing: mostly higher, and NaN where it would have too many terms.
     achievable : float
         Some code of M words, the whole number above exp(n * achievable), keeps the limits that often, by random coding.
         NaN where that cannot be summed, see `reason`.
@@ -55,14 +59,20 @@ class FiniteBlocklength:
     rate: float
     dispersion: float
     reason: str = ""
+    testing_converse: float = math.nan
     unit: str = "nat"
 
     def __str__(self) -> str:
         above = f"not summed: {self.reason}" if self.reason else f"{self.achievable:.9f} {self.unit}"
+        testing = self.testing_converse
+        tested = (
+            [] if math.isnan(testing) else [f"  nor below           {testing:.9f} {self.unit} (certified, testing)"]
+        )
         return "\n".join(
             [
                 f"blocks of {self.n} symbols that exceed a limit with probability {self.eps:.6g} at most:",
                 f"  no code below       {self.converse:.9f} {self.unit} (certified)",
+                *tested,
                 f"  random codes attain {above}",
                 f"  normal approximation {self.normal_approximation:.9f} {self.unit} (no bound)",
                 f"  long blocks need    {self.rate:.9f} {self.unit}, dispersion {self.dispersion:.9f}",
@@ -100,7 +110,7 @@ def finite_blocklength(result: Result, problem: Problem, n: int, eps: float) -> 
 
     Notes
     -----
-    The converse is that of Kostina and Verdu (2012) for one loss, and holds for any number; proofs are in the docs,
+    The converses are those of Kostina and Verdu (2012) for one loss, and hold for any number; proofs are in the docs,
     Codes. It rests on the certificate's numbers as the check confirms them, and probabilities are counted down by what
     their roundings can be. Random coding is the exact mean over codes of M words drawn from the result's output masses;
     it is summed for losses on a lattice, such as Hamming's, and few symbols.
@@ -117,7 +127,7 @@ def finite_blocklength(result: Result, problem: Problem, n: int, eps: float) -> 
     eps = options.real(eps, "eps", "give a probability between 0 and 1, such as 0.01")
     if not 0 < eps < 1:
         raise InvalidInput(f"eps is {eps:.6g}; give a probability between 0 and 1, such as 0.01")
-    tilted = _tilted_information(result, problem)
+    tilted, point = _tilted_information(result, problem)
     p = problem.p_x
     rate = float(p @ tilted)
     dispersion = float(p @ (tilted - rate) ** 2)
@@ -137,6 +147,7 @@ def finite_blocklength(result: Result, problem: Problem, n: int, eps: float) -> 
         rate=rate,
         dispersion=dispersion,
         reason=reason,
+        testing_converse=log_size_by_testing(problem, point.u, point.multipliers, n, eps) / n,
     )
     return _in_bits(found) if problem.unit == "bit" else found
 
@@ -153,8 +164,11 @@ def least_log_size(p: np.ndarray, tilted: np.ndarray, n: int, eps: float) -> flo
     return max(0.0, float((values[is_above] + np.log(tails[is_above] - eps)).max()))
 
 
-def _tilted_information(result: Any, problem: Any) -> np.ndarray:
-    """Return u - lambda.b less the logarithm of the largest price, shape (n_x,), nats, from what the check confirms."""
+def _tilted_information(result: Any, problem: Any) -> tuple[np.ndarray, DualPoint]:
+    """Return u - lambda.b less the logarithm of the largest price, shape (n_x,), nats, from what the check confirms.
+
+    With the dual point that it is made of.
+    """
     options.instance(result, Result, "result", "pass what solve() returned")
     options.instance(problem, Problem, "problem", "pass the Problem that was solved")
     if problem.perceptions:
@@ -184,7 +198,7 @@ def _tilted_information(result: Any, problem: Any) -> np.ndarray:
     charged = np.flatnonzero(point.multipliers)
     cost = math.fsum((point.multipliers[charged] * problem.bounds[charged]).tolist())
     used = problem.p_x > 0
-    return np.where(used, point.u + point.rest - (found.log_max_price + cost), 0.0)
+    return np.where(used, point.u + point.rest - (found.log_max_price + cost), 0.0), point
 
 
 def _in_bits(found: FiniteBlocklength) -> FiniteBlocklength:
@@ -198,5 +212,6 @@ def _in_bits(found: FiniteBlocklength) -> FiniteBlocklength:
         rate=found.rate / bit,
         dispersion=found.dispersion / bit**2,
         reason=found.reason,
+        testing_converse=found.testing_converse / bit,
         unit="bit",
     )

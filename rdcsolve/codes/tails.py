@@ -38,6 +38,24 @@ def upper_tail(p: np.ndarray, values: np.ndarray, n: int) -> tuple[np.ndarray, n
     return sums - 4 * n * EPS * size, np.maximum(tails - error, 0.0)
 
 
+def tail_from_above(p: np.ndarray, values: np.ndarray, n: int, threshold: float) -> float:
+    """Return an upper bound on the mass of V_1 + ... + V_n >= threshold, for few values, good to roundings of itself.
+
+    Parameters
+    ----------
+    p : numpy.ndarray
+        Positive, shape (k,); any total.
+    values : numpy.ndarray
+        Shape (k,).
+    n : int
+    threshold : float
+    """
+    sums, tails, error = _by_types(p, values, n)
+    size = float(np.abs(values).max(initial=0.0))
+    count = int(np.count_nonzero(sums >= threshold - 4 * n * EPS * size))
+    return float(tails[count - 1] + error[count - 1]) if count else 0.0
+
+
 def _merged(p: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return masses and values, where values that differ by less than rounding have become the lowest of them."""
     order = np.argsort(values)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 from scipy.stats import binom
 
 import rdcsolve as rdc
 from rdcsolve.codes import finite_blocklength
+from rdcsolve.codes.hypothesis_test import log_size_by_testing
 from rdcsolve.codes.tails import _by_grid, upper_tail
 from rdcsolve.testing import pmfs
 
@@ -21,31 +23,49 @@ def coin(p, d):
 
 # Binary entropies, exact binomial sums and bisection in arithmetic of 40 digits.
 COINS = [
-    (0.4, 0.11, 100, 0.01, 0.47103463629, 0.08212347054, 0.476071101952, 0.56815467236, 0.537701236089),
-    (0.11, 0.05, 100, 0.1, 0.213519001049, 0.890701701398, 0.284977807274, 0.359031788639, 0.334467985579),
-    (0.4, 0.25, 8, 0.1, 0.159672469996, 0.08212347054, 0.0482403023781, 0.506746123153, 0.289517323041),
+    (0.4, 0.11, 100, 0.01, 0.47103463629, 0.08212347054, 0.476071101952, 0.521110105953, 0.56815467236, 0.537701236089),
+    (
+        0.11,
+        0.05,
+        100,
+        0.1,
+        0.213519001049,
+        0.890701701398,
+        0.284977807274,
+        0.31308053694,
+        0.359031788639,
+        0.334467985579,
+    ),
+    (0.4, 0.25, 8, 0.1, 0.159672469996, 0.08212347054, 0.0482403023781, 0.300939573203, 0.506746123153, 0.289517323041),
 ]
 
 
 @pytest.mark.parametrize("numbers", COINS)
 def test_coins(numbers):
-    p, d, n, eps, rate, dispersion, converse, achievable, normal = numbers
+    p, d, n, eps, rate, dispersion, converse, testing, achievable, normal = numbers
     problem = coin(p, d)
     found = finite_blocklength(rdc.solve(problem, tolerance=1e-12), problem, n, eps)
     assert found.rate == pytest.approx(rate, abs=1e-10)
     assert found.dispersion == pytest.approx(dispersion, abs=1e-6)  # of the square root of the tolerance
     assert found.converse == pytest.approx(converse, abs=1e-8)
     assert found.converse <= converse + 1e-12
+    assert found.testing_converse == pytest.approx(testing, abs=1e-10)
+    assert found.testing_converse <= testing + 1e-12
     assert found.achievable == pytest.approx(achievable, abs=1e-6)
     assert found.normal_approximation == pytest.approx(normal, abs=1e-6)
 
 
-@pytest.mark.parametrize(("n", "achievable"), [(100, 0.550087908891), (1000, 0.50673095867)])
-def test_a_fair_coin(n, achievable):
+@pytest.mark.parametrize(
+    ("n", "testing", "achievable"),
+    [(100, 0.527910368467, 0.550087908891), (1000, 0.504513204628, 0.50673095867)],
+)
+def test_a_fair_coin(n, testing, achievable):
     problem = coin(0.5, 0.11)
     found = finite_blocklength(rdc.solve(problem, tolerance=1e-12), problem, n, 0.01)
     assert found.dispersion == pytest.approx(0, abs=1e-12)
     assert found.achievable == pytest.approx(achievable, abs=1e-9)
+    assert found.testing_converse == pytest.approx(testing, abs=1e-10)
+    assert found.testing_converse <= testing + 1e-12
     assert found.normal_approximation == pytest.approx(0.500084041835, abs=1e-6)
     # all sums of the tilted information are n R, up to rounding
     assert found.converse == pytest.approx(found.rate + math.log2(0.99) / n, abs=1e-6)
@@ -64,7 +84,7 @@ def test_two_losses(n, converse, achievable, normal):
     assert [found.converse, found.normal_approximation] == pytest.approx([converse, normal], abs=2e-6)
     if achievable is not None:
         assert found.achievable == pytest.approx(achievable, abs=2e-6)
-    assert found.converse < found.achievable
+    assert max(found.converse, found.testing_converse) < found.achievable
 
 
 def test_an_erased_coin():
@@ -114,9 +134,38 @@ def test_no_code_found_is_below_the_converse(drawn, n, n_words, seed):
             excess += mass
     if 0 < excess < 1:
         found = finite_blocklength(rdc.solve(problem), problem, n, excess)
-        assert found.converse <= math.log(n_words) / n + 1e-9
-        if not found.reason:
-            assert found.converse <= found.achievable + 1e-9
+        for converse in (found.converse, found.testing_converse):
+            if not math.isnan(converse):
+                assert converse <= math.log(n_words) / n + 1e-9
+                assert found.reason or converse <= found.achievable + 1e-9
+
+
+@given(small_problems(), st.integers(1, 4), st.floats(0.02, 0.6), st.integers(0, 2**32 - 1))
+def test_converses_by_testing_against_a_linear_programme(drawn, n, eps, seed):
+    """Whatever u and multipliers, the bound is at most what the best test and the best word prove, found by listing."""
+    problem, tables = drawn
+    rng = np.random.default_rng(seed)
+    u = rng.normal(size=problem.n_x).round(1)
+    multipliers = rng.choice([0.0, 0.5, 2.0], size=len(tables))
+    found = log_size_by_testing(problem, u, multipliers, n, eps)
+    if not multipliers.any():
+        assert math.isnan(found)
+        return
+    blocks = list(itertools.product(range(problem.n_x), repeat=n))
+    p = np.array([math.prod(problem.p_x[i] for i in block) for block in blocks])
+    q = p * np.exp([u[list(block)].sum() for block in blocks])
+    power = linprog(q, A_ub=[-p], b_ub=[eps - 1], bounds=(0, 1)).fun
+    weighed = sum(w * table for w, table in zip(multipliers, tables, strict=True))
+    bound = float(multipliers @ problem.bounds) + 1e-12
+    covered = max(
+        q[[weighed[list(block), word].mean() <= bound for block in blocks]].sum()
+        for word in itertools.product(range(problem.n_letters), repeat=n)
+    )
+    if covered > 0:
+        exact = max(0.0, math.log(power) - math.log(covered))
+        assert math.isnan(found) or found <= exact + 1e-9
+        if problem.n_x == 2 and np.ptp(np.sort(weighed, axis=0), axis=1).max() == 0 and np.ptp(u) == 0:
+            assert found == pytest.approx(exact, abs=1e-9)
 
 
 @given(small_problems(), st.integers(1, 3), st.floats(0.05, 0.9))
