@@ -82,7 +82,14 @@ class Prices(ABC):
     ----------
     weights : SymbolWeights
         The symbols of positive mass, at the dual point.
+
+    Attributes
+    ----------
+    earlier : PriceProof or None
+        What proved the largest price at another dual point: a proof that takes time may begin with its cells.
     """
+
+    earlier: PriceProof | None = None
 
     def __init__(self, weights: SymbolWeights) -> None:
         self.weights = weights

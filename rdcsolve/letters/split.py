@@ -121,6 +121,7 @@ class SplitPrices(Prices):
             rtol=tolerance,
             numbers=symbols,
             may_go_on=may_go_on,
+            earlier=self.earlier,
         )
         best = Letters(symbols[[found.column]], tuple(soft[None] for soft in found.decisions))
         dearest = PricedLetters(best, np.array([found.log_best]))

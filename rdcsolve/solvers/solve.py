@@ -92,7 +92,8 @@ def solve(  # noqa: PLR0913 - options, by keyword
     proof_budget : float, optional
         CPU seconds that may go, once the search has ended, into proving the largest price of a label of five or more
         noisy classes at a multiplier above one. What is proved when they are spent is in the certificate; zero leaves
-        it at bounds that take no such search. Of a time limit no more than a third of what is left is spent so.
+        it at bounds that take no such search. Of a time limit no more than a third of what is left is spent so. With
+        the result as `start`, also one from a file, another call goes on with its proof.
     verbose : bool, optional
         Print a line a step, and the answer. The same goes to the logger ``rdcsolve``, steps at the level DEBUG, answers
         at INFO, whether it is printed or not.
@@ -263,7 +264,7 @@ def _over_letters(problem: Problem, settings: Settings, start: Result | None = N
     space = space_of(problem)
     found = beyond_labels(space, settings) or solve_over(space, settings, start)
     try:
-        return with_rate_excluded(space, settings, with_proved_bound(space, settings, found))
+        return with_rate_excluded(space, settings, with_proved_bound(space, settings, found, start))
     except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
         return replace(found, status=ended_by(stop))
 

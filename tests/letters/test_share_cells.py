@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.letters.pricing.ascent import climb
 from rdcsolve.letters.pricing.decisions import largest_price
 from rdcsolve.letters.pricing.parts import parts_of
-from rdcsolve.letters.pricing.share_cells import around
+from rdcsolve.letters.pricing.share_cells import around, exponentials
 from rdcsolve.letters.pricing.shares import Joined, Progress, ShareSearch, bounded_by_shares, joins_of
 
 SIZES = [(5,), (6,), (8,), (3, 4), (2, 5), (2, 2, 3)]
@@ -219,3 +221,32 @@ def test_first_cells_may_be_bounded_by_more_than_floats_hold(size, seed):
     assert result.proof in (rdc.Proof.UNVERIFIED, rdc.Proof.CERTIFIED)
     assert result.objective_lower <= result.objective_upper
     assert result.verify(problem).valid
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_search_that_goes_on_from_an_earlier_tree_proves_what_one_search_does(seed):
+    """Also where the tree was cut for other weights; a leaf's bound holds whatever its cell was cut for."""
+    rng = np.random.default_rng(seed)
+    part = random_part(rng)
+    decisions, best = dearest(part, rng, 30)
+    joined, top = Joined(part), math.log(best) + 1e-9
+    whole = ShareSearch(joined, 0, decisions, top)
+    whole.go_on(top, 400)
+    again = ShareSearch(joined, 0, decisions, top, whole.notes())
+    n_cells = whole.n_cells
+    assert not again.is_done
+    while again.state[2] < n_cells:
+        again.go_on(top, 7)
+    assert again.n_cells <= n_cells + 7
+    assert again.upper >= best * (1 - 1e-12)
+    assert math.log(again.upper) <= math.log(whole.upper) + 0.05
+    again.go_on(top, 2000)
+    assert best * (1 - 1e-12) <= again.upper <= whole.upper * (1 + 1e-6)
+
+
+@given(st.integers(0, 10**6), st.floats(-300, 300), st.integers(1, 200))
+def test_exponentials_of_many_are_those_of_one(seed, top, n):
+    values = top - np.random.default_rng(seed).exponential(size=n) * 10.0 ** (seed % 4)
+    found = values.copy()
+    exponentials(found, top)
+    np.testing.assert_allclose(found, np.exp(np.maximum(values - top, -700.0)), rtol=2e-15)

@@ -179,3 +179,39 @@ def test_multipliers_beyond_the_range_of_exponents(seed):
     assert result.status in (Status.OPTIMAL, Status.ALMOST_OPTIMAL)
     assert 0 < result.proved_lower <= result.objective_upper
     assert result.verify(problem).valid
+
+
+def test_a_proof_goes_on_from_a_saved_result(tmp_path):
+    pytest.importorskip("flint")
+    problem = noisy(0, 8, n=24).at_multipliers(label_entropy=3.0)
+    short = rdc.solve(problem, tolerance=1e-6, proof_budget=0.02)
+    assert short.proof is Proof.UNVERIFIED
+    short.save(tmp_path / "short.npz")
+    loaded = rdc.load(tmp_path / "short.npz")
+
+    kept = rdc.solve(problem, tolerance=1e-6, start=loaded, proof_budget=0)  # nothing is lost
+    assert kept.proved_lower >= short.proved_lower - 1e-12
+
+    longer = rdc.solve(problem, tolerance=1e-6, start=loaded, proof_budget=0.1)
+    before, after = (one.certificate.proof.parts[0].shares for one in (short, longer))
+    assert longer.proved_lower > short.proved_lower
+    assert after.cuts.size > before.cuts.size
+    confirmed(longer, problem, tmp_path)
+
+
+@pytest.mark.parametrize("changed", ["limit", "multiplier", "objective"])
+def test_a_proof_of_another_problem_proves_no_more_than_there_is(changed, tmp_path):
+    pytest.importorskip("flint")
+    problem = noisy(3, 6, n=20)
+    label = problem.label_entropies[0].conditional
+    least = rdc.information.conditional_entropy(problem.p_x, label, np.eye(problem.n_x))
+    most = rdc.information.entropy(problem.p_x @ label)
+    start = rdc.solve(problem.with_limits(label_entropy=0.5 * (least + most)), tolerance=1e-6, proof_budget=0.3)
+    other = {
+        "limit": problem.with_limits(label_entropy=0.4 * least + 0.6 * most),
+        "multiplier": problem.at_multipliers(label_entropy=2.0),
+        "objective": problem.minimising("label_entropy", rate=0.3),
+    }[changed]
+    result = rdc.solve(other, tolerance=1e-6, start=start, proof_budget=0.3)
+    assert result.proved_lower <= result.objective_upper
+    confirmed(result, other, tmp_path)

@@ -12,7 +12,7 @@ from rdcsolve import deadline
 from rdcsolve.letters.pricing.ascent import climb, climb_each
 from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
 from rdcsolve.letters.pricing.parts import Part
-from rdcsolve.letters.pricing.record import PartRecord, Record, Tree
+from rdcsolve.letters.pricing.record import EarlierShares, PartRecord, Record, Tree
 from rdcsolve.letters.pricing.shares import bounded_by_shares
 from rdcsolve.letters.pricing.shifts import shifted
 
@@ -51,6 +51,8 @@ class Search:
     may_go_on : callable or None
         Asked before so many more cells of shares, for labels of many classes, are bounded; None if that is not to be
         tried.
+    earlier : dict of int to EarlierShares
+        By the number of the part, cells of shares that an earlier search has cut.
     maxima : dict of int to tuple
         By the number of the part, columns (m,) and decisions (m, N) of local maxima.
     is_short : bool
@@ -71,6 +73,7 @@ class Search:
     record: Record = field(default_factory=dict)
     may_go_on: Callable[[float], bool] | None = None
     is_short: bool = False
+    earlier: dict[int, EarlierShares | None] = field(default_factory=dict)
     maxima: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
     def offer(self, part: Part, columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> None:
@@ -256,7 +259,8 @@ class Search:
             self.offer(part, *found)
             return self.threshold(part), found[1]
 
-        searches, upper = bounded_by_shares(part, active, climbed, self.threshold(part), self.may_go_on, raised)
+        before = self.earlier.get(part.number)
+        searches, upper = bounded_by_shares(part, active, climbed, self.threshold(part), self.may_go_on, raised, before)
         notes = self._noted(part)
         notes.joins = searches[0].joined.joins
         notes.shares = [(one.column, one.notes()) for one in searches]

@@ -18,7 +18,7 @@ from rdcsolve.letters.pricing import starts
 from rdcsolve.letters.pricing.ascent import climb
 from rdcsolve.letters.pricing.bound import MOST_DIMENSIONS, Search, tangents_at
 from rdcsolve.letters.pricing.parts import EPS, Part, parts_of
-from rdcsolve.letters.pricing.record import Record, proof_of
+from rdcsolve.letters.pricing.record import Record, earlier_shares, proof_of
 from rdcsolve.letters.pricing.separation import separated
 
 _PAIRS = 40_000_000  # of cells and rows, for all cells together
@@ -163,6 +163,7 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
     found: Decisions | None = None,
     numbers: np.ndarray | None = None,
     may_go_on: Callable[[float], bool] | None = None,
+    earlier: PriceProof | None = None,
 ) -> LargestPrice:
     """Return the largest price over all symbols and decisions, and a proved upper bound of it.
 
@@ -189,6 +190,8 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
     may_go_on : callable, optional
         Where labels have too many classes for cells of decisions: takes a number of cells of shares and says whether so
         many more may be bounded. By default none are.
+    earlier : PriceProof, optional
+        Of a search at another dual point, or one that ended early: its cells of shares are where this one begins.
     """
     left = separated(log_weights, labels, multipliers)
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
@@ -197,6 +200,7 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
     most = _most_cells(log_weights) if max_cells is None else max_cells
     enough = math.exp(min(log_enough - log_scale, 700.0)) if parts else 0.0
     search = Search(rtol, most, enough=enough, may_go_on=may_go_on)
+    numbers = np.arange(log_weights.shape[1]) if numbers is None else numbers
     maxima = []
     for part in parts:
         one = _maxima(part, None) if found is None else _of_part(part, found, mixed=0.0)
@@ -204,6 +208,7 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
             one = climb(part, *one[:2])
         search.offer(part, *one)
         search.maxima[part.number] = one[:2]
+        search.earlier[part.number] = earlier_shares(earlier, part.number, numbers)
         maxima.append(one)
     for part, one in zip(parts, maxima, strict=True):
         search.bound(part, one[0], one[2])
@@ -215,7 +220,7 @@ def largest_price(  # noqa: PLR0913 - what a search may begin with is given by n
     log_best = float(log_prices(log_weights, labels, multipliers, column, best)[0])
     log_upper, log_proved, proof = log_best, math.inf, None
     if search.proved:
-        proof = proof_of([(np.arange(log_weights.shape[1]) if numbers is None else numbers, search.record)])
+        proof = proof_of([(numbers, search.record)])
         upper = math.log(max(search.upper, search.best))
         log_proved = upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale))
         log_upper = log_best if search.is_short else log_proved

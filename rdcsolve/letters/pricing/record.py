@@ -71,6 +71,45 @@ class ShareNotes:
     letters: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class EarlierShares:
+    """Cells of shares of an earlier search over the same classes: its joins, and how the cells of columns were cut."""
+
+    joins: np.ndarray
+    trees: dict[int, ShareNotes]
+
+
+def earlier_shares(proof: PriceProof | None, part: int, numbers: np.ndarray) -> EarlierShares | None:
+    """Return the cells of shares that a proof has of a part; None if it has none.
+
+    Parameters
+    ----------
+    proof : PriceProof or None
+    part : int
+        The part's number.
+    numbers : numpy.ndarray
+        Shape (n_y,): what the proof calls the columns.
+    """
+    if proof is None or part >= len(proof.parts) or proof.parts[part].shares is None:
+        return None
+    shares = proof.parts[part].shares
+    assert shares is not None
+    columns = {int(number): column for column, number in enumerate(numbers.tolist())}
+    trees: dict[int, ShareNotes] = {}
+    cell = cut = leaf = tangent = 0
+    for number, size in zip(shares.columns.tolist(), shares.sizes.tolist(), strict=True):
+        cuts = shares.cuts[cell : cell + size]
+        n_cuts = int(np.count_nonzero(cuts >= 0))
+        near = shares.near[leaf : leaf + size - n_cuts]
+        n_tangents = int(np.count_nonzero(near < 0))
+        rows, ends = slice(tangent, tangent + n_tangents), slice(cut, cut + n_cuts)
+        kept = (shares.forms[rows], shares.slopes[rows], shares.places[rows])
+        if number in columns:
+            trees[columns[number]] = ShareNotes(cuts, shares.at[ends], near, *kept, shares.letters)
+        cell, cut, leaf, tangent = cell + size, cut + n_cuts, leaf + size - n_cuts, tangent + n_tangents
+    return EarlierShares(shares.joins.astype(np.int64), trees)
+
+
 @dataclass
 class PartRecord:
     """Notes on one part."""

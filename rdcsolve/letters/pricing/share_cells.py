@@ -18,18 +18,71 @@ from __future__ import annotations
 
 import math
 
+import numba
 import numpy as np
 
-from rdcsolve.letters.pricing.ascent import compiled
+from rdcsolve.letters.pricing.ascent import compiled, dot
 
 N_FORMS = 10
+_FAST = {"reassoc", "contract", "nsz", "nnan"}
+_LOWEST = -700.0  # logarithms of terms below the largest: less is no term
+_PER_LOG_2, _LOG_2_HIGH, _LOG_2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
+_ROUND = 1.5 * 2.0**52
 _THIN = 1e-3  # widths of cells, as shares of the smaller end, below which lines have the slope of their middle
 _LEAST = 1e-30  # entry of a place
+_NO_LINE = -1e300  # the height of a line that is none
 _STEEPEST = 6.0  # change of a multiplier at a time, in nats
 _LARGEST_Z = 3.0
 _PATIENCE = 16  # turns without a smaller bound
 _LEAST_DAMPING = 1e-4
 _NEAR = 0.2  # of how far the value is above the threshold: with a tangent as near as that multipliers may move on
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath=_FAST)
+def largest(values):  # type: ignore[no-untyped-def]
+    """Return the largest entry, none of which is no number."""
+    top = values[0]
+    for i in range(values.size):
+        top = max(top, values[i])
+    return top
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath=_FAST)
+def entries_sum(values):  # type: ignore[no-untyped-def]
+    """Return the sum of all entries."""
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", fastmath=_FAST)
+def dot_of_three(one, other, third):  # type: ignore[no-untyped-def]
+    """Return the sum of products of three entries each."""
+    total = 0.0
+    for i in range(one.size):
+        total += one[i] * other[i] * third[i]
+    return total
+
+
+@compiled
+def exponentials(values, top):  # type: ignore[no-untyped-def]
+    """Overwrite every x by e^(x - top), to a few units in the last place; in vector registers, unlike math.exp."""
+    scales = np.empty(values.size)
+    bits = scales.view(np.int64)
+    for i in range(values.size):
+        x = max(values[i] - top, _LOWEST)
+        rounded = x * _PER_LOG_2 + _ROUND  # beside so large a number there is no room for a fraction
+        scales[i] = rounded
+        count = rounded - _ROUND
+        x = (x - count * _LOG_2_HIGH) - count * _LOG_2_LOW
+        series = 1 + x * (1 / 9) * (1 + x * (1 / 10) * (1 + x * (1 / 11) * (1 + x * (1 / 12) * (1 + x * (1 / 13)))))
+        series = 1 + x * (1 / 5) * (1 + x * (1 / 6) * (1 + x * (1 / 7) * (1 + x * (1 / 8) * series)))
+        values[i] = 1 + x * (1 + x * (1 / 2) * (1 + x * (1 / 3) * (1 + x * (1 / 4) * series)))
+    for i in range(values.size):
+        bits[i] = (bits[i] + 1023) << 52  # two to the count
+    for i in range(values.size):
+        values[i] *= scales[i]
 
 
 @compiled
@@ -68,32 +121,23 @@ def line_over(low, high):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def add_form(form, low, high, left, right, whole, inside, share, scale, out):  # type: ignore[no-untyped-def]
-    """Add scale times W psi(L / W) of every row to `out`: psi is -h on [a, b], and straight beyond."""
+def write_form(form, low, high, left, right, whole, inside, share, out):  # type: ignore[no-untyped-def]
+    """Write W psi(L / W) of every row: psi is -h on [a, b], and straight beyond."""
     n = left.size
     if form == 0:
         slope, rest = line_over(low, high)
         for i in range(n):
-            out[i] += scale * (slope * left[i] + rest * whole[i])
+            out[i] = slope * left[i] + rest * whole[i]
         return
     a, b = ends_of(form, low, high)
     log_a, log_not_a = math.log(a) if a > 0 else 0.0, math.log(1 - a)
     log_b, log_not_b = math.log(b), math.log(1 - b) if b < 1 else 0.0
-    slope_below, rest_below = line_over(low, a)
-    slope_above, rest_above = line_over(b, high)
+    slope_below, rest_below = line_over(low, a) if a > low else (0.0, _NO_LINE)
+    slope_above, rest_above = line_over(b, high) if b < high else (0.0, _NO_LINE)
     for i in range(n):
-        if whole[i] > 0:
-            if share[i] < a:
-                value = left[i] * log_a + right[i] * log_not_a
-                if a > low:
-                    value = max(value, slope_below * left[i] + rest_below * whole[i])
-            elif share[i] > b:
-                value = left[i] * log_b + right[i] * log_not_b
-                if b < high:
-                    value = max(value, slope_above * left[i] + rest_above * whole[i])
-            else:
-                value = inside[i]
-            out[i] += scale * value
+        below = max(left[i] * log_a + right[i] * log_not_a, slope_below * left[i] + rest_below * whole[i])
+        above = max(left[i] * log_b + right[i] * log_not_b, slope_above * left[i] + rest_above * whole[i])
+        out[i] = below if share[i] < a else above if share[i] > b else inside[i]
 
 
 @compiled
@@ -101,12 +145,8 @@ def best_form(low, high, left, right, whole, inside, share, g, scratch):  # type
     """Return the form of psi that costs least under the law g."""
     best, chosen = math.inf, 0
     for form in range(N_FORMS):
-        for i in range(g.size):
-            scratch[i] = 0.0
-        add_form(form, low, high, left, right, whole, inside, share, 1.0, scratch)
-        cost = 0.0
-        for i in range(g.size):
-            cost += g[i] * scratch[i]
+        write_form(form, low, high, left, right, whole, inside, share, scratch)
+        cost = dot(g, scratch)
         if cost < best:
             best, chosen = cost, form
     return chosen
@@ -137,27 +177,17 @@ def weigh(log_weights, powers, joins, gamma, base, low, high, slopes, place, coe
         row = powers[s]
         for i in range(n):
             terms[i] += row[i] * coefficient
-    top = -math.inf
-    for i in range(n):
-        top = max(top, terms[i])
-    for i in range(n):
-        terms[i] = math.exp(max(terms[i] - top, -740.0))
+    top = largest(terms)
+    exponentials(terms, top)
     return top
 
 
 @compiled
 def tangent(terms, powers, offsets, gamma, idle, place, masses):  # type: ignore[no-untyped-def]
     """Return the sum of the terms and the largest value of the tangent; write the classes' masses."""
-    n_classes, n = powers.shape
-    total, bound = 0.0, 0.0
-    for i in range(n):
-        total += terms[i]
-        bound += terms[i] * idle[i]
-    for s in range(n_classes):
-        row, mass = powers[s], 0.0
-        for i in range(n):
-            mass += terms[i] * row[i]
-        masses[s] = mass
+    total, bound = entries_sum(terms), dot(terms, idle)
+    for s in range(powers.shape[0]):
+        masses[s] = dot(terms, powers[s])
     for k in range(offsets.size - 1):
         steepest = 0.0
         for s in range(offsets[k], offsets[k + 1]):
@@ -173,7 +203,7 @@ def improve(  # type: ignore[no-untyped-def]
     offsets,
     joins,
     left,
-    whole,
+    share_of_row,
     gamma,
     idle,
     base,
@@ -260,10 +290,7 @@ def improve(  # type: ignore[no-untyped-def]
             if not (is_below or is_above):
                 continue
             if turn % 4 == 1 or careful:
-                square = 0.0
-                for i in range(n):
-                    if whole[v, i] > 0:
-                        square += terms[i] * left[v, i] * left[v, i] / whole[v, i]
+                square = dot_of_three(terms, left[v], share_of_row[v])
                 squares[v] = max((square / mass - share * share) / (share * (1 - share)), 1e-3)
             step = scale * min(max((1 - squares[v]) / squares[v], 0.2), 60.0)
             end = low[v] if is_below else high[v]
@@ -285,14 +312,9 @@ def price_at(log_weights, powers, place, terms):  # type: ignore[no-untyped-def]
         row = powers[s]
         for i in range(n):
             terms[i] += row[i] * log
-    top = -math.inf
-    for i in range(n):
-        top = max(top, terms[i])
-    total = 0.0
-    for i in range(n):
-        terms[i] = math.exp(max(terms[i] - top, -740.0))
-        total += terms[i]
-    return top + math.log(total)
+    top = largest(terms)
+    exponentials(terms, top)
+    return top + math.log(entries_sum(terms))
 
 
 @compiled
@@ -348,10 +370,8 @@ def around(low, high, share, mass, drift, slants, products, whole, log_price, sc
         size += weight * mass[v] * reach * reach
         for i in range(n):
             scratch[i] += 2 * weight * reach * abs(slants[v, i])
-    largest = 0.0
-    for i in range(n):
-        largest = max(largest, scratch[i])
-    if not largest <= _LARGEST_Z:
+    steepest = largest(scratch)
+    if not steepest <= _LARGEST_Z:
         return math.inf
     for i in range(n):
         scratch[i] = 0.0
@@ -360,13 +380,11 @@ def around(low, high, share, mass, drift, slants, products, whole, log_price, sc
         weight = weights[v] * weights[v] * max(mass[v], 1e-300)
         for i in range(n):
             scratch[i] += weight * reach * reach * whole[v, i]
-    widest = 0.0
-    for i in range(n):
-        widest = max(widest, scratch[i])
+    widest = largest(scratch)
     psi, term = 0.0, 1.0
     for m in range(40):
         psi += term
-        term *= largest / (m + 3)
+        term *= steepest / (m + 3)
     form = np.empty((n_joins, n_joins))
     for v in range(n_joins):
         for x in range(n_joins):

@@ -7,15 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rdcsolve import memory
 from rdcsolve.letters.pricing.parts import EPS, Part
-from rdcsolve.letters.pricing.record import ShareNotes
-from rdcsolve.letters.pricing.share_search import explore
+from rdcsolve.letters.pricing.record import EarlierShares, ShareNotes
+from rdcsolve.letters.pricing.share_search import explore, retrace
 
 _FIRST = 512  # cells of a column before others are looked at
 _FEWEST = 16
 _MOST_PRODUCTS = 4e7  # cells times entries of powers between two looks at the clock: below a second
 _MOST_TURNS = 400
-_MOST_BYTES = 1 << 28  # of the cells of all columns
+_MOST_BYTES = 1 << 30  # of the cells of all columns, where so much is free
+_SHARE_OF_MEMORY = 0.25
 _MOST_LETTERS = 400  # that cells may be bounded around
 _MOST_ENTRIES = 1 << 24  # of what is held of letters
 _INSIDE = 1e-12  # shares of letters keep this far from zero and one
@@ -66,8 +68,8 @@ def _cost(one: np.ndarray, others: np.ndarray) -> np.ndarray:
 class Joined:
     """A part's classes joined in a tree: what bounds need of every join and row, shapes (V, n)."""
 
-    def __init__(self, part: Part) -> None:
-        self.part, self.joins = part, joins_of(part)
+    def __init__(self, part: Part, joins: np.ndarray | None = None) -> None:
+        self.part, self.joins = part, joins_of(part) if joins is None else joins
         n_joins = len(self.joins)
         masses = np.zeros((part.n_classes + n_joins, part.powers.shape[1]))
         masses[: part.n_classes] = part.powers
@@ -96,13 +98,26 @@ class Joined:
 class ShareSearch:
     """Branch and bound over one column's cells.
 
+    Parameters
+    ----------
+    joined : Joined
+    column : int
+    decisions : numpy.ndarray
+        Shape (k, N): local maxima of the column.
+    top : float
+        The logarithm of what bounds need not be below.
+    earlier : ShareNotes, optional
+        Of a search over cells of the same joins: its cells are bounded first, whatever its prices were.
+
     Attributes
     ----------
     upper : float
         The largest bound of a leaf, in the part's scale.
     """
 
-    def __init__(self, joined: Joined, column: int, decisions: np.ndarray, top: float) -> None:
+    def __init__(
+        self, joined: Joined, column: int, decisions: np.ndarray, top: float, earlier: ShareNotes | None = None
+    ) -> None:
         self.joined, self.column = joined, column
         part = joined.part
         n_joins = len(joined.joins)
@@ -118,15 +133,29 @@ class ShareSearch:
         self.take(decisions)
         self.capacity = 0
         self.arrays: dict[str, np.ndarray] = {}
-        self._grow(2 * _FIRST)
-        arrays = self.arrays
-        arrays["lows"][0], arrays["highs"][0], arrays["forms"][0], arrays["slopes"][0] = 0.0, 1.0, 1, 0.0
-        centre = part.powers.mean(axis=1)
-        for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
-            arrays["places"][0, a:b] = np.maximum(centre[a:b] / centre[a:b].sum(), 1e-6)
-        self.state = np.array([1, 0], dtype=np.int64)
+        n_cells = 1 if earlier is None else earlier.cuts.size
+        self._grow(2 * _FIRST + n_cells)
+        self.state = np.array([n_cells, 0, 0], dtype=np.int64)
+        self._begin(earlier)
         self.upper = math.inf
         self.bytes_each = n_joins * (8 + 8 + 1 + 4) + 4 * part.n_classes + 45
+
+    def _begin(self, earlier: ShareNotes | None) -> None:
+        """Enter the cells to begin with, each with multipliers and a place to begin at."""
+        arrays, part, n_cells = self.arrays, self.joined.part, self.n_cells
+        arrays["lows"][0], arrays["highs"][0] = 0.0, 1.0
+        arrays["children"][:n_cells], arrays["bounds"][:n_cells] = -1, math.inf
+        arrays["forms"][:n_cells], arrays["slopes"][:n_cells] = 1, 0.0
+        centre = part.powers.mean(axis=1)
+        for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
+            arrays["places"][:n_cells, a:b] = np.maximum(centre[a:b] / centre[a:b].sum(), 1e-6)
+        if earlier is None:
+            return
+        arrays["cuts"][:n_cells], arrays["cut_at"][np.flatnonzero(earlier.cuts >= 0)] = earlier.cuts, earlier.at
+        retrace(arrays["cuts"][:n_cells], earlier.at, arrays["lows"], arrays["highs"], arrays["children"])
+        tangents = np.flatnonzero(earlier.cuts < 0)[earlier.near < 0]
+        for name in ("forms", "slopes", "places"):
+            arrays[name][tangents] = getattr(earlier, name)
 
     def take(self, decisions: np.ndarray) -> None:
         """Prepare more letters that cells may be bounded around: decisions (k, N) of local maxima of the column."""
@@ -182,10 +211,10 @@ class ShareSearch:
         self.capacity = capacity
 
     def go_on(self, threshold: float, count: int) -> None:
-        """Cut some more cells, so many at most, unless all bounds are below the logarithm of a threshold already."""
-        stop_at = int(self.state[0]) + count
-        if stop_at > self.capacity:
-            self._grow(max(stop_at, 2 * self.capacity))
+        """Bound some more cells, so many at most, unless all bounds are below the logarithm of a threshold already."""
+        most = int(self.state[0]) + count
+        if most > self.capacity:
+            self._grow(max(most, 2 * self.capacity))
         joined, part = self.joined, self.joined.part
         explore(  # type: ignore[call-arg]
             self.log_weights,
@@ -209,7 +238,7 @@ class ShareSearch:
             self.state,
             threshold,
             _MOST_TURNS,
-            stop_at,
+            count,
             self.seen,
             self.seen_at,
         )
@@ -219,8 +248,8 @@ class ShareSearch:
 
     @property
     def is_done(self) -> bool:
-        """Whether no cell waits."""
-        return bool(self.state[1] == 0)
+        """Whether no cell waits, and every one has a bound."""
+        return bool(self.state[1] == 0 and self.state[2] == self.state[0])
 
     @property
     def n_cells(self) -> int:
@@ -282,6 +311,19 @@ class Progress:
         return gap > _LEFT * before and waiting - waited > _BOTH_WAIT * new
 
 
+def _is_tree(joins: np.ndarray, part: Part) -> bool:
+    """Return whether joins of another search are those of a binary tree over the classes of each of a part's labels."""
+    n = part.n_classes
+    if joins.shape != (part.dimension, 2) or np.unique(joins).size != joins.size:
+        return False
+    label = np.concatenate([np.repeat(np.arange(part.multipliers.size), np.diff(part.offsets)), np.zeros(len(joins))])
+    for v, (a, b) in enumerate(joins.tolist()):
+        if not 0 <= min(a, b) <= max(a, b) < n + v or label[a] != label[b]:
+            return False
+        label[n + v] = label[a]
+    return True
+
+
 def _exp(x: float) -> float:
     """Return e^x, or inf where that is no float: first cells beside large multipliers have such bounds."""
     return math.exp(x) if x <= _LARGEST else math.inf
@@ -294,6 +336,7 @@ def bounded_by_shares(
     threshold: float,
     may_go_on: Callable[[float], bool],
     raised: Callable[[int, np.ndarray], tuple[float, np.ndarray]],
+    earlier: EarlierShares | None = None,
 ) -> tuple[list[ShareSearch], float]:
     """Bound the prices of some columns over all decisions.
 
@@ -310,6 +353,8 @@ def bounded_by_shares(
     raised : callable
         Takes a column and a place whose price is above the threshold, and returns the next threshold and decisions of
         local maxima, shape (k, N). Cells that are done stay done.
+    earlier : EarlierShares, optional
+        Trees of cells to begin with.
 
     Returns
     -------
@@ -317,22 +362,26 @@ def bounded_by_shares(
     float
         The largest bound.
     """
-    joined = Joined(part)
+    before = earlier.trees if earlier is not None and _is_tree(earlier.joins, part) else {}
+    joined = Joined(part, earlier.joins if earlier is not None and before else None)
     top = math.log(threshold)
-    searches = [ShareSearch(joined, int(column), maxima(int(column), None), top) for column in columns]
+    searches = [
+        ShareSearch(joined, int(column), maxima(int(column), None), top, before.get(int(column))) for column in columns
+    ]
+    most_bytes = min(_MOST_BYTES, _SHARE_OF_MEMORY * memory.free_bytes())
     size = joined.part.powers.size
     several = int(min(max(_MOST_PRODUCTS / size, _FEWEST), _FIRST))
     progress = Progress()
     while True:
-        open_ones = [one for one in searches if one.upper > threshold and not (one.is_done and one.n_cells > 1)]
+        open_ones = [one for one in searches if one.upper > threshold and not one.is_done]
         if not open_ones:
             break
         worst = max(open_ones, key=lambda one: (one.n_cells == 1, one.upper))  # a bound may stay infinite
         step = several if worst.n_cells > 1 else 2
         held = sum(one.n_cells * one.bytes_each for one in searches)
-        if worst.n_cells > 1 and (held > _MOST_BYTES or not may_go_on(float(step * size))):
+        if worst.n_cells > 1 and (held > most_bytes or not may_go_on(float(step * size))):
             break
-        n_cells, waiting = (sum(int(one.state[k]) for one in searches) for k in (0, 1))
+        n_cells, waiting = (sum(int(one.state[k]) for one in searches) for k in (2, 1))
         if worst.n_cells > 1 and progress.stands_still(math.log(worst.upper) - top, n_cells, waiting):
             break
         worst.go_on(top, step)

@@ -53,7 +53,7 @@ class ProvedDual:
     lower: float
 
 
-def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) -> Result:
+def with_proved_bound(space: LetterSpace, settings: Settings, result: Result, start: Result | None = None) -> Result:
     """Return the result with the best bound at hand in its certificate, if its own rests on a search.
 
     Parameters
@@ -63,6 +63,8 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) ->
         Nothing is solved once their time is up: then the bound is the one that takes no solving.
     result : Result
         Of the space's problem.
+    start : Result, optional
+        Of the same losses: its cells of shares are gone on with, and what its certificate proves is not lost.
     """
     certificate = result.certificate
     if result.proof is not Proof.UNVERIFIED or certificate is None:
@@ -70,7 +72,10 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) ->
     if not space.problem.label_entropies or not space.is_checked:
         return result
     slope = space.problem.goal.slope(certificate.multipliers)
-    best = _by_shares(space, settings, result)
+    known = _known(space, start)
+    before = None if known is None else _stored(space, known.point, known.proof)
+    best = _by_shares(space, settings, result, None if known is None else known.proof)
+    best = max(filter(None, (best, before)), key=lambda one: one.lower, default=None)
     if best is None or not space.problem.goal.within(best.lower, result.objective_upper, settings.tolerance, slope):
         others = _candidates(space, settings, certificate.multipliers)
         best = max(filter(None, (best, *others)), key=lambda one: one.lower, default=None)
@@ -81,6 +86,14 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result) ->
         certificate, u=point.u, u_rest=point.rest, multipliers=point.multipliers, proof=best.proof, lower=best.lower
     )
     return replace(result, certificate=stronger)
+
+
+def _known(space: LetterSpace, start: Result | None) -> Certificate | None:
+    """Return the certificate of a start for the same objective whose dual point is proved, not merely hoped for."""
+    if start is None or start.certificate is None or start.objective != space.problem.objective:
+        return None
+    is_proved = start.proof is Proof.CERTIFIED or start.certificate.proof is not None
+    return start.certificate if is_proved else None
 
 
 def beyond_labels(space: LetterSpace, settings: Settings) -> Result | None:
@@ -179,7 +192,7 @@ def _candidates(space: LetterSpace, settings: Settings, multipliers: np.ndarray)
         yield from _solved(space, problem.with_limits(**{one.name: None for one in problem.label_entropies}), settings)
 
 
-def _by_shares(space: LetterSpace, settings: Settings, result: Result) -> ProvedDual | None:
+def _by_shares(space: LetterSpace, settings: Settings, result: Result, earlier: PriceProof | None) -> ProvedDual | None:
     """Return what cells of shares prove, within the budget, of the dual point that the search ended at."""
     certificate, budget = result.certificate, settings.limits.proof_budget
     assert certificate is not None
@@ -202,7 +215,9 @@ def _by_shares(space: LetterSpace, settings: Settings, result: Result) -> Proved
     slope = space.problem.goal.slope(certificate.multipliers)
     rtol = max(_SHORT * settings.tolerance * min(slope, 1.0), _FINEST)
     try:
-        found = space.price(certificate.u, certificate.multipliers).largest(rtol, may_go_on)
+        prices = space.price(certificate.u, certificate.multipliers)
+        prices.earlier = earlier
+        found = prices.largest(rtol, may_go_on)
     except deadline.TimeIsUp:
         return None
     log_upper = found.log_upper if found.proved else found.log_proved
