@@ -28,15 +28,30 @@ class Found:
         self.standings, self.quantisers = content["standings"], content["quantisers"]
 
     def rows(self, is_universal, has_term=False, lambda_c=None):
-        """Return systems of one kind, seeds beside each other, by lambda_c and lambda_p."""
+        """Return systems of one kind at 4.755 bits, seeds beside each other, by lambda_c and lambda_p."""
         chosen = [
             row
             for row in self.trained["rows"]
             if (row["on"] is not None) == is_universal
             and (row["lambda_p"] > 0) == has_term
+            and (row["dimension"], row["levels"], row.get("is_expected", False)) == (3, 3, False)
             and lambda_c in (None, row["lambda_c"])
         ]
         return sorted(chosen, key=lambda row: (row["lambda_c"], row["lambda_p"], row["seed"]))
+
+    def expected(self):
+        """Return systems of preset `expected`, by seed and lambda_c."""
+        chosen = [row for row in self.trained["rows"] if row.get("is_expected", False)]
+        return sorted(chosen, key=lambda row: (row["seed"], row["lambda_c"]))
+
+    def above(self, row):
+        """Return the limit at a system's cross-entropy, and how far above it the system is; NaN where it ends."""
+        if not self.limit:
+            return math.nan, math.nan
+        x, _, upper = np.transpose(self.limit["most"]["between"])
+        mse, here = (row["measures"][name][0] for name in ("mse", "cross_entropy"))
+        limit = float(np.interp(here, x, upper, left=math.nan))
+        return limit, mse / limit - 1.0
 
     def groups(self, is_universal, has_term=False):
         """Return lists of systems that differ in their seeds alone."""
@@ -84,6 +99,30 @@ def table_of_measures(found):
         cells = [spread(found.column(alike, name), digits) for name, digits in names]
         rows.append([f"{alike[0]['lambda_p']:g}", *cells])
     printed(("$\\lambda_p$", *MEASURES[:3], "$W_1$ by the critic", *MEASURES[3:]), rows)
+
+
+def table_of_expected(found):
+    """Print what systems of preset `expected` attain, beside the limit at their cross-entropy."""
+    names = (("mse", 4), ("cross_entropy", 3), ("accuracy", 3), ("message_entropy", 2))
+    rows = []
+    for row in found.expected():
+        cells = [spread(found.column([row], name), digits) for name, digits in names]
+        limit, above = found.above(row)
+        ends = ["", ""] if math.isnan(limit) else [f"{limit:.4f}", f"{100 * above:.1f} %"]
+        rows.append([f"{row['lambda_c']:g}", str(row["seed"]), *cells, *ends])
+    measures = (*MEASURES[:3], MEASURES[-1])
+    printed(("preset expected, $\\lambda_c$", "seed", *measures, "limit", "above it"), rows)
+
+
+def table_of_rates(found):
+    """Print what conventional systems attain at other rates."""
+    names = (("mse", 4), ("cross_entropy", 3), ("accuracy", 3), ("message_entropy", 2))
+    rows = []
+    for row in found.trained["rows"]:
+        if (row["dimension"], row["levels"]) != (3, 3) and row["on"] is None:
+            cells = [spread(found.column([row], name), digits) for name, digits in names]
+            rows.append([f"{row['dimension'] * math.log2(row['levels']):g}", f"{row['lambda_c']:g}", *cells])
+    printed(("bits", "$\\lambda_c$", *MEASURES[:3], MEASURES[-1]), rows)
 
 
 def table_of_quantisers(found):
@@ -194,6 +233,9 @@ def draw_plane(ax, found):
             marker=style["marker"],
             label=f"{words}, other seeds",
         )
+    if found.expected():
+        x, y = (found.column(found.expected(), name) for name in ("cross_entropy", "mse"))
+        ax.plot(x, y, "D", color="tab:green", markersize=5, zorder=4, label="preset expected, no dither")
     ax.plot(*np.transpose(PUBLISHED["cross_entropy", False]), "x", color="0.3", label="published, conventional")
     (a, b), (c, d) = PUBLISHED_UNIVERSAL["cross_entropy", False]
     ax.fill([a, c, c, a], [b, b, d, d], facecolor="0.7", edgecolor="0.3", alpha=0.5, label="published, universal")
@@ -263,7 +305,14 @@ def main():
     parser.add_argument("--figure", metavar="FILE.png")
     options = parser.parse_args()
     found = Found(options.data)
-    for told in (table_of_measures, table_of_quantisers, table_of_limits, penalties):
+    for told in (
+        table_of_measures,
+        table_of_quantisers,
+        table_of_expected,
+        table_of_rates,
+        table_of_limits,
+        penalties,
+    ):
         told(found)
     if options.figure:
         draw(found).savefig(options.figure, dpi=110)

@@ -48,7 +48,7 @@ class Kept:
 
     def __init__(self, row, folder):
         self.name, self.row = row["name"], row
-        self.quantiser = Quantiser(row["dimension"], row["levels"])
+        self.quantiser = Quantiser(row["dimension"], row["levels"], not row.get("is_expected", False))
         with np.load(folder / f"{self.name}.npz", allow_pickle=False) as held:
             self._latent = torch.from_numpy(held["latent"])
             self.decoded = held["decoded"].astype(float)
@@ -76,7 +76,7 @@ class Bench:
         self.source = json.loads(Path(options.systems).read_text(encoding="utf-8"))
         folder = Path(options.outcomes)
         rows = [row for row in self.source["rows"] if (folder / f"{row['name']}.npz").exists()]
-        self.systems = [Kept(row, folder) for row in rows]
+        self.systems = [Kept(row, folder) for row in rows if (row["dimension"], row["levels"]) == (3, 3)]
         n_train, n_test = (256, 100) if options.quick else (None, None)  # as of paper_systems.py
         self.test = neural.load_images("test", dataset=options.dataset, n=n_test)
         everything = neural.load_images("train", dataset=options.dataset, n=n_train)

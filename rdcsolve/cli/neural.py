@@ -25,7 +25,7 @@ Data = Annotated[
     Path | None, typer.Option(help="Folder of the images.", show_default="the environment variable RDCSOLVE_DATA")
 ]
 Dataset = Annotated[str, typer.Option(help="mnist, fashion-mnist, or any other in their file format.")]
-PresetName = Annotated[str, typer.Option("--preset", help="paper, cpu or smoke: size of the networks, and schedule.")]
+PresetName = Annotated[str, typer.Option("--preset", help="paper, expected, cpu or smoke: networks and schedule.")]
 Dimension = Annotated[int, typer.Option(help="h: numbers that an encoder sends.")]
 Levels = Annotated[int, typer.Option(help="L: values of each; the rate is at most h log2 L bits.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")]

@@ -114,7 +114,7 @@ class Experiment:
     @property
     def quantiser(self) -> Quantiser:
         """What fixes the rate."""
-        return Quantiser(self.dimension, self.levels)
+        return Quantiser(self.dimension, self.levels, self.preset.is_dithered)
 
     def runs(self) -> list[Run]:
         """Return all runs, each after the one whose encoder it reuses."""

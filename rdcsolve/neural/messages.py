@@ -7,6 +7,7 @@ import torch
 
 from rdcsolve.data.arguments import count
 from rdcsolve.errors import InvalidInput
+from rdcsolve.neural.quantiser import joint
 from rdcsolve.neural.system import System
 
 _MOST_ENTRIES = 10**9
@@ -42,7 +43,7 @@ def message_channel(system: System, pixels: torch.Tensor, *, n_dithers: int | No
     Notes
     -----
     z + u with u uniform over one step falls into the cells of the two centres beside z, with probabilities that
-    interpolate linearly between them: the first channel is exact.
+    interpolate linearly between them: the first channel is exact. Without dither it is the message itself.
     """
     quantiser = system.quantiser
     n_messages = quantiser.n_messages * (1 if n_dithers is None else count(n_dithers, "n_dithers"))
@@ -54,10 +55,11 @@ def message_channel(system: System, pixels: torch.Tensor, *, n_dithers: int | No
     latent = system.latent(pixels)
     if n_dithers is None:
         centres = torch.arange(quantiser.levels) * quantiser.step - 1.0
-        shares = (1.0 - (latent.double()[:, :, None] - centres).abs() / quantiser.step).clamp(min=0.0)
-        channel = torch.ones(len(pixels), 1, dtype=torch.float64)
-        for coordinate in range(quantiser.dimension):
-            channel = (channel[:, :, None] * shares[:, coordinate, None, :]).flatten(1)
+        sent = latent.double()
+        if not quantiser.is_dithered:
+            sent = quantiser.indices(sent, torch.zeros(())) * quantiser.step - 1.0
+        shares = (1.0 - (sent[:, :, None] - centres).abs() / quantiser.step).clamp(min=0.0)
+        channel = joint(shares)
         return (channel / channel.sum(dim=1, keepdim=True)).numpy()
     channel = torch.zeros(len(pixels), n_messages, dtype=torch.float64)
     rows = torch.arange(len(pixels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,8 +45,16 @@ class Preset:
         Of the leaky units below zero.
     has_normalised_latent : bool
         Whether the encoder's last layer is normalised by batches before its tanh.
+    is_dithered : bool
+        Whether encoder and decoder share a dither; see `Quantiser`.
     softness : float or None
         Sigma of the soft assignment that gradients pass through, see `Quantiser`; None for that of the identity.
+    last_softness : float or None
+        Sigma of the last epoch, up to which it grows by the same factor with every epoch; None where it stays.
+    is_expected : bool
+        Whether an encoder follows the gradient of the expected loss, were its message drawn by the chances of the soft
+        assignment, for which all L^h messages are decoded in every step; else the one through what is received. Needs
+        `softness`, and no dither.
     is_alternating : bool
         Whether the batches with even numbers in an epoch, the first one included, train the critic and the others
         encoder and decoder, which so see half of them also where there is no critic; else every batch trains both.
@@ -80,7 +89,10 @@ class Preset:
     penalty: float = 10.0
     slope: float = 0.2
     has_normalised_latent: bool = False
+    is_dithered: bool = True
     softness: float | None = None
+    last_softness: float | None = None
+    is_expected: bool = False
     is_alternating: bool = False
     inherits_critic: bool = False
     averaged: int = 1
@@ -102,8 +114,14 @@ class Preset:
         numbers = (self.learning_rate, self.critic_learning_rate, self.decay, self.penalty, self.slope)
         if not all(0 <= number < math.inf for number in numbers):
             raise InvalidInput("learning rates, decay, penalty and slope must be finite and >= 0; one of them is not")
-        if self.softness is not None and not 0 < self.softness < math.inf:
-            raise InvalidInput(f"softness is {self.softness}; it must be finite and > 0, or None")
+        for name in ("softness", "last_softness"):
+            sigma = getattr(self, name)
+            if sigma is not None and not 0 < sigma < math.inf:
+                raise InvalidInput(f"{name} is {sigma}; it must be finite and > 0, or None")
+        if self.softness is None and (self.is_expected or self.last_softness is not None):
+            raise InvalidInput("softness is None but is_expected or last_softness is given; give softness, such as 1")
+        if self.is_expected and self.is_dithered:
+            raise InvalidInput("is_expected is for messages without dither; pass is_dithered=False, or leave it out")
         one_of(self.classifier_method, ("adam", "sgd"), "classifier_method")
         if any(n is not None and n < 1 for n in (self.n_train, self.n_test)):
             raise InvalidInput(f"n_train is {self.n_train} and n_test {self.n_test}; take at least 1, or None for all")
@@ -115,29 +133,50 @@ class Preset:
         if not 1 <= self.averaged <= self.epochs:
             raise InvalidInput(f"averaged is {self.averaged}; take from 1 to {self.epochs}, the number of epochs")
 
+    def softness_of(self, epoch: int) -> float | None:
+        """Return sigma in an epoch, counted from 0."""
+        if self.softness is None or self.last_softness is None or self.epochs == 1:
+            return self.softness
+        return self.softness * (self.last_softness / self.softness) ** (epoch / (self.epochs - 1))
+
+
+_PAPER = Preset(
+    name="paper",
+    encoder=(512, 256, 128, 128),
+    decoder=(128, 512),
+    decoder_channels=(32, 64, 128),
+    critic=(64, 128, 256),
+    classifier=(10, 10, 100),
+    batch=64,
+    epochs=30,
+    milestones=(20,),
+    slope=0.01,
+    has_normalised_latent=True,
+    softness=1.0,
+    is_alternating=True,
+    inherits_critic=True,
+    averaged=3,
+    classifier_epochs=10,
+    classifier_batch=100,
+    classifier_pools=True,
+    classifier_method="sgd",
+)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "paper": Preset(
-            name="paper",
-            encoder=(512, 256, 128, 128),
-            decoder=(128, 512),
-            decoder_channels=(32, 64, 128),
-            critic=(64, 128, 256),
-            classifier=(10, 10, 100),
-            batch=64,
-            epochs=30,
-            milestones=(20,),
-            slope=0.01,
-            has_normalised_latent=True,
-            softness=1.0,
-            is_alternating=True,
-            inherits_critic=True,
-            averaged=3,
-            classifier_epochs=10,
-            classifier_batch=100,
-            classifier_pools=True,
-            classifier_method="sgd",
+        "paper": _PAPER,
+        "expected": dataclasses.replace(
+            _PAPER,
+            name="expected",
+            batch=256,
+            epochs=40,
+            milestones=(20, 35),
+            learning_rate=3e-3,
+            is_dithered=False,
+            softness=3.0,
+            last_softness=6.0,
+            is_expected=True,
+            is_alternating=False,
         ),
         "cpu": Preset(
             name="cpu",
@@ -167,7 +206,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
     }
 )
-"""The published network and schedule, one for two CPU cores, and one for tests."""
+"""The published network and schedule, the same network without dither trained by the expected loss over all messages,
+one for two CPU cores, and one for tests."""
 
 
 def preset_of(preset: str | Preset) -> Preset:

@@ -1,4 +1,4 @@
-"""A uniform quantiser with subtractive dither: what makes the rate of a neural encoder finite and known."""
+"""A uniform quantiser, with subtractive dither or without: what makes the rate of a neural encoder finite and known."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Quantiser:
         h >= 1.
     levels : int
         L >= 2.
+    is_dithered : bool, optional
+        Without dither u = 0: the message is a function of the image, and the error is not independent of it.
 
     Notes
     -----
@@ -33,6 +35,7 @@ class Quantiser:
 
     dimension: int
     levels: int
+    is_dithered: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dimension", count(self.dimension, "dimension"))
@@ -54,12 +57,12 @@ class Quantiser:
         return self.levels**self.dimension
 
     def dither(self, n: int, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Return n fresh dithers, shape (n, h)."""
+        """Return n fresh dithers, shape (n, h); zeros if there is none."""
         return self.scaled(torch.rand(n, self.dimension, generator=generator))
 
     def scaled(self, uniform: torch.Tensor) -> torch.Tensor:
         """Return the dithers that numbers in [0, 1) stand for."""
-        return (uniform - 0.5) * self.step
+        return (uniform - 0.5) * (self.step if self.is_dithered else 0.0)
 
     def indices(self, z: torch.Tensor, dither: torch.Tensor) -> torch.Tensor:
         """Return which centre each coordinate is sent as, integers in 0 to L-1, shape (n, h)."""
@@ -75,21 +78,45 @@ class Quantiser:
         """Return what the decoder makes of indices and the dither, shape (n, h)."""
         return indices * self.step - 1.0 - dither
 
-    def __call__(self, z: torch.Tensor, dither: torch.Tensor, softness: float | None = None) -> torch.Tensor:
+    def __call__(
+        self, z: torch.Tensor, dither: torch.Tensor, softness: float | torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return the decoder's input, shape (n, h).
 
         The gradient with respect to z is that of the identity; or with a softness sigma that of the mean of the centres
         c, weighted by exp(-sigma |z + u - c|), which is largest where two centres compete.
         """
         received = self.decoded(self.indices(z.detach(), dither), dither)
-        smooth = z if softness is None else self._assigned_softly(z + dither, softness)
+        smooth = z if softness is None else self._shares(z + dither, softness) @ self._centres(z)
         return smooth + (received - smooth).detach()
+
+    def chances(self, z: torch.Tensor, softness: float | torch.Tensor) -> torch.Tensor:
+        """Return the chances of every message, shape (n, L^h), with which each coordinate is assigned softly.
+
+        Those of a coordinate's centres c are in proportion to exp(-softness |z - c|), so the message that is sent
+        without dither is among the most likely ones.
+        """
+        return joint(self._shares(z, softness))
+
+    def all_received(self) -> torch.Tensor:
+        """Return what the decoder makes of every message without dither, in their order, shape (L^h, h)."""
+        return self.decoded(self.all_indices(), torch.zeros(self.n_messages, self.dimension))
 
     def all_indices(self) -> torch.Tensor:
         """Return the indices of every message in their order, shape (L^h, h)."""
         return torch.cartesian_prod(*[torch.arange(self.levels)] * self.dimension).reshape(-1, self.dimension)
 
-    def _assigned_softly(self, v: torch.Tensor, softness: float) -> torch.Tensor:
-        """Return the mean of the centres c with weights in proportion to exp(-softness |v - c|)."""
-        centres = torch.arange(self.levels, dtype=v.dtype, device=v.device) * self.step - 1.0
-        return torch.softmax(-softness * (v[..., None] - centres).abs(), dim=-1) @ centres
+    def _centres(self, like: torch.Tensor) -> torch.Tensor:
+        return torch.arange(self.levels, dtype=like.dtype, device=like.device) * self.step - 1.0
+
+    def _shares(self, v: torch.Tensor, softness: float | torch.Tensor) -> torch.Tensor:
+        """Return shares of the centres c in proportion to exp(-softness |v - c|), shape (n, h, L)."""
+        return torch.softmax(-softness * (v[..., None] - self._centres(v)).abs(), dim=-1)
+
+
+def joint(shares: torch.Tensor) -> torch.Tensor:
+    """Return the chances of all messages, shape (n, L^h), from those of each coordinate's centres, shape (n, h, L)."""
+    chances = torch.ones_like(shares[:, 0, :1])
+    for coordinate in range(shares.shape[1]):
+        chances = (chances[:, :, None] * shares[:, coordinate, None, :]).flatten(1)
+    return chances

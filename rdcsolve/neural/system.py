@@ -150,6 +150,7 @@ def described(system: System) -> dict[str, Any]:
     return {
         "dimension": system.quantiser.dimension,
         "levels": system.quantiser.levels,
+        "is_dithered": system.quantiser.is_dithered,
         "weights": dataclasses.asdict(system.weights),
         "encoder_weights": None if system.encoder_weights is None else dataclasses.asdict(system.encoder_weights),
         "preset": dataclasses.asdict(system.preset),
@@ -191,8 +192,9 @@ def load_system(path: str | os.PathLike[str]) -> System:
     """
     content = load_checkpoint(path, KIND)
     try:
-        quantiser = Quantiser(content["dimension"], content["levels"])
-        system = new_system(preset_from(content["preset"]), quantiser, Weights(**content["weights"]), content["seed"])
+        preset = preset_from(content["preset"])
+        quantiser = Quantiser(content["dimension"], content["levels"], content.get("is_dithered", True))
+        system = new_system(preset, quantiser, Weights(**content["weights"]), content["seed"])
         before = content["encoder_weights"]
         system = dataclasses.replace(
             system,

@@ -45,7 +45,9 @@ class Task:
     @property
     def quantiser(self) -> Quantiser:
         """Its own, or that of the encoder that it reuses."""
-        return Quantiser(self.dimension, self.levels) if self.encoder is None else self.encoder.quantiser
+        if self.encoder is not None:
+            return self.encoder.quantiser
+        return Quantiser(self.dimension, self.levels, self.preset.is_dithered)
 
 
 def train(  # noqa: PLR0913 - options, by keyword
@@ -190,6 +192,11 @@ class _Training:
         self.kept: list[dict[str, Any]] = []
         with on_stream(self.stream):
             self._settle(classifier, images.to(device) if held is None else held)
+            self.softness = torch.zeros((), device=device)  # a tensor that recorded steps read
+            # All that the decoder may receive, where the encoder asks for it.
+            self.centres: torch.Tensor | None = None
+            if self.preset.is_expected and self.latents is None:
+                self.centres = task.quantiser.all_received().to(device)
 
     def _settle(self, classifier: nn.Module, held: Images) -> None:
         """Bring to the device what steps read and write; it stays in its place there, as recordings need."""
@@ -239,6 +246,9 @@ class _Training:
         passed = sum(len(self.history) >= milestone for milestone in self.preset.milestones)
         for optimiser in self.optimisers.values():
             _set_rate(optimiser, self.preset.decay**passed, self.device)
+        sigma = self.preset.softness_of(len(self.history))
+        if sigma is not None:
+            self.softness.fill_(sigma)
         if self.latents is None:
             self.system.encoder.train()
         self.system.decoder.train()
@@ -307,20 +317,43 @@ class _Training:
         with torch.set_grad_enabled(trained != "critic"):
             latent = system.encoder(pixels) if self.latents is None else self.latents[chosen]
             dither = system.quantiser.scaled(uniform[: n * h].view(n, h))
-            shown = system.decoder(system.quantiser(latent, dither, self.preset.softness))
+            sent = latent if self.centres is None else latent.detach()
+            softness = None if self.preset.softness is None else self.softness
+            shown = system.decoder(system.quantiser(sent, dither, softness))
         gap = error = entropy = torch.zeros((), device=pixels.device)
         if system.critic is not None and trained != "coder":
             gap = self._critic_step(system.critic, pixels, shown.detach(), uniform[n * h :].view(n, 1))
         if trained != "critic":
-            error, entropy = self._coder_step(pixels, shown, self.held.classes[chosen])
+            expected = self._expected(latent, pixels, self.held.classes[chosen])
+            error, entropy = self._coder_step(pixels, shown, self.held.classes[chosen], expected)
         return torch.stack([error, entropy, gap])
 
+    def _expected(self, latent: torch.Tensor, pixels: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """Return the expected loss over messages that are assigned softly, whose gradient is the encoder's alone."""
+        if self.centres is None:
+            return torch.zeros((), device=pixels.device)
+        chances = self.system.quantiser.chances(latent, self.softness)
+        return (chances * self._costs(self.centres, pixels, classes)).sum(dim=1).mean()
+
+    @torch.no_grad()
+    def _costs(self, centres: torch.Tensor, pixels: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each image under each message, shape (n, L^h), as the decoder is when it is used."""
+        words = self.system.decoder.eval()(centres)
+        self.system.decoder.train()
+        # |x - w|^2 less |x|^2, which is the same for all messages.
+        costs = self.weights.lambda_d * (words.square().sum(dim=1) - 2.0 * pixels @ words.T) / words.shape[1]
+        if self.weights.lambda_c > 0:
+            costs = costs - self.weights.lambda_c * torch.log_softmax(self.classifier(words), dim=1)[:, classes].T
+        if self.system.critic is not None:
+            costs = costs - self.weights.lambda_p * self.system.critic(words)[:, 0]
+        return costs
+
     def _coder_step(
-        self, pixels: torch.Tensor, shown: torch.Tensor, classes: torch.Tensor
+        self, pixels: torch.Tensor, shown: torch.Tensor, classes: torch.Tensor, expected: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         error = squared_error(pixels, shown).mean()
         entropy = torch.zeros_like(error)
-        loss = self.weights.lambda_d * error
+        loss = self.weights.lambda_d * error + expected
         if self.weights.lambda_c > 0:
             entropy = cross_entropy(self.classifier(shown), classes).mean()
             loss = loss + self.weights.lambda_c * entropy

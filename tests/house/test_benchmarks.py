@@ -68,6 +68,8 @@ def test_paper_systems(tmp_path, monkeypatch):
     command = (
         "--quick",
         "--blocks",
+        "0",
+        "1",
         "2",
         "--dataset",
         "any",
@@ -77,22 +79,24 @@ def test_paper_systems(tmp_path, monkeypatch):
         "--save",
         str(tmp_path / "a.json"),
     )
-    assert "4 systems" in run("paper_systems.py", *command)
+    assert "6 systems" in run("paper_systems.py", *command)
     content = json.loads((tmp_path / "a.json").read_text())
     names = [row["name"] for row in content["rows"]]
-    assert [name.split("_")[0] for name in names] == ["conventional", "conventional", "universal", "universal"]
+    kinds = ["conventional", "conventional", "universal", "universal", "conventional", "conventional"]
+    assert [name.split("_")[0] for name in names] == kinds
+    assert [name.endswith("_expected") for name in names] == [False] * 4 + [True] * 2
     assert all(
         row["measures"]["mse"][1] < row["measures"]["mse"][0] < row["measures"]["mse"][2] for row in content["rows"]
     )
     for folder, suffix in (("systems", ".pt"), ("outcomes", ".npz")):
         assert {f"{name}{suffix}" for name in names} <= {path.name for path in (tmp_path / folder).iterdir()}
-    for name in names[2:]:  # what is lost is done again, from the encoder in its folder, and nothing else is
+    for name in names[2:4]:  # what is lost is done again, from the encoder in its folder, and nothing else is
         content["rows"] = [row for row in content["rows"] if row["name"] != name]
     (tmp_path / "a.json").write_text(json.dumps(content))
     told = run("paper_systems.py", *command)
-    assert "4 systems" in told
+    assert "6 systems" in told
     assert "conventional_" not in told
-    assert [row["measures"] for row in json.loads((tmp_path / "a.json").read_text())["rows"]][:2] == [
+    assert [row["measures"] for row in json.loads((tmp_path / "a.json").read_text())["rows"]][:4] == [
         row["measures"] for row in content["rows"]
     ]
 
@@ -107,7 +111,7 @@ def test_paper_limits(tmp_path, monkeypatch):
     lay_idx(tmp_path)
     systems, outcomes, measures, limits, picture = (tmp_path / x for x in ("s", "o", "a.json", "b.json", "b.png"))
     kept = (f"--systems={systems}", f"--outcomes={outcomes}", f"--save={measures}")
-    run("paper_systems.py", "--quick", "--blocks", "1", "--dataset", "any", "--device", "cpu", *kept)
+    run("paper_systems.py", "--quick", "--blocks", "0", "--dataset", "any", "--device", "cpu", *kept)
     given = (f"--outcomes={outcomes}", f"--classifier={systems / 'classifier.pt'}", f"--save={limits}")
     run("paper_limits.py", str(measures), "--quick", "--dataset", "any", *given)
     content = json.loads(limits.read_text())
@@ -132,6 +136,10 @@ def test_paper_figure_of_the_kept_numbers(tmp_path):
     page = (ROOT / "docs" / "explanation" / "mnist.md").read_text(encoding="utf-8")
     rows = [line for line in told.splitlines() if line.startswith("| conventional | ")]
     assert len(rows) == 8
+    for head, n in (("| preset expected", 4), ("| bits |", 24)):
+        block = told[told.index(head) :].split("\n\n")[0].splitlines()[2:]
+        assert len(block) == n
+        rows += block
     assert all(row in page for row in rows)
 
 

@@ -17,6 +17,7 @@ HAS_GPU = torch.cuda.is_available()
 IMAGES = some_images()
 WITH_CRITIC = Weights(1.0, 0.05, 0.01)
 ALTERNATING = dataclasses.replace(TINY, softness=1.0, is_alternating=True, averaged=2)
+EXPECTED = dataclasses.replace(TINY, softness=2.0, last_softness=8.0, is_expected=True, is_dithered=False)
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +108,9 @@ def test_tasks_of_different_length_are_not_done_together(judge):
     assert train_together(IMAGES, judge, []) == []
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not HAS_GPU, reason="torch sees no GPU")
-@pytest.mark.parametrize("preset", [TINY, ALTERNATING], ids=["cpu", "alternating"])
+@pytest.mark.parametrize("preset", [TINY, ALTERNATING, EXPECTED], ids=["cpu", "alternating", "expected"])
 def test_a_gpu_trains_what_the_processor_trains(judge, preset):
     """Recorded steps, the first ones as they are; sums are in another order, so the ends differ by roundings."""
     slow = dataclasses.replace(preset, learning_rate=1e-4, critic_learning_rate=1e-4)

@@ -149,10 +149,10 @@ def test_gradients_pass_through_the_soft_assignment(dimension, levels, softness,
 def test_training_uses_it(monkeypatch, judge):
     seen, real = set(), Quantiser.__call__
     monkeypatch.setattr(
-        Quantiser, "__call__", lambda self, z, u, softness=None: seen.add(softness) or real(self, z, u, softness)
+        Quantiser, "__call__", lambda self, z, u, softness=None: seen.add(float(softness)) or real(self, z, u, softness)
     )
     train(IMAGES, judge, Weights(), dataclasses.replace(SMALL, epochs=3, softness=0.7))
-    assert seen == {0.7}
+    assert seen == {np.float32(0.7)}
     assert PAPER.softness == 1.0
 
 
@@ -299,6 +299,10 @@ def test_an_interrupted_training_keeps_the_same_epochs(tmp_path, monkeypatch, ju
         ({"averaged": 0}, "averaged is 0; take from 1 to 3"),
         ({"averaged": 4}, "averaged is 4"),
         ({"softness": 0.0}, "softness"),
+        ({"last_softness": 2.0}, "softness is None but is_expected or last_softness is given"),
+        ({"softness": 1.0, "last_softness": np.inf}, "last_softness is inf"),
+        ({"is_expected": True, "is_dithered": False}, "softness is None but is_expected"),
+        ({"softness": 1.0, "is_expected": True}, "is_expected is for messages without dither"),
         ({"slope": -0.1}, "slope"),
         ({"classifier_batch": -1}, "classifier_batch"),
         ({"classifier_method": "newton"}, "classifier_method"),
