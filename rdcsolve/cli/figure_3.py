@@ -71,6 +71,7 @@ def draw() -> Drawing:
 def _panel(title: str, problem: Problem, loss: str, rate: float) -> _Panel:
     """Return the boundary of Omega(R) over a label's loss, and the regions of three encoders on it."""
     from rdcsolve.explore import tradeoff
+    from rdcsolve.results.status import uninterrupted
     from rdcsolve.solvers import solve
     from rdcsolve.universal import achievable_region, universal_rate
 
@@ -82,14 +83,14 @@ def _panel(title: str, problem: Problem, loss: str, rate: float) -> _Panel:
         result = solve(at_rate, tolerance=_TOLERANCE)
         if not result.channel.shape[1]:
             raise SolverFailed(f"the encoder of {name} was not found: {result.status.value}", result)
-        regions[name] = achievable_region(result, problem, ("distortion", loss))
+        regions[name] = uninterrupted(achievable_region(result, problem, ("distortion", loss)))
         targets.append({"distortion": result.losses["distortion"], loss: result.losses[loss]})
         lines.append(
             f"  encoder of {name}: distortion {result.losses['distortion']:.6g}, {loss.replace('_', ' ')} "
             f"{result.losses[loss]:.6g}; decodes to distortions from {regions[name].vertices[0, 0]:.6g} and "
             f"{loss.replace('_', ' ')} from {regions[name].vertices[-1, 1]:.6g}"
         )
-    universal = universal_rate(problem, targets, tolerance=1e-4)
+    universal = uninterrupted(universal_rate(problem, targets, tolerance=1e-4))
     lines.append(
         f"  one encoder for all three: {universal.rate_lower:.6f} to {universal.rate_upper:.6f} nat, rate penalty "
         f"{universal.penalty_lower:.6f} to {universal.penalty_upper:.6f} nat, {universal.penalty_proof.name}"

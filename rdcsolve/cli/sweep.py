@@ -62,8 +62,8 @@ def sweep(
     problem = statement.problem(input, tuple(axes))
     from rdcsolve.explore import sweep as swept
     from rdcsolve.explore.band import check_band
-    from rdcsolve.explore.effort import Effort
     from rdcsolve.explore.grid import make_grid
+    from rdcsolve.solvers.effort import Effort
 
     chosen = solver_of(solver)
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)

@@ -60,8 +60,8 @@ def tradeoff(
     stated = replace(statement, rate=None, minimise=None)
     problem = stated.problem(input, named, several=True)
     from rdcsolve.explore import tradeoff as traced
-    from rdcsolve.explore.effort import Effort
     from rdcsolve.explore.tradeoff import question
+    from rdcsolve.solvers.effort import Effort
 
     chosen = solver_of(solver)
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)

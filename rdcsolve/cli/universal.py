@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import typer
 
 from rdcsolve.cli.files import check_targets, write_problem
-from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
+from rdcsolve.cli.outcomes import INTERRUPTED, NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.solve import InputFile
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
@@ -37,6 +38,13 @@ def universal(
     save_problem: Annotated[
         Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
     ] = None,
+    time_limit: Annotated[
+        float, typer.Option(help="Stop after so many seconds, all targets together.", show_default=False)
+    ] = math.inf,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(help="Stop each target, and the encoder for all, after so many steps.", show_default=False),
+    ] = None,
 ) -> None:
     """Compute the least rate of one encoder that serves every target with a decoder of its own.
 
@@ -55,11 +63,14 @@ def universal(
     if save_problem is not None:
         write_problem(problem, save_problem)
     tell_columns(problem)
-    found = universal_rate(problem, targets, tolerance=tolerance)
+    found = universal_rate(problem, targets, tolerance=tolerance, time_limit=time_limit, max_steps=max_steps)
     _show(found)
     if save is not None:
         found.save(save)
         typer.echo(f"saved {save}")
+    if found.status is Status.INTERRUPTED:
+        typer.echo(f"interrupted; {f'what was known is saved in {save}' if save else 'nothing was saved'}", err=True)
+        raise typer.Exit(INTERRUPTED)
     if found.status is Status.OPTIMAL and found.proof is found.penalty_proof is Proof.CERTIFIED:
         return
     typer.echo(f"not certified: {found.status.name}, {found.message or found.status.value}", err=True)

@@ -15,6 +15,7 @@ from rdcsolve.problems import ClassifierLossLimit, Problem, Source
 from rdcsolve.problems.classifiers import Classifier, decision_table, is_estimator
 from rdcsolve.reading import as_floats, read
 from rdcsolve.results import Status
+from rdcsolve.results.status import uninterrupted
 from rdcsolve.solvers.solve import solve
 from rdcsolve.universal import achievable_region
 
@@ -252,7 +253,7 @@ def _best_decoder(samples: Samples, problem: Problem, others: dict[str, float]) 
         table = problem.linear_losses[0].block()
         return math.fsum((joint.T @ table).min(axis=1).tolist())
     (bound,) = others.values()
-    region = achievable_region(channel, problem, ("distortion", *others))
+    region = uninterrupted(achievable_region(channel, problem, ("distortion", *others)))
     corners = region.vertices
     if bound >= corners[0, 1]:
         return float(corners[0, 0])
@@ -266,6 +267,6 @@ def _serves(samples: Samples, stated: Problem) -> bool:
         joint = channel * samples.p[:, None]
         least = math.fsum((joint.T @ stated.linear_losses[0].block()).min(axis=1).tolist())
         return bool(least <= stated.bounds[0] + 1e-12 * stated.spread(0))
-    region = achievable_region(channel, stated, stated.loss_names[:2])
+    region = uninterrupted(achievable_region(channel, stated, stated.loss_names[:2]))
     corner = np.minimum(stated.bounds, region.vertices.max(axis=0))  # no limit is none that the region could miss
     return region.contains([float(value) for value in corner])

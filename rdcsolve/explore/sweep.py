@@ -17,13 +17,13 @@ from rdcsolve import extras, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.band import check_band, intervals, more_points
-from rdcsolve.explore.effort import Effort, Stopped, StoppingCallback
 from rdcsolve.explore.grid import Grid, Index, make_grid
 from rdcsolve.explore.record import UNFINISHED, Outcome, Record, outcome_of, read_dataset, write_dataset
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
 from rdcsolve.results.result import StepRecord
 from rdcsolve.solvers import solve
+from rdcsolve.solvers.effort import Effort, Stopped, StoppingCallback
 from rdcsolve.writing import held
 
 if TYPE_CHECKING:

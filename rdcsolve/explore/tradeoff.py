@@ -15,7 +15,6 @@ import numpy as np
 from rdcsolve import extras, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
-from rdcsolve.explore.effort import Effort, StoppingCallback
 from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.explore.sweep import Report, check_options, kept_to_oneself, swept
@@ -26,6 +25,7 @@ from rdcsolve.results import Result, Status
 from rdcsolve.results.result import StepRecord
 from rdcsolve.results.units import in_unit_of
 from rdcsolve.solvers import solve
+from rdcsolve.solvers.effort import Effort, StoppingCallback
 
 if TYPE_CHECKING:
     import xarray

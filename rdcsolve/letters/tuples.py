@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.errors import InvalidInput
 from rdcsolve.letters.letters import Letters, PricedLetters
 from rdcsolve.letters.space import LetterSpace, MayGoOn, PriceBound, Prices, ShownLetters
@@ -260,6 +261,7 @@ class TuplePrices(Prices):
         shift = float(weights.max())
         found, prices = [], []
         for heads in _blocks(self.space.sizes[:-1], max(_CHUNK // weights.size, 1)):
+            deadline.look()
             product = np.broadcast_to(np.exp(weights - shift)[:, None], (weights.size, heads.shape[0]))
             for j, factor in enumerate(factors[:-1]):
                 product = product * factor[:, heads[:, j]]

@@ -22,6 +22,7 @@ from rdcsolve.neural.progress import bar
 from rdcsolve.neural.sweep import classifier_of, read_experiment, read_json, read_results, write_json
 from rdcsolve.neural.system import System, load_system
 from rdcsolve.problems import Problem
+from rdcsolve.results.status import uninterrupted
 from rdcsolve.universal import Region, achievable_region
 
 _FILE = "standing.json"
@@ -185,7 +186,7 @@ class _Judge:
         """Return the standing of each system that has this encoder."""
         outputs = {name: decoded_messages(system, n_dithers=self.n_dithers) for name, system in systems.items()}
         problem = limit_problem(self.images, self.classifier, np.concatenate([self.letters, *outputs.values()]))
-        region = achievable_region(self.channel, problem, ("distortion", CROSS_ENTROPY))
+        region = uninterrupted(achievable_region(self.channel, problem, ("distortion", CROSS_ENTROPY)))
         found, start = [], len(self.letters)
         for name, shown in outputs.items():
             mse, cross_entropy = self._losses(problem, slice(start, start + len(shown)))

@@ -76,7 +76,7 @@ def _without_proof(result: Result, problem: Problem, status: Status) -> Result:
         "status": status,
         "proof": Proof.CERTIFIED,
         "objective_lower": -math.inf,
-        "multipliers": dict.fromkeys(problem.loss_names, 0.0),
+        "multipliers": dict.fromkeys(problem.limit_names, 0.0),
         "d_tilted": np.zeros(problem.n_x),
         "message": "; ".join(
             filter(None, [result.message, "the check was cut short: what is proved needs no multipliers"])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from enum import Enum
+from typing import Any, TypeVar
 
 from rdcsolve.deadline import TimeIsUp, hurry, was_interrupted
 from rdcsolve.problems import Objective
+
+Answer = TypeVar("Answer", bound=Any)
 
 
 class Status(Enum):
@@ -48,6 +51,19 @@ def ended_by(stop: KeyboardInterrupt | TimeIsUp) -> Status:
 def out_of_time() -> Status:
     """Return what a run is called that ends because its time is up: an interrupt before leaves only a little."""
     return Status.INTERRUPTED if was_interrupted() else Status.TIME_LIMIT
+
+
+def uninterrupted(answer: Answer) -> Answer:
+    """Return an answer to go on with; who pressed the key meant all of the work, not this part.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If an interrupt is what ended it.
+    """
+    if answer.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    return answer
 
 
 def judged(

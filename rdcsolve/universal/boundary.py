@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.universal.attained import losses_of
@@ -22,6 +23,7 @@ from rdcsolve.universal.decoding import (
 from rdcsolve.universal.deterministic import Assignments
 from rdcsolve.universal.edges import Edges, edges_of
 from rdcsolve.universal.hulls import lower_left, minkowski_sum, staircase
+from rdcsolve.universal.steps import Steps
 
 _WEIGHTS = 9
 _MOST_MOVES = 2**20  # of all maps: beyond, they are searched for
@@ -56,7 +58,9 @@ class Boundary:
     edges: Edges | None = None
 
 
-def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], least_only: bool = False) -> Boundary:
+def boundary_of(
+    problem: Problem, joint: np.ndarray, names: tuple[str, str], steps: Steps, least_only: bool = False
+) -> Boundary:
     """Return the boundary in the plane of two losses.
 
     Parameters
@@ -65,6 +69,8 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
     joint : numpy.ndarray
         Masses of symbol and message, shape (n_x, k), every message of positive mass.
     names : tuple of str
+    steps : Steps
+        Of what is searched for. Once they are over, the boundary is of what was found, within a corner that is proved.
     least_only : bool, optional
         Whether the least value of each loss is enough.
     """
@@ -80,9 +86,9 @@ def boundary_of(problem: Problem, joint: np.ndarray, names: tuple[str, str], lea
         ends = np.array([[x, np.inf], [np.inf, y]])
         return Boundary("polygon", ends, ends, np.empty((2, 0), dtype=np.intp))
     if len(linear) == 2:
-        return _polygon(tables)
+        return _polygon(tables, steps)
     if problem.letters == "fixed" and not least_only:
-        return _curved(problem, joint, names, tables)
+        return _curved(problem, joint, names, tables, steps)
     corner = _corner(problem, joint, names, tables)
     shown = tables or [symbol_losses(problem, joint, problem.linear_losses[0].block())]
     letters = shown[0].argmin(axis=1)
@@ -97,14 +103,31 @@ def _attained(problem: Problem, joint: np.ndarray, decoder: Decoder, names: tupl
     return np.array([losses[name].value for name in names])
 
 
-def _polygon(tables: list[np.ndarray]) -> Boundary:
+def _polygon(tables: list[np.ndarray], steps: Steps) -> Boundary:
     """Return the boundary for two linear losses, each of whose vertices is the sum of what its symbols cost."""
-    letters = minkowski_sum([np.stack(pair, axis=1) for pair in zip(*tables, strict=True)])
+    try:
+        deadline.look()
+        letters = minkowski_sum([np.stack(pair, axis=1) for pair in zip(*tables, strict=True)])
+        is_whole = steps.taken()
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        steps.end(stop)
+        allowed = np.isfinite(tables[0] + tables[1])
+        letters, is_whole = np.array([np.where(allowed, table, np.inf).argmin(axis=1) for table in tables]), False
     rows = np.arange(letters.shape[1])
     vertices = np.stack([table[rows, letters].sum(axis=1) for table in tables], axis=1)
     kept = lower_left(vertices)  # edges shorter than the rounding of a sum are none
     vertices, letters = vertices[kept], letters[kept]
-    return Boundary("polygon", vertices, proved_outer(tables, vertices), letters)
+    try:
+        outer = proved_outer(tables, vertices) if is_whole else _corner_of(tables)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        steps.end(stop)
+        outer = _corner_of(tables)
+    return Boundary("polygon", vertices, outer, letters)
+
+
+def _corner_of(tables: list[np.ndarray]) -> np.ndarray:
+    """Return the least of each loss, shape (1, 2)."""
+    return np.array([[float(table.min(axis=1).sum()) for table in tables]])
 
 
 def proved_outer(tables: list[np.ndarray], vertices: np.ndarray) -> np.ndarray:
@@ -125,12 +148,13 @@ def proved_outer(tables: list[np.ndarray], vertices: np.ndarray) -> np.ndarray:
     stated = (weights * vertices[[0, -1, *range(len(edges))]]).sum(axis=1)
     least, size = np.zeros(len(weights)), np.zeros(len(weights))
     for cloud in np.stack(tables, axis=2):
+        deadline.look()
         sums = weights @ cloud[np.isfinite(cloud).all(axis=1)].T
         least += sums.min(axis=1)
         size += np.abs(sums).max(axis=1)
     if (least >= stated - _ROUNDING * size).all():
         return vertices
-    return np.array([[float(table.min(axis=1).sum()) for table in tables]])
+    return _corner_of(tables)
 
 
 def _is_entropy(problem: Problem, name: str) -> bool:
@@ -147,7 +171,9 @@ def _corner(problem: Problem, joint: np.ndarray, names: tuple[str, str], tables:
     return np.array([[entropies[name] if name in entropies else best[0] for name in names]])
 
 
-def _curved(problem: Problem, joint: np.ndarray, names: tuple[str, str], tables: list[np.ndarray]) -> Boundary:
+def _curved(
+    problem: Problem, joint: np.ndarray, names: tuple[str, str], tables: list[np.ndarray], steps: Steps
+) -> Boundary:
     """Return what decoders attain with fixed letters: all of them, or those that a search found and the corner."""
     corner = _corner(problem, joint, names, tables)
     wanted = [label for name in names for label in problem.label_entropies if label.name == name]
@@ -163,21 +189,48 @@ def _curved(problem: Problem, joint: np.ndarray, names: tuple[str, str], tables:
     if complete:
         maps = np.array(list(itertools.product(range(n), repeat=k)), dtype=np.intp)
     else:
-        maps = assignments.search(_weightings(assignments, order, corner[0]))
-    edges = edges_of(assignments, order, maps, complete)
+        found = steps.collected(assignments.searched(_weightings(assignments, order, corner[0])))
+        cheapest = np.sum(tables, axis=0).argmin(axis=1)
+        maps = np.unique(np.concatenate(found or [cheapest[None]]), axis=0)
+    try:
+        edges = edges_of(assignments, order, maps, complete, steps)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        steps.end(stop)
+        edges = edges_of(assignments, order, maps, complete, steps)
     if edges is None:
         raise InvalidInput("no deterministic decoder with finite losses was found; allow more pairs")
-    steps = edges.points[staircase(edges.points), 0]
-    widths = np.diff(steps)
+    return _drawn(problem, joint, names, edges, corner, complete, steps)
+
+
+def _drawn(
+    problem: Problem,
+    joint: np.ndarray,
+    names: tuple[str, str],
+    edges: Edges,
+    corner: np.ndarray,
+    complete: bool,
+    steps: Steps,
+) -> Boundary:
+    """Return points of a curved boundary: its two ends, all its deterministic decoders, and some between these."""
+    stairs = edges.points[staircase(edges.points), 0]
+    widths = np.diff(stairs)
     counts = np.ceil(_BETWEEN * widths / max(widths.sum(), np.finfo(float).tiny)).astype(int)
-    firsts = [steps, *(np.linspace(a, b, n + 2)[1:-1] for a, b, n in zip(steps, steps[1:], counts, strict=False))]
-    drawn = [edges.lowest(float(first)) for first in np.concatenate(firsts)]
-    found = [(*edges.decoder(place, chance), chance) for _, place, chance in drawn]
-    vertices = np.array([_attained_at_random(problem, joint, names, *one) for one in found])
+    firsts = [stairs, *(np.linspace(a, b, n + 2)[1:-1] for a, b, n in zip(stairs, stairs[1:], counts, strict=False))]
+    places = np.concatenate([stairs[[0, -1]], *firsts])
+
+    def drawn(first: float) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+        _, place, chance = edges.lowest(first)
+        letters, others = edges.decoder(place, chance)
+        return letters, others, chance, _attained_at_random(problem, joint, names, letters, others, chance)
+
+    found = steps.collected(drawn(float(first)) for first in places)
+    found += [drawn(float(first)) for first in places[len(found) : 2]]  # both ends in any case
+    vertices = np.array([one[3] for one in found])
     kept = staircase(vertices)
     vertices = vertices[kept]
     letters, others = (np.array([found[v][part] for v in kept]) for part in (0, 1))
-    outer = vertices if complete else np.minimum(corner, vertices.min(axis=0))
+    is_whole = complete and steps.ended is None
+    outer = vertices if is_whole else np.minimum(corner, vertices.min(axis=0))
     return Boundary("curve", vertices, outer, letters, others, np.array([found[v][2] for v in kept]), edges)
 
 

@@ -7,16 +7,19 @@ no more than that: `confirmed` is the last that it does, and `verify` lets anybo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
-from rdcsolve.certificates import Verification
+from rdcsolve import deadline
+from rdcsolve.certificates import Certificate, Verification
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Status
+from rdcsolve.results.status import ended_by
 from rdcsolve.universal.answer import Answer
 from rdcsolve.universal.attained import decoder_fault, losses_of
 from rdcsolve.universal.decoding import Decoder
@@ -31,6 +34,13 @@ from rdcsolve.universal.verification import UniversalVerification
 
 Claimed = TypeVar("Claimed", bound=Answer)
 
+_ENDED = (
+    Status.STEP_LIMIT,
+    Status.TIME_LIMIT,
+    Status.STOPPED_BY_CALLBACK,
+    Status.INTERRUPTED,
+    Status.NUMERICAL_ERROR,
+)
 _ROUNDING = 1e-14  # of the rate of an encoder
 _CLAIM_ALLOWANCE = 1e-12  # by which two computations of one bound may differ
 _TUPLE_ROUNDING = 1e-12  # nats: of a bound over tuples, whose prices are matrix products
@@ -87,12 +97,13 @@ def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> Un
         found = verify(universal.in_nats, problem, arithmetic)
         fault = unlike_nats(universal)
         return found if fault is None else replace(found, valid=False, messages=(fault, *found.messages))
-    if not universal.decoders or universal.result.certificate is None:
+    certificates = [one.certificate for one in (universal.result, *universal.results)]
+    if not universal.decoders or all(one is None for one in certificates):
         raise InvalidInput(
             f"the universal encoder has no decoders or no certificate ({universal.status.name}); there is nothing to "
             "verify"
         )
-    evidence = _evidence(universal, problem, arithmetic)
+    evidence = _evidence(universal, problem, lambda one, stated: one.verify(stated, arithmetic), arithmetic)
     low, high, _ = evidence.penalty()
     claims = [("an upper bound", universal.rate_upper, evidence.upper, evidence.upper - universal.rate_upper)]
     if universal.proof is Proof.CERTIFIED:
@@ -134,10 +145,33 @@ def confirmed(universal: Claimed, problem: Problem, tolerance: float) -> Claimed
         The one that `universal_rate` was given.
     tolerance : float
         The gap that was asked for, nats: what OPTIMAL promises.
+
+    Notes
+    -----
+    Where the time is up, or an interrupt comes, certificates prove what `solve` confirmed of each, as it returned them.
     """
     if any(one.status is Status.INFEASIBLE for one in universal.results):
         return universal
-    evidence = _evidence(universal, problem, "float")
+    try:
+        prove = _as_returned if deadline.is_up() else _proved
+        return _confirmed(universal, problem, tolerance, _evidence(universal, problem, prove))
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        cut_short = replace(universal, status=ended_by(stop))
+    with deadline.ignored():
+        return _confirmed(cut_short, problem, tolerance, _evidence(cut_short, problem, _as_returned))
+
+
+def _proved(certificate: Certificate, problem: Problem) -> Verification:
+    return certificate.verify(problem)
+
+
+def _as_returned(certificate: Certificate, problem: Problem) -> Verification:
+    """Return what the check of `solve` confirmed, without another one."""
+    upper = certificate.upper if math.isfinite(certificate.upper) else math.inf
+    return Verification("rate", "float", max(certificate.lower, 0.0), upper, {}, math.nan, valid=True)
+
+
+def _confirmed(universal: Claimed, problem: Problem, tolerance: float, evidence: _Evidence) -> Claimed:
     notes = [universal.message, *evidence.claims]
     if universal.status is Status.INFEASIBLE:
         notes.append("that no encoder serves all targets is not proved")
@@ -190,7 +224,7 @@ def _rests_on_search(proved: float) -> str:
 
 def _without_encoder(universal: Claimed, evidence: _Evidence, notes: list[str]) -> Claimed:
     """Return the answer without an upper bound: there is no encoder, or one that misses a target and is not shown."""
-    ended = universal.status in (Status.STEP_LIMIT, Status.TIME_LIMIT, Status.NUMERICAL_ERROR)
+    ended = universal.status in _ENDED
     notes += [f"there is no upper bound: {fault}" for fault in evidence.faults]
     lower = max(evidence.lower, _searched(universal))
     if lower > evidence.lower:
@@ -231,19 +265,22 @@ def _bounds_alone(claimed: float, found: Verification | None) -> Bounds:
 # ------------------------------------------------------------------------------------- what follows
 
 
-def _evidence(universal: Answer, problem: Problem, arithmetic: str) -> _Evidence:
+Prove = Callable[[Certificate, Problem], Verification]
+
+
+def _evidence(universal: Answer, problem: Problem, prove: Prove, arithmetic: str = "float") -> _Evidence:
     """Return what follows from the problem, the encoder, the decoders and the certificates."""
     bounds = rows_of(problem, universal.targets)
     evidence = _Evidence(is_one=implies_all(bounds))
-    _add_targets(evidence, universal, problem, bounds, arithmetic)
-    together, notes = _together(universal, problem, bounds, arithmetic)
+    _add_targets(evidence, universal, problem, bounds, prove)
+    together, notes = _together(universal, problem, bounds, prove, arithmetic)
     evidence.notes += notes
     evidence.lower = max([together, *(one.lower for one in evidence.alone if one is not None)])
     _add_encoder(evidence, universal, problem, bounds)
     return evidence
 
 
-def _add_targets(evidence: _Evidence, universal: Answer, problem: Problem, bounds: np.ndarray, arithmetic: str) -> None:
+def _add_targets(evidence: _Evidence, universal: Answer, problem: Problem, bounds: np.ndarray, prove: Prove) -> None:
     """Check every target on its own; equal ones share a result, and are checked once."""
     checked: dict[tuple[int, bytes], Verification] = {}
     for j, (result, row) in enumerate(zip(universal.results, bounds, strict=True)):
@@ -252,7 +289,7 @@ def _add_targets(evidence: _Evidence, universal: Answer, problem: Problem, bound
             continue
         key = id(result), row.tobytes()
         if key not in checked:
-            checked[key] = result.certificate.verify(with_bounds(problem, row), arithmetic)
+            checked[key] = prove(result.certificate, with_bounds(problem, row))
         found = checked[key]
         evidence.alone.append(found)
         faults = [] if found.valid else list(found.messages)
@@ -332,7 +369,9 @@ def _excess(
     return excess
 
 
-def _together(universal: Answer, problem: Problem, bounds: np.ndarray, arithmetic: str) -> tuple[float, list[str]]:
+def _together(
+    universal: Answer, problem: Problem, bounds: np.ndarray, prove: Prove, arithmetic: str
+) -> tuple[float, list[str]]:
     """Return what the certificate of the equivalent problem proves, that problem being made anew, and notes."""
     certificate = universal.result.certificate
     if certificate is None:
@@ -340,9 +379,9 @@ def _together(universal: Answer, problem: Problem, bounds: np.ndarray, arithmeti
     for reduction in reductions_of(problem, bounds):
         if isinstance(reduction, CornerReduction):
             if certificate.fingerprint == reduction.problem.fingerprint():
-                return certificate.verify(reduction.apply(), arithmetic).lower, []
+                return prove(certificate, reduction.apply()).lower, []
         elif list(universal.result.multipliers) == reduction.tuples.limit_names:
-            return _over_tuples(universal, reduction, arithmetic)
+            return _over_tuples(universal, reduction, prove, arithmetic)
     if certificate.fingerprint == problem.fingerprint():
         return 0.0, ["the corner law does not hold for these targets: only the bounds of the targets alone are left"]
     raise InvalidInput(
@@ -351,12 +390,16 @@ def _together(universal: Answer, problem: Problem, bounds: np.ndarray, arithmeti
     )
 
 
-def _over_tuples(universal: Answer, reduction: TupleReduction, arithmetic: str) -> tuple[float, list[str]]:
+def _over_tuples(
+    universal: Answer, reduction: TupleReduction, prove: Prove, arithmetic: str
+) -> tuple[float, list[str]]:
     """Return what a certificate proves about the rate over all tuples, whether they are listed or not."""
     certificate, tuples = universal.result.certificate, reduction.tuples
     assert certificate is not None
     if universal.problem.n_letters == tuples.count:
-        return certificate.verify(reduction.apply(), arithmetic).lower, []
+        return prove(certificate, reduction.apply()).lower, []
+    if prove is _as_returned:
+        return 0.0, ["there was no time to price all tuples: only the bounds of the targets alone are left"]
     note = [] if arithmetic == "float" else ["all tuples were priced in floating point"]
     log_largest = tuples.price(certificate.u, certificate.multipliers).largest(0.0).log_upper
     limited = reduction.apply(np.zeros((1, len(tuples.sizes)), dtype=np.intp))  # whose limits are those of all tuples

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.universal.decoding import unnormalised_entropy
 
 _MOST_ENUMERATED = 4096
@@ -51,6 +52,7 @@ class Assignments:
         merged = [self._merged(masses, g) for masses in self.labels]
         shares = [unnormalised_entropy(masses) for masses in merged]
         for _ in range(_SWEEPS):
+            deadline.look()
             moved = False
             for z in range(g.size):
                 change = cost[z].copy()
@@ -82,11 +84,15 @@ class Assignments:
 
     def search(self, weightings: Iterable[np.ndarray], starts: int = 2, seed: int = 0) -> np.ndarray:
         """Return maps worth a look, shape (T, k): all of them if they are few, else what local search ends in."""
+        return np.unique(np.concatenate(list(self.searched(weightings, starts, seed))), axis=0)
+
+    def searched(self, weightings: Iterable[np.ndarray], starts: int = 2, seed: int = 0) -> Iterator[np.ndarray]:
+        """Yield maps worth a look, shape (T, k), of one weighting after another; or all of them if they are few."""
         k, n = self.n_messages, self.n_symbols
         if n**k <= _MOST_ENUMERATED:
-            return np.array(list(itertools.product(range(n), repeat=k)), dtype=np.intp)
+            yield np.array(list(itertools.product(range(n), repeat=k)), dtype=np.intp)
+            return
         rng = np.random.default_rng(seed)
-        found: list[np.ndarray] = []
         last = None
         for weights in weightings:
             cost = self._priced(weights)
@@ -95,8 +101,7 @@ class Assignments:
             ends = [self.improved(np.asarray(g, dtype=np.intp), weights) for g in begun if g is not None]
             values = [float(weights @ self.losses(g)) for g in ends]
             last = ends[int(np.argmin(values))]
-            found += ends + [g for g in begun[:2] if g is not None]
-        return np.unique(np.array(found), axis=0)
+            yield np.array(ends + [g for g in begun[:2] if g is not None])
 
     def _priced(self, weights: np.ndarray) -> np.ndarray:
         cost = np.zeros((self.n_messages, self.n_symbols))

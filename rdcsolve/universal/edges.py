@@ -17,6 +17,7 @@ import numpy as np
 from rdcsolve.universal.decoding import unnormalised_entropy
 from rdcsolve.universal.deterministic import Assignments
 from rdcsolve.universal.hulls import staircase
+from rdcsolve.universal.steps import Steps
 
 _HALVINGS = 60
 _ROUNDS = 20  # of neighbours of neighbours that are looked at where maps are searched for
@@ -121,7 +122,9 @@ class Edges:
         return value
 
 
-def edges_of(assignments: Assignments, order: tuple[int, int], maps: np.ndarray, complete: bool) -> Edges | None:
+def edges_of(
+    assignments: Assignments, order: tuple[int, int], maps: np.ndarray, complete: bool, steps: Steps
+) -> Edges | None:
     """Return the edges at some maps, those left out that cannot be on the boundary; None if no map has finite losses.
 
     Parameters
@@ -133,22 +136,25 @@ def edges_of(assignments: Assignments, order: tuple[int, int], maps: np.ndarray,
         Shape (T, k).
     complete : bool
         Whether these are all maps; otherwise neighbours of theirs that are better join.
+    steps : Steps
+        A message at which all maps are changed is one. Once they are over, what was found stays.
     """
     maps, points = _finite(assignments, order, maps)
     if not complete:
-        maps, points = _with_neighbours(assignments, order, maps, points)
+        maps, points = _with_neighbours(assignments, order, maps, points, steps)
     if not maps.size:
         return None
-    steps = points[staircase(points)]
-    found = []
-    for z, ends_here in _moves(assignments, order, maps):
+    stairs = points[staircase(points)]
+    nowhere = np.empty(0, dtype=np.intp)
+    found = [(nowhere, nowhere, nowhere, np.empty((0, 2, 2)))]
+    for z, ends_here in _moves(assignments, order, maps, steps):
         symbols = np.arange(assignments.n_symbols)
         other_one = symbols > maps[:, z][:, None] if complete else symbols != maps[:, z][:, None]
         ends = np.stack([np.broadcast_to(points[:, None], ends_here.shape), ends_here], axis=2)
         with np.errstate(invalid="ignore"):
             low, left = ends.min(axis=2)[..., 1], ends[..., 0].min(axis=2)
-            place = np.searchsorted(steps[:, 0], left, side="right") - 1
-            reached = np.where(place >= 0, steps[np.maximum(place, 0), 1], np.inf)
+            place = np.searchsorted(stairs[:, 0], left, side="right") - 1
+            reached = np.where(place >= 0, stairs[np.maximum(place, 0), 1], np.inf)
             # what is on the edge is to the right of one end and, being concave, above the lower one
             base, other = np.nonzero(other_one & np.isfinite(ends_here).all(axis=2) & (low < reached))
         found.append((base, np.full(base.size, z), other, ends[base, other]))
@@ -157,22 +163,24 @@ def edges_of(assignments: Assignments, order: tuple[int, int], maps: np.ndarray,
 
 
 def _finite(assignments: Assignments, order: tuple[int, int], maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    _, ends = next(_moves(assignments, order, maps))
+    ends = _moved(assignments, order, maps, 0)
     points = ends[np.arange(len(maps)), maps[:, 0]]
     finite = np.isfinite(points).all(axis=1)
     return maps[finite], points[finite]
 
 
 def _with_neighbours(
-    assignments: Assignments, order: tuple[int, int], maps: np.ndarray, points: np.ndarray
+    assignments: Assignments, order: tuple[int, int], maps: np.ndarray, points: np.ndarray, steps: Steps
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return maps and those that differ from one of them in one message, as long as the staircase gets lower."""
     new = maps[staircase(points)]
     for _ in range(_ROUNDS):
-        steps, joined = points[staircase(points)], []
-        for z, ends in _moves(assignments, order, new):
-            place = np.searchsorted(steps[:, 0], ends[..., 0], side="right") - 1
-            reached = np.where(place >= 0, steps[np.maximum(place, 0), 1], np.inf)
+        if steps.are_over():
+            break
+        stairs, joined = points[staircase(points)], [new[:0]]
+        for z, ends in _moves(assignments, order, new, steps):
+            place = np.searchsorted(stairs[:, 0], ends[..., 0], side="right") - 1
+            reached = np.where(place >= 0, stairs[np.maximum(place, 0), 1], np.inf)
             base, other = np.nonzero(np.isfinite(ends).all(axis=2) & (ends[..., 1] < reached))
             moved = new[base].copy()
             moved[:, z] = other
@@ -187,21 +195,31 @@ def _with_neighbours(
     return maps, points
 
 
-def _moves(assignments: Assignments, order: tuple[int, int], maps: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield for every message what maps attain that show any symbol for it instead, shape (T, n, 2)."""
+def _moves(
+    assignments: Assignments, order: tuple[int, int], maps: np.ndarray, steps: Steps
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield every message with what `_moved` says of it; each is a step."""
+    for z in range(maps.shape[1]):
+        if steps.are_over():
+            return
+        yield z, _moved(assignments, order, maps, z)
+        steps.taken()
+
+
+def _moved(assignments: Assignments, order: tuple[int, int], maps: np.ndarray, z: int) -> np.ndarray:
+    """Return what maps attain that show any symbol for a message instead, shape (T, n, 2)."""
     n_linear, (count, k) = len(assignments.linear), maps.shape
-    shown = maps[:, :, None] == np.arange(assignments.n_symbols)  # (T, k, n)
-    for z in range(k):
-        kept = np.arange(k) != z
-        ends = np.empty((count, assignments.n_symbols, 2))
-        for which, place in enumerate(order):
-            if place < n_linear:
-                cost = assignments.linear[place]
-                rest = cost[np.flatnonzero(kept), maps[:, kept]].sum(axis=1)
-                ends[..., which] = rest[:, None] + cost[z]
-                continue
-            masses = assignments.labels[place - n_linear]
-            beside = np.einsum("tkn,ks->tns", shown[:, kept].astype(float), masses[kept], optimize=True)
-            without = unnormalised_entropy(beside)
-            ends[..., which] = (without.sum(axis=1)[:, None] - without) + unnormalised_entropy(beside + masses[z])
-        yield z, ends
+    kept = np.arange(k) != z
+    shown = maps[:, kept, None] == np.arange(assignments.n_symbols)  # (T, k - 1, n)
+    ends = np.empty((count, assignments.n_symbols, 2))
+    for which, place in enumerate(order):
+        if place < n_linear:
+            cost = assignments.linear[place]
+            rest = cost[np.flatnonzero(kept), maps[:, kept]].sum(axis=1)
+            ends[..., which] = rest[:, None] + cost[z]
+            continue
+        masses = assignments.labels[place - n_linear]
+        beside = np.einsum("tkn,ks->tns", shown.astype(float), masses[kept], optimize=True)
+        without = unnormalised_entropy(beside)
+        ends[..., which] = (without.sum(axis=1)[:, None] - without) + unnormalised_entropy(beside + masses[z])
+    return ends

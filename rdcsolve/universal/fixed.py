@@ -13,7 +13,7 @@ from rdcsolve.universal.deterministic import Assignments, meeting
 from rdcsolve.universal.reduction import Served, messages_of
 from rdcsolve.universal.slack import limit_slack
 
-_LAW = "fixed letters"
+LAW = "fixed letters"
 
 
 def with_symbols_alone(problem: Problem, bounds: np.ndarray, split: Served) -> Served | None:
@@ -31,7 +31,7 @@ def with_symbols_alone(problem: Problem, bounds: np.ndarray, split: Served) -> S
         The solution with split letters.
     """
     if not split.encoder.shape[1]:
-        return replace(split, law=_LAW, decoders=())
+        return replace(split, law=LAW, decoders=())
     joint = split.encoder * problem.p_x[:, None]
     assignments = assignments_of(problem, joint)
     slack = np.array([limit_slack(problem)[name] for name in problem.loss_names]) / 2  # the check adds in another order
@@ -39,7 +39,7 @@ def with_symbols_alone(problem: Problem, bounds: np.ndarray, split: Served) -> S
     if any(letters is None for letters in found):
         return None
     decoders = tuple(decoder_of(problem, joint, letters) for letters in found if letters is not None)
-    return replace(split, law=_LAW, decoders=decoders)
+    return replace(split, law=LAW, decoders=decoders)
 
 
 def with_channel_of_corner(problem: Problem, bounds: np.ndarray, split: Served, literal: Result) -> Served:
@@ -60,11 +60,11 @@ def with_channel_of_corner(problem: Problem, bounds: np.ndarray, split: Served, 
             "with fixed letters no encoder was found that serves all targets; the lower bound, of split letters, holds"
         )
         nothing = np.empty((problem.n_x, 0))
-        return Served(_LAW, split.result, split.problem, nothing, (), Status.STALLED, message)
+        return Served(LAW, split.result, split.problem, nothing, (), Status.STALLED, message)
     encoder, joint = messages_of(problem, literal)
     decoder = decoder_of(problem, joint, literal.letters[literal.q > 0])
     decoders = (decoder,) * len(bounds)
-    return Served(_LAW, split.result, split.problem, encoder, decoders, literal.status, literal.message)
+    return Served(LAW, split.result, split.problem, encoder, decoders, literal.status, literal.message)
 
 
 def assignments_of(problem: Problem, joint: np.ndarray) -> Assignments:

@@ -16,17 +16,18 @@ from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
 from rdcsolve.solvers.choose import choose
 from rdcsolve.solvers.exchange.exchange import solve_over
-from rdcsolve.solvers.finite.pruning import pruned
-from rdcsolve.solvers.loop import Limits, Settings
+from rdcsolve.solvers.loop import Settings
 from rdcsolve.solvers.shift import Shift, shifted_bounds
 from rdcsolve.solvers.threads import one_thread_each
+from rdcsolve.universal.common_draw import cells
+from rdcsolve.universal.solving import Work
 from rdcsolve.universal.targets import with_bounds
 
 _MOST_PRODUCTS = 1500  # first tuples: every pair of letters in use, up to so many
 _ROUNDS = 100
 
 
-def generate(tuples: TupleSpace, alone: Sequence[Result], tolerance: float) -> tuple[Result, Problem, np.ndarray]:
+def generate(tuples: TupleSpace, alone: Sequence[Result], work: Work) -> tuple[Result, Problem, np.ndarray]:
     """Return the least rate over all tuples, the problem over those that its channel uses, and these tuples.
 
     Parameters
@@ -35,8 +36,7 @@ def generate(tuples: TupleSpace, alone: Sequence[Result], tolerance: float) -> t
         Of a problem that limits linear losses only.
     alone : sequence of Result
         The solution of each target on its own.
-    tolerance : float
-        Nats.
+    work : Work
 
     Returns
     -------
@@ -49,34 +49,36 @@ def generate(tuples: TupleSpace, alone: Sequence[Result], tolerance: float) -> t
     """
     shift = Shift.of(tuples.base)
     if shift is not None:
-        return _shifted(tuples, shift, alone, tolerance)
+        return _shifted(tuples, shift, alone, work)
     space = tuples.beginning_with(first_tuples(tuples, alone))
     solver: Any = choose(space.problem)  # no alternation: no label's entropy counts
-    settings = Settings(solver, tolerance, Limits(_ROUNDS), time.perf_counter())
+    limits = work.limits(space.problem, _ROUNDS)
+    settings = Settings(solver, work.effort.tolerance, limits, time.perf_counter())
     with one_thread_each(1):
         found = solve_over(space, settings)
     if found.certificate is None:
         # all targets can be met over the first tuples, so this is rounding and proves nothing
         message = "a problem over some tuples was not solved; relax limits that are at their least values a little"
         unknown = replace(found, rate_lower=math.nan, rate_upper=math.nan, proof=Proof.NONE, message=message)
-        return replace(unknown, status=Status.NUMERICAL_ERROR), space.problem, space.first
+        status = found.status if work.is_over() else Status.NUMERICAL_ERROR
+        return replace(unknown, status=status), space.problem, space.first
     held = space.letters_of(found)
     problem = space.listed(held)
     letters, fingerprint = np.arange(len(held)), problem.fingerprint()
     certificate = replace(found.certificate, letters=letters, fingerprint=fingerprint)
     method = f"tuples generated, {found.method}"
     result = replace(found, letters=letters, certificate=certificate, fingerprint=fingerprint, method=method)
-    return _bounded(pruned(result, problem, tolerance), found), problem, held.places
+    return _bounded(work.pruned(result, problem), found), problem, held.places
 
 
 def _shifted(
-    tuples: TupleSpace, shift: Shift, alone: Sequence[Result], tolerance: float
+    tuples: TupleSpace, shift: Shift, alone: Sequence[Result], work: Work
 ) -> tuple[Result, Problem, np.ndarray]:
     """Return the answer for losses that have entries below zero; tuples are told apart by the losses as stated."""
     bounds = np.array([shifted_bounds(with_bounds(tuples.base, row), shift.shifts) for row in tuples.bounds])
     inside = copy.copy(tuples)
     inside.base, inside.bounds = shift.inside, bounds
-    result, problem, held = generate(inside, alone, tolerance)
+    result, problem, held = generate(inside, alone, work)
     stated = tuples.stated(held)
     taken = [m for _, m in tuples.pairs()]  # the first loss of the problem over tuples is zero, or forbids
     shifts = np.vstack([np.zeros(tuples.base.n_x), shift.shifts[taken]])
@@ -105,11 +107,7 @@ def first_tuples(tuples: TupleSpace, alone: Sequence[Result]) -> np.ndarray:
     steps = [np.cumsum(result.channel, axis=1) for result in alone]
     rows = []
     for x in np.flatnonzero(tuples.base.p_x > 0):
-        ends = np.unique(np.concatenate([step[x] for step in steps]))
-        middle = np.minimum((ends + np.r_[0.0, ends[:-1]]) / 2, 1.0)
-        drawn = [
-            place[np.minimum(np.searchsorted(step[x], middle), place.size - 1)]
-            for place, step in zip(letters, steps, strict=True)
-        ]
+        places, _ = cells(steps, int(x))
+        drawn = [place[places[:, j]] for j, place in enumerate(letters)]
         rows.append(np.stack(drawn, axis=1))
     return np.unique(np.concatenate(rows), axis=0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from rdcsolve import deadline
+
 
 def lower_left(points: np.ndarray) -> np.ndarray:
     """Return which points are the vertices of the lower left convex boundary, from the left to the lowest.
@@ -44,6 +46,7 @@ def minkowski_sum(clouds: list[np.ndarray]) -> np.ndarray:
     steps, owner, target = [np.empty((0, 2))], [], []
     first = []
     for z, cloud in enumerate(clouds):
+        deadline.look()
         finite = np.flatnonzero(np.isfinite(cloud).all(axis=1))
         hull = finite[lower_left(cloud[finite])]
         first.append(int(hull[0]))

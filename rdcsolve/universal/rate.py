@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
 from rdcsolve.problems.validation import one_of
-from rdcsolve.results import Proof, Result, Status
+from rdcsolve.results import Proof, Result
+from rdcsolve.results.result import StepRecord
+from rdcsolve.solvers.effort import Effort
 from rdcsolve.universal.check import confirmed
-from rdcsolve.universal.fixed import with_channel_of_corner, with_symbols_alone
-from rdcsolve.universal.generation import generate
-from rdcsolve.universal.reduction import CornerReduction, Reduction, Served, TupleReduction, reduction_of
+from rdcsolve.universal.reduction import Reduction, Served, TupleReduction, reduction_of
 from rdcsolve.universal.result import Universal
-from rdcsolve.universal.solving import solved, solved_alone
-from rdcsolve.universal.targets import bounds_of, limits_labels, limits_laws, with_bounds
+from rdcsolve.universal.serving import serving
+from rdcsolve.universal.solving import Work, solve_alone
+from rdcsolve.universal.targets import bounds_of, limits_labels, limits_laws
 
-_LISTED = 4_000_000  # entries of a loss over all tuples: beyond this they are generated
 _PRICED = 3e10  # symbols times tuples: beyond this pricing all of them takes minutes
 
 
 @public_call
-def universal_rate(
+def universal_rate(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
     targets: Any,
     *,
     tolerance: float = 1e-6,
     method: str = "automatic",
     max_tuples: int = 20_000,
+    time_limit: float = math.inf,
+    max_steps: int | None = None,
+    callback: Callable[[StepRecord], object] | None = None,
 ) -> Universal:
     """Return R(Theta), the least rate of one encoder from which every target can be met by a decoder of its own.
 
@@ -55,11 +59,21 @@ def universal_rate(
         ``"corner"`` insists on the corner law, ``"tuples"`` on one symbol per target, none of them left out.
     max_tuples : int, optional
         Where label entropies or limits on laws count beside tuples, how many tuples there may be.
+    time_limit : float, optional
+        Wall seconds for all targets and the encoder together. What is known then is returned with the status
+        ``TIME_LIMIT``; an interrupt from the keyboard does the same, with the status ``INTERRUPTED``.
+    max_steps : int, optional
+        Steps for each target alone, and for the encoder, as in `solve`.
+    callback : callable, optional
+        Called with every `StepRecord`, of the targets in turn and then of the encoder, as in `solve`. A true return
+        value ends the work as the time limit does, with the status ``STOPPED_BY_CALLBACK``.
 
     Returns
     -------
     Universal
-        With bounds on the rate and the penalty, an encoder, and one decoder per target.
+        With bounds on the rate and the penalty, an encoder, and one decoder per target. Cut short, its lower bound is
+        that of the targets solved by then and, once every target has a channel, its encoder may be the one that sends
+        what all these channels do: that serves all targets, at more than the least rate.
 
     Raises
     ------
@@ -94,15 +108,19 @@ def universal_rate(
     stated, problem = problem, problem.in_unit("nat")
     tolerance = tolerance if stated.unit == "nat" else bits_to_nats(tolerance)
     one_of(method, ("automatic", "corner", "tuples"), "method")
-    max_tuples, tolerance = options.whole(max_tuples, "max_tuples"), options.tolerance(tolerance)
+    max_tuples = options.whole(max_tuples, "max_tuples")
+    effort = Effort.of(problem, None, tolerance, max_steps, callback, time_limit)
     _check_letters(problem, bounds)
     reduction = reduction_of(problem, bounds, method)
     if isinstance(reduction, TupleReduction):
         _check_size(reduction, max_tuples)  # before any work
-    alone = solved_alone(problem, bounds, tolerance)
-    served = _served(problem, reduction, alone, tolerance)
-    results = tuple(alone[row.tobytes()] for row in bounds)
-    answer = confirmed(_claimed(problem, bounds, results, served), problem, tolerance)
+    with deadline.within(effort.left()):
+        work, alone = Work(effort, stated.unit), dict[bytes, Result]()
+        try:
+            answer = _answer(problem, reduction, alone, work)
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            work.end(stop)
+            answer = _answer(problem, reduction, alone, work)
     return answer if stated.unit == "nat" else answer.in_bits()
 
 
@@ -132,41 +150,13 @@ def _check_size(reduction: TupleReduction, max_tuples: int) -> None:
         )
 
 
-def _served(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], tolerance: float) -> Served:
-    """Return the best encoder found, with decoders for the letters of the problem."""
+def _answer(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], work: Work) -> Universal:
+    """Return what is found before the work ends, confirmed; `alone` is filled with the targets on their own."""
     bounds = reduction.bounds
-    for row in bounds:  # who cannot serve one target cannot serve all
-        result = alone[row.tobytes()]
-        if result.status is Status.INFEASIBLE:
-            nothing = np.empty((problem.n_x, 0))
-            stated = with_bounds(problem, row)
-            return Served(reduction.law, result, stated, nothing, (), result.status, result.message)
-    if problem.letters == "split" or not limits_labels(problem, bounds):
-        return _by_reduction(reduction, alone, tolerance)
-    split = _by_reduction(reduction, {}, tolerance)
-    shown = with_symbols_alone(problem, bounds, split)
-    if shown is not None:
-        return shown
-    corner = bounds.min(axis=0)
-    literal = alone.get(corner.tobytes())
-    if literal is None:
-        literal = solved(with_bounds(problem, corner), tolerance)
-    return with_channel_of_corner(problem, bounds, split, literal)
-
-
-def _by_reduction(reduction: Reduction, alone: dict[bytes, Result], tolerance: float) -> Served:
-    """Return the solution of the equivalent problem; the targets alone, if given, are of the same letters."""
-    if isinstance(reduction, CornerReduction):
-        held = alone.get(reduction.bounds.min(axis=0).tobytes())
-        return reduction.invert(solved(reduction.apply(), tolerance) if held is None else held)
-    problem, tuples = reduction.problem, reduction.tuples
-    if problem.n_x * tuples.count <= _LISTED or not reduction.is_linear:
-        return reduction.invert(solved(reduction.apply(), tolerance))
-    kept = [
-        alone[reduction.bounds[j].tobytes()] for j in reduction.own
-    ]  # no labels count: these are the tuples' limits
-    result, _, held_tuples = generate(tuples, kept, tolerance)
-    return reduction.invert(result, held_tuples)
+    solve_alone(problem, bounds, work, alone)
+    served = serving(problem, reduction, alone, work)
+    results = tuple(alone[row.tobytes()] for row in bounds)
+    return confirmed(_claimed(problem, bounds, results, served), problem, work.effort.tolerance)
 
 
 def _claimed(problem: Problem, bounds: np.ndarray, results: tuple[Result, ...], served: Served) -> Universal:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
@@ -17,11 +17,14 @@ from rdcsolve.markup import html_table
 from rdcsolve.problems import Problem
 from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import freeze, one_of
+from rdcsolve.results import Status
+from rdcsolve.results.result import StepRecord
 from rdcsolve.results.units import in_unit_of
 from rdcsolve.universal.boundary import Boundary, boundary_of
 from rdcsolve.universal.edges import Edges
 from rdcsolve.universal.encoder import Encoder, channel_of
 from rdcsolve.universal.slack import limit_slack
+from rdcsolve.universal.steps import Steps
 from rdcsolve.universal.targets import check_no_perception
 
 _LEVEL = "give a number between 0 and 1, such as 0.95"
@@ -65,6 +68,11 @@ class Region:
         Of the rate, and of the losses in `information_losses`: that of the problem.
     information_losses : tuple of str
         Which of the two losses are amounts of information; another has its own unit.
+    status : Status
+        ``OPTIMAL`` if the region is exact, ``STATIONARY`` if its inner boundary is that of a search; otherwise what
+        ended the work before.
+    message : str
+        More about the status, where there is more to say.
     """
 
     losses: tuple[str, str]
@@ -80,6 +88,8 @@ class Region:
     information_losses: tuple[str, ...] = ()
     others: np.ndarray = field(default_factory=lambda: np.empty((0, 0), dtype=np.intp))
     chances: np.ndarray = field(default_factory=lambda: np.empty(0))
+    status: Status = Status.OPTIMAL
+    message: str = ""
     _edges: Edges | None = field(default=None, repr=False)
     _scale: tuple[float, float] = (1.0, 1.0)
 
@@ -165,7 +175,7 @@ class Region:
 
 
 @public_call
-def achievable_region(
+def achievable_region(  # noqa: PLR0913 - options, by keyword
     encoder: Any,
     problem: Problem,
     losses: Sequence[str] | None = None,
@@ -174,6 +184,9 @@ def achievable_region(
     level: float = 0.95,
     rng: Any = 0,
     normalise: bool = False,
+    time_limit: float = math.inf,
+    max_steps: int | None = None,
+    callback: Callable[[StepRecord], object] | None = None,
 ) -> Region:
     """Return Omega(p_{Z|X}), the pairs of losses that decoders of a fixed encoder attain.
 
@@ -193,6 +206,17 @@ def achievable_region(
         Of the resampling.
     normalise : bool, optional
         Rescale the rows of p(z | x) to sum to one, as for counts of messages.
+    time_limit : float, optional
+        Wall seconds. What is known then is returned with the status ``TIME_LIMIT``; an interrupt from the keyboard
+        does the same, with the status ``INTERRUPTED``. The inner boundary is what was found by then, and the outer one
+        bounds all decoders; intervals are those of the resamples drawn by then, as the message says.
+    max_steps : int, optional
+        How many steps: the boundary of two linear losses, a search at one weighting of the losses, a message whose
+        symbol is changed in all maps found, a point of the boundary, or a resample. Beyond, the status is
+        ``STEP_LIMIT``.
+    callback : callable, optional
+        Called with a `StepRecord` after every step, whose bounds are NaN. A true return value ends the search, with the
+        status ``STOPPED_BY_CALLBACK``.
 
     Returns
     -------
@@ -221,16 +245,23 @@ def achievable_region(
     options.instance(problem, Problem, "problem", "pass a Problem")
     check_no_perception(problem)
     n_bootstrap = options.whole(n_bootstrap, "n_bootstrap", 0)
+    time_limit = options.seconds(time_limit)
+    most = math.inf if max_steps is None else options.whole(max_steps, "max_steps")
+    steps = Steps(most, options.function_or_none(callback, "callback", "one StepRecord"), len(problem.loss_names))
     stated, problem = problem, problem.in_unit("nat")
     names = _two_losses(problem, losses)
     channel = channel_of(encoder, problem.n_x, normalise=normalise, masses=problem.p_x)
+    if n_bootstrap:
+        _check_resampling(encoder, n_bootstrap, level)
+        rng = options.generator(rng)
     joint = channel * problem.p_x[:, None]
     joint = joint[:, joint.sum(axis=0) > 0]
-    found = boundary_of(problem, joint, names)
+    with deadline.within(time_limit):
+        found = _found(problem, joint, names, steps)
+        draws = _least_of_resamples(encoder, problem, joint, names, n_bootstrap, rng, steps) if n_bootstrap else []
     slack = limit_slack(problem)
-    intervals: tuple[tuple[float, float], ...] = ()
-    if n_bootstrap:
-        intervals = _intervals(encoder, problem, joint, names, found, n_bootstrap, level, rng)
+    intervals = _intervals(draws, level) if len(draws) > 1 else ()
+    message = f"intervals rest on {len(draws)} of {n_bootstrap} resamples" if len(draws) < n_bootstrap else ""
     one = np.array([in_unit_of(stated, name, 1.0) for name in names])  # what a nat is in the unit asked for
     return Region(
         losses=names,
@@ -247,41 +278,67 @@ def achievable_region(
         others=found.letters if found.others is None else found.others,
         chances=np.zeros(len(found.letters)) if found.chances is None else found.chances,
         _edges=found.edges,
+        status=steps.ended or _status_of(found),
+        message=message,
         _scale=(float(one[0]), float(one[1])),
     )
 
 
-def _intervals(
-    encoder: Any,
-    problem: Problem,
-    joint: np.ndarray,
-    names: tuple[str, str],
-    found: Boundary,
-    count: int,
-    level: float,
-    rng: Any,
-) -> tuple[tuple[float, float], ...]:
-    """Return percentile intervals of the two least losses under resampled pairs of symbol and message."""
+def _found(problem: Problem, joint: np.ndarray, names: tuple[str, str], steps: Steps) -> Boundary:
+    """Return the boundary; an interrupt between two searches ends the next ones."""
+    try:
+        return boundary_of(problem, joint, names, steps)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+        steps.end(stop)
+    return boundary_of(problem, joint, names, steps)
+
+
+def _status_of(found: Boundary) -> Status:
+    """Return what to call a boundary of which all was done that can be."""
+    if np.array_equal(found.vertices, found.outer):
+        return Status.OPTIMAL
+    return Status.STATIONARY if found.kind == "curve" else Status.STALLED
+
+
+def _check_resampling(encoder: Any, count: int, level: Any) -> None:
+    """Raise unless pairs of symbol and message can be resampled."""
     if not isinstance(encoder, Encoder):
         raise InvalidInput(
             f"n_bootstrap is {count} but the encoder is a {type(encoder).__name__}, known exactly; intervals are for "
             "encoder_from_samples"
         )
-    count = options.whole(count, "n_bootstrap", 2)
+    options.whole(count, "n_bootstrap", 2)
     if options.positive(level, "level", _LEVEL) >= 1:
         raise InvalidInput(f"level is {level!r}; {_LEVEL}")
-    random = options.generator(rng)
+
+
+def _least_of_resamples(
+    encoder: Encoder,
+    problem: Problem,
+    joint: np.ndarray,
+    names: tuple[str, str],
+    count: int,
+    random: np.random.Generator,
+    steps: Steps,
+) -> list[tuple[float, float]]:
+    """Return the two least losses under resampled pairs of symbol and message, as many as there is time for."""
     cells = np.flatnonzero(joint)
     masses = joint.ravel()[cells]
-    least = []
-    for _ in range(count):
+
+    def least() -> tuple[float, float]:
+        deadline.look()
         drawn = np.zeros(joint.size)
         drawn[cells] = random.multinomial(encoder.n_samples, masses / masses.sum()) / encoder.n_samples
         again = drawn.reshape(joint.shape)
-        outer = boundary_of(problem, again[:, again.sum(axis=0) > 0], names, least_only=True).outer
-        least.append((outer[0, 0], outer[-1, 1]))
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    ends = np.quantile(np.array(least), tails, axis=0)
+        outer = boundary_of(problem, again[:, again.sum(axis=0) > 0], names, Steps(), least_only=True).outer
+        return float(outer[0, 0]), float(outer[-1, 1])
+
+    return [] if steps.are_over() else steps.collected(least() for _ in range(count))
+
+
+def _intervals(draws: list[tuple[float, float]], level: float) -> tuple[tuple[float, float], ...]:
+    """Return percentile intervals of the two least losses."""
+    ends = np.quantile(np.array(draws), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return tuple((float(ends[0, m]), float(ends[1, m])) for m in (0, 1))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import rdcsolve as rdc
 from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.solvers.finite.pruning import pruned
-from rdcsolve.universal import rate
+from rdcsolve.universal import serving
 
 INF = math.inf
 
@@ -121,7 +121,7 @@ def test_a_universal_encoder_sends_no_idle_messages(generated, monkeypatch):
     p, d, other = rng.dirichlet(np.ones(30)), rng.random((30, 25)), rng.random((30, 25))
     problem = rdc.Problem.from_arrays(p, d, losses={"other": other})
     if generated:
-        monkeypatch.setattr(rate, "_LISTED", 0)
+        monkeypatch.setattr(serving, "_LISTED", 0)
     targets = [{"D": 0.2}, {"other": 0.2}]
     universal = rdc.universal_rate(problem, targets, tolerance=1e-4)
     assert universal.status is rdc.Status.OPTIMAL

@@ -296,7 +296,7 @@ def test_universal_rates_and_regions():
 
 
 def test_generated_tuples(monkeypatch):
-    monkeypatch.setattr("rdcsolve.universal.rate._LISTED", 0)
+    monkeypatch.setattr("rdcsolve.universal.serving._LISTED", 0)
     one = rdc.universal_rate(SHORT, TARGETS)
     assert one.result.method.startswith("tuples generated")
     assert one.status.name == "OPTIMAL"

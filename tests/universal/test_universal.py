@@ -13,7 +13,7 @@ from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.letters import tuples as tuples_module
 from rdcsolve.letters.tuples import TupleSpace
 from rdcsolve.results import Proof, Status
-from rdcsolve.universal import generation, hulls, rate, reduction
+from rdcsolve.universal import generation, hulls, reduction, serving
 from rdcsolve.universal.deterministic import Assignments, meeting
 from rdcsolve.universal.penalty import Bounds, penalty_between
 
@@ -136,7 +136,7 @@ def test_generated_tuples_agree_with_all_of_them(seed, monkeypatch):
     targets = least_and(problem)
     listed = rdc.universal_rate(problem, targets, tolerance=1e-7)
     assert listed.result.certificate.verify(listed.problem).valid
-    monkeypatch.setattr(rate, "_LISTED", 0)
+    monkeypatch.setattr(serving, "_LISTED", 0)
     generated = rdc.universal_rate(problem, targets, tolerance=1e-7)
     monkeypatch.setattr(generation, "_MOST_PRODUCTS", 0)
     coupled = rdc.universal_rate(problem, targets, tolerance=1e-7)

@@ -14,9 +14,9 @@ from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers.exchange import floor
 from rdcsolve.testing.strategies import channels, distortions, labels, pmfs
-from rdcsolve.universal import rate
 from rdcsolve.universal.check import confirmed
 from rdcsolve.universal.slack import limit_slack
+from rdcsolve.universal.solving import Work
 
 INF = math.inf
 SHARE = 1e-12  # of what a loss can range over: what a limit may be exceeded by
@@ -529,15 +529,15 @@ def test_universal_rate_checks_its_own_answer(monkeypatch):
     problem, universal = answered()
     targets = list(universal.targets)
 
-    def spoilt(stated, tolerance):
-        result = made(stated, tolerance)
+    def spoilt(work, stated):
+        result = made(work, stated)
         if "target0_distortion" not in stated.loss_names:
             return result
         channel = 0.5 * result.channel + 0.5 * result.q
         return dataclasses.replace(result, channel=channel, rate_lower=result.rate_lower + 0.5)
 
-    made = rate.solved
-    monkeypatch.setattr(rate, "solved", spoilt)
+    made = Work.solved
+    monkeypatch.setattr(Work, "solved", spoilt)
     found = rdc.universal_rate(problem, targets)
     assert found.proof is Proof.NONE
     assert found.status is Status.STALLED

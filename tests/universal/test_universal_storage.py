@@ -10,7 +10,7 @@ from same import assert_same
 
 import rdcsolve as rdc
 from rdcsolve.results import storage
-from rdcsolve.universal import UniversalVerification, rate
+from rdcsolve.universal import UniversalVerification, serving
 
 INF = math.inf
 
@@ -107,7 +107,7 @@ def test_verification_in_ball_arithmetic(solved):
 
 def test_generated_tuples_are_all_priced_again(monkeypatch):
     problem, targets = CASES["tuples"]()
-    monkeypatch.setattr(rate, "_LISTED", 0)
+    monkeypatch.setattr(serving, "_LISTED", 0)
     universal = rdc.universal_rate(problem, targets)
     assert "generated" in universal.result.method
     check = universal.verify(problem)

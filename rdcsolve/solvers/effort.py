@@ -1,4 +1,4 @@
-"""How the points of a sweep are solved, and what stops it."""
+"""How the problems of one call, the points of a sweep for instance, are solved, and what stops it."""
 
 from __future__ import annotations
 
