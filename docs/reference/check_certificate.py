@@ -44,6 +44,7 @@ FEW_PAIRS = 2**20  # of symbol and letter: so few losses on a grid are looked at
 MANY_PAIRS = 2**26  # of a table that this program makes itself
 LARGE = 16  # times the mass that is misplaced: masses of pairs that are surely large enough to carry it
 REMADE = 1e-14  # of a number and one more: by how much rates and means of a channel by masses depend on who makes it
+THIN = 1e-3  # widths of intervals of shares, in units of the nearer end of [0, 1], where differences are too rounded
 COSTLIEST = 600.0  # nats: what costs more counts as this much in a channel by masses
 
 
@@ -1256,7 +1257,8 @@ def largest_price(problem: Problem, dual: Dual, proof: dict[str, Any]) -> Any:
         known |= {f"{g}_{name}" for name in own}
     if not proof.keys() <= known:
         raise Refuted(f"The proof has {min(proof.keys() - known)!r}, which this problem has no use for.")
-    return arb((largest + short * 2 * arb(float(totals.max()))).upper())
+    over = short / (1 - short) * (1 + 2 * len(parts) * HALF)  # prod (1 + d) - 1 over labels; totals are rounded sums
+    return arb((largest + over * arb(float(totals.max()))).upper())
 
 
 def _sharpened(problem: Problem, dual: Dual, part: Part, factor: Any, bounds: np.ndarray, columns: np.ndarray) -> Any:
@@ -1918,12 +1920,19 @@ class Joined:
 
 
 def chord_over(begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return slopes and heights of lines that are no less than -h at both ends; any slope will do."""
+    """Return slopes and heights of lines that are no less than -h at both ends; any slope will do.
+
+    Between ends that are close the quotient is all rounding: there the slope is that of -h halfway, and its next term.
+    """
     values = []
     for x in (begin, end):
         rest = 1 - x
         values.append(sum(y * near_logs(np.where(y > 0, y, 1.0)) for y in (x, rest)))
-    slope = (values[1] - values[0]) / np.where(end > begin, end - begin, 1.0)
+    wide, half = np.where(end > begin, end - begin, 1.0), begin + (end - begin) / 2
+    far = wide > THIN * np.fmin(begin, 1 - end)
+    there = np.where(far, 0.5, half)
+    bend = (2 * there - 1) / (there * (1 - there)) ** 2  # third derivative of -h
+    slope = np.where(far, (values[1] - values[0]) / wide, np.log(there / (1 - there)) + wide**2 / 24 * bend)
     height = np.maximum(values[0] - slope * begin, values[1] - slope * end)
     return slope, height + (3 * LOG_OFF + 8 * HALF) * (1 + np.abs(slope))
 
@@ -2238,7 +2247,7 @@ class Examination:
             spread = (
                 math.log(loss.data.shape[1]) if loss.kind == "label" else float(np.sum(np.ptp(loss.data, axis=0) ** 2))
             )
-        return arb(ROUNDING * spread + 8 * HALF * abs(upper(mean)))
+        return arb(ROUNDING * spread + (len(self.problem.masses) + 32) * HALF * abs(upper(mean)))
 
     def _check_held(self, loss: Loss, mean: Any) -> None:
         distance = upper(abs(mean - self.problem.limits[loss.name]) + self._raise(loss))

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from rdcsolve.certificates.elementary import LOG_ERROR, Elementary
-from rdcsolve.rounding import row_sums, sum_units, two_sum, units
+from rdcsolve.rounding import TINY, row_sums, sum_units, two_sum, units
 
 ALMOST = 2.0**-40
 """By how much a multiplier, or a sum of powers, may be on the wrong side of one."""
@@ -185,14 +185,16 @@ def _without_constants(label: np.ndarray, multiplier: float, elementary: Element
 
 
 def _largest_exponent(powers: np.ndarray, elementary: Elementary) -> np.ndarray:
-    """Return numbers not below max_r sum_s b_s log r_s = sum_s b_s log b_s - B log B, B = sum_s b_s; rows of powers."""
+    """Return numbers not below max_r sum_s b_s log r_s = sum_s b_s log(b_s / B), B = sum_s b_s; rows of powers.
+
+    No term is positive, and what shares err by counts for B at most: nothing grows with the logarithm of powers, which
+    are as large as multipliers. Shares that are too small for floats are made larger.
+    """
     whole = row_sums(powers)
-    logs = elementary.log(np.where(powers > 0, powers, 1.0))
-    log_whole = elementary.log(np.where(whole > 0, whole, 1.0))
-    value = row_sums(powers * logs) - whole * log_whole
-    size = row_sums(powers * np.abs(logs)) + whole * (np.abs(log_whole) + 1.0)
-    allowance = elementary.caution * (2 * LOG_ERROR + units(2 * sum_units(powers.shape[1]) + 8))
-    return np.asarray(np.minimum(value + allowance * size, 0.0))
+    shares = np.divide(powers, whole[:, None], out=np.ones(powers.shape), where=powers > 0)
+    value = row_sums(powers * elementary.log(np.maximum(shares, TINY)))
+    allowance = elementary.caution * (LOG_ERROR + units(2 * sum_units(powers.shape[1]) + 8))
+    return np.asarray(np.minimum(value + allowance * (np.abs(value) + whole), 0.0))
 
 
 def _corners(convex: list[_Label], n_rows: int) -> list[np.ndarray]:

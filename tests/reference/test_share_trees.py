@@ -122,6 +122,27 @@ def shares_of(part, joins, law):
     return masses[joins[:, 0]] / masses[n:], masses[n:]
 
 
+def test_lines_over_intervals_are_above_the_negative_entropy_with_the_slope_of_its_chord():
+    """Quotients of differences are all rounding in thin intervals, and lines are used far beyond their intervals."""
+    rng = np.random.default_rng(0)
+    begin = rng.uniform(0.001, 0.999, 600)
+    end = begin + np.minimum(begin, 1 - begin) * 10.0 ** -rng.uniform(0, 15, 600)
+    begin, end = begin[(begin < end) & (end < 1)], end[(begin < end) & (end < 1)]
+    slope, height = checker.chord_over(begin, end)
+    for a, b, rise, start in zip(begin.tolist(), end.tolist(), slope.tolist(), height.tolist(), strict=True):
+        low, high = checker.arb(a), checker.arb(b)
+        with checker.ctx.workprec(400):
+            ends = [_negative_entropy(low), _negative_entropy(high)]
+            chord = (ends[1] - ends[0]) / (high - low)
+        assert ends[0] <= low * rise + start
+        assert ends[1] <= high * rise + start
+        assert abs(chord - rise) <= 1e-8 * (1 + abs(rise))
+
+
+def _negative_entropy(x):
+    return x * x.log() + (1 - x) * (1 - x).log()
+
+
 def test_logarithms_are_near():
     rng = np.random.default_rng(0)
     x = np.concatenate([10.0 ** rng.uniform(-280, 280, 300), 1 + rng.normal(size=300) * 10.0 ** rng.uniform(-15, -1)])

@@ -19,6 +19,7 @@ from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, judged
 from rdcsolve.solvers.exchange.starting_letters import unlimited
 from rdcsolve.solvers.finite.feasibility import constant_output
+from rdcsolve.solvers.finite.infeasibility import least_excess
 from rdcsolve.solvers.finite.least_rate import beyond_budget, empty, infeasible, task_within_limits, zero_rate
 from rdcsolve.solvers.loop import Settings
 
@@ -110,7 +111,7 @@ def impossible(space: LetterSpace, settings: Settings) -> Result | None:
     n_linear = len(problem.losses) - len(problem.label_entropies)
     for m, label in enumerate(problem.label_entropies, start=n_linear):
         least = space.least_loss(m)
-        if problem.bounds[m] < least * (1 - 1e-14) - 1e-15:
+        if least - problem.bounds[m] > least_excess(problem.n_x, label.conditional.shape[1]):
             message = f"{label.name} <= {problem.bounds[m]:.10g} is below H(S | X) = {least:.10g}"
             return infeasible(problem, settings, {label.name: least}, message)
     met = task_within_limits(unlimited(space), settings)

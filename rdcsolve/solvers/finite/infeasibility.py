@@ -18,7 +18,7 @@ from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import entropy
 from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
-from rdcsolve.rounding import exact_dot
+from rdcsolve.rounding import UNIT, exact_dot
 from rdcsolve.solvers.finite.feasibility import best_mixture
 from rdcsolve.solvers.finite.reduction import is_below_least
 
@@ -27,6 +27,9 @@ _CLEARLY = 3.0  # nats by which the bound is to exceed every rate, so that round
 _SURE = 8.0  # times as far as the exact excess asks for
 _NO_MASS = 1e-15  # what a limit leaves pairs that are forbidden in effect
 _EXCLUDING = 1e-6  # the same, of penalties that are cut
+_TWICE = 2.0  # times as far as the excess of an entropy asks for, of which half may be rounding
+_ENTROPIES = 8.0  # roundings of an entropy that are less than what can be refuted
+_ROUNDED = 1e-15  # nats, at least
 _RESOLVED = 1e-13  # of the spreads: an excess below this is none
 
 
@@ -80,11 +83,19 @@ def _of_labels(problem: Problem, symbols: np.ndarray) -> Refutation | None:
         rows = rows / rows.sum(axis=1, keepdims=True)
         least = -(rows * np.log(np.where(rows > 0, rows, 1.0))).sum(axis=1)
         excess = exact_dot((problem.p_x[symbols], least), plus=(-float(problem.bounds[m]),))
-        if excess > _RESOLVED * math.log(rows.shape[1]):
+        if excess > least_excess(*rows.shape):
             shifts, weights = np.zeros((len(problem.losses), symbols.size)), np.zeros(len(problem.losses))
             shifts[m], weights[m] = least, 1.0
-            return Refutation(weights, np.zeros(symbols.size), excess, shifts)
+            return Refutation(weights, np.zeros(symbols.size), excess / _TWICE, shifts)
     return None
+
+
+def least_excess(n_symbols: int, n_classes: int) -> float:
+    """Return by how much a limit on a label is to be below H(S | X), nats, to be refuted.
+
+    Less may be rounding: of H(S | X), and of prices, which count logarithms of n_symbols rows of n_classes masses.
+    """
+    return _ENTROPIES * (_ROUNDED + UNIT * (n_symbols + n_classes + 8) * math.log(n_classes))
 
 
 def _of_one_loss(problem: Problem, symbols: np.ndarray) -> Refutation | None:
