@@ -149,14 +149,13 @@ class ShareBounds:
         heights = self.elementary.log(places)
         exponents = self.gamma * (heights @ part.powers) - part.top
         sizes = self.gamma * (np.abs(heights) @ part.powers + part.row_powers) + (np.abs(part.top) + 1.0)
-        spare = 1.0 - self.gamma
+        ends, spare = np.where(slopes > 0, lows, highs), 1.0 - self.gamma
+        exponents += slopes @ self.left - (slopes * ends) @ self.whole
+        sizes += np.abs(slopes) @ self.left + (np.abs(slopes) * ends) @ self.whole
         for v in range(len(self.whole)):
-            low, high, slope = lows[:, v], highs[:, v], slopes[:, v]
-            value, size = self._form(v, forms[:, v], low, high)
-            end = np.where(slope > 0, low, high)
-            moved = np.abs(slope)[:, None] * self.left[v] + (np.abs(slope) * end)[:, None] * self.whole[v]
-            exponents += spare * value + slope[:, None] * self.left[v] - (slope * end)[:, None] * self.whole[v]
-            sizes += size + moved
+            value, size = self._form(v, forms[:, v], lows[:, v], highs[:, v])
+            exponents += spare * value
+            sizes += size
         exponents += self.unit * sizes
         terms = weights * exp_upper(self.elementary, np.minimum(exponents, HIGHEST))
         masses = weighted_sums(terms, np.ascontiguousarray(self.concave.T)) / places
@@ -168,27 +167,44 @@ class ShareBounds:
         return np.where(exponents.max(axis=1) > HIGHEST, np.inf, bounds)
 
     def _form(self, v: int, form: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return W psi(L / W), psi convex and no less than -h between low and high, and what it may err by `unit` of.
+        """Return W psi(L / W), psi convex and no less than -h from low to high, and what it may err by `unit` of."""
+        is_line = form == 0
+        if not is_line.any():
+            return self._curve(v, form, low, high)
+        if is_line.all():
+            value, size = self._over(v, low, high)
+            return value, size + self.whole[v]
+        value, size = np.empty((2, form.size, self.part.powers.shape[1]))
+        for some in (is_line, ~is_line):
+            value[some], size[some] = self._form(v, form[some], low[some], high[some])
+        return value, size
 
-        psi is -h between a and b, its tangents beyond, and no less than a line over [low, a], and one over [b, high].
+    def _curve(self, v: int, form: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the same where psi is -h between a and b, its tangents beyond, and no less than lines up to them.
+
+        The lines are over [low, a] and [b, high].
         """
-        left, whole = self.left[v], self.whole[v]
-        third, rest = np.divmod(np.maximum(form, 1) - 1, 3)
+        left, right = self.left[v], self.right[v]
+        third, rest = np.divmod(form - 1, 3)
         a = np.clip(low + 0.25 * third * (high - low), low, high)
         b = np.clip(high - 0.25 * rest * (high - low), a, high)
         ends = [self._logs(x)[:, None] for x in (a, 1.0 - a, b, 1.0 - b)]
-        below, above = self.share[v] < a[:, None], self.share[v] > b[:, None]
-        value = np.where(below, left * ends[0] + self.right[v] * ends[1], self.inside[v])
-        value = np.where(above, left * ends[2] + self.right[v] * ends[3], value)
-        size = np.abs(value) + whole
-        is_line = form == 0
-        lines = ((low, np.where(is_line, high, a), is_line | (a > low)), (b, high, ~is_line & (b < high)))
-        for begin, end, used in lines:
-            slope, height = self._line(begin, end)
-            over = slope[:, None] * left + height[:, None] * whole
-            value = np.where(used[:, None], np.where(is_line[:, None], over, np.maximum(value, over)), value)
-            size += np.where(used[:, None], np.abs(slope)[:, None] * left + np.abs(height)[:, None] * whole, 0.0)
+        value = np.where(self.share[v] < a[:, None], left * ends[0] + right * ends[1], self.inside[v])
+        np.copyto(value, left * ends[2] + right * ends[3], where=self.share[v] > b[:, None])
+        size = np.abs(value) + self.whole[v]
+        for begin, end in ((low, a), (b, high)):
+            some = np.flatnonzero(begin < end)
+            if some.size:
+                over, own = self._over(v, begin[some], end[some])
+                value[some] = np.maximum(value[some], over)
+                size[some] += own
         return value, size
+
+    def _over(self, v: int, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return W times lines over intervals at L / W, and the sizes of what is added up."""
+        left, whole = self.left[v], self.whole[v]
+        slope, height = (x[:, None] for x in self._line(begin, end))
+        return slope * left + height * whole, np.abs(slope) * left + np.abs(height) * whole
 
     def _line(self, begin: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return slopes and heights at zero of lines that are no less than -h at both ends, so between them too.
