@@ -1,6 +1,6 @@
 """Tables and picture of docs/explanation/mnist.md for preset `paper`, from the file that paper_limits.py writes.
 
-python benchmarks/paper_figure.py [FILE.json] [--figure FILE.png]
+python benchmarks/paper_figure.py [FILE.json] [--figure FILE.png] [--parts FILE.png]
 """
 
 import argparse
@@ -161,6 +161,11 @@ def parts_of(one):
     )
 
 
+def single_image_code(found, one):
+    """Return the squared error of the best quantiser whose cross-entropy is not above a system's, NaN if none is."""
+    return min((q["mse"] for q in found.quantisers if q["cross_entropy"] <= one["cross_entropy"]), default=math.nan)
+
+
 def penalties(found):
     """Print how much more squared error universal decoders have than conventional systems.
 
@@ -207,6 +212,33 @@ def draw(found):
     figure.legend(seen.values(), seen.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     seeds = len({row["seed"] for row in found.trained["rows"]})
     figure.suptitle(f"MNIST, at most 4.755 bits an image, preset paper, {seeds} seeds")
+    return figure
+
+
+def draw_parts(found):
+    """Return the picture of the distances from the limit without a Wasserstein term, each in its parts."""
+    from matplotlib import pyplot
+
+    rows = [row for is_universal in OURS for row in found.rows(is_universal) if row["name"] in found.standings]
+    figure, ax = pyplot.subplots(figsize=(10, 1.6 + 0.24 * len(rows)), layout="constrained")
+    names = []
+    for place, row in enumerate(rows):
+        one = found.standings[row["name"]]
+        left = one["limit"][1]
+        parts = zip(("decoder", "encoder", "unused rate"), parts_of(one), strict=True)
+        for color, (name, part) in zip(("tab:green", "tab:blue", "tab:orange"), reversed(list(parts)), strict=True):
+            ax.barh(place, part, left=left, color=color, alpha=0.8, label=name)
+            left += part
+        ax.plot(one["limit"][1], place, "|", color="black", ms=10, mew=2, label="limit, long blocks (certified)")
+        code = single_image_code(found, one)
+        ax.plot(code, place, "*", color="tab:red", ms=8, label="a code of 27 words, no network, no more cross-entropy")
+        kind = OURS[row["on"] is not None][0].split(",")[0]
+        names.append(f"{kind}, lambda_c {row['lambda_c']:g}, seed {row['seed']}: {one['cross_entropy']:.2f} nat")
+    ax.set_yticks(range(len(rows)), names, fontsize="small")
+    ax.invert_yaxis()
+    ax.set(xlabel="squared error per pixel", xlim=(0.0395, None))
+    seen = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    figure.legend(seen.values(), seen.keys(), loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     return figure
 
 
@@ -303,6 +335,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", default=DATA, metavar="FILE.json")
     parser.add_argument("--figure", metavar="FILE.png")
+    parser.add_argument("--parts", metavar="FILE.png")
     options = parser.parse_args()
     found = Found(options.data)
     for told in (
@@ -316,6 +349,8 @@ def main():
         told(found)
     if options.figure:
         draw(found).savefig(options.figure, dpi=110)
+    if options.parts:
+        draw_parts(found).savefig(options.parts, dpi=110)
 
 
 if __name__ == "__main__":

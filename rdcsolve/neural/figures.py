@@ -92,6 +92,7 @@ def figure_6(folder: str | os.PathLike[str]) -> Figure:
             if is_published:
                 _draw_published(ax, measure, lambda_p > 0)
             ax.set_title(f"Wasserstein term, lambda_p = {lambda_p:g}" if lambda_p else "without a Wasserstein term")
+        _draw_inset(row[0], results, lambda_p)
         if (folder / CURVE).exists():
             _draw_limit(row[0], Envelope(read_dataset(folder / CURVE)))
         codebook = read_codebook(folder)
@@ -130,6 +131,23 @@ def _draw_systems(ax: Axes, results: dict[str, Any], measure: str, lambda_p: flo
         ax.plot(x[order, 0], y[order, 0], color=style["color"], linewidth=0.8, alpha=0.7)
     ax.set_xlabel("accuracy of the classifier" if measure == "accuracy" else "cross-entropy of the classifier, nat")
     ax.set_ylabel("squared error per pixel")
+
+
+def _draw_inset(ax: Axes, results: dict[str, Any], lambda_p: float) -> None:
+    """Draw the decoders that reuse an encoder for low cross-entropy once more, enlarged: their points hardly spread."""
+    runs = [found for found in results.values() if found["run"].weights.lambda_p == lambda_p]
+    chosen = [found for found in runs if found["run"].kind == LOW_CROSS_ENTROPY]
+    if len(chosen) < 2:
+        return
+    inset = ax.inset_axes((0.45, 0.45, 0.53, 0.53))
+    _draw_systems(inset, results, "cross_entropy", lambda_p)
+    for set_limits, name in ((inset.set_xlim, "cross_entropy"), (inset.set_ylim, "mse")):
+        values = np.array([found["measures"][name].value for found in chosen])
+        margin = 0.3 * float(np.ptp(values)) or 0.02 * float(values.max())
+        set_limits(float(values.min()) - margin, float(values.max()) + margin)
+    inset.set(xlabel="", ylabel="")
+    inset.tick_params(labelsize="x-small")
+    ax.indicate_inset_zoom(inset, edgecolor="0.4")
 
 
 def _arms(estimates: np.ndarray) -> np.ndarray:

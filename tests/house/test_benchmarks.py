@@ -39,8 +39,9 @@ def test_codes(tmp_path):
     assert "16 words, 0.01, 0: squared error 0.04" in told
     assert "'OPTIMAL CERTIFIED'" in told
     rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
-    assert [row["part"] for row in rows] == ["quantiser", "audit"]
+    assert [row["part"] for row in rows] == ["quantiser", "audit", "universal"]
     assert all(part >= 0 for name in ("rate parts", "loss parts") for part in rows[1][name])
+    assert rows[2]["limit"][0] <= rows[2]["rate"]
 
 
 def test_theorems(tmp_path):
@@ -132,7 +133,8 @@ def test_paper_figure_of_the_kept_numbers(tmp_path):
     """What docs/explanation/mnist.md prints is in the repository, and is what the script makes of it."""
     for name in ("torch", "matplotlib"):
         pytest.importorskip(name)
-    told = run("paper_figure.py", "--figure", str(tmp_path / "a.png"))
+    told = run("paper_figure.py", "--figure", str(tmp_path / "a.png"), "--parts", str(tmp_path / "b.png"))
+    assert (tmp_path / "b.png").stat().st_size > 10_000
     page = (ROOT / "docs" / "explanation" / "mnist.md").read_text(encoding="utf-8")
     rows = [line for line in told.splitlines() if line.startswith("| conventional | ")]
     assert len(rows) == 8
