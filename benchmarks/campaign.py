@@ -27,7 +27,7 @@ from pathlib import Path  # noqa: E402
 
 from campaign_encoders import judge_region, judge_universal  # noqa: E402
 from campaign_judge import Findings, judge_result  # noqa: E402
-from campaign_laws import judge_law, law_problem_of  # noqa: E402
+from campaign_laws import judge_law, law_problem_of, several_laws_of  # noqa: E402
 from campaign_problems import FAMILIES as OF_LOSSES  # noqa: E402
 from campaign_problems import problem_of as problem_of_losses  # noqa: E402
 from campaign_scripts import write_script  # noqa: E402
@@ -36,7 +36,8 @@ from tqdm import tqdm  # noqa: E402
 
 import rdcsolve as rdc  # noqa: E402
 
-FAMILIES = (*OF_LOSSES, "perception")
+OF_LAWS = {"perception": law_problem_of, "laws": several_laws_of}
+FAMILIES = (*OF_LOSSES, *OF_LAWS)
 LIMIT = 60.0  # CPU seconds for one problem
 _PATIENCE = 4.0  # wall seconds for one of CPU time, and what a judge may take for one that a solver may
 _START = 120.0  # wall seconds to load everything
@@ -67,7 +68,7 @@ def alarm(seconds: float):
 
 def problem_of(family: str, seed: int):
     """Return the problem of a family and a seed."""
-    return law_problem_of(seed) if family == "perception" else problem_of_losses(family, seed)
+    return OF_LAWS[family](seed) if family in OF_LAWS else problem_of_losses(family, seed)
 
 
 def outcome(family: str, seed: int, limit: float = LIMIT) -> dict:
@@ -114,7 +115,7 @@ def _judged(stated, problem, found, findings: Findings, limit: float) -> None:
                 judge_region(stated, found, findings)
             elif stated.family == "universal":
                 judge_universal(stated, problem, found, findings)
-            elif stated.family == "perception":
+            elif stated.family in OF_LAWS:
                 judge_law(stated, problem, found, findings)
             else:
                 judge_result(stated, found, findings)

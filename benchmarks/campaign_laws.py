@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,35 @@ import rdcsolve as rdc
 from rdcsolve.cli.files import write_problem
 
 MEASURES = ("transport", "tv", "kl", "reverse_kl", "chi2", "reverse_chi2", "hellinger", "js", "exact")
+ALL_MEASURES = (*MEASURES, "mmd")
 WITH_LABELS = ("transport", "tv", "exact")
 _SLACK = 1e-9  # of what HiGHS and plain sums round by
+
+
+@dataclass(frozen=True)
+class OneLaw:
+    """A limit on the law of what is shown: of all symbols, or of every class of the problem's `classes`."""
+
+    measure: str
+    target: np.ndarray
+    cost: np.ndarray | None = None
+    kernel: np.ndarray | None = None
+    name: str = "perception"
+    of_classes: bool = False
+
+    @property
+    def scale(self) -> float:
+        """The largest cost, or value of the kernel, else one."""
+        table = self.cost if self.kernel is None else self.kernel
+        return 1.0 if table is None else float(np.abs(table).max())
+
+    def code(self) -> str:
+        """Return it as a line of a script."""
+        bound = "0.0" if self.measure == "exact" else "math.inf"
+        tables = {key: getattr(self, key) for key in ("cost", "kernel") if getattr(self, key) is not None}
+        more = "".join(f", {key}=np.array({table.tolist()!r})" for key, table in tables.items())
+        more += ", given=len(labels)" if self.of_classes else f", target=np.array({self.target.tolist()!r})"
+        return f"rdc.PerceptionLimit({bound}, {self.measure!r}, name={self.name!r}{more})"
 
 
 @dataclass(frozen=True)
@@ -32,15 +59,14 @@ class StatedLaw:
     seed: int
     p: np.ndarray
     d: np.ndarray
-    measure: str
-    target: np.ndarray
-    cost: np.ndarray | None
+    laws: tuple[OneLaw, ...]
     labels: tuple[np.ndarray, ...]
     bounds: dict[str, float]
     witness: np.ndarray
     shown: np.ndarray  # what each letter of the witness shows
     minimise: str = "rate"
     rate: float | None = None
+    classes: np.ndarray | None = None
     family: str = "perception"
 
     @property
@@ -48,27 +74,51 @@ class StatedLaw:
         """What is minimised."""
         return self.minimise
 
+    @property
+    def measure(self) -> str:
+        """The first law's measure."""
+        return self.laws[0].measure
+
+    @property
+    def each_law(self) -> dict[str, tuple[OneLaw, np.ndarray, np.ndarray]]:
+        """By name of the limit: the law, its target, and how much every symbol counts, (n,)."""
+        found = {}
+        for law in self.laws:
+            if not law.of_classes:
+                found[law.name] = law, law.target / law.target.sum(), np.ones(self.p.size)
+                continue
+            for s, members in enumerate(self.classes.T):
+                joint = self.p * members
+                if joint.sum() > 0:
+                    found[f"{law.name}_{s}"] = law, joint / joint.sum(), members
+        return found
+
     def problem(self) -> rdc.Problem:
         """Return the problem as the library knows it."""
-        limit = rdc.PerceptionLimit(
-            0.0 if self.measure == "exact" else math.inf, self.measure, cost=self.cost, target=self.target
-        )
-        limits = [rdc.LabelEntropyLimit(math.inf) for _ in self.labels]
-        source = rdc.Source(None, self.p, labels=list(self.labels))
-        problem = rdc.Problem(source, distortion=self.d, limits=[*limits, limit]).with_limits(**self.bounds)
+        limits = [rdc.LabelEntropyLimit(math.inf, k) for k in range(len(self.labels))]
+        for law in self.laws:
+            own = {"given": len(self.labels)} if law.of_classes else {"target": law.target}
+            bound = 0.0 if law.measure == "exact" else math.inf
+            limits.append(
+                rdc.PerceptionLimit(bound, law.measure, cost=law.cost, kernel=law.kernel, name=law.name, **own)
+            )
+        source = rdc.Source(None, self.p, labels=[*self.labels, *([] if self.classes is None else [self.classes])])
+        problem = rdc.Problem(source, distortion=self.d, limits=limits).with_limits(**self.bounds)
         return problem if self.minimise == "rate" else problem.minimising(self.minimise, rate=self.rate)
 
     def attained(self, channel: np.ndarray, shown: np.ndarray) -> dict[str, float]:
         """Return rate and means of a channel (n, k) into letters that show these symbols (k,)."""
         joint = channel / channel.sum(axis=1, keepdims=True) * self.p[:, None] / self.p.sum()
         q = joint.sum(axis=0)
-        law = np.bincount(shown, q, minlength=self.d.shape[1])
         used = joint > 0
         found = {
             "rate": float(rel_entr(joint, np.outer(joint.sum(axis=1), q)).sum()),
             "distortion": float((joint[used] * self.d[:, shown][used]).sum()),
-            "perception": distance(self.measure, self.target / self.target.sum(), law, self.cost),
         }
+        for name, (law, target, members) in self.each_law.items():
+            masses = members @ joint
+            of_places = np.bincount(shown, masses / masses.sum(), minlength=self.d.shape[1])
+            found[name] = distance(law.measure, target, of_places, law.cost, law.kernel)
         for label in self.labels:
             both = joint.T @ (label / label.sum(axis=1, keepdims=True))
             found["label_entropy"] = -float(rel_entr(both, np.repeat(q[:, None], both.shape[1], axis=1)).sum())
@@ -77,15 +127,13 @@ class StatedLaw:
     def script(self) -> str:
         """Return the problem as a script of its own."""
         lines = ["import math", "import numpy as np", "import rdcsolve as rdc", ""]
-        for name in ("p", "d", "target", "cost"):
-            value = getattr(self, name)
-            lines.append(f"{name} = {'None' if value is None else f'np.array({value.tolist()!r})'}")
+        lines += [f"{name} = np.array({getattr(self, name).tolist()!r})" for name in ("p", "d")]
         lines.append(f"labels = [{', '.join(f'np.array({label.tolist()!r})' for label in self.labels)}]")
-        bound = "0.0" if self.measure == "exact" else "math.inf"
+        lines.append(f"classes = {'[]' if self.classes is None else f'[np.array({self.classes.tolist()!r})]'}")
         lines += [
-            f"limit = rdc.PerceptionLimit({bound}, {self.measure!r}, cost=cost, target=target)",
-            "limits = [rdc.LabelEntropyLimit(math.inf) for _ in labels] + [limit]",
-            "problem = rdc.Problem(rdc.Source(None, p, labels=labels), distortion=d, limits=limits)",
+            "limits = [rdc.LabelEntropyLimit(math.inf, k) for k in range(len(labels))]",
+            *(f"limits.append({law.code()})" for law in self.laws),
+            "problem = rdc.Problem(rdc.Source(None, p, labels=labels + classes), distortion=d, limits=limits)",
             f"problem = problem.with_limits(**{self.bounds!r})",
         ]
         if self.minimise != "rate":
@@ -93,8 +141,12 @@ class StatedLaw:
         return "\n".join([*lines, "result = rdc.solve(problem)", "print(result)", "print(result.verify(problem))", ""])
 
 
-def distance(measure: str, t: np.ndarray, q: np.ndarray, cost: np.ndarray | None) -> float:
+def distance(
+    measure: str, t: np.ndarray, q: np.ndarray, cost: np.ndarray | None, kernel: np.ndarray | None = None
+) -> float:
     """Return how far a law is from a target."""
+    if kernel is not None:
+        return float((q - t) @ kernel @ (q - t))
     if cost is not None:
         n, m = cost.shape
         sums = np.zeros((n + m, n * m))
@@ -149,10 +201,16 @@ def _problem(rng, seed: int) -> StatedLaw:
         z = rng.dirichlet(np.full(3, 0.5), n)
         back = (z * p[:, None] / (p @ z)).T
         witness, shown = (z[:, :, None] * back).reshape(n, -1), np.tile(np.arange(n), 3)
-    stated = StatedLaw(seed, p, d, measure, target / target.sum(), cost, labels, {}, witness, shown)
-    own = stated.attained(witness, shown)
-    room = float(rng.choice([1.0, 1.0, 1.3, 0.5]))
-    names = ["distortion", *(["label_entropy"] if labels else []), *([] if measure == "exact" else ["perception"])]
+    law = OneLaw(measure, target / target.sum(), cost)
+    stated = StatedLaw(seed, p, d, (law,), labels, {}, witness, shown)
+    return _limited(rng, stated, float(rng.choice([1.0, 1.0, 1.3, 0.5])))
+
+
+def _limited(rng, stated: StatedLaw, room: float) -> StatedLaw:
+    """Return the problem with limits about what its witness attains, and something to minimise."""
+    own = stated.attained(stated.witness, stated.shown)
+    of_laws = [name for name, (law, *_) in stated.each_law.items() if law.measure != "exact"]
+    names = ["distortion", *(["label_entropy"] if stated.labels else []), *of_laws]
     bounds = {name: own[name] * (room if rng.random() < 0.7 else 1.0) * (1 + 1e-9) + 1e-12 for name in names}
     minimise, rate = "rate", None
     if rng.random() < 0.25:
@@ -160,7 +218,40 @@ def _problem(rng, seed: int) -> StatedLaw:
         rate = own["rate"] * (1 + 1e-9)
         del bounds[minimise]
     bounds = {name: bound for name, bound in bounds.items() if math.isfinite(bound)}
-    return StatedLaw(seed, p, d, measure, stated.target, cost, labels, bounds, witness, shown, minimise, rate)
+    return replace(stated, bounds=bounds, minimise=minimise, rate=rate)
+
+
+def several_laws_of(seed: int) -> StatedLaw:
+    """Return the problem of a seed with one to three limits on laws, discrepancies and the laws of classes among them.
+
+    Symbols are reproductions. Distances are those that are finite for the witness, so that it meets all limits.
+    """
+    rng = np.random.default_rng([zlib.crc32(b"laws"), seed])
+    n = int(rng.integers(2, 7))
+    p = rng.dirichlet(np.full(n, float(rng.choice([0.5, 1.0, 5.0])))) + 1e-9
+    p /= p.sum()
+    x = rng.normal(size=n)
+    d = np.subtract.outer(x, x) ** 2 if rng.random() < 0.7 else rng.random((n, n))
+    count = int(rng.integers(2, 4))
+    is_hard = rng.random() < 0.25
+    classes = np.eye(count)[rng.integers(0, count, n)] if is_hard else rng.dirichlet(np.full(count, 0.7), n)
+    laws = []
+    for k in range(int(rng.choice([1, 2, 2, 3]))):
+        measure = str(rng.choice([one for one in ALL_MEASURES if one != "exact"]))
+        of_classes = rng.random() < 0.5 and not (is_hard and measure in ("kl", "chi2"))
+        target = p if rng.random() < 0.6 else 0.7 * p + 0.3 * rng.dirichlet(np.ones(n))
+        cost = (
+            (np.subtract.outer(x, x) ** 2 if rng.random() < 0.5 else rng.random((n, n)))
+            if measure == "transport"
+            else None
+        )
+        width = 10 ** rng.uniform(-0.5, 0.5)
+        kernel = np.exp(-0.5 * np.subtract.outer(x, x) ** 2 / width**2) if measure == "mmd" else None
+        laws.append(OneLaw(measure, target / target.sum(), cost, kernel, f"law{k}", of_classes))
+    labels = (rng.dirichlet(np.full(2, 0.6), n),) if rng.random() < 0.15 else ()
+    witness = 0.9 * rng.dirichlet(np.full(n, 0.5), n) + 0.1 * p  # every place is shown
+    stated = StatedLaw(seed, p, d, tuple(laws), labels, {}, witness, np.arange(n), classes=classes, family="laws")
+    return _limited(rng, stated, float(rng.choice([1.0, 1.0, 1.3, 0.5])))
 
 
 def judge_law(stated: StatedLaw, problem: rdc.Problem, result, findings: Findings) -> None:
@@ -190,7 +281,7 @@ def judge_law(stated: StatedLaw, problem: rdc.Problem, result, findings: Finding
 
 
 def _judge_channel(stated: StatedLaw, limits: dict[str, float], result, findings: Findings) -> None:
-    scales = {"distortion": float(stated.d.max()), "perception": 1.0 if stated.cost is None else stated.cost.max()}
+    scales = {"distortion": float(stated.d.max())} | {name: law.scale for name, (law, *_) in stated.each_law.items()}
     found = stated.attained(result.channel, result.letters)
     for name, bound in limits.items():
         if found[name] > bound + _SLACK * scales.get(name, 1.0):
