@@ -66,11 +66,21 @@ class Statement:
         typer.Option("--P", help="Limit on how far the law of the reproduction is from the source's.", **_PANEL),
     ] = None
     perception: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            metavar="MEASURE",
+            metavar="MEASURE[:LABEL][=BOUND]",
             help="How that is measured: w2 (squared distance; the default where there are points), w1, tv (the default "
-            "elsewhere), kl, reverse_kl, chi2, reverse_chi2, hellinger, js, mmd (squared; with --kernel-width), exact.",
+            "elsewhere), kl, reverse_kl, chi2, reverse_chi2, hellinger, js, mmd (squared; with --kernel-width), exact. "
+            "With a label, of every class. Repeated, more limits, each named after its measure and with its own bound.",
+            **_PANEL,
+        ),
+    ] = None
+    observation: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A decoder sees Y in place of the source: p(y | x) (npy, or CSV without header), one row per symbol. "
+            "Without --rate or --minimise rate the rate is not limited.",
             **_PANEL,
         ),
     ] = None
@@ -200,22 +210,42 @@ class Statement:
             if len(spelled) < len(multipliers):
                 raise InvalidInput("--multiplier names a loss by its short and its full name; keep one")
             return problem.at_multipliers(**spelled)
-        if bounds:
-            problem = problem.with_limits(**bounds)
+        return self._asked(problem.with_limits(**bounds) if bounds else problem)
+
+    def _asked(self, problem: Problem) -> Problem:
+        """Return the problem with what it minimises, for a decoder that sees the source or something else."""
+        if self.observation is not None:
+            return self._observed(problem)
         return problem if self.minimise is None else problem.minimising(self.minimise)
+
+    def _observed(self, problem: Problem) -> Problem:
+        """Return the problem of a decoder that sees something else than the source, with or without a rate limit."""
+        from rdcsolve.universal.observed import restoration
+
+        assert self.observation is not None
+        minimise = self.minimise or ("distortion" if self.rate is None else "rate")
+        seen = restoration(problem, read_table(self.observation), minimise=minimise, normalise=self.normalise)
+        return seen if self.rate is None else seen.with_limits(rate=self.rate)
 
     def _with_perception(self, problem: Problem, named: set[str]) -> Problem:
         """Return the problem with its reproduction's law measured, if that is asked for and not stated already."""
         is_asked = self.limit_p is not None or self.perception is not None or {"P", "perception"} & named
-        if self.kernel_width is not None and self.perception != "mmd":
+        stated = [_measure_of(text) for text in self.perception or []]
+        if self.kernel_width is not None and not any(measure == "mmd" for measure, *_ in stated):
             raise InvalidInput("--kernel-width is of the measure mmd; add --perception mmd, or leave it out")
         if not is_asked or problem.perceptions:
             return problem
-        measure = self.perception or ("tv" if problem.reproduction is None else "w2")
-        bound = 0.0 if measure == "exact" else math.inf
-        if measure == "mmd" and self.kernel_width is None:
-            raise InvalidInput("--perception mmd needs --kernel-width, the width of a Gaussian kernel")
-        return problem.with_perception(PerceptionLimit(bound, measure, kernel=self.kernel_width))
+        stated = stated or [("tv" if problem.reproduction is None else "w2", None, None)]
+        for k, (measure, label, bound) in enumerate(stated):
+            if measure == "mmd" and self.kernel_width is None:
+                raise InvalidInput("--perception mmd needs --kernel-width, the width of a Gaussian kernel")
+            if k == 0 and bound is not None and self.limit_p is not None:
+                raise InvalidInput("the perception is limited by --P and by --perception; give one of them")
+            bound = (0.0 if measure == "exact" else math.inf) if bound is None else bound
+            kernel = self.kernel_width if measure == "mmd" else None
+            name = "perception" if k == 0 else measure
+            problem = problem.with_perception(PerceptionLimit(bound, measure, kernel=kernel, name=name, given=label))
+        return problem
 
     def _unit(self) -> str | None:
         if self.bits and self.unit is UnitName.nat:
@@ -317,6 +347,17 @@ def _refuse_limits(arrays: dict[str, Any], name: str) -> None:
 def _character(text: str | None) -> str | None:
     r"""Return a delimiter as the shell can write it: ``\t`` and the word tab are a tab."""
     return "\t" if text in ("\\t", "tab") else text
+
+
+def _measure_of(text: str) -> tuple[str, int | str | None, float | None]:
+    """Return measure, label and bound of a text such as "tv:class=0.1", of which the last two may be missing."""
+    rest, has_bound, number = text.partition("=")
+    measure, _, label = rest.partition(":")
+    try:
+        bound = float(number) if has_bound else None
+    except ValueError:
+        raise InvalidInput(f"--perception {text!r} is not MEASURE[:LABEL][=BOUND]; write for instance tv=0.1") from None
+    return measure, (int(label) if label.isdigit() else label) if label else None, bound
 
 
 def _named(pairs: list[str] | None, option: str) -> dict[str, float]:

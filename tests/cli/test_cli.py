@@ -593,11 +593,41 @@ def test_limits_on_the_law_of_the_reproduction():
     twice = rdcsolve("solve", "coin.npz", "--P", "0.05", "--limit", "P=0.1")
     assert twice.exit_code == 2
     assert "--P" in twice.output
+    both = rdcsolve("solve", "coin.npz", "--D", "0.2", "--perception", "tv=0.05", "--perception", "kl=0.001")
+    assert both.exit_code == 0, both.output
+    assert "  kl 0.000" in both.output
+    assert bounds(both.output)[1] > upper
+    for options, message in ((("kl=x",), "kl=x"), (("tv=0.1", "--P", "0.1"), "--P"), (("tv:kind=0.1",), "'kind'")):
+        refused = rdcsolve("solve", "coin.npz", "--perception", *options)
+        assert refused.exit_code == 2
+        assert message in refused.output
     curve = rdcsolve("sweep", "coin.npz", "--D", "0.2", "--axis", "P=0.01:0.1:3", "--save", "curve.nc")
     assert curve.exit_code == 0, curve.output
     data = read_dataset("curve.nc")
     assert data.losses.sel(loss="perception").values == pytest.approx([0.01, 0.055, 0.1])
     assert (np.diff(data.rate_upper.values) < 0).all()
+
+
+def test_a_decoder_that_sees_something_else():
+    np.save("seen.npy", np.array([[0.8, 0.2], [0.2, 0.8]]))
+    free = rdcsolve("solve", "coin.npz", "--observation", "seen.npy", "--save", "seen.npz")
+    assert free.exit_code == 0, free.output
+    assert rdc.load("seen.npz").objective_upper == pytest.approx(0.2, abs=1e-9)
+    real = rdcsolve("solve", "coin.npz", "--observation", "seen.npy", "--P", "0", "--save", "real.npz")
+    assert real.exit_code == 0, real.output
+    assert rdc.load("real.npz").objective_upper == pytest.approx(0.221053, abs=1e-6)
+    coded = rdcsolve("solve", "coin.npz", "--observation", "seen.npy", "--D", "0.25", "--minimise", "rate")
+    assert coded.exit_code == 0, coded.output
+    assert "rate in [" in coded.output
+
+
+def test_classes_that_look_like_themselves(tmp_path):
+    source = rdc.Source(np.arange(3.0), [0.3, 0.4, 0.3], labels=[[[0.9, 0.1], [0.5, 0.5], [0.1, 0.9]]])
+    np.savez("three.npz", p_x=source.p_x, points=source.points, labels_0=source.labels[0])
+    words = ("solve", "three.npz", "--D", "1", "--perception", "tv:0", "--P", "0.1")
+    answer = rdcsolve(*words, "--save", "classes.npz")
+    assert answer.exit_code == 0, answer.output
+    assert rdc.load("classes.npz").perceptions["perception_1"] <= 0.1
 
 
 def test_a_distortion_perception_curve():
