@@ -60,3 +60,15 @@ def pytest_runtest_call(item):
         if not missing or importlib.util.find_spec(missing) is not None:
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def small_grids():
+    """Patch so that grids of few letters go the way of large ones, down to coarse ones of four points."""
+    from rdcsolve.solvers.finite import grid_generation
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grid_generation, "MANY_LETTERS", 1)
+        patch.setattr(grid_generation, "TOO_MANY", 1)
+        patch.setattr(grid_generation, "_FEWEST", 4)
+        yield patch

@@ -18,6 +18,18 @@ def as_structure(loss: Any, m: int) -> LossStructure:
     return Table(loss) if isinstance(loss, np.ndarray) else structure_of(loss, f"loss {m} of the kernel")
 
 
+def moments_of(kernel: Any, q: np.ndarray, limited: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a kernel's `moments` from its `matvec`, `loss_matvec` and `second`."""
+    t = kernel.matvec(q)
+    means = np.array([kernel.loss_matvec(m, q) / t for m in range(len(kernel.losses))])
+    covariances = np.empty((limited.size, limited.size, t.size))
+    for row, m in enumerate(limited):
+        for column, other in enumerate(limited[: row + 1]):
+            raw = kernel.second(int(m), int(other), q) / t - means[m] * means[other]
+            covariances[row, column] = covariances[column, row] = raw
+    return t, means, covariances
+
+
 class BlockKernel:
     """Every operation of a `Kernel` by the definition, a block of rows at a time.
 
@@ -139,14 +151,7 @@ class BlockKernel:
 
     def moments(self, q: np.ndarray, limited: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return t = K q (n,), the losses' means (M, n) in the channel q K / t, and covariances (F, F, n) of some."""
-        t = self.matvec(q)
-        means = np.array([self.loss_matvec(m, q) / t for m in range(len(self.losses))])
-        covariances = np.empty((limited.size, limited.size, t.size))
-        for row, m in enumerate(limited):
-            for column, other in enumerate(limited[: row + 1]):
-                raw = self.second(int(m), int(other), q) / t - means[m] * means[other]
-                covariances[row, column] = covariances[column, row] = raw
-        return t, means, covariances
+        return moments_of(self, q, limited)
 
     def step(self, p: np.ndarray, q: np.ndarray, t: np.ndarray, c: np.ndarray) -> None:
         """Write t = K q, shape (n,), and c = K'(p / t), shape (k,)."""

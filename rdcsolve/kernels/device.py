@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.kernels.backends import Backend
+from rdcsolve.kernels.blocks import moments_of
 from rdcsolve.problems.structures import Table
 
 _EPS = float(np.finfo(float).eps)
@@ -143,14 +144,7 @@ class DeviceKernel(DeviceColumns):
 
     def moments(self, q: np.ndarray, limited: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return t = K q (n,), the losses' means (M, n) in the channel q K / t, and covariances (F, F, n) of some."""
-        t = self.matvec(q)
-        means = np.array([self.loss_matvec(m, q) for m in range(len(self.losses))]) / t
-        covariances = np.empty((limited.size, limited.size, t.size))
-        for row, m in enumerate(limited):
-            for column, other in enumerate(limited[: row + 1]):
-                raw = self.second(int(m), int(other), q) / t - means[m] * means[other]
-                covariances[row, column] = covariances[column, row] = raw
-        return t, means, covariances
+        return moments_of(self, q, limited)
 
     def step(self, p: np.ndarray, q: np.ndarray, t: np.ndarray, c: np.ndarray) -> None:
         """Write t = K q, shape (n,), and c = K'(p / t), shape (k,)."""

@@ -15,7 +15,6 @@ import rdcsolve as rdc
 from rdcsolve.errors import RdcError
 from rdcsolve.problems import SeparableLoss
 from rdcsolve.problems.storage import arrays_of, problem_of
-from rdcsolve.solvers.finite import grid_generation
 
 pytest.importorskip("flint")
 from flint import arb, ctx  # noqa: E402
@@ -25,15 +24,9 @@ BALLS = 200  # bits
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small_grids():
+def channels_by_masses(small_grids):
     """Small grids go the way of large ones, and their channels are held by masses."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(grid_generation, "MANY_LETTERS", 1)
-    patch.setattr(grid_generation, "TOO_MANY", 1)
-    patch.setattr(grid_generation, "_FEWEST", 4)
-    patch.setattr("rdcsolve.solvers.finite.recovery.DENSE_CHANNEL_BYTES", 0)
-    yield patch
-    patch.undo()
+    small_grids.setattr("rdcsolve.solvers.finite.recovery.DENSE_CHANNEL_BYTES", 0)
 
 
 QUESTIONS = {

@@ -15,16 +15,7 @@ from rdcsolve.solvers.finite import grid_generation, grid_rounds
 from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.reduction import fixed_task
 
-
-@pytest.fixture(autouse=True, scope="module")
-def small_grids():
-    """Grids of few letters go the way of large ones, down to coarse ones of four points."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(grid_generation, "MANY_LETTERS", 1)
-    patch.setattr(grid_generation, "TOO_MANY", 1)
-    patch.setattr(grid_generation, "_FEWEST", 4)
-    yield patch
-    patch.undo()
+pytestmark = pytest.mark.usefixtures("small_grids")
 
 
 def mixture(n, dim=2, seed=0, parts=5):

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rdcsolve import deadline, options
+from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.solvers.finite import grid_generation
 from rdcsolve.solvers.finite.feasibility import least_attained, margin
 from rdcsolve.solvers.finite.newton_system import Point
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import Repair, repair
-from rdcsolve.solvers.finite.restarts import interior_points
-from rdcsolve.solvers.loop import Iterate, NumericalBreakdown, Start
+from rdcsolve.solvers.finite.restarts import closest, interior_points
+from rdcsolve.solvers.loop import Iterate, Start
 
 _IDLE = 1e-3  # q / z below which a letter is on its way out
 _LEAST_SHARE = 1e-4  # of a symbol's output: what a letter may take with it when it leaves
@@ -98,20 +98,7 @@ class ColumnGeneration:
     ) -> Point:
         # One restart: a round that ends early costs less than another long warm-up, and the next round goes on.
         points = interior_points(task, letters, q, multipliers, 5, 1e-3 / letters.size, restarts=1)
-        best = None
-        try:
-            for step, point in enumerate(points):
-                deadline.look()
-                gap = point.value - point.lower
-                if best is None or gap < best.value - best.lower:
-                    best = point
-                if gap <= aim or step == self.max_inner_steps:
-                    break
-        except NumericalBreakdown:
-            if best is None:
-                raise
-        assert best is not None
-        return best
+        return closest(points, aim, self.max_inner_steps + 1)
 
     @staticmethod
     def _next(

@@ -22,7 +22,7 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.newton_system import Point, Restricted, newton_points
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import repair
-from rdcsolve.solvers.finite.restarts import interior_points
+from rdcsolve.solvers.finite.restarts import closest, interior_points
 from rdcsolve.solvers.loop import Iterate, NumericalBreakdown, Start
 
 _HELD = 1e-5  # nats: complementarity of the iterate that is kept, all pairs together
@@ -255,19 +255,7 @@ class _Centred:
 
     def finished(self, gap: float) -> Point:
         """Return the solution on these letters, to within a gap in nats where rounding lets it."""
-        best: Point | None = None
-        try:
-            for point in islice(self._points(self.task), _MOST_FINISHING):
-                deadline.look()
-                if best is None or abs(point.value - point.lower) < abs(best.value - best.lower):
-                    best = point
-                if abs(point.value - point.lower) <= gap:
-                    break
-        except NumericalBreakdown:
-            if best is None:
-                raise
-        assert best is not None
-        return best
+        return closest(self._points(self.task), gap, _MOST_FINISHING)
 
     def _points(self, task: ReducedProblem, mu: float | None = None) -> Iterator[Point]:
         """Yield Newton's points for a task, at constant complementarity of the pairs if one is given."""

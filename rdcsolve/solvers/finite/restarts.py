@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
+from rdcsolve import deadline
 from rdcsolve.solvers.finite.newton_system import Point, Restricted, primal_dual
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.warm_up import warm_up
@@ -71,3 +73,24 @@ def interior_points(
             if restart == restarts:
                 raise
         steps = min(4 * steps, _LONGEST_WARM_UP)
+
+
+def closest(points: Iterable[Point], gap: float, most: int) -> Point:
+    """Return the point whose bounds are closest, of so many at most, or the first with bounds this close.
+
+    A breakdown ends the search, unless no point came before it.
+    """
+    best: Point | None = None
+    try:
+        for point in islice(points, most):
+            deadline.look()
+            own = abs(point.value - point.lower)
+            if best is None or own < abs(best.value - best.lower):
+                best = point
+            if own <= gap:
+                break
+    except NumericalBreakdown:
+        if best is None:
+            raise
+    assert best is not None
+    return best
