@@ -95,21 +95,38 @@ def problem_over(
             f"there are {reproduction.shape[0]} letters, more than {_MOST_LETTERS}; audit a codec of fewer messages, "
             "or give fewer letters"
         )
-    labels, names = [], None
-    if classes is not None:
-        joint = classes.given(samples.symbol, samples.weights)
-        labels, names = [joint / joint.sum(axis=1, keepdims=True)], [classes.names]
-    source = Source(samples.points, samples.p, labels, normalise=True, classes=names)
-    limits = []
+    decided = None
     if classifier is not None:
         assert classes is not None
         if table is None:
             own = Classifier(classifier, None, None, False, loss == "error_rate")
             shape = (-1,) if is_estimator(classifier) else samples.shape
             decided = own.at(reproduction.reshape(reproduction.shape[0], *shape))
+            classes = _among_those_of(classes, decided.classes, decided.table)
+        else:
+            classes = _among_those_of(classes, None, table)
+    labels, names = [], None
+    if classes is not None:
+        joint = classes.given(samples.symbol, samples.weights)
+        labels, names = [joint / joint.sum(axis=1, keepdims=True)], [classes.names]
+    source = Source(samples.points, samples.p, labels, normalise=True, classes=names)
+    limits = []
+    if classes is not None and classifier is not None:
+        if decided is not None:
             table = decision_table(decided, source.classes[0], len(classes.names), 0)
         limits.append(ClassifierLossLimit(math.inf, table, loss, output="probabilities"))
     return Problem(source, reproduction, "mean_squared_error", limits)
+
+
+def _among_those_of(classes: Classes, known: list[Any] | None, table: np.ndarray | None) -> Classes:
+    """Return classes with those that the classifier has besides; columns without names are 0, 1, ..."""
+    if known is None and table is not None:
+        known = list(range(max(2, table.shape[1])))
+    if known is None or not set(classes.names) < set(known):
+        return classes
+    masses = np.zeros((classes.masses.shape[0], len(known)))
+    masses[:, [known.index(name) for name in classes.names]] = classes.masses
+    return Classes(masses, known)
 
 
 def _stated_decisions(samples: Samples, classifier: Any) -> np.ndarray:

@@ -183,6 +183,10 @@ def measured(  # noqa: PLR0913 - what may be stated
     if messages.size == 0:
         raise InvalidInput("x holds no samples; give some to measure the code on")
     generator, n_bootstrap = options.generator(rng), options.whole(n_bootstrap, "n_bootstrap", 0)
+    if classifier is None and labels is not None:
+        raise InvalidInput(
+            "labels are for the classifier's loss; load or make the code with classifier=, or leave them out"
+        )
     samples = read_samples(x, first.reconstruct(messages), messages)
     classes = None if classifier is None else _classes(labels, first, samples)
     resample = _Resamples(samples.n, n_bootstrap, generator)

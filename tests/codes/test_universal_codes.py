@@ -155,6 +155,23 @@ def test_measures_are_beside_the_universal_rate_of_a_problem_stated_by_hand():
     assert in_bits.targets[1].penalty.value == pytest.approx(found.targets[1].penalty.value)
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+def test_samples_may_lack_classes_that_the_classifier_has(is_named):
+    names = ("b", "a", "c") if is_named else (1, 0, 2)
+    x, labels, fitted = blobs(11, names=names)
+    classifier = fitted if is_named else fitted.predict_proba
+    code = fit_universal_quantiser(x, 3, targets={"one": 1.0}, classifier=classifier)
+    for lacks in (names[:1], names[1:]):
+        kept = ~np.isin(labels, lacks)
+        shown = code.decoders["one"].reconstruct(code.messages(x[kept]))
+        places = np.searchsorted(fitted.classes_, labels[kept])
+        expected = -np.log(fitted.predict_proba(shown)[np.arange(len(places)), places]).mean()
+        found = code.measure(x[kept], labels=labels[kept], n_bootstrap=0)
+        assert found.targets[0].classifier_loss.value == pytest.approx(expected)
+        audited = rdc.audit(x[kept], shown, labels=labels[kept], classifier=classifier, n_bootstrap=0)
+        assert audited["classifier_loss"].value == pytest.approx(expected)
+
+
 def test_tables_and_pictures():
     x, labels, classifier = blobs(3)
     code = fit_universal_quantiser(x, 4, targets={"one": 0.0, "other": 2.0}, classifier=classifier)
@@ -240,6 +257,8 @@ def test_bad_samples_decoders_and_files(tmp_path):
         code.measure(np.zeros(0))
     with pytest.raises(rdc.InvalidInput, match="letters has shape"):
         code.measure([0.1, 0.2], letters=np.zeros((3, 4)))
+    with pytest.raises(rdc.InvalidInput, match="labels are for the classifier's loss"):
+        code.measure([0.1, 0.2], labels=[0, 1])
     with pytest.raises(rdc.InvalidInput, match="unit"):
         code.measure([0.1, 0.2], unit="byte")
     code.decoders["one"].save(tmp_path / "code.npz")
