@@ -610,3 +610,19 @@ def test_accelerated_shifts_settle_where_shifts_alone_would_take_thousands(seed,
     again, target = shifts.shifted(part, part.weights[columns], ends)
     gains = np.log(shifts.shifted(part, part.weights[columns], target)[0] / again)
     assert (gains <= 1e-11).all()
+
+
+@given(st.integers(0, 10**6), st.integers(3, 6), st.floats(1e-3, 1e-2), st.floats(5, 50))
+def test_labels_that_hardly_depend_on_the_symbol_have_hills_close_together(seed, n_classes, spread, steepness):
+    """With multipliers of 1e5 and more there are hills for rows that differ by a thousandth."""
+    rng = np.random.default_rng(seed)
+    label = rng.dirichlet(np.full(n_classes, 3.0)) * (1 + spread * rng.uniform(-1, 1, (8, n_classes)))
+    label /= label.sum(axis=1, keepdims=True)
+    multiplier = steepness / spread**2
+    weights = rng.normal(size=8) * 0.3
+    log_weights = (weights - multiplier * (label * np.log(label)).sum(axis=1))[:, None]
+    found = local_maxima(log_weights, [label], np.array([multiplier]))
+    (part,), log_scale = parts_of(log_weights, [label], np.array([multiplier]))
+    _, decisions, prices = ascent.climb(part, np.zeros(8, dtype=int), label)
+    assert found.log_prices.max() >= log_scale + np.log(prices.max()) - 1e-8 - 40 * EPS * multiplier
+    assert len(found.log_prices) >= len(prices)

@@ -14,6 +14,10 @@ _MANY = 600  # the same where the search is to be thorough: a ridge has many sum
 _MOST = 2400  # climbs for all symbols together
 _PER_SYMBOL = (12, 200)  # least and most of them for each
 _REPRESENTATIVES = (40, 200)  # rows whose own decisions are looked at: fewer where there are many symbols
+_APART = 1e-4  # squared distance of representatives in the variables sqrt(r)
+_HILL = (
+    0.1  # the same times the degree: eta falls by twice that from one to the next, and hills closer together are one
+)
 _MOST_ROWS = 2000  # symbols among which representatives are chosen
 _LATTICE = {2: {1: 0, 2: 7, 3: 5}, 3: {2: 14, 3: 8}, 4: {3: 7}}  # steps per edge, by classes and total dimension
 
@@ -83,7 +87,7 @@ def _representatives(part: Part, count: int) -> np.ndarray:
     roots = np.sqrt(table)
     chosen = [0]
     distance = ((roots - roots[0]) ** 2).sum(axis=1)
-    while len(chosen) < count and distance.max() > 1e-4:
+    while len(chosen) < count and distance.max() > min(_APART, _HILL / part.degree):
         chosen.append(int(distance.argmax()))
         np.minimum(distance, ((roots - roots[chosen[-1]]) ** 2).sum(axis=1), out=distance)
     return table[chosen]
