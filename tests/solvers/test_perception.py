@@ -111,6 +111,25 @@ def test_coins_within_total_variation(p, D, P, rate):
     assert bernoulli(p, D, p - P) == pytest.approx(rate, abs=1e-10)
 
 
+# By the closed form below, with the law that is at the limit: P(1) = 0.3 in the source, Hamming distortion.
+OTHER_MEASURES = [
+    ("kl", 0.125039919121, 0.289426110343),
+    ("reverse_kl", 0.125109007442, 0.289458550573),
+    ("chi2", 0.127113946826, 0.290912936430),
+    ("reverse_chi2", 0.127222209856, 0.290969297133),
+    ("hellinger", 0.118976643357, 0.286218897908),
+    ("js", 0.118973000516, 0.286218341651),
+]
+
+
+@pytest.mark.parametrize(("measure", "first", "second"), OTHER_MEASURES)
+def test_a_coin_by_other_measures(measure, first, second):
+    for D, P, rate in ((0.2, 0.002, first), (0.1, 0.001, second)):
+        problem = rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=D, P=P, perception=measure)
+        result = solved(problem, gap=1e-8)
+        assert result.rate_lower - 1e-11 <= rate <= result.rate_upper + 1e-11
+
+
 @given(st.floats(0.02, 0.48), st.floats(0.1, 0.95), st.floats(0.05, 0.9), st.sampled_from(["tv", *DIVERGENCES]))
 def test_coins_are_one_function_for_every_measure(p, share, part, measure):
     """The law of a coin is one number, so every measure is total variation at another limit."""
@@ -140,8 +159,14 @@ def gaussian_grid(n, half):
         (50, 5, 0.3, 0.01, "w2", 0.6130797373),
         (100, 5, 0.3, 0.01, "w2", 0.6091819224),
         (200, 4, 0.5, 0.05, "w2", 0.3505068775),
+        (200, 4, 0.3, 0.01, "w2", 0.6078635662),
         (200, 4, 0.3, 0.05, "tv", 0.6030709052),
+        (200, 4, 0.3, 0.01, "tv", 0.6240212852),
+        (200, 4, 0.3, 0.05, "w1", 0.6116127305),
+        (200, 4, 0.3, 0.01, "w1", 0.6311081948),
+        (200, 4, 0.1, 0.0, "exact", 1.163401171671),
         (200, 4, 0.3, 0.0, "exact", 0.640462376971),
+        (200, 4, 0.9, 0.0, "exact", 0.179745410781),
         (200, 4, 1.5, 0.0, "exact", 0.032055428892),
         (400, 5, 0.3, 0.01, "kl", 0.6085790556),
     ],
