@@ -8,10 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from rdcsolve.cli.files import check_targets, draw_into
 from rdcsolve.cli.outcomes import told_plainly
 from rdcsolve.cli.points import ProgressBar, report
 from rdcsolve.cli.screen import console, table
-from rdcsolve.errors import InvalidInput, SaveFailed
+from rdcsolve.errors import InvalidInput
+from rdcsolve.writing import held
 
 neural = typer.Typer(
     name="neural",
@@ -162,32 +164,34 @@ def train(
     weights = systems.Weights(lambda_d, lambda_c, lambda_p)
     quantiser = systems.Quantiser(dimension, levels)
     systems.device_of(device)
+    check_targets(file, classifier)
     reused = None if encoder is None else systems.load_system(encoder)
     if download:
         _fetch(data, dataset)
     images = systems.load_images("train", data, dataset=dataset, n=settings.n_train)
-    judge = systems.train_classifier(images, settings, path=classifier, device=device)
-    partial = file.with_name(file.name + ".partial")
-    try:
-        system = systems.train(
-            images,
-            judge,
-            weights,
-            settings,
-            dimension=quantiser.dimension,
-            levels=quantiser.levels,
-            encoder=reused,
-            seed=seed,
-            checkpoint=partial,
-            device=device,
-            progress=progress,
-        )
-    except KeyboardInterrupt as interrupt:
-        if partial.exists():
-            interrupt.add_note(f"finished epochs are kept in {partial}; run again to go on")
-        raise
-    system.save(file)
-    partial.unlink(missing_ok=True)
+    with held(file, "trains it"):
+        judge = systems.train_classifier(images, settings, path=classifier, device=device)
+        partial = file.with_name(file.name + ".partial")
+        try:
+            system = systems.train(
+                images,
+                judge,
+                weights,
+                settings,
+                dimension=quantiser.dimension,
+                levels=quantiser.levels,
+                encoder=reused,
+                seed=seed,
+                checkpoint=partial,
+                device=device,
+                progress=progress,
+            )
+        except KeyboardInterrupt as interrupt:
+            if partial.exists():
+                interrupt.add_note(f"finished epochs are kept in {partial}; run again to go on")
+            raise
+        system.save(file)
+        partial.unlink(missing_ok=True)
     typer.echo(f"saved {file}: {system!r}")
 
 
@@ -275,9 +279,7 @@ def _draw(folder: Path, data: Path | None) -> None:
     for name, figure in (("figure_6", figure_6(folder)), ("reconstructions", reconstructions(folder, data))):
         path = folder / f"{name}.png"
         try:
-            figure.savefig(path, dpi=150, bbox_inches="tight")
-        except OSError as error:
-            raise SaveFailed(f"{path} cannot be written ({error})") from error
+            draw_into(path, figure, dpi=150, bbox_inches="tight")
         finally:
             pyplot.close(figure)
         typer.echo(f"saved {path}")

@@ -33,7 +33,8 @@ def universal(
     ],
     tolerance: Annotated[float, typer.Option(help="Gap to reach, in the unit (nats).")] = 1e-6,
     save: Annotated[
-        Path | None, typer.Option(help="Save the encoder, its decoders and certificates (npz).", show_default=False)
+        Path | None,
+        typer.Option(help="Save encoder and certificates (npz), go on from there.", show_default=False),
     ] = None,
     save_problem: Annotated[
         Path | None, typer.Option(help="Save the problem (npz), which verify then takes.", show_default=False)
@@ -63,10 +64,9 @@ def universal(
     if save_problem is not None:
         write_problem(problem, save_problem)
     tell_columns(problem)
-    found = universal_rate(problem, targets, tolerance=tolerance, time_limit=time_limit, max_steps=max_steps)
+    found = universal_rate(problem, targets, tolerance=tolerance, time_limit=time_limit, max_steps=max_steps, save=save)
     _show(found)
     if save is not None:
-        found.save(save)
         typer.echo(f"saved {save}")
     if found.status is Status.INTERRUPTED:
         typer.echo(f"interrupted; {f'what was known is saved in {save}' if save else 'nothing was saved'}", err=True)

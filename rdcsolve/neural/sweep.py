@@ -188,8 +188,8 @@ def _finished(
                     error = future.exception()
                     if isinstance(error, BrokenProcessPool):
                         raise SolverFailed(
-                            f"a process ended while it trained {name}, perhaps for want of memory; run again to go on, "
-                            "with fewer processes"
+                            f"a process ended while {', '.join([name, *at_work.values()])} were trained, perhaps for "
+                            "want of memory; run again to go on, with fewer processes"
                         ) from error
                     if error is not None and not isinstance(error, SolverFailed):
                         raise error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,12 @@ TEXTS = ("law", "message")
 PROBLEM = "problem_"
 
 
-def save(universal: Answer, path: str | os.PathLike[str]) -> None:
+def save(universal: Answer, path: str | os.PathLike[str], more: Mapping[str, Any] | None = None) -> None:
     """Write a universal encoder with all that proves it as one npz file; see `Universal.save`.
 
-    Its numbers are in nats whatever the unit in which it is shown, which the header names.
+    Its numbers are in nats whatever the unit in which it is shown, which the header names. `more` joins the header.
     """
-    header: dict[str, Any] = {"format": FORMAT, "version": VERSION, "unit": universal.unit}
+    header: dict[str, Any] = {"format": FORMAT, "version": VERSION, "unit": universal.unit, **(more or {})}
     universal = universal if universal.in_nats is None else universal.in_nats
     header |= {name: getattr(universal, name) for name in TEXTS}
     header |= {name: float(getattr(universal, name)) for name in REALS}

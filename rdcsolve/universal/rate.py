@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,15 +16,16 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.problems import Problem
 from rdcsolve.problems.validation import one_of
-from rdcsolve.results import Proof, Result
+from rdcsolve.results import Proof, Result, Status
 from rdcsolve.results.result import StepRecord
 from rdcsolve.solvers.effort import Effort
 from rdcsolve.universal.check import confirmed
 from rdcsolve.universal.reduction import Reduction, Served, TupleReduction, reduction_of
 from rdcsolve.universal.result import Universal
-from rdcsolve.universal.serving import serving
-from rdcsolve.universal.solving import Work, solve_alone
-from rdcsolve.universal.targets import bounds_of, limits_labels, limits_laws
+from rdcsolve.universal.saving import Kept
+from rdcsolve.universal.serving import serving, unserved
+from rdcsolve.universal.solving import Work
+from rdcsolve.universal.targets import bounds_of, limits_labels, limits_laws, with_bounds
 
 _PRICED = 3e10  # symbols times tuples: beyond this pricing all of them takes minutes
 
@@ -38,6 +41,7 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     time_limit: float = math.inf,
     max_steps: int | None = None,
     callback: Callable[[StepRecord], object] | None = None,
+    save: str | os.PathLike[str] | None = None,
 ) -> Universal:
     """Return R(Theta), the least rate of one encoder from which every target can be met by a decoder of its own.
 
@@ -67,6 +71,10 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     callback : callable, optional
         Called with every `StepRecord`, of the targets in turn and then of the encoder, as in `solve`. A true return
         value ends the work as the time limit does, with the status ``STOPPED_BY_CALLBACK``.
+    save : path-like, optional
+        An npz file, as `Universal.save` writes it: rewritten as targets are solved, and at the end, also when cut
+        short. The same call again goes on with the targets that are missing, and solves those again that were solved
+        to a larger gap; what is in the file is checked as if it were new.
 
     Returns
     -------
@@ -78,7 +86,12 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     Raises
     ------
     InvalidInput
-        If a target cannot be read, a method does not apply, or there are too many tuples.
+        If a target cannot be read, a method does not apply, or there are too many tuples; if `save` holds the universal
+        rate of another problem, or something else.
+    SaveFailed
+        If `save` cannot be written.
+    FileInUse
+        If another run writes `save`; see `sweep`.
 
     Notes
     -----
@@ -114,13 +127,18 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     reduction = reduction_of(problem, bounds, method)
     if isinstance(reduction, TupleReduction):
         _check_size(reduction, max_tuples)  # before any work
-    with deadline.within(effort.left()):
-        work, alone = Work(effort, stated.unit), dict[bytes, Result]()
-        try:
-            answer = _answer(problem, reduction, alone, work)
-        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
-            work.end(stop)
-            answer = _answer(problem, reduction, alone, work)
+    path = None if save is None else options.path(save, "save")
+    asked = {"tolerance": effort.tolerance, "max_steps": effort.max_steps, "method": method}
+    kept = Kept(path, problem, bounds, asked)
+    with kept.alone(), deadline.within(effort.left()):
+        alone, answer = kept.earlier()
+        if answer is None:
+            work = Work(effort, stated.unit)
+            try:
+                answer = _answer(problem, reduction, alone, work, kept)
+            except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+                work.end(stop)
+                answer = _answer(problem, reduction, alone, work, kept)
     return answer if stated.unit == "nat" else answer.in_bits()
 
 
@@ -150,13 +168,27 @@ def _check_size(reduction: TupleReduction, max_tuples: int) -> None:
         )
 
 
-def _answer(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], work: Work) -> Universal:
+def _answer(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], work: Work, kept: Kept) -> Universal:
     """Return what is found before the work ends, confirmed; `alone` is filled with the targets on their own."""
     bounds = reduction.bounds
-    solve_alone(problem, bounds, work, alone)
+
+    def so_far() -> Universal:
+        nothing = unserved(problem, reduction, work)
+        results = tuple(alone.get(row.tobytes()) or work.nothing(with_bounds(problem, row)) for row in bounds)
+        known = [one.rate_lower for one in results if one.proof is Proof.CERTIFIED]
+        lower = max([0.0, *(rate for rate in known if math.isfinite(rate))])
+        claimed = _claimed(problem, bounds, results, nothing)
+        return replace(claimed, status=Status.INTERRUPTED, rate_lower=lower, rate_upper=math.nan)
+
+    for row in bounds:
+        if row.tobytes() not in alone:
+            alone[row.tobytes()] = work.solved(with_bounds(problem, row))
+            kept.write(so_far, work)
     served = serving(problem, reduction, alone, work)
     results = tuple(alone[row.tobytes()] for row in bounds)
-    return confirmed(_claimed(problem, bounds, results, served), problem, work.effort.tolerance)
+    answer = confirmed(_claimed(problem, bounds, results, served), problem, work.effort.tolerance)
+    kept.write(lambda: answer, work, is_last=True)
+    return answer
 
 
 def _claimed(problem: Problem, bounds: np.ndarray, results: tuple[Result, ...], served: Served) -> Universal:

@@ -35,7 +35,7 @@ def serving(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], 
         served = _served(problem, reduction, alone, work)
     except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
         work.end(stop)
-        served = _unserved(problem, reduction, work)
+        served = unserved(problem, reduction, work)
     if not work.is_over() or served.status in (Status.OPTIMAL, Status.INFEASIBLE):
         return served
     with deadline.ignored():
@@ -48,7 +48,7 @@ def serving(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], 
     return replace(served, encoder=together[0], decoders=together[1])
 
 
-def _unserved(problem: Problem, reduction: Reduction, work: Work) -> Served:
+def unserved(problem: Problem, reduction: Reduction, work: Work) -> Served:
     """Return what is known of an equivalent problem that was not solved, over one tuple if it is over many."""
     if isinstance(reduction, CornerReduction):
         stated = reduction.apply()
@@ -74,7 +74,7 @@ def _served(problem: Problem, reduction: Reduction, alone: dict[bytes, Result], 
             stated = with_bounds(problem, row)
             return Served(reduction.law, result, stated, nothing, (), result.status, result.message)
     if work.is_over():
-        return _unserved(problem, reduction, work)
+        return unserved(problem, reduction, work)
     if not _is_of_symbols_alone(problem, bounds):
         return _by_reduction(problem, reduction, alone, work)
     split = _by_reduction(problem, reduction, {}, work)
@@ -106,6 +106,6 @@ def _by_reduction(stated: Problem, reduction: Reduction, alone: dict[bytes, Resu
     # no labels count: these are the tuples' limits
     kept = [alone[reduction.bounds[j].tobytes()] for j in reduction.own]
     if not all(result.letters.size for result in kept):  # tuples begin with what the targets use alone
-        return _unserved(stated, reduction, work)
+        return unserved(stated, reduction, work)
     result, _, held_tuples = generate(tuples, kept, work)
     return reduction.invert(result, held_tuples)

@@ -22,7 +22,7 @@ from rdcsolve.solvers.finite.least_rate import empty
 from rdcsolve.solvers.finite.pruning import pruned
 from rdcsolve.solvers.loop import Limits, Settings
 from rdcsolve.solvers.stationary.merging import merged
-from rdcsolve.universal.targets import limits_labels, limits_laws, with_bounds, with_split_letters
+from rdcsolve.universal.targets import limits_labels, limits_laws, with_split_letters
 
 _ASKED = 0.98  # of the tolerance: the rest is for letters left out, and for the rounding of the check
 
@@ -109,7 +109,7 @@ class Work:
     def nothing(self, problem: Problem) -> Result:
         """Return the result of a problem that was not begun."""
         settings = Settings(choose(problem), self.effort.tolerance, Limits(1), time.perf_counter())  # type: ignore[arg-type]
-        status = self.ended or Status.STALLED
+        status = self.ended or Status.INTERRUPTED  # it may be begun yet, perhaps by another run
         return empty(problem, settings, status, Proof.NONE, "it was not begun", 0.0, {})
 
     def _callback_of(self, problem: Problem) -> StoppingCallback:
@@ -125,10 +125,3 @@ class _Shown(StoppingCallback):
 
     def __init__(self, callback: StoppingCallback, shown: Callable[[StepRecord], StepRecord]) -> None:
         super().__init__(lambda record: callback(shown(record)))
-
-
-def solve_alone(problem: Problem, bounds: np.ndarray, work: Work, found: dict[bytes, Result]) -> None:
-    """Enter the solution of every target on its own that is not there yet, by its row of bounds, shape (L,)."""
-    for row in bounds:
-        if row.tobytes() not in found:
-            found[row.tobytes()] = work.solved(with_bounds(problem, row))

@@ -9,7 +9,7 @@ import numpy as np
 
 from rdcsolve.cli.demo.digits import CROSS_ENTROPY, Digits
 from rdcsolve.cli.demo.run import Reconstructions, one_tradeoff
-from rdcsolve.errors import SaveFailed
+from rdcsolve.cli.files import draw_into
 from rdcsolve.explore import plot
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ def draw(
         fontsize=13,
     )
     try:
-        figure.savefig(path, dpi=140)
-    except (OSError, ValueError) as error:
-        raise SaveFailed(f"{path} cannot be written ({error})") from error
+        draw_into(path, figure, dpi=140)
     finally:
         pyplot.close(figure)
 
