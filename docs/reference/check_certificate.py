@@ -42,6 +42,7 @@ STATUSES = "OPTIMAL ALMOST_OPTIMAL STATIONARY INFEASIBLE STEP_LIMIT TIME_LIMIT S
 DEGREE = 10  # of the polynomials on the line
 FEW_PAIRS = 2**20  # of symbol and letter: so few losses on a grid are looked at one by one
 MANY_PAIRS = 2**26  # of a table that this program makes itself
+LINES = ("line_squared_error_", "line_absolute_")  # losses between points of a line, which are stored as these
 LARGE = 16  # times the mass that is misplaced: masses of pairs that are surely large enough to carry it
 REMADE = 1e-14  # of a number and one more: by how much rates and means of a channel by masses depend on who makes it
 THIN = 1e-3  # widths of intervals of shares, in units of the nearer end of [0, 1], where differences are too rounded
@@ -395,8 +396,9 @@ def _first_losses(arrays: dict[str, Any], is_kept: np.ndarray) -> list[Loss]:
 def _named_losses(arrays: dict[str, Any]) -> dict[str, str]:
     """Return the linear losses in their order, each with the array that holds it, or the first of its axes."""
     named: dict[str, str] = {}
-    for key in [key for key in arrays if key == "distortion" or key.startswith(("loss_", "axis_0_"))]:
-        name = key[5:] if key.startswith("loss_") else key.removeprefix("axis_0_")
+    for key in [key for key in arrays if key == "distortion" or key.startswith(("loss_", "axis_0_", *LINES))]:
+        start = next((start for start in ("loss_", "axis_0_", *LINES) if key.startswith(start)), "")
+        name = key.removeprefix(start)
         if name in named:
             raise Unreadable(f"The problem holds {named[name]} and {key}, but has one loss of a name.")
         named[name] = key
@@ -405,6 +407,8 @@ def _named_losses(arrays: dict[str, Any]) -> dict[str, str]:
 
 def _linear_loss(arrays: dict[str, Any], name: str, key: str, is_kept: np.ndarray) -> Loss:
     """Return a loss that is stored as a table, or as one for every axis of a grid."""
+    if key.startswith(LINES):
+        return Loss(name, "table", _table_of_line(arrays, name, key, is_kept))
     if not key.startswith("axis_0_"):
         table = _array(arrays, key, 2, Unreadable, is_kept.size)
         if not table.size or not (table > -np.inf).all():  # false if any entry is NaN
@@ -416,6 +420,19 @@ def _linear_loss(arrays: dict[str, Any], name: str, key: str, is_kept: np.ndarra
     if not is_right or math.prod(len(table) for table in tables) != is_kept.size:
         raise Unreadable(f"The tables of {name} hold no finite losses, or their grid is not that of p_x.")
     return Loss(name, "axes", Axes(tables, np.flatnonzero(is_kept)))
+
+
+def _table_of_line(arrays: dict[str, Any], name: str, key: str, is_kept: np.ndarray) -> np.ndarray:
+    """Return the table of a loss between points of a line: squares of distances, or distances, each rounded."""
+    x = _array(arrays, key, 1, Unreadable, is_kept.size)
+    letters = f"line_letters_{name}"
+    y = _array(arrays, letters, 1, Unreadable) if letters in arrays else x
+    if not y.size or not all(np.isfinite(line).all() and (np.diff(line) > 0).all() for line in (x, y)):
+        raise Unreadable(f"The places of {name} on a line are not finite and increasing.")
+    if x.size * y.size > MANY_PAIRS:
+        raise Unreadable(f"{name} has {x.size} x {y.size} losses on a line; this program needs a table of them.")
+    apart = np.subtract.outer(x[is_kept], y)
+    return np.asarray(apart * apart if key.startswith(LINES[0]) else np.abs(apart))
 
 
 def _as_table(loss: Loss) -> Loss:

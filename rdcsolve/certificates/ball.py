@@ -18,6 +18,7 @@ import numpy as np
 
 from rdcsolve.certificates.elementary import HIGHEST, LOWEST, Elementary
 from rdcsolve.certificates.floating import FloatNumbers
+from rdcsolve.certificates.line_prices import prices_on_line
 from rdcsolve.certificates.product_prices import prices_on_grid
 from rdcsolve.errors import MissingExtra
 from rdcsolve.rounding import UNIT, units
@@ -44,6 +45,7 @@ class BallNumbers(FloatNumbers):
     """
 
     elementary: Elementary = PROVED
+    on_line = None  # every entry of the channel is a ball
     _log_price: Any = None  # log C as a ball, where that is known better than to a float
 
     def context(self) -> AbstractContextManager[None]:
@@ -138,7 +140,7 @@ class BallNumbers(FloatNumbers):
         high, low = self.exponents
         start = high + (np.abs(low) + 2 * count * (np.abs(high) + abs(guess)))
         bounds = np.full(self.problem.n_letters, math.inf)
-        products = prices_on_grid(self)
+        products = prices_on_grid(self) or prices_on_line(self)
         if products is not None and products.scale - guess <= HIGHEST - 1:
             shift = products.scale - guess
             shift += units(2) * (abs(products.scale) + abs(guess))

@@ -18,6 +18,8 @@ import numpy as np
 from rdcsolve import deadline
 from rdcsolve.certificates.elementary import FLOAT, Elementary
 from rdcsolve.certificates.entropies import least_entropy
+from rdcsolve.certificates.line_moments import channel_on_line
+from rdcsolve.certificates.line_prices import prices_on_line
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
 from rdcsolve.certificates.origins import largest_difference, least_values, with_largest
 from rdcsolve.certificates.product_prices import prices_on_grid
@@ -239,7 +241,7 @@ class FloatNumbers:
         start = high + (np.abs(low) + count * np.abs(high))
         if not np.isfinite(start).all():
             return math.inf
-        products = prices_on_grid(self)
+        products = prices_on_grid(self) or prices_on_line(self)
         if products is not None:
             return up(products.log_largest() + self.log_mass)
         relative = ELEMENTARY + units(sum_units(self.n_rows) + 6)
@@ -361,8 +363,15 @@ class FloatNumbers:
     # ------------------------------------------------------------------------------------------- the channel
 
     @cached_property
+    def on_line(self) -> tuple[Survey, Moments] | None:
+        """The same without a look at every pair, where the channel is between points of a line, or None."""
+        return channel_on_line(self)
+
+    @cached_property
     def survey(self) -> Survey:
         """What one pass over the channel tells."""
+        if self.on_line is not None:
+            return self.on_line[0]
         return survey(self.channel_rows, self.masses / (1.0 + self.excess_mass))
 
     def row_error(self) -> float:
@@ -382,6 +391,8 @@ class FloatNumbers:
     @cached_property
     def _moments(self) -> Moments:
         """What a second pass over the channel adds up."""
+        if self.on_line is not None:
+            return self.on_line[1]
         return moments(self.channel_rows, self.survey, self.shares, self.shifts, self.labels)
 
     @cached_property

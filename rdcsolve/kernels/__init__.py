@@ -7,6 +7,7 @@ from rdcsolve.kernels.device import DeviceColumns, DeviceKernel
 from rdcsolve.kernels.grid import GridKernel
 from rdcsolve.kernels.kernel import Kernel
 from rdcsolve.kernels.letters import SomeLetters
+from rdcsolve.kernels.line import LineKernel
 from rdcsolve.kernels.low_rank import LowRankKernel
 from rdcsolve.kernels.maker import make_kernel
 from rdcsolve.kernels.reference import ReferenceKernel
@@ -19,6 +20,7 @@ __all__ = [
     "DeviceKernel",
     "GridKernel",
     "Kernel",
+    "LineKernel",
     "LowRankKernel",
     "SomeLetters",
     "ReferenceKernel",

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.structures import LossStructure, Rows, Shifted
 
@@ -99,5 +100,13 @@ def separable(structure: LossStructure) -> tuple[SeparableLoss, np.ndarray | Non
     """Return the separable loss that a structure is rows of, and the rows (None for all), or None if it is no such."""
     whole, rows, shifts = unwrapped(structure)
     if isinstance(whole, SeparableLoss) and not np.any(shifts):
+        return whole, rows
+    return None
+
+
+def on_grid(structure: LossStructure) -> tuple[SeparableLoss | LineLoss, np.ndarray | None] | None:
+    """Return the loss between points of a grid, or of a line, that a structure is rows of, and the rows, or None."""
+    whole, rows, shifts = unwrapped(structure)
+    if isinstance(whole, (SeparableLoss, LineLoss)) and not np.any(shifts):
         return whole, rows
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,11 @@ from rdcsolve.kernels.dense import DenseKernel
 from rdcsolve.kernels.device import DeviceKernel
 from rdcsolve.kernels.grid import GridKernel
 from rdcsolve.kernels.kernel import Kernel, unwrapped
+from rdcsolve.kernels.line import LineKernel
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.structures import Adapted, LossStructure, Table
+
+_FEW = 2**20  # pairs
 
 Losses = Sequence[Any]
 """Loss structures, or plain matrices (n, k)."""
@@ -28,9 +33,9 @@ def make_kernel(
     """Return the kernel of some losses at given multipliers, by what is known of the losses.
 
     Stored losses, and any losses at few `letters`, make a dense kernel, on the device in use if there is one; losses
-    separable over the axes of one grid a Kronecker product; a structure that has a ``kernel(multiplier)`` of its own
-    makes that, where it is the only loss that counts; everything else is evaluated block by block, or stored on the
-    device in use where it fits.
+    separable over the axes of one grid a Kronecker product; a `LineLoss` recursions or interpolations; a structure
+    that has a ``kernel(multiplier)`` of its own makes that, where it is the only loss that counts; everything else is
+    evaluated block by block, or stored on the device in use where it fits.
 
     Parameters
     ----------
@@ -45,7 +50,7 @@ def make_kernel(
     """
     if letters is None and all(isinstance(loss, np.ndarray) for loss in losses):
         return _stored(losses, multipliers, forbidden)
-    structures = [loss if isinstance(loss, LossStructure) else Table(loss) for loss in losses]
+    structures = [_simplest(loss if isinstance(loss, LossStructure) else Table(loss)) for loss in losses]
     if letters is not None:
         structures = [Table(structure.block(None, letters)) for structure in structures]
         forbidden = None if forbidden is None else np.take(forbidden, letters, axis=1)
@@ -55,12 +60,21 @@ def make_kernel(
     if forbidden is None and active:
         if GridKernel.suits(active):
             return GridKernel(structures, multipliers)
+        if LineKernel.suits(structures, multipliers):
+            return LineKernel(structures, multipliers)
         if len(active) == 1 and _makes_kernels(active[0]):
             return _own_kernel(structures, multipliers, active[0])
     backend = backends.current()
     if backend is not None and backend.holds(structures[0].shape, len(structures)):
         return DeviceKernel(structures, multipliers, forbidden, backend)
     return BlockKernel(structures, multipliers, forbidden)
+
+
+def _simplest(structure: LossStructure) -> LossStructure:
+    """Return a loss between a few points of a line as the table that it is: a matrix is faster than interpolation."""
+    whole = unwrapped(structure)[0]
+    is_small = isinstance(whole, LineLoss) and whole.distortion == "squared_error" and math.prod(whole.shape) <= _FEW
+    return Table(structure.block()) if is_small else structure
 
 
 def _stored(losses: Losses, multipliers: np.ndarray, forbidden: np.ndarray | None) -> Kernel:

@@ -16,6 +16,7 @@ import numpy as np
 from rdcsolve.kernels import BlockKernel, Kernel, make_kernel
 from rdcsolve.kernels.kernel import separable
 from rdcsolve.problems import Problem
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.separable import SeparableLoss, outer_sum
 from rdcsolve.problems.structures import LossStructure, Shifted, Table, is_all, row_blocks
 
@@ -85,7 +86,7 @@ class FiniteLetters:
         grids = {
             structure.letter_grid
             for structure in (problem.linear_losses[index].structure for index in relevant)
-            if isinstance(structure, SeparableLoss)
+            if isinstance(structure, (SeparableLoss, LineLoss))
         }
         self._grid: tuple[int, ...] | None = grids.pop() if len(grids) == 1 else None
 

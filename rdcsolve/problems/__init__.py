@@ -11,6 +11,7 @@ from rdcsolve.problems.limits import (
     LossLimit,
     RateLimit,
 )
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.losses import LabelEntropy, Loss
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
 from rdcsolve.problems.perception import Perception, PerceptionLimit
@@ -28,6 +29,7 @@ __all__ = [
     "LabelEntropy",
     "LabelEntropyLimit",
     "Lagrangian",
+    "LineLoss",
     "Loss",
     "LossAtRate",
     "LossLimit",

@@ -15,6 +15,7 @@ from rdcsolve.information import entropy
 from rdcsolve.markup import html_table
 from rdcsolve.problems.columns import Columns, listing
 from rdcsolve.problems.distortions import distortion_matrix
+from rdcsolve.problems.line import LINE_DISTORTIONS, LineLoss, is_increasing
 from rdcsolve.problems.samples import conditionals_of, merge_samples, stated_classes
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.structures import is_structure, structure_of
@@ -274,6 +275,10 @@ def _checked_symbols(symbols: Any, n_x: int) -> tuple[Any, ...]:
     return names
 
 
+_ON_A_LINE = {"absolute": 2**18, "squared_error": 2**24}  # pairs from which on a grid's losses are not stored
+_WITHOUT_AXES = 2**27
+
+
 def grid_axes(axes: Any) -> tuple[np.ndarray, ...]:
     """Return the coordinates along each axis of a grid as arrays of shapes (n_1,), (n_2,), ..."""
     if not isinstance(axes, Sequence) or not axes:
@@ -321,6 +326,9 @@ def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | N
     is_grid = source.axes is not None and len(source.axes) > 1 and reproduction is source.points
     if is_grid and isinstance(distortion, str):
         return SeparableLoss.between(distortion, source.axes)
+    line = _line_between(distortion, source, reproduction)
+    if line is not None:
+        return line
     if source.symbols is not None and source.points is None and isinstance(distortion, str):
         if distortion == "hamming" and reproduction is None:
             return freeze(1.0 - np.eye(source.n_x))
@@ -345,3 +353,25 @@ def label_index(source: Source, label: Any, name: str) -> int:
             f"'{name}' is about label {label!r} but the source has {have}{f' ({called})' * bool(called)}"
         )
     return int(label)
+
+
+def _line_between(distortion: Any, source: Source, reproduction: np.ndarray | None) -> LineLoss | None:
+    """Return a loss between points of a line without its table, where that would be large, or None.
+
+    On a grid of one axis from 512 points on under absolute error, for which there is no other fast method, and from
+    4096 on under squared error; elsewhere where the table would take more than a gigabyte.
+    """
+    points = source.points
+    if not isinstance(distortion, str) or points is None or reproduction is None:
+        return None
+    name = "squared_error" if distortion == "mean_squared_error" else distortion  # of one coordinate
+    if name not in LINE_DISTORTIONS:
+        return None
+    if points.shape[1] != 1 or reproduction.shape[1] != 1:
+        return None
+    fewest = _ON_A_LINE[name] if source.axes is not None and reproduction is points else _WITHOUT_AXES
+    if points.shape[0] * reproduction.shape[0] < fewest:
+        return None
+    if not (is_increasing(points[:, 0]) and is_increasing(reproduction[:, 0])):
+        return None
+    return LineLoss(name, points, None if reproduction is points else reproduction)

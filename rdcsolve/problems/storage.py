@@ -13,6 +13,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.columns import Columns
 from rdcsolve.problems.limits import DistortionLimit, LabelEntropyLimit, LossLimit, RateLimit
+from rdcsolve.problems.line import LINE_DISTORTIONS, LineLoss
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.perception import MEASURES, TRANSPORT, KnownPerceptionLimit, Perception
 from rdcsolve.problems.problem import Problem
@@ -41,7 +42,10 @@ _PREFIXES = (
     "members",
 )
 _AXIS = re.compile(r"axis_(0|[1-9]\d*)_(\w+)")  # the table of one axis of a loss that is a sum over the axes of a grid
-_KNOWN = re.compile(rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|{_AXIS.pattern}|({'|'.join(_PREFIXES)})_\w+")
+_LINE = re.compile(r"line_(squared_error|absolute|letters)_(\w+)")  # places of points of a line, and of letters
+_KNOWN = re.compile(
+    rf"{'|'.join(_NAMES + _CALLED)}|(labels|classes)_\d+|{_AXIS.pattern}|{_LINE.pattern}|({'|'.join(_PREFIXES)})_\w+"
+)
 
 
 def problem_of(
@@ -54,13 +58,14 @@ def problem_of(
     arrays : dict
         `p_x` (n_x,) and `distortion` (n_x, n_y), or its name where `reproduction` is the text ``"free"``; optionally
         `loss_NAME` (n_x, n_y), or in place of a matrix the tables `axis_0_NAME` (n_0, k_0), ... that a loss on a grid
-        is the sum of, NAME being `distortion` or another; `points`, `reproduction`, `labels_0`, ..., the numbers
-        `bound_NAME`, `equal_NAME` (1 if the loss is held at its bound), `rate_bound`, `multiplier_NAME`, `entropy_NAME`
-        (which label's entropy has that name), the texts `minimise` and `letters`, the names `information` of losses
-        that are cross-entropies, and the text `unit` of answers: the numbers here are in nats. For every measure of the
-        reproduction's law its name as `perception_NAME`, with `target_NAME`, `place_NAME`, `outside_NAME` and, where it
-        has one, `cost_NAME`, `features_NAME` or `members_NAME`: the fields of `Perception`. What things are called is
-        in the arrays of `names_in`.
+        is the sum of, or the places `line_squared_error_NAME` or `line_absolute_NAME` (n_x,) of points of a line, with
+        those of letters `line_letters_NAME` (n_y,) where they differ, NAME being `distortion` or another; `points`,
+        `reproduction`, `labels_0`, ..., the numbers `bound_NAME`, `equal_NAME` (1 if the loss is held at its bound),
+        `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's entropy has that name), the texts `minimise`
+        and `letters`, the names `information` of losses that are cross-entropies, and the text `unit` of answers: the
+        numbers here are in nats. For every measure of the reproduction's law its name as `perception_NAME`, with
+        `target_NAME`, `place_NAME`, `outside_NAME` and, where it has one, `cost_NAME`, `features_NAME` or `members_NAME`: the
+        fields of `Perception`. What things are called is in the arrays of `names_in`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
@@ -172,6 +177,10 @@ def _arrays_of_loss(loss: Loss) -> dict[str, Any]:
     """Return a loss's matrix, or the tables of its axes: they are what is stored, and what its fingerprint is of."""
     if isinstance(loss.structure, SeparableLoss):
         return {f"axis_{d}_{loss.name}": table for d, table in enumerate(loss.structure.tables)}
+    line = loss.structure
+    if isinstance(line, LineLoss):
+        places = {f"line_{line.distortion}_{loss.name}": line.points}
+        return places if line.is_square else places | {f"line_letters_{loss.name}": line.reproduction}
     return {"distortion" if loss.name == "distortion" else f"loss_{loss.name}": loss.matrix}
 
 
@@ -179,11 +188,16 @@ def _losses(arrays: dict[str, np.ndarray], name: str) -> dict[str, Any]:
     """Return the losses by name, in the order of the arrays; the distortion only where its axes have tables."""
     losses: dict[str, Any] = {}
     axes: dict[str, dict[int, np.ndarray]] = {}
+    lines: dict[str, list[str]] = {}
     for key, value in arrays.items():
         axis = _AXIS.fullmatch(key)
         if axis:
             losses.setdefault(axis[2], None)
             axes.setdefault(axis[2], {})[int(axis[1])] = value
+        elif _LINE.fullmatch(key):
+            own = _LINE.fullmatch(key)[2]  # type: ignore[index]
+            losses.setdefault(own, None)
+            lines.setdefault(own, []).append(key)
         elif key.startswith("loss_"):
             losses[key.removeprefix("loss_")] = value
     for own, tables in axes.items():
@@ -192,7 +206,22 @@ def _losses(arrays: dict[str, np.ndarray], name: str) -> dict[str, Any]:
             held = ", ".join(f"axis_{d}_{own}" for d in tables) + (f", {other}" if other in arrays else "")
             raise InvalidInput(f"{name} holds {held}; give a loss by one table per axis, 0, 1, ..., or by {other}")
         losses[own] = SeparableLoss([tables[d] for d in range(len(tables))])
+    for own, keys in lines.items():
+        losses[own] = _line_loss(arrays, own, keys, name)
     return losses
+
+
+def _line_loss(arrays: dict[str, np.ndarray], own: str, keys: list[str], name: str) -> LineLoss:
+    """Return a loss between points of a line, from the one array of its places and perhaps that of its letters."""
+    kinds = [kind for kind in LINE_DISTORTIONS if f"line_{kind}_{own}" in keys]
+    others = [key for key in (f"axis_0_{own}", "distortion" if own == "distortion" else f"loss_{own}") if key in arrays]
+    if len(kinds) != 1 or others:
+        held = ", ".join([*keys, *others])
+        raise InvalidInput(
+            f"{name} holds {held}; give a loss on a line by one of line_squared_error_{own}, "
+            f"line_absolute_{own}, and by nothing else but line_letters_{own}"
+        )
+    return LineLoss(kinds[0], arrays[f"line_{kinds[0]}_{own}"], arrays.get(f"line_letters_{own}"))
 
 
 def names_in(arrays: dict[str, np.ndarray], n_labels: int, name: str) -> dict[str, Any]:

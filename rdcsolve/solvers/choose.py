@@ -9,6 +9,7 @@ import numpy as np
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.problems import Problem
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.solvers.finite.column_generation import ColumnGeneration
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.stationary.alternation import Alternation
@@ -26,8 +27,9 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     with mass. No more than the kernel's rank are needed, so a sample of the kernel is looked at: if it is of low
     rank (a smooth loss and not too large multipliers) the support is sparse and column generation wins; if not,
     most letters matter, and the interior point takes them all at once. Beyond 4000 letters column generation
-    is used in any case. Where a label's entropy counts or letters are free, restricted problems are small: the
-    interior point. Fixed letters make that problem non-convex: alternation from several starts.
+    is used in any case, except under absolute error between points of a line, where the interior point takes a step in
+    time that grows like their number. Where a label's entropy counts or letters are free, restricted problems are
+    small: the interior point. Fixed letters make that problem non-convex: alternation from several starts.
 
     Parameters
     ----------
@@ -51,9 +53,19 @@ def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
         return Alternation()
     if not problem.is_finite or problem.n_letters <= _SMALL:
         return InteriorPoint()
+    if takes_all_letters(problem):
+        return InteriorPoint()
     if problem.n_letters > MOST_LETTERS or _kernel_is_of_low_rank(problem):
         return ColumnGeneration()
     return InteriorPoint()
+
+
+def takes_all_letters(problem: Problem) -> bool:
+    """Return whether Newton's matrix over all letters has a few diagonals: absolute error between points of a line."""
+    if not problem.is_finite or problem.forbidden is not None or len(problem.linear_losses) != 1:
+        return False
+    loss = problem.linear_losses[0].structure
+    return isinstance(loss, LineLoss) and loss.distortion == "absolute" and loss.is_square
 
 
 def _kernel_is_of_low_rank(problem: Problem) -> bool:

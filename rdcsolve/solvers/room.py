@@ -12,8 +12,10 @@ from typing import Any
 
 from rdcsolve import memory
 from rdcsolve.problems import Problem
+from rdcsolve.solvers.choose import takes_all_letters
 from rdcsolve.solvers.finite.blahut_arimoto import BlahutArimoto
 from rdcsolve.solvers.finite.column_generation import ColumnGeneration
+from rdcsolve.solvers.finite.interior_point import InteriorPoint
 
 _TABLES = {"column generation": 2.0, "Blahut-Arimoto": 10.0, "label entropies": 14.0, "free letters": 6.0}
 _OTHER = 10.0  # the interior point, on its own or for perceptions; the conic solver takes more
@@ -42,6 +44,8 @@ def bytes_needed(problem: Problem, method: Any) -> tuple[float, str]:
         return (_TABLES["column generation"] + begun) * table * is_stored, "column generation"
     if isinstance(method, BlahutArimoto):
         return _TABLES["Blahut-Arimoto"] * table * is_stored, "Blahut-Arimoto"
+    if isinstance(method, InteriorPoint) and takes_all_letters(problem):
+        return 0.0, "the interior point"
     return _OTHER * table, f"solving with {getattr(method, 'name', type(method).__name__)}"
 
 

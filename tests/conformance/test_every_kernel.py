@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
-from rdcsolve.kernels import BlockKernel, DenseKernel, GridKernel, LowRankKernel, ReferenceKernel, make_kernel
-from rdcsolve.problems import BlockLoss, SeparableLoss
+from rdcsolve.kernels import (
+    BlockKernel,
+    DenseKernel,
+    GridKernel,
+    LineKernel,
+    LowRankKernel,
+    ReferenceKernel,
+    make_kernel,
+)
+from rdcsolve.problems import BlockLoss, LineLoss, SeparableLoss
 from rdcsolve.problems.structures import Rows, Shifted, Table
 from rdcsolve.testing import check_kernel
 
@@ -19,6 +27,11 @@ SOME = np.array([0, 2, 3, 9, 20, 27])
 MASK = RNG.random((28, 28)) < 0.3
 MASK[:, 3] = False
 HALF = MASK & (np.arange(28) < 14)[:, None]
+EVENLY = LineLoss("squared_error", np.linspace(-1, 2, 40))
+EVENLY_28 = LineLoss("squared_error", np.linspace(-1, 2, 28))
+UNEVEN = LineLoss("squared_error", np.sort(RNG.random(30)), np.sort(RNG.random(12)))
+DISTANCES = LineLoss("absolute", np.sort(RNG.random(28)))
+APART = LineLoss("absolute", np.sort(RNG.random(30)), np.sort(RNG.random(12)))
 POINTS = RNG.standard_normal((20, 3))
 BLOCKS = BlockLoss("absolute", POINTS, POINTS[:9])
 
@@ -79,6 +92,14 @@ KERNELS = {
     "thin factors of a grid": LowRankKernel(
         GridKernel([SeparableLoss.between("squared_error", [np.linspace(0, 0.1, 9)] * 2)], ONE)
     ),
+    "line, squares": LineKernel([EVENLY], ONE),
+    "line, squares, large": LineKernel([EVENLY], np.array([700.0])),
+    "line, squares, letters of their own": LineKernel([Shifted(UNEVEN, UNEVEN.row_minima())], ONE),
+    "line, squares, one counts": LineKernel([DISTANCES, EVENLY_28], np.array([0.0, 3.0])),
+    "line, distances": LineKernel([DISTANCES], ONE),
+    "line, distances, large": LineKernel([DISTANCES], np.array([300.0])),
+    "line, distances, some rows": LineKernel([Rows(DISTANCES, SOME)], TWO[1:]),
+    "line, distances, letters of their own": LineKernel([Shifted(APART, APART.row_minima())], ONE),
     "own": Ring(RING, 1.5),
     "own, some rows, shifted": make_kernel([Shifted(Rows(OWN, np.array([1, 4, 5])), np.full(3, 0.0))], ONE),
     "own beside a table that does not count": make_kernel([OWN, Table(RNG.random((16, 16)))], np.array([1.5, 0.0])),
@@ -123,6 +144,13 @@ def test_kinds_are_as_named():
         ([TABLES, EVEN], TWO, None, None, GridKernel),
         ([TABLES, SeparableLoss([TABLES.block()])], TWO, None, None, BlockKernel),  # other axes
         ([BLOCKS], ONE, None, None, BlockKernel),
+        ([DISTANCES], ONE, None, None, LineKernel),
+        ([DISTANCES, TABLES], np.array([1.0, 0.0]), None, None, LineKernel),
+        ([DISTANCES, TABLES], TWO, None, None, BlockKernel),
+        ([DISTANCES], ONE, MASK, None, BlockKernel),
+        ([EVENLY], ONE, None, None, DenseKernel),  # as small as that a table is faster
+        ([LineLoss("squared_error", np.linspace(-1, 2, 1100))], ONE, None, None, LineKernel),
+        ([LineLoss("squared_error", np.linspace(-1, 2, 1100))], np.array([1e9]), None, None, BlockKernel),
     ],
 )
 def test_the_maker_goes_by_what_is_known_of_the_losses(losses, multipliers, forbidden, letters, kind):

@@ -11,13 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.kernels.kernel import separable
+from rdcsolve.kernels.kernel import on_grid
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.separable import SeparableLoss
-from rdcsolve.solvers.finite.grid_rounds import CoarseLetters, attempts, separable_losses
+from rdcsolve.solvers.finite.grid_rounds import CoarseLetters, GridLoss, attempts, grid_losses
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.repair import repair
 from rdcsolve.solvers.loop import Iterate, Start
@@ -33,6 +35,7 @@ _APART = 1.3  # nats that the way between two neighbours among the first letters
 _MOST_BYTES = 2**30  # of the first letters' Newton matrix
 _FEWEST = 16  # points that every axis keeps on coarser grids
 _MOST_ROUNDS = 80  # of a coarse grid
+_AT_ONCE_ON_LINES = 3  # halvings between two levels of a line, where a step on the finest is the dearest by far
 _BARELY = 1e-6  # of the largest mass: letters of less are not taken to a finer grid
 
 
@@ -41,11 +44,13 @@ def suits(task: ReducedProblem) -> bool:
     letters = task.letters
     if task.equal.any() or letters.forbidden is not None or letters.n_letters < MANY_LETTERS:
         return False
-    found = [separable(structure) for structure in letters.structures]
+    found = [on_grid(structure) for structure in letters.structures]
     grids = {(one[0].grid, one[0].letter_grid) for one in found if one is not None}
-    if None in found or len(grids) > 1 or len(grids.pop()[0]) == 1:
+    if None in found or len(grids) > 1:
         return False
-    losses = separable_losses(letters.structures)
+    losses = grid_losses(letters.structures)
+    if len(losses[0].grid) == 1:
+        return len(losses) == 1 and isinstance(losses[0], LineLoss) and losses[0].distortion == "squared_error"
     steps = [_cost_of_steps(losses, task.first_multipliers(), d, 1) for d in range(len(losses[0].grid))]
     return letters.n_letters >= TOO_MANY or max(steps) <= _RESOLVED
 
@@ -71,18 +76,19 @@ def rounds_on_grid(task: ReducedProblem, start: Start | None, tolerance: float) 
 
 def _from_coarser_grids(task: ReducedProblem, tolerance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return letters of the grid, masses, and multipliers, that are nearly those of the solution."""
-    losses, multipliers = separable_losses(task.letters.structures), task.first_multipliers()
+    losses, multipliers = grid_losses(task.letters.structures), task.first_multipliers()
     halvings = _halvings(losses, multipliers)
     masses = np.zeros(losses[0].shape[0])
-    rows = separable(task.letters.structures[0])[1]  # type: ignore[index]
+    rows = on_grid(task.letters.structures[0])[1]  # type: ignore[index]
     masses[slice(None) if rows is None else rows] = task.p
     tensors = [masses.reshape(losses[0].grid)]
     for _ in range(halvings):
         tensors.append(_halved(tensors[-1]))
     letters, q = _first_letters(losses, multipliers, 2**halvings)
-    for level in range(halvings, 0, -1):
+    levels = [*range(halvings, 0, -(_AT_ONCE_ON_LINES if len(losses[0].grid) == 1 else 1)), 0]
+    for level, following in pairwise(levels):
         step = 2**level
-        coarse = [SeparableLoss([table[::step, ::step] for table in loss.tables]) for loss in losses]
+        coarse = [_coarser(loss, step) for loss in losses]
         grid = coarse[0].letter_grid
         p = tensors[level].ravel()
         rows = np.flatnonzero(p)
@@ -94,13 +100,20 @@ def _from_coarser_grids(task: ReducedProblem, tolerance: float) -> tuple[np.ndar
         multipliers, last = found.multipliers, found.last
         kept = last.q > _BARELY * last.q.max()
         letters, q = last.letters[kept], last.q[kept]
-        places = tuple(2 * place for place in np.unravel_index(letters, grid))
-        finer = tuple(-(-side // 2 ** (level - 1)) for side in losses[0].letter_grid)
+        places = tuple(2 ** (level - following) * place for place in np.unravel_index(letters, grid))
+        finer = tuple(-(-side // 2**following) for side in losses[0].letter_grid)
         letters = np.ravel_multi_index(places, finer)
     return letters, q, multipliers
 
 
-def _halvings(losses: Sequence[SeparableLoss], multipliers: np.ndarray) -> int:
+def _coarser(loss: GridLoss, step: int) -> GridLoss:
+    """Return the loss between every so many points of every axis."""
+    if isinstance(loss, LineLoss):
+        return loss.coarser(step)
+    return SeparableLoss([table[::step, ::step] for table in loss.tables])
+
+
+def _halvings(losses: Sequence[GridLoss], multipliers: np.ndarray) -> int:
     """Return how often the axes may be halved, so that they still resolve the kernel and have some points."""
     count = 0
     while True:
@@ -112,9 +125,12 @@ def _halvings(losses: Sequence[SeparableLoss], multipliers: np.ndarray) -> int:
         count += 1
 
 
-def _cost_of_steps(losses: Sequence[SeparableLoss], multipliers: np.ndarray, d: int, step: int) -> float:
+def _cost_of_steps(losses: Sequence[GridLoss], multipliers: np.ndarray, d: int, step: int) -> float:
     """Return what the letter so many steps from the best costs more than the best, for most symbols of axis d; nats."""
-    table = sum(multiplier * loss.tables[d] for multiplier, loss in zip(multipliers, losses, strict=True))
+    if isinstance(losses[0], LineLoss):
+        return float(multipliers[0]) * losses[0].cost_of_steps(step)
+    tables = [loss.tables[d] for loss in losses if isinstance(loss, SeparableLoss)]
+    table = sum(multiplier * table for multiplier, table in zip(multipliers, tables, strict=True))
     assert isinstance(table, np.ndarray)
     best = table.argmin(axis=1)
     other = np.where(best + step < table.shape[1], best + step, best - step)
@@ -138,9 +154,7 @@ def _halved(tensor: np.ndarray) -> np.ndarray:
     return tensor
 
 
-def _first_letters(
-    losses: Sequence[SeparableLoss], multipliers: np.ndarray, step: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _first_letters(losses: Sequence[GridLoss], multipliers: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
     """Return letters about a kernel's width apart, on the grid of every so many points, and equal masses."""
     places, grid = [], []
     for d, side in enumerate(losses[0].letter_grid):

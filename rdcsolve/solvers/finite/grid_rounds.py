@@ -11,7 +11,8 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.kernels import Kernel, SomeLetters, make_kernel
-from rdcsolve.kernels.kernel import separable
+from rdcsolve.kernels.kernel import on_grid
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.structures import LossStructure
 from rdcsolve.solvers.finite.best_channel import BestChannel, best_channel
@@ -78,9 +79,12 @@ class Attempt(NamedTuple):
     value: float
 
 
-def separable_losses(structures: Sequence[LossStructure]) -> list[SeparableLoss]:
+GridLoss = SeparableLoss | LineLoss
+
+
+def grid_losses(structures: Sequence[LossStructure]) -> list[GridLoss]:
     """Return the losses over the whole grid that structures are rows of."""
-    found = [separable(structure) for structure in structures]
+    found = [on_grid(structure) for structure in structures]
     return [one[0] for one in found if one is not None]
 
 
@@ -94,7 +98,7 @@ def attempts(
     the losses change little with the masses; Broyden's method makes it converge faster than linearly. What it is off
     by costs the dual bound the square of that.
     """
-    grid = separable_losses(task.letters.structures)[0].letter_grid
+    grid = grid_losses(task.letters.structures)[0].letter_grid
     if not task.free.any():
         level = _Level(task.p, make_kernel(task.letters.structures, multipliers), grid)
         for found in rounds(level, letters, q, tolerance):

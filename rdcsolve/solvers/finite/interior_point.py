@@ -10,6 +10,7 @@ import numpy as np
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.kernels import make_kernel
 from rdcsolve.problems.structures import TABLE_BYTES
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.restarts import interior_points
@@ -47,7 +48,7 @@ class InteriorPoint:
     def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield one iterate per Newton step; see `rdcsolve.solvers.loop.Solver`."""
         letters = np.arange(task.letters.n_letters)
-        if not task.letters.is_stored and 8 * letters.size**2 > TABLE_BYTES:
+        if not task.letters.is_stored and 8 * letters.size**2 > TABLE_BYTES and not _has_few_diagonals(task):
             raise InvalidInput(
                 f"InteriorPoint takes all {letters.size} letters at once, with a matrix of "
                 f"{8e-6 * letters.size**2:.0f} MB, more than {1e-6 * TABLE_BYTES:.0f} MB; use ColumnGeneration(), "
@@ -63,3 +64,10 @@ class InteriorPoint:
         for point in interior_points(task, letters, q, multipliers, self.warm_up_steps, kept=kept):
             log_v = np.log(point.v) - point.kernel.log_scale
             yield Iterate(letters, point.q / point.q.sum(), log_v, point.multipliers, point.lower, point.value)
+
+
+def _has_few_diagonals(task: ReducedProblem) -> bool:
+    """Return whether Newton's matrix over all letters is never made."""
+    if task.letters.forbidden is not None:
+        return False
+    return getattr(make_kernel(task.letters.structures, task.first_multipliers()), "factorised", None) is not None

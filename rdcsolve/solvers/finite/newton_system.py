@@ -226,7 +226,7 @@ class System:
         weights = p * v / t
         self.active = np.arange(q.size)
         self.sub: Kernel | _Columns | DeviceColumns = self.kernel  # of the active letters
-        if q.size > _MANY_LETTERS:
+        if q.size > _MANY_LETTERS and getattr(self.kernel, "factorised", None) is None:
             # H_aa q/z << 1 says that z/q rules the letter's own equation: its dq follows from the others' dv. On
             # large alphabets most letters are such, and the matrix shrinks to those that matter.
             moving = np.flatnonzero(q / z * self.kernel.rmatvec(weights) > _ACTIVE)
@@ -354,12 +354,13 @@ def factorised(
     """Return what solves (S K' W K S + I) x = b for x, where the kernel is."""
     from scipy.linalg import cho_solve
 
-    if isinstance(kernel, DeviceColumns):
+    own = getattr(kernel, "factorised", None)
+    if own is not None:
         try:
-            return kernel.factorised(weights, scaling)
-        except FloatingPointError as error:
+            return own(weights, scaling)  # type: ignore[no-any-return]
+        except (FloatingPointError, np.linalg.LinAlgError) as error:
             raise NumericalBreakdown(str(error)) from None
-    factor = _factorise(kernel, weights, scaling)
+    factor = _factorise(kernel, weights, scaling)  # type: ignore[arg-type]
     return lambda right: np.asarray(cho_solve(factor, right, check_finite=False))
 
 

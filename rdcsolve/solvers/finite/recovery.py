@@ -10,8 +10,10 @@ import numpy as np
 from rdcsolve.certificates import Certificate
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.information import mutual_information
+from rdcsolve.kernels.kernel import unwrapped
 from rdcsolve.problems import Problem
 from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.problems.line import LineLoss
 from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
 from rdcsolve.rounding import row_sums
 from rdcsolve.solvers.finite.best_channel import best_channel
@@ -26,6 +28,7 @@ _IDLE = 1e-7  # nats: a multiplier times its bound below this may belong to a li
 _IDLE_COST = 5e-11  # nats: what leaving such a multiplier out may cost the bound
 _HALF = 0.5  # least factor of a small correction
 _HAIR = 16 * _EPS  # of the bound: how far inside it the last step ends, which is more than storing a channel rounds
+_PAIRS_ON_A_LINE = 2**18
 _INSIDE = 1e-12  # how far inside its bound, relatively, the channel is placed, so that rounding cannot break it
 
 
@@ -56,7 +59,7 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
         if forbidden is not None and forbidden.all(axis=1).any():
             continue
         letters, q = iterate.letters[used], iterate.q[used] / iterate.q[used].sum()
-        if not task.letters.is_stored and 8 * task.p.size * letters.size > DENSE_CHANNEL_BYTES:
+        if not task.letters.is_stored and task.p.size * letters.size > _most_pairs(task):
             return _on_demand(task, letters, q, iterate.multipliers)
         tilted = best_channel(task, letters, q, iterate.multipliers, inside(task))
         if tilted.met:
@@ -64,6 +67,13 @@ def primal(task: ReducedProblem, iterate: Iterate) -> Primal | None:
             channel = on_bounds(task, letters, tilted.channel)
             return complete(task.problem, letters[order], channel[:, order], task.letters.symbols)
     return None
+
+
+def _most_pairs(task: ReducedProblem) -> float:
+    """Return of how many pairs a channel is stored where losses are not; fewer where it has moments without them."""
+    whole = unwrapped(task.letters.structures[0])[0]
+    is_line = isinstance(whole, LineLoss) and whole.distortion == "absolute" and len(task.problem.losses) == 1
+    return _PAIRS_ON_A_LINE if is_line else DENSE_CHANNEL_BYTES / 8
 
 
 def on_bounds(task: ReducedProblem, letters: np.ndarray, channel: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rdcsolve.kernels import GridKernel, Kernel, SomeLetters
+from rdcsolve.kernels import GridKernel, Kernel, LineKernel, SomeLetters
 from rdcsolve.letters import FiniteLetters
 
 _LARGEST_LOG_V = 300.0
@@ -63,7 +63,7 @@ def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, pas
             first_letters, first_masses = letters, masses
         raised = (
             SomeLetters(kernel, letters).matvec(masses)  # columns of a large grid would take more than all else
-            if isinstance(kernel, GridKernel)
+            if isinstance(kernel, (GridKernel, LineKernel))
             else kernel.columns(letters) @ masses
         )
         v = v / (1 + v * raised)
