@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SECONDS_BETWEEN_SAVES = 2.0
 _MOST_TOLD = 20  # points that an error names
 _LOST = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)  # what is solved again by itself
+_POOLS = ("distributed", "mpi4py")
 _STRETCH = 4  # points that one task of an executor solves, each starting from the one before
 
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
@@ -73,7 +74,9 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         iterate of the last; with a solver, or with `max_steps`, each by the solver, from the last solution.
     executor : concurrent.futures.Executor, optional
         Solves stretches of a few points side by side, in processes for instance. The numbers agree with those of
-        a sweep without it to within the gaps.
+        a sweep without it to within the gaps. The pools of MPI (``mpi4py.futures``) and of Dask
+        (``client.get_executor()``, or the ``Client`` itself) are such executors; Dask solves the points of a worker
+        that was killed again, on another one.
     time_limit : float, optional
         Wall seconds for all points together. The bounds at the point that is being solved then still hold, with the
         status ``TIME_LIMIT``; points that were not begun have NaN and the status ``""``. With `save`, running the same
@@ -118,7 +121,8 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         If another run is sweeping into `save`. That is seen by a lock file beside it, which names the process and the
         machine; the lock of a process that was killed on this machine is broken.
     SolverFailed
-        If a process of the executor was killed, after all other points were solved and saved. It names those lost.
+        If a process of the executor was killed (with Dask: several that were to solve the same points), after all
+        other points were solved and saved. It names those lost.
     KeyboardInterrupt
         When interrupted, after what is known was saved.
 
@@ -208,6 +212,7 @@ def swept(  # noqa: PLR0913 - options, as they were checked
 ) -> xarray.Dataset:
     """Return what `sweep` returns, its options being checked; points that are `known` need no work."""
     grid = make_grid(problem, axes)
+    executor = executor.get_executor() if hasattr(executor, "get_executor") else executor  # a client of Dask
     record = Record(grid, effort.tolerance, effort.max_steps)
     path = None if save is None else options.path(save, "save")
     if known is not None:
@@ -311,7 +316,7 @@ def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Out
         stretches = [row[k : k + _STRETCH] for row in rows for k in range(0, len(row), _STRETCH)]
         futures: dict[Future[Any], list[Index]] = {}
         lost: list[dict[str, float]] = []
-        cause: BrokenExecutor | None = None
+        cause: Exception | None = None
         try:
             for stretch in stretches:
                 points = [grid.point(index) for index in stretch]
@@ -322,7 +327,9 @@ def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Out
             for future in as_completed(futures):
                 try:
                     outcomes, stop = future.result()
-                except BrokenExecutor as error:
+                except Exception as error:
+                    if not _is_of_the_pool(error):
+                        raise
                     lost, cause = lost + [grid.point(index) for index in futures[future]], error
                     continue
                 yield from zip(futures[future], outcomes, strict=False)
@@ -335,6 +342,11 @@ def _side_by_side(executor: Executor) -> Callable[..., Iterator[tuple[Index, Out
                 future.cancel()
 
     return solved
+
+
+def _is_of_the_pool(error: Exception) -> bool:
+    """Return whether an error says that whoever was to do the work is gone: pools of other libraries have their own."""
+    return isinstance(error, BrokenExecutor) or type(error).__module__.partition(".")[0] in _POOLS
 
 
 class _Lost(Exception):

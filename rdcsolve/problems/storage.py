@@ -64,8 +64,8 @@ def problem_of(
         `rate_bound`, `multiplier_NAME`, `entropy_NAME` (which label's entropy has that name), the texts `minimise`
         and `letters`, the names `information` of losses that are cross-entropies, and the text `unit` of answers: the
         numbers here are in nats. For every measure of the reproduction's law its name as `perception_NAME`, with
-        `target_NAME`, `place_NAME`, `outside_NAME` and, where it has one, `cost_NAME`, `features_NAME` or `members_NAME`: the
-        fields of `Perception`. What things are called is in the arrays of `names_in`.
+        `target_NAME`, `place_NAME`, `outside_NAME` and, where it has one, `cost_NAME`, `features_NAME` or
+        `members_NAME`: the fields of `Perception`. What things are called is in the arrays of `names_in`.
     name : str
         Of the source, and for messages.
     with_entropies : bool, optional
