@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
-from rdcsolve.letters.pricing import ascent, curved, shifts
-from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
+from rdcsolve.letters.pricing import ascent, cells, compiled_ascent, curved, plain_cells, shifts
 from rdcsolve.letters.pricing.decisions import Decisions, largest_price, local_maxima, log_prices
+from rdcsolve.letters.pricing.layout import MOST_CLASSES
 from rdcsolve.letters.pricing.parts import EPS, parts_of
 
 INF = math.inf
@@ -403,7 +403,8 @@ def random_cell(part, depth, rng):
 
 @pytest.mark.parametrize("sizes", [[2], [3], [4], [2, 2], [2, 3], [2, 2, 2]])
 @pytest.mark.parametrize("size", [0.3, 1.5, 40.0])
-def test_no_price_in_a_cell_exceeds_its_bound(sizes, size):
+@pytest.mark.parametrize("refine", [cells.refine, plain_cells.refine], ids=["compiled", "plain"])
+def test_no_price_in_a_cell_exceeds_its_bound(refine, sizes, size):
     log_weights, labels = smooth_problem(sizes, n_y=1, n=20, seed=5)
     labels[0][:10] = np.eye(sizes[0])[labels[0][:10].argmax(axis=1)]
     multipliers = size * np.linspace(1.0, 2.0, len(sizes))
@@ -450,7 +451,7 @@ def test_climbing_never_descends_and_newton_ends_it():
     history = []
     for steps in [0, 1, 2, 3, 5, 8, 12, 60]:
         decisions, prices = start.copy(), np.empty(30)
-        ascent._climb(*args, decisions, prices, steps, False)
+        compiled_ascent.climb_all(*args, decisions, prices, steps, False)
         history.append(prices)
     # a Newton step is judged, and undone if need be, only by the evaluation after it
     undone = np.diff(history[:2], axis=0).min() < 0
@@ -458,7 +459,7 @@ def test_climbing_never_descends_and_newton_ends_it():
     assert (history[-1] >= np.max(history[:-1], axis=0) * (1 - 1e-9)).all()
     assert (history[-1] >= history[0]).all()
     decisions, prices = start.copy(), np.empty(30)
-    ascent._climb(*args, decisions, prices, 400, False)
+    compiled_ascent.climb_all(*args, decisions, prices, 400, False)
     assert np.abs(prices / history[-1] - 1).max() < 1e-13
 
 

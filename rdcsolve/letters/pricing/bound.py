@@ -10,11 +10,11 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.letters.pricing.ascent import climb, climb_each
-from rdcsolve.letters.pricing.cells import MOST_CLASSES, refine
+from rdcsolve.letters.pricing.layout import MOST_CLASSES
 from rdcsolve.letters.pricing.parts import Part
 from rdcsolve.letters.pricing.record import EarlierShares, PartRecord, Record, Tree
-from rdcsolve.letters.pricing.shares import bounded_by_shares
 from rdcsolve.letters.pricing.shifts import shifted
+from rdcsolve.letters.pricing.twins import may_stay_plain
 
 MOST_DIMENSIONS = 3
 _FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds
@@ -211,7 +211,7 @@ class Search:
             own_cells = np.empty((size, *cells.shape[1:]))
             own_begins = np.empty(size + 1, dtype=np.int64)
             own_pairs = np.empty(2 * int(begins[last] - begins[first]), dtype=np.int64)
-            n_new, one_final, one_unfinished = refine(
+            n_new, one_final, one_unfinished = _refine()(
                 part.weights,
                 part.powers,
                 part.shifts,
@@ -247,6 +247,8 @@ class Search:
         if self.may_go_on is None:
             self.proved = False
             return
+        from rdcsolve.letters.pricing.shares import bounded_by_shares  # compiled, and seldom needed
+
         known = self.maxima.get(part.number, (active[:0], np.empty((0, part.n_classes))))
 
         def climbed(column: int, starts: np.ndarray | None) -> np.ndarray:
@@ -266,6 +268,17 @@ class Search:
         notes.shares = [(one.column, one.notes()) for one in searches]
         self.is_short = self.is_short or upper > self.threshold(part)
         self._settle(upper * (1 + 64 * part.rounding))
+
+
+def _refine() -> Callable[..., tuple[int, float, float]]:
+    """Return what bounds and halves cells: in NumPy, or compiled where a process has much to bound."""
+    if may_stay_plain():
+        from rdcsolve.letters.pricing.plain_cells import refine
+
+        return refine
+    from rdcsolve.letters.pricing.cells import refine as compiled
+
+    return compiled
 
 
 @dataclass(frozen=True)

@@ -21,17 +21,9 @@ import math
 
 import numpy as np
 
-from rdcsolve.letters.pricing.ascent import compiled, copy, dot, exponents_at
+from rdcsolve.letters.pricing.compiled import compiled, copy, dot, exponents_at
 from rdcsolve.letters.pricing.curved import MOST_CORNERS, corners_of, curved_bound, expand
-
-MOST_CLASSES = 4
-_EPS = 2.0**-52
-_GRID = 2.0**52  # vertices are multiples of 1 / _GRID, so that halving an edge is exact and cells leave no gaps
-_RAISED = 1e-40
-# Relative size of cells, and its square times the degree, below which expansions are tried. The check tries them below
-# one quarter, and must not find a cell too large that was small enough here but for a rounding.
-_SMALL = 0.25 - 2.0**-32
-FLOOR = 1e-280  # covers what underflows; the largest price is at least one
+from rdcsolve.letters.pricing.layout import EPS, FLOOR, GRID, MOST_CLASSES, RAISED, SMALL
 
 
 @compiled
@@ -60,7 +52,7 @@ def ranges(powers, shifts, offsets, multipliers, vertices, middle, low, mid, hig
             own_high[i] = rise[i] = -np.inf
         for v in range(a, b):
             for s in range(b - a):
-                raised[s] = max(vertices[v, s], _RAISED)
+                raised[s] = max(vertices[v, s], RAISED)
             exponents_at(powers[a:b], shifts[k], raised, value)
             for i in range(n):
                 own_low[i] = min(own_low[i], value[i])
@@ -84,7 +76,7 @@ def ranges(powers, shifts, offsets, multipliers, vertices, middle, low, mid, hig
             for i in range(n):
                 whole = powers[a, i] + powers[a + 1, i]
                 mode = powers[a, i]
-                if mode >= begin * whole * (1 - 4 * _EPS) and mode <= end * whole * (1 + 4 * _EPS):
+                if mode >= begin * whole * (1 - 4 * EPS) and mode <= end * whole * (1 + 4 * EPS):
                     own_high[i] = 0.0
         else:
             for i in range(n):
@@ -156,7 +148,7 @@ def refine(  # type: ignore[no-untyped-def]
     constant, slope, slopes = np.empty(n), np.empty(n), np.empty((n_classes, n))
     middle, moments = np.empty(n_classes), np.empty(n_classes)
     ratios = np.empty((n_classes, MOST_CLASSES))
-    unit = _EPS * (n_classes + 6)
+    unit = EPS * (n_classes + 6)
     curved, slack, weighted = np.empty(n), np.empty(n), np.empty(n)
     corners, second = np.empty((MOST_CORNERS, n_classes)), np.empty((n_classes + 1, n_classes))
     n_new, n_kept = 0, 0
@@ -213,7 +205,7 @@ def refine(  # type: ignore[no-untyped-def]
                     final = max(final, bound)
                     ended[pair] = True
                     continue
-                if spread < _SMALL and degree * spread**2 < _SMALL and bound < 1.5 * threshold:
+                if spread < SMALL and degree * spread**2 < SMALL and bound < 1.5 * threshold:
                     if n_corners == 0:
                         n_corners = corners_of(ratios, offsets, corners)
                         expand(powers, offsets, ratios, mid, spread, unit, curved, slack)
@@ -243,7 +235,7 @@ def refine(  # type: ignore[no-untyped-def]
         exact = True
         for s in range(MOST_CLASSES):
             half = 0.5 * (vertices[u, s] + vertices[v, s])
-            exact = exact and half * _GRID == math.floor(half * _GRID)
+            exact = exact and half * GRID == math.floor(half * GRID)
             new_cells[n_new, v, s] = half
             new_cells[n_new + 1, u, s] = half
         if not exact:

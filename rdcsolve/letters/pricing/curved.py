@@ -16,7 +16,7 @@ import math
 
 import numpy as np
 
-from rdcsolve.letters.pricing.ascent import compiled, dot
+from rdcsolve.letters.pricing.compiled import compiled, dot
 
 MOST_CORNERS = 8
 """Of a product of simplices of three dimensions altogether."""

@@ -21,7 +21,7 @@ import math
 import numba
 import numpy as np
 
-from rdcsolve.letters.pricing.ascent import compiled, dot
+from rdcsolve.letters.pricing.compiled import compiled, dot
 
 N_FORMS = 10
 _FAST = {"reassoc", "contract", "nsz", "nnan"}

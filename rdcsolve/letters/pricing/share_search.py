@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rdcsolve.letters.pricing.ascent import compiled, dot
+from rdcsolve.letters.pricing.compiled import compiled, dot
 from rdcsolve.letters.pricing.share_cells import (
     add_up,
     around,

@@ -89,7 +89,7 @@ def _shift(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, 
             if not short.size:
                 break
             moved = r[short] * np.exp(np.clip(step[short], -_LONGEST, _LONGEST))
-            _normalise_each(part, moved)
+            normalise_each(part, moved)
             trial[short] = moved
             value[short], after[short] = shifted(part, weights[short], moved)
             if step is stretched:
@@ -110,11 +110,12 @@ def shifted(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray,
     exponents = np.log(np.maximum(r, _LEAST)) @ part.powers - part.total_shift
     terms = weights * np.exp(np.minimum(exponents, 0.0))
     means = terms @ part.powers.T
-    _normalise_each(part, means)
+    normalise_each(part, means)
     return terms.sum(axis=1), means
 
 
-def _normalise_each(part: Part, r: np.ndarray) -> None:
+def normalise_each(part: Part, r: np.ndarray) -> None:
+    """Scale decisions (m, N) to a sum of one for every label that has any."""
     for a, b in zip(part.offsets[:-1], part.offsets[1:], strict=True):
         total = r[:, a:b].sum(axis=1, keepdims=True)
         r[:, a:b] /= np.where(total > 0, total, 1.0)
