@@ -104,15 +104,12 @@ def check_certificate(result: Any, problem: Problem, arithmetic: str = "float") 
 
 
 def _trivial(problem: Problem) -> float:
-    """Return the bound that needs no certificate: no rate is below zero, and no loss below its least mean.
-
-    Of losses that are never below zero a Lagrangian counts nothing here.
-    """
+    """Return the bound that needs no certificate: no rate is below zero, and no loss below its least mean."""
     least = least_losses(problem)
     if problem.multipliers is None:
         return least.get(problem.objective, 0.0)
     pairs = zip(problem.loss_names, problem.multipliers.tolist(), strict=True)
-    return math.fsum(price * min(least.get(name, 0.0), 0.0) for name, price in pairs if price)
+    return math.fsum(price * least.get(name, 0.0) for name, price in pairs if price)
 
 
 def _dual(problem: Problem, certificate: Any) -> Dual:

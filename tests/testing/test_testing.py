@@ -598,3 +598,13 @@ def test_missing_hypothesis_is_named():
         "else:\n    raise SystemExit('no error')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=rdc.__path__[0] + "/..")
+
+
+def test_a_lagrangian_is_at_least_what_its_losses_are_at_least():
+    """Of a dual point that proves less than nothing the least means are left, and count."""
+    loss = [[3.422720683604181, 3.2585946440833142], [0.3706721599145495, np.inf]]
+    problem = rdc.Problem.from_arrays([0.9999965081110852, 3.491888914938623e-06], loss)
+    problem = problem.at_multipliers(distortion=2.9216523708472283e-10)
+    result = rdc.solve(problem, rdc.BlahutArimoto(), tolerance=1e-4)
+    assert result.certificate.lower > 9e-10
+    testing.check_certificate(result, problem)
