@@ -17,7 +17,7 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.certificates.elementary import FLOAT, Elementary
-from rdcsolve.certificates.entropies import least_entropy
+from rdcsolve.certificates.entropies import largest_entropy, least_entropy
 from rdcsolve.certificates.line_moments import channel_on_line
 from rdcsolve.certificates.line_prices import prices_on_line
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
@@ -443,29 +443,12 @@ class FloatNumbers:
 
     def _mean_above(self, m: int) -> float:
         if m >= self.first_label:
-            return self._label_entropy(self._moments.joint[m - self.first_label])
+            sums = sum_units(self.n_rows) + self.channel_rows.n_blocks
+            return largest_entropy(self._moments.joint[m - self.first_label], self._units, sums)
         if self.free is not None:
             return self._spread_within_letters() * self.free.scale * (1 + units(4))
         total = self._moments.losses[m]
         return total * (1 + self._units + units(sum_units(self.letters.size) + 6)) + (TINY if total else 0.0)
-
-    def _label_entropy(self, joint: np.ndarray) -> float:
-        """Return an upper bound of H(S | A) = -sum_a sum_s P(s, a) log P(s | a), nats.
-
-        The cross entropy with any other law in place of P(s | a) is no smaller (Gibbs): with the computed posteriors,
-        which sum to one within a rounding or two for each class, only the joint masses' own relative errors count.
-        """
-        q = row_sums(joint)[:, None]
-        some = (joint > 0) & (joint < q)  # a letter with one class leaves nothing unknown, exactly
-        if not some.any():
-            return 0.0
-        ratios = np.divide(q, joint, out=np.ones(joint.shape), where=some)
-        total = math.fsum(row_sums(joint * np.log(ratios)))
-        classes = sum_units(joint.shape[1])
-        blocks = self.channel_rows.n_blocks
-        count = self._units + ELEMENTARY + units(sum_units(self.n_rows) + blocks + 2 * classes + 10)
-        rest = float(joint[some.any(axis=1)].sum()) * units(classes + 6)
-        return up(total * (1 + count) + rest * (1 + 1e-9) + TINY)
 
     def _spread_within_letters(self) -> float:
         """Return an upper bound of E |X - y(A)|^2 with letters at their means, rounded: no less than at the means."""

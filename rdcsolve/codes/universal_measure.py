@@ -318,5 +318,6 @@ def _draw_rates(measure: UniversalMeasure, axis: Any) -> None:
         axis.barh(place, high, color="0.85" if place < len(bounds) - 1 else "C7")
         axis.plot([low, high], [place, place], "-", color="black", lw=2)
     axis.set_yticks(range(len(names)), names)
+    axis.set_ylabel("targets served")
     axis.set_xlabel(f"rate [{measure.unit}]")
     axis.set_xlim(left=0)

@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_solve
-from scipy.linalg.lapack import dpotrf
 
 from rdcsolve.solvers.loop import NumericalBreakdown
 from rdcsolve.solvers.perception.blocks import Block, length
+from rdcsolve.solvers.perception.scaled_system import ScaledSystem, factored
 
 _SHORT_OF = 0.99  # of the way to the nearest boundary
 _MOST_U = 2.0  # nats: how far u may move in one step
@@ -30,7 +29,6 @@ _MOST_BENT = 2.0  # by what factor a price may be above its linear model after a
 _LEAST_STEP = 1e-6
 _LARGE_MOVE = 700.0
 _FLOOR = 0.02  # of the tolerance: the least sum of products that is aimed at
-_GAUGE = 1e-14  # on the diagonal of the scaled system: what it lacks of full rank are constants added to w, taken off u
 _LEAST_CENTRE = 1e-4
 
 
@@ -117,46 +115,6 @@ class Point(NamedTuple):
     q: np.ndarray
     shares: np.ndarray
     products: float
-
-
-class _System(NamedTuple):
-    """The Newton matrix, its scale and its factor."""
-
-    matrix: np.ndarray
-    scale: np.ndarray
-    factor: np.ndarray
-
-    def solve(self, right: np.ndarray) -> np.ndarray:
-        """Return the solution, refined once."""
-        pair = (self.factor, True)
-        step = self.scale * cho_solve(pair, self.scale * right, check_finite=False)
-        left = right - self.matrix @ step
-        return np.asarray(step + self.scale * cho_solve(pair, self.scale * left, check_finite=False))
-
-
-def factored(matrix: np.ndarray) -> _System:
-    """Return a symmetric positive semidefinite matrix ready to be solved with.
-
-    Raises
-    ------
-    NumericalBreakdown
-        If it is not finite, or far from positive semidefinite.
-    """
-    diagonal = np.diag(matrix)
-    if not np.isfinite(diagonal).all():
-        raise NumericalBreakdown("the Newton system of a limit on the reproduction's law is not finite")
-    scale = 1 / np.sqrt(np.maximum(diagonal, 1e-300))
-    scaled = matrix * scale
-    scaled *= scale[:, None]
-    jitter = _GAUGE
-    while jitter < 1e-3:
-        trial = scaled.copy()
-        trial[np.arange(scale.size), np.arange(scale.size)] += jitter
-        factor, failed = dpotrf(trial, lower=1, overwrite_a=1, clean=0)
-        if not failed:
-            return _System(matrix, scale, factor)
-        jitter *= 100
-    raise NumericalBreakdown("the Newton system of a limit on the reproduction's law cannot be factorised")
 
 
 class _Shown(NamedTuple):
@@ -502,7 +460,7 @@ def _across(ratio: np.ndarray, place: np.ndarray, block: Block, other_place: np.
 
 
 def _direction(
-    system: _System, letters: _Letters, blocks: Sequence[Block], starts: np.ndarray, centre: float, corrected: bool
+    system: ScaledSystem, letters: _Letters, blocks: Sequence[Block], starts: np.ndarray, centre: float, corrected: bool
 ) -> None:
     """Work out the direction of everything towards products `centre`."""
     right = np.zeros(int(starts[-1]))

@@ -21,7 +21,8 @@ import numpy as np
 
 from rdcsolve.perception.divergence import Divergence
 from rdcsolve.solvers.loop import NumericalBreakdown
-from rdcsolve.solvers.perception.interior_point import Point, Statement, factored
+from rdcsolve.solvers.perception.interior_point import Point, Statement
+from rdcsolve.solvers.perception.scaled_system import factored
 
 _FIRST_BARRIER = 0.1  # nats
 _FALL = 0.1  # of the barrier, once the method is close to its path

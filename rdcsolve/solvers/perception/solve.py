@@ -29,6 +29,7 @@ from rdcsolve.solvers.perception.idle import idle_limits, idle_proof, is_met_by,
 from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
 from rdcsolve.solvers.perception.off_faces import off_faces
 from rdcsolve.solvers.perception.programme import Law, Programme, possible_places, programme_of
+from rdcsolve.solvers.perception.progress import Progress
 from rdcsolve.solvers.perception.refutation import (
     beyond_reach,
     constant_law,
@@ -40,10 +41,6 @@ from rdcsolve.solvers.perception.refutation import (
 from rdcsolve.solvers.perception.smooth_newton import smooth_points
 
 METHOD = "interior point with laws"
-_PATIENCE = 25  # steps without a better bound, nor products that are the least so far by a clear step
-_CLEAR_STEP = 0.5
-_GAIN = 1e-2  # of the gap: what a better bound is better by
-_SMALL_GAIN = 1e-3  # of the tolerance: the same without a gap
 _CLOSE = 30.0  # tolerances: products below this call for a channel
 _FAR = 800.0  # nats: what e to the power of minus it is nothing beside floats
 _SPARE = 1e-9  # nats: prices of places that no law within the limits shows are not where bounds are tight
@@ -109,28 +106,6 @@ class _Dual:
 
     def __init__(self, lower: float, point: Point, prices: tuple[np.ndarray, ...]) -> None:
         self.lower, self.point, self.prices = lower, point, prices
-
-
-@dataclass(eq=False)
-class _Progress:
-    """Whether a run still comes closer, or its multipliers are on their way."""
-
-    tolerance: float
-    lower: float = -math.inf
-    upper: float = math.inf
-    products: float = math.inf
-    waited: int = 0
-
-    def has_ended(self, lower: float, upper: float, products: float) -> bool:
-        """Return whether nothing has come of many steps; gains that are nearly nothing beside the gap do not count."""
-        worth = max(_SMALL_GAIN * self.tolerance, _GAIN * (upper - lower) if upper < math.inf else 0.0)
-        is_better = lower > self.lower + worth or upper < self.upper - (worth if self.upper < math.inf else 0.0)
-        if is_better:
-            self.lower, self.upper = lower, upper
-        if products < _CLEAR_STEP * self.products:  # multipliers may first have to go far
-            is_better, self.products = True, products
-        self.waited = 0 if is_better else self.waited + 1
-        return self.waited > _PATIENCE
 
 
 @dataclass(eq=False)
@@ -256,7 +231,7 @@ class Run:
         else:
             blocks = [law.block() for law in self.programme.laws]
             points = interior_points(self.channels.statement, blocks, u, multipliers, q, tolerance)
-        progress = _Progress(tolerance)
+        progress = Progress(tolerance)
         for step, point in enumerate(points, start=1):
             self._look(point, blocks)
             gap = self.upper - self.lower
