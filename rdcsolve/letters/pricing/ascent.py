@@ -81,7 +81,7 @@ def _terms(part: Part, weights: np.ndarray, r: np.ndarray) -> np.ndarray:
 
 
 def _sized(part: Part, weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    terms = logs @ part.powers
+    terms: np.ndarray = logs @ part.powers
     terms -= part.total_shift
     np.minimum(terms, 0.0, out=terms)
     np.exp(terms, out=terms)
