@@ -35,13 +35,14 @@ class Estimate(NamedTuple):
 class TargetMeasure:
     """What one decoder of a universal code attains.
 
+    Its fields ``distortion`` and ``classifier_loss``, an `Estimate` each, are the mean squared error and the
+    cross-entropy; NaN without a classifier.
+
     Attributes
     ----------
     name : str
     classifier_multiplier : float
         How much mean squared error a nat of the classifier's loss is worth to it.
-    distortion, classifier_loss : Estimate
-        Mean squared error, and cross-entropy; NaN without a classifier.
     alone_distortion, alone_classifier_loss : Estimate
         Those of the code made for this target alone, with as many words at most; NaN where there is none.
     alone_rate : float

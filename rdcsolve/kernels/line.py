@@ -19,7 +19,7 @@ _SQUARED_ERROR = 1e-9  # of an entry that counts: see `LineKernel.relative_error
 
 
 class LineKernel(BlockKernel):
-    """exp(-lambda (x - y)^2) or exp(-lambda |x - y|) as recursions or interpolations; see `Kernel`.
+    """``exp(-lambda (x - y)^2)`` or ``exp(-lambda |x - y|)`` as recursions or interpolations; see `Kernel`.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class Quantiser:
     def chances(self, z: torch.Tensor, softness: float | torch.Tensor) -> torch.Tensor:
         """Return the chances of every message, shape (n, L^h), with which each coordinate is assigned softly.
 
-        Those of a coordinate's centres c are in proportion to exp(-softness |z - c|), so the message that is sent
+        Those of a coordinate's centres c are in proportion to ``exp(-softness |z - c|)``, so the message that is sent
         without dither is among the most likely ones.
         """
         return joint(self._shares(z, softness))
