@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stopping import Looks, interrupt, time_passes
 
 import rdcsolve as rdc
 from rdcsolve import deadline
@@ -54,28 +55,6 @@ def stated(kind, seed):
     problem = rdc.Problem(rdc.Source(x, p, labels=[labels]), reproduction, limits=limits, letters=letters)
     variance = float(p @ (x - p @ x) ** 2)
     return problem, [(float(share * variance), float(C)) for share, C in zip(shares[0], entropies, strict=True)]
-
-
-class Looks:
-    """`deadline.look`, counted, with something that happens at one of them."""
-
-    def __init__(self, at=math.inf, happens=None):
-        self.real, self.at, self.happens, self.count = deadline.look, at, happens, 0
-
-    def __call__(self):
-        self.count += 1
-        if self.count == self.at:
-            self.happens()
-        self.real()
-
-
-def interrupt():
-    raise KeyboardInterrupt
-
-
-def time_passes():
-    end = deadline._end.get()
-    end.stated = end.moved = deadline.clock() - 1.0
 
 
 def holds_beside(answer, full, problem):
