@@ -7,7 +7,7 @@ import numpy as np
 from rdcsolve import deadline
 from rdcsolve.letters.pricing.parts import Part
 
-_MOST_TURNS = 100
+_MOST_TURNS = 300  # a climb in a few thousand wanders across plateaus for more than a hundred
 _MEMORY = 8  # turns that the next step is made of
 _ENTRIES = 1 << 22  # of an array of letters and terms that is held at a time
 _LEAST = 1e-300
