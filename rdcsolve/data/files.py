@@ -16,7 +16,7 @@ from rdcsolve.data.tables import Table, read_table
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.files import read_arrays
 from rdcsolve.problems import Columns, Source
-from rdcsolve.problems.storage import check_names, names_in
+from rdcsolve.problems.storage import check_names, source_of
 
 _OF_A_SOURCE = re.compile(r"points|p_x|(labels|classes)_\d+|symbols|label_names|columns")
 """The arrays of an archive that `from_npz` looks at."""
@@ -162,7 +162,8 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     name : str, optional
         Shown in summaries and plots; by default the file's name.
     normalise : bool, optional
-        Rescale `p_x` and the rows of the labels to sum to one, as for counts; see `Source`.
+        Rescale `p_x` and the rows of the labels to sum to one; see `Source`. Arrays of integers are counts, and are
+        rescaled in any case.
 
     Returns
     -------
@@ -190,5 +191,4 @@ def from_npz(path: str | os.PathLike[str], name: str = "", *, normalise: bool = 
     if missing:
         raise UnreadableFile(f"{path} has {n_labels} labels but no {missing[0]}; number them from labels_0")
     labels = [arrays[f"labels_{k}"] for k in range(n_labels)]
-    named = names_in(arrays, n_labels, str(path))
-    return Source(arrays.get("points"), arrays["p_x"], labels, name or path.name, normalise, **named)
+    return source_of(arrays, labels, name or path.name, where=str(path), normalise=normalise)

@@ -19,7 +19,7 @@ from rdcsolve.problems.perception import MEASURES, TRANSPORT, KnownPerceptionLim
 from rdcsolve.problems.problem import Problem
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.source import Source
-from rdcsolve.problems.validation import float_array, freeze, loss_matrix, one_of
+from rdcsolve.problems.validation import float_array, freeze, loss_matrix, mass_rows, mass_vector, one_of
 
 _PERCEPTION = "perception_"
 _KINDS = {str: "U", int: "iu", float: "f", bool: "b"}
@@ -71,7 +71,7 @@ def problem_of(
     with_entropies : bool, optional
         Whether each label's entropy is a loss where the arrays name none.
     normalise : bool, optional
-        Rescale the masses and the rows of the labels to sum to one.
+        Rescale the masses and the rows of the labels to sum to one; arrays of integers are counts, and are in any case.
 
     Raises
     ------
@@ -82,8 +82,7 @@ def problem_of(
     if "p_x" not in arrays:
         raise InvalidInput(f"{name} holds {', '.join(arrays) or 'nothing known'} but no p_x; save the masses as p_x")
     labels = [arrays[key] for key in sorted(arrays, key=_number) if key.startswith("labels_")]
-    named = names_in(arrays, len(labels), name)
-    source = Source(arrays.get("points"), arrays["p_x"], labels, name, normalise, **named)
+    source = source_of(arrays, labels, name, normalise=normalise)
     losses = _losses(arrays, name)
     own = losses.pop("distortion", None)
     bounds = _numbers(arrays, "bound_")
@@ -112,6 +111,46 @@ def problem_of(
     multipliers = _numbers(arrays, "multiplier_")
     problem = problem.at_multipliers(**multipliers) if multipliers else problem
     return problem.in_unit(str(arrays.get("unit", "nat")))
+
+
+def source_of(
+    arrays: dict[str, np.ndarray], labels: Sequence[np.ndarray], name: str, *, where: str = "", normalise: bool = False
+) -> Source:
+    """Return the source of an archive's arrays. Masses and rows of labels that are stored as integers are counts.
+
+    No rounding brings integers to a sum other than one, so what is stored as such is rescaled without being asked.
+
+    Parameters
+    ----------
+    arrays : dict
+        `p_x` (n_x,), and optionally `points` (n_x, dim) and what `names_in` reads.
+    labels : sequence of numpy.ndarray
+        Shapes (n_x, n_s).
+    name : str
+        Of the source.
+    where : str, optional
+        What to call the archive in messages, by default as the source.
+    normalise : bool, optional
+        Rescale all masses and rows, whatever they are stored as.
+
+    Raises
+    ------
+    InvalidInput
+        If the arrays do not form a source.
+    """
+    named = names_in(arrays, len(labels), where or name)
+    masses = mass_vector(arrays["p_x"], "p_x", normalise=normalise or _is_whole(arrays["p_x"]))
+    rows = [
+        mass_rows(label, f"label {k}", masses.size, normalise=True, masses=masses)
+        if _is_whole(label) and label.ndim > 1
+        else label
+        for k, label in enumerate(labels)
+    ]
+    return Source(arrays.get("points"), masses, rows, name, normalise, **named)
+
+
+def _is_whole(array: np.ndarray) -> bool:
+    return array.dtype.kind in "iu"
 
 
 def check_names(names: Iterable[str], what: str, strange: bool = True) -> None:

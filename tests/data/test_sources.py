@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from rdcsolve import data as sources
 from rdcsolve.errors import InvalidInput, UnreadableFile
+from rdcsolve.files import read_arrays
 from rdcsolve.information import conditional_entropy, entropy, mutual_information
 from rdcsolve.problems import ClassifierLossLimit, Problem
+from rdcsolve.problems.storage import problem_of
 
 _H_GAUSSIAN = 0.5 * math.log(2 * math.pi * math.e)
 
@@ -232,14 +234,41 @@ class TestCsv:
 
 
 class TestNpz:
-    def test_counts_are_normalised_when_asked(self, tmp_path):
+    @given(
+        counts=st.lists(st.integers(0, 1000), min_size=1, max_size=8).filter(any),
+        kind=st.sampled_from([np.int64, np.uint16, np.int32]),
+        seed=st.integers(0, 99),
+    )
+    def test_integers_are_counts(self, tmp_path_factory, counts, kind, seed):
+        path = tmp_path_factory.mktemp("counts") / "counts.npz"
+        table = np.random.default_rng(seed).integers(0, 5, (len(counts), 3))
+        table[np.array(counts) > 0, 0] += 1
+        np.savez(path, p_x=np.array(counts, kind), labels_0=table.astype(kind), distortion=np.ones((len(counts), 2)))
+        p_x = np.array(counts) / sum(counts)
+        for source in (sources.from_npz(path), problem_of(read_arrays(path), "counts").source):
+            np.testing.assert_allclose(source.p_x, p_x, rtol=1e-15)
+            used = table.sum(axis=1) > 0
+            np.testing.assert_allclose(source.labels[0][used], (table / table.sum(1, keepdims=True).clip(1))[used])
+
+    def test_only_integers_are_counts(self, tmp_path):
         path = tmp_path / "counts.npz"
         np.savez(path, p_x=[5, 3, 0], labels_0=[[4, 1], [0, 3], [0, 0]])
-        with pytest.raises(InvalidInput, match="p_x sums to 8; pass normalise=True or rescale"):
-            sources.from_npz(path)
-        source = sources.from_npz(path, normalise=True)
+        source = sources.from_npz(path)
         assert source.p_x.tolist() == [0.625, 0.375, 0.0]
         assert source.labels[0].tolist() == [[0.8, 0.2], [0.0, 1.0], [0.5, 0.5]]
+        np.savez(path, p_x=[5.0, 3.0])
+        with pytest.raises(InvalidInput, match="p_x sums to 8; pass normalise=True or rescale"):
+            sources.from_npz(path)
+        assert sources.from_npz(path, normalise=True).p_x.tolist() == [0.625, 0.375]
+        np.savez(path, p_x=[5, 3], labels_0=[[4.0, 1.0], [0.0, 3.0]])  # counts say nothing about other arrays
+        with pytest.raises(InvalidInput, match=r"row 0 of label 0 sums to 5; pass normalise=True or rescale"):
+            sources.from_npz(path)
+        np.savez(path, p_x=[5, -3])
+        with pytest.raises(InvalidInput, match="negative"):
+            sources.from_npz(path)
+        np.savez(path, p_x=[0, 0])
+        with pytest.raises(InvalidInput, match="p_x sums to 0"):
+            sources.from_npz(path)
         np.savez(path, p_x=np.full(10, 0.1, np.float32))
         assert sources.from_npz(path).p_x.tolist() == [0.1] * 10
 
