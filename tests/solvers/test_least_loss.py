@@ -333,3 +333,32 @@ def test_no_output_is_constant_at_rates_that_round_to_nothing(rare, share):
     assert result.status is not rdc.Status.NUMERICAL_ERROR
     if np.isfinite(result.objective_upper):  # within the slack of the limit
         assert result.objective_lower <= 4 * (1 - rare) + 0.3 * rare <= result.objective_upper + 1e-12
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1e-12, 1e-20, 1e-60, 1e-200]), st.sampled_from([1e-6, 1.0, 1e6]))
+def test_a_symbol_of_next_to_no_mass_changes_no_least_loss_at_a_rate_that_is_no_limit(seed, mass, unit):
+    """The programme for the least mean looks at what counts, not at the products of a tiny mass with losses."""
+    rng = np.random.default_rng(seed)
+    n, m = rng.integers(1, 4), rng.integers(2, 5)
+    p, distortion, loss = rng.dirichlet(np.ones(n)), rng.integers(0, 5, (n + 1, m)), rng.integers(0, 9, (n + 1, m)) / 8
+    distortion[0, :2] = 0, 4
+    least, most = p @ distortion[:n].min(axis=1), p @ distortion[:n].max(axis=1)
+    bound, used = float(least + rng.uniform(0.2, 0.9) * (most - least)), slice(None, n)
+    answers = [
+        rdc.solve(
+            rdc.Problem.from_arrays(
+                masses,
+                distortion[rows],
+                losses={"loss": unit * loss[rows]},
+                limits={"distortion": bound},
+                rate=math.log(m),
+                minimise="loss",
+            )
+        )
+        for masses, rows in ((p, used), (np.r_[p * (1 - mass), mass], slice(None)))
+    ]
+    for answer in answers:
+        assert answer.status is rdc.Status.OPTIMAL
+    slack = unit * (2 * mass + 2e-9)
+    assert answers[0].objective_lower <= answers[1].objective_upper + slack
+    assert answers[1].objective_lower <= answers[0].objective_upper + slack

@@ -14,7 +14,7 @@ from rdcsolve.errors import SolverFailed
 from rdcsolve.problems import Problem
 from rdcsolve.problems.structures import LossStructure, row_blocks
 from rdcsolve.rounding import EPS
-from rdcsolve.solvers.finite.recovery import Primal, complete, constant
+from rdcsolve.solvers.finite.recovery import Primal, complete, constant, meets
 
 _STEEPNESSES = np.logspace(0, -9, 19)  # per largest difference; the best is where two errors are equal
 _NO_MASS = 1e-15  # what a limit leaves letters that are forbidden in effect
@@ -73,26 +73,36 @@ def least_mean(problem: Problem, index: int) -> LeastMean:
     rows, columns = np.nonzero(allowed)
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     means = {m: p[rows] * problem.linear_losses[m].block()[symbols[rows], columns] for m in (index, *limited)}
+    least = np.full(symbols.size, np.inf)
+    np.minimum.at(least, rows, means[index])
     count = np.arange(rows.size)
     rows_sum = coo_array((np.ones(rows.size), (rows, count)), shape=(symbols.size, rows.size))
-    answer = _programme(means[index], [means[m] for m in limited], problem, limited, rows_sum)
-    channel = np.zeros(allowed.shape)
-    weights = np.zeros(len(problem.losses))
-    weights[index] = 1.0
-    if answer.status == 0:
-        channel[rows, columns] = np.maximum(answer.x, 0)
-        weights[limited] = _prices(answer, problem, limited, _sizes(np.array([means[m] for m in limited])))
-    else:  # without an answer the trivial weights still bound, and nothing is attained
-        channel[rows, columns] = 1.0
-    channel /= channel.sum(axis=1, keepdims=True)
-    mixed = np.zeros(allowed.shape)
-    for m in np.flatnonzero(weights):
-        mixed += weights[m] * np.where(allowed, problem.linear_losses[m].block(symbols), 0.0)
-    minima = np.zeros(problem.n_x)
-    minima[symbols] = np.where(allowed, mixed, np.inf).min(axis=1)
-    lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
-    made = complete(problem, np.arange(problem.n_letters), channel, symbols)
-    return LeastMean(lower, weights, minima, made)
+    sizes = _sizes(np.array([means[m] for m in limited]).reshape(len(limited), rows.size))
+    found: list[LeastMean] = []
+    for answer in _programmes(means[index] - least[rows], [means[m] for m in limited], problem, limited, rows_sum):
+        channel, weights = np.zeros(allowed.shape), np.zeros(len(problem.losses))
+        weights[index] = 1.0
+        if answer.status == 0:
+            channel[rows, columns] = np.maximum(answer.x, 0)
+            weights[limited] = _prices(answer, problem, limited, sizes)
+        else:  # without an answer the trivial weights still bound, and nothing is attained
+            channel[rows, columns] = 1.0
+        channel /= channel.sum(axis=1, keepdims=True)
+        mixed = np.zeros(allowed.shape)
+        for m in np.flatnonzero(weights):
+            mixed += weights[m] * np.where(allowed, problem.linear_losses[m].block(symbols), 0.0)
+        minima = np.zeros(problem.n_x)
+        minima[symbols] = np.where(allowed, mixed, np.inf).min(axis=1)
+        lower = float(problem.p_x @ minima) - float(weights[limited] @ problem.bounds[limited])
+        made = complete(problem, np.arange(problem.n_letters), channel, symbols)
+        found.append(LeastMean(lower, weights, minima, made))
+    best = max(found, key=lambda one: one.lower)
+    return best._replace(primal=_best([one.primal for one in found], problem, index))
+
+
+def _best(made: list[Primal], problem: Problem, index: int) -> Primal:
+    """Return the channel with the least mean among those that meet the limits on other losses, if any do."""
+    return min(made, key=lambda one: (not meets(problem, one.means, index), float(one.means[index])))
 
 
 def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint]:
@@ -121,14 +131,30 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     means = {m: weighted_sum(structures[m], p, letters) for m in (index, *limited)}
     kept = _within_reach(problem, {m: means[m] for m in limited}, letters.size)
     letters, means = letters[kept], {m: mean[kept] for m, mean in means.items()}
-    answer = _programme(means[index], [means[m] for m in limited], problem, limited, np.ones((1, letters.size)))
-    if answer.status != 0:
-        raise SolverFailed(f"HiGHS found no constant output within the limits: {answer.message}")
-    masses = _at_vertex(answer.x, np.array([means[m] for m in limited]), problem.bounds[limited])
+    cost = means[index] - means[index].min(initial=math.inf)
+    answers = _programmes(cost, [means[m] for m in limited], problem, limited, np.ones((1, letters.size)))
+    found = [
+        _constant_of(answer, problem, index, limited, letters, [means[m] for m in limited])
+        for answer in answers
+        if answer.status == 0
+    ]
+    if not found:
+        raise SolverFailed(f"HiGHS found no constant output within the limits: {answers[0].message}")
+    return _best([made for made, _, _ in found], problem, index), max(found, key=lambda one: one[2])[1]
+
+
+def _constant_of(  # noqa: PLR0913 - what the programme was about
+    answer: Any, problem: Problem, index: int, limited: list[int], letters: np.ndarray, means: list[np.ndarray]
+) -> tuple[Primal, DualPoint, float]:
+    """Return the channel of an answer to the programme over letters, its dual point, and the plane that this proves."""
+    symbols = np.flatnonzero(problem.p_x > 0)
+    p, structures = problem.p_x[symbols], [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
+    table = np.array(means).reshape(len(limited), letters.size)
+    masses = _at_vertex(answer.x, table, problem.bounds[limited])
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
     if limited:
-        weights[limited] = _prices(answer, problem, limited, _sizes(np.array([means[m] for m in limited])))
+        weights[limited] = _prices(answer, problem, limited, _sizes(table))
     counted = [(weights[m], structures[m]) for m in np.flatnonzero(weights)]
     used = masses > 0
     shares = masses[used] / masses.sum()
@@ -147,10 +173,11 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     bounds = []
     for s, price in zip(scales, prices.max(axis=1).tolist(), strict=True):
         bounds.append((float(p @ tangent) - (math.log(price) + EXPONENTIALS) / s, s, price))
-    _, s, price = max(bounds)
+    best, s, price = max(bounds)
     u = np.zeros(problem.n_x)
     u[symbols] = s * tangent - math.log(price)
-    return constant(problem, letters[used], shares), DualPoint.of(u, s * weights)
+    lower = best - float(weights[limited] @ problem.bounds[limited])
+    return constant(problem, letters[used], shares), DualPoint.of(u, s * weights), lower
 
 
 def _ends(below: np.ndarray) -> tuple[float, float]:
@@ -185,24 +212,47 @@ def weighted_sum(structure: LossStructure, p: np.ndarray, letters: np.ndarray) -
     return structure.weighted_sum(p)[letters]
 
 
-def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem, limited: list[int], sums: Any) -> Any:
+def _programmes(
+    objective: np.ndarray, means: list[np.ndarray], problem: Problem, limited: list[int], sums: Any
+) -> list[Any]:
     """Return what HiGHS says of: minimise objective.x such that means.x <= bounds and sums.x = 1, x >= 0.
 
     The means of losses that are held at their bounds are to equal them; these come before the sums. A mixture is
     rounded, and would end above a bound by a digit of its last place as often as below. So bounds are
     lowered by some such digits first, which a bound at the least value may not leave room for.
-    """
-    from scipy.optimize import linprog
-    from scipy.sparse import csr_array, issparse, vstack
 
+    Where the objective has entries of sizes that HiGHS fails on beside each other, it is asked twice: about the large
+    ones, the rest of which is rounding, and about the small ones, with those cut that are penalties beside them.
+    Weights prove what they prove, and a channel attains what it attains, whatever programme they come from.
+
+    Parameters
+    ----------
+    objective : numpy.ndarray
+        Shape (k,), >= 0.
+    means : list of numpy.ndarray
+        Shapes (k,), one for each of `limited`.
+    problem : Problem
+    limited : list of int
+        Losses.
+    sums : array
+        Shape (r, k).
+    """
     held = problem.equal[limited]
     table, bounds = np.array(means).reshape(len(limited), objective.size), problem.bounds[limited]
     sizes = _sizes(table)  # HiGHS allows rows to be missed by some 1e-7, whatever the unit of a loss
-    table, bounds = table / sizes[:, None], bounds / sizes
+    return [_answer(unit, cost, table / sizes[:, None], bounds / sizes, held, sums) for unit, cost in _costs(objective)]
+
+
+def _answer(  # noqa: PLR0913 - a programme
+    unit: float, cost: np.ndarray, table: np.ndarray, bounds: np.ndarray, held: np.ndarray, sums: Any
+) -> Any:
+    """Return the answer to one programme, with the prices of the objective whose unit is given."""
+    from scipy.optimize import linprog
+    from scipy.sparse import csr_array, issparse, vstack
+
     upper = table[~held] if (~held).any() else None
     if held.any():
         sums = vstack([csr_array(table[held]), sums]) if issparse(sums) else np.vstack([table[held], sums])
-    unit, cost = _without_penalties(objective)
     for lowered in (16 * EPS, 0.0):
         answer = linprog(
             cost,
@@ -221,15 +271,15 @@ def _programme(objective: np.ndarray, means: list[np.ndarray], problem: Problem,
     return answer
 
 
-def _without_penalties(objective: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return a unit of the objective, and its entries in that, cut where they are penalties, which HiGHS fails on.
-
-    Weights prove what they prove, and a channel attains what it attains, whatever programme they come from.
-    """
-    least = float(objective.min(initial=math.inf, where=objective > 0))
-    if not objective.max(initial=0.0) > _LARGEST_RATIO * min(least, 1.0):
-        return 1.0, objective
-    return least, np.minimum(objective, _LARGEST_RATIO * least) / least
+def _costs(objective: np.ndarray) -> list[tuple[float, np.ndarray]]:
+    """Return units of the objective, and its entries in them: its largest, and its least beside penalties."""
+    largest, least = objective.max(initial=0.0), objective.min(initial=math.inf, where=objective > 0)
+    if not largest > 0:
+        return [(1.0, objective)]
+    costs = [(float(largest), objective / largest)]
+    if largest > _LARGEST_RATIO * least:
+        costs.append((float(least), np.minimum(objective, _LARGEST_RATIO * least) / least))
+    return costs
 
 
 def _sizes(table: np.ndarray) -> np.ndarray:
