@@ -97,10 +97,14 @@ class ProvedElementary:
         r = (mantissa * _PER_ONE - nearest) / nearest
         series = np.full(x.shape, 1.0 / 7)
         for degree in range(6, 0, -1):
-            series = 1.0 / degree - r * series
+            series *= r
+            np.subtract(1.0 / degree, series, out=series)
         first, rest, logs = _log_tables()
-        table = logs[nearest.astype(np.intp) - _LEAST]
-        return np.asarray(exponent * first + (table + (exponent * rest + r * series)))
+        series *= r
+        series += exponent * rest
+        series += np.take(logs, nearest.astype(np.intp) - _LEAST)
+        series += exponent * first
+        return np.asarray(series)
 
 
 _PER_ONE = 128

@@ -388,12 +388,16 @@ class FloatNumbers:
         """What a joint mass p_i W(a | i) errs by, relatively: the row's sum and five operations."""
         return units(sum_units(self.letters.size) + 6)
 
+    def _cautious(self, count: float) -> float:
+        """Return an allowance, with the caution of an `Elementary` where ball arithmetic adds up floats as well."""
+        return self.elementary.caution * count if self.channel_rows.is_large else count
+
     @cached_property
     def _moments(self) -> Moments:
         """What a second pass over the channel adds up."""
         if self.on_line is not None:
             return self.on_line[1]
-        return moments(self.channel_rows, self.survey, self.shares, self.shifts, self.labels)
+        return moments(self.channel_rows, self.survey, self.shares, self.shifts, self.labels, self.elementary)
 
     @cached_property
     def rate(self) -> float:
@@ -407,7 +411,7 @@ class FloatNumbers:
         if self.survey.is_constant:
             return 0.0
         rate, over = self._moments.rate, math.fsum([-1.0, *self.survey.masses.tolist()])
-        count = self._units + units(sum_units(self.letters.size) + 8) + ELEMENTARY
+        count = self._cautious(self._units + units(sum_units(self.letters.size) + 8) + ELEMENTARY)
         return max(0.0, up(rate + max(over, 0.0) + count * (abs(rate) + 2.0) + units(12) + TINY))
 
     def rate_excess(self, bound: float) -> float:
@@ -448,7 +452,8 @@ class FloatNumbers:
         if self.free is not None:
             return self._spread_within_letters() * self.free.scale * (1 + units(4))
         total = self._moments.losses[m]
-        return total * (1 + self._units + units(sum_units(self.letters.size) + 6)) + (TINY if total else 0.0)
+        count = self._cautious(self._units + units(sum_units(self.letters.size) + 6))
+        return total * (1 + count) + (TINY if total else 0.0)
 
     def _spread_within_letters(self) -> float:
         """Return an upper bound of E |X - y(A)|^2 with letters at their means, rounded: no less than at the means."""
@@ -461,8 +466,8 @@ class FloatNumbers:
         for coordinate, mean in zip(points.T, means.T, strict=True):
             squares = channel * (coordinate[:, None] - mean) ** 2
             total += math.fsum(self.shares * row_sums(squares))
-        count = self._units + units(sum_units(self.letters.size) + means.shape[1] + 10)
-        return total * (1 + count) + (TINY if total else 0.0)
+        total *= 1 + self._units + units(sum_units(self.letters.size) + means.shape[1] + 10)
+        return total + (TINY if total else 0.0)
 
     def objective(self, target: int | None) -> float:
         """Return an upper bound of the problem's objective for the channel."""

@@ -8,10 +8,12 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from rdcsolve.certificates.elementary import Elementary
 from rdcsolve.problems import Problem
 from rdcsolve.rounding import row_sums, weighted_sums
 
 _PAIRS_AT_A_TIME = 1 << 18
+_LARGE = 1 << 20  # pairs of symbol and letter from which on ball arithmetic adds up floats, too
 
 
 class RowsOnDemand(Protocol):
@@ -65,6 +67,11 @@ class ChannelRows:
     ) -> None:
         self.channel, self.symbols, self.n_rows, self.letters, self.problem = channel, symbols, n_rows, letters, problem
         self._step = max(1, _PAIRS_AT_A_TIME // max(1, letters.size))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether ball arithmetic, too, takes rates and means of linear losses from sums of floats."""
+        return self.n_rows * self.letters.size >= _LARGE
 
     @property
     def n_blocks(self) -> int:
@@ -123,7 +130,12 @@ class Moments(NamedTuple):
 
 
 def moments(
-    channel: ChannelRows, known: Survey, shares: np.ndarray, shifts: np.ndarray, labels: list[np.ndarray]
+    channel: ChannelRows,
+    known: Survey,
+    shares: np.ndarray,
+    shifts: np.ndarray,
+    labels: list[np.ndarray],
+    elementary: Elementary,
 ) -> Moments:
     """Return what a second pass adds up: over letters, then over symbols, joint masses block by block.
 
@@ -138,6 +150,8 @@ def moments(
         Shape (M', n): the least values of the linear losses.
     labels : list of numpy.ndarray
         Conditionals, shape (n, n_s).
+    elementary : Elementary
+        Whose logarithm is taken.
     """
     q, linear = known.masses, channel.problem.linear_losses
     divergence, above = np.zeros(channel.n_rows), np.zeros((len(linear), channel.n_rows))
@@ -152,8 +166,8 @@ def moments(
                 ratios = rows / q
             else:
                 ratios = np.divide(rows, q, out=np.ones(rows.shape), where=positive & (q > 1e-300))
-            np.log(ratios, out=ratios)
-            divergence[places] = row_sums(np.multiply(rows, ratios, out=ratios))
+            logs = elementary.log(ratios)
+            divergence[places] = row_sums(np.multiply(rows, logs, out=logs))
         for m, loss in enumerate(linear):
             block = loss.block(symbols, channel.letters)
             if shifts[m].any():
@@ -165,5 +179,5 @@ def moments(
         for sums, masses in zip(joint, scaled, strict=True):
             sums += weighted_sums(np.ascontiguousarray(rows.T), masses[places])
     # W is W' / S for the stored row W' of sum S, so that log S is taken off
-    rate = math.fsum(shares * (divergence - known.totals * np.log(known.totals)))
+    rate = math.fsum(shares * (divergence - known.totals * elementary.log(known.totals)))
     return Moments(rate, [math.fsum(shares * row) for row in above], joint)

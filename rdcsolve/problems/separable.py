@@ -145,11 +145,15 @@ def combined(
     """
     total: np.ndarray | None = None
     for d, (table, i) in enumerate(zip(tables, rows, strict=True)):
-        part = np.take(table, i, axis=0)
         if letters is not None:
-            part = np.take(part, letters[d], axis=1)
+            a = letters[d]
+            if table.shape[0] * a.size <= i.size * table.shape[1]:  # whichever leaves less to be copied twice
+                part = np.take(np.take(table, a, axis=1), i, axis=0)
+            else:
+                part = np.take(np.take(table, i, axis=0), a, axis=1)
             total = part if total is None else operation(total, part, out=total)
         else:
+            part = np.take(table, i, axis=0)
             total = part if total is None else operation(total[:, :, None], part[:, None, :])
             total = total.reshape(i.size, math.prod(total.shape[1:]))
     assert total is not None
