@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from pathlib import Path
@@ -18,6 +19,8 @@ from rdcsolve.writing import whole_path
 
 if TYPE_CHECKING:
     import xarray
+
+_SEAL = b"\nrdcsolve sha256 "  # in front of the digest of what a file has before it
 
 Outcome = dict[str, Any]
 """The numbers of one point, by name of the variable."""
@@ -222,19 +225,28 @@ def write_dataset(data: xarray.Dataset, path: Path) -> None:
     """
     with whole_path(path) as temporary:
         data.to_netcdf(temporary, engine="netcdf4")
+        digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        with temporary.open("ab") as file:  # HDF5 reads no further than what it says is its end
+            file.write(_SEAL + digest.encode())
 
 
 def read_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:
     """Return a dataset from a netCDF file, which is closed again.
 
+    HDF5 may never end on a damaged file. So what `write_dataset` wrote ends with a digest, which is looked at first.
+
     Raises
     ------
     UnreadableFile
-        If the file is missing or is not netCDF.
+        If the file is missing, is not netCDF, or is not what was written.
     """
     import xarray
 
     try:
+        content = memoryview(Path(path).read_bytes())
+        seal = bytes(content[-len(_SEAL) - 64 :])
+        if seal.startswith(_SEAL) and hashlib.sha256(content[: -len(seal)]).hexdigest().encode() != seal[-64:]:
+            raise ValueError("it is not what was written: its digest differs")
         return xarray.load_dataset(path, engine="netcdf4")
     except Exception as error:  # damage makes the libraries of netCDF raise nearly anything
         raise UnreadableFile(f"{path} cannot be read as netCDF ({error}); move it away") from error
