@@ -37,6 +37,11 @@ def need(extra: str, feature: str) -> None:
             raise MissingExtra.of(extra, feature) from cause
 
 
+def is_installed(extra: str) -> bool:
+    """Return whether the modules of an extra are there."""
+    return all(find_spec(module) is not None for module in EXTRAS[extra])
+
+
 def missing_for(module: str | None, feature: str) -> MissingExtra | None:
     """Return the error for a module that could not be imported, or None if it belongs to no extra."""
     root = (module or "").partition(".")[0]

@@ -246,23 +246,23 @@ def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float")
     return _judged(*_examined(certificate, problem, arithmetic))
 
 
+def excess_over_limits(certificate: Checkable, problem: Problem, arithmetic: str) -> dict[str, float]:
+    """Return by how much the channel exceeds limits, at most, where it may not; this takes no proof of prices."""
+    numbers = _numbers_for(certificate, problem, arithmetic)
+    with numbers.context():
+        laws = law_check.laws_of(certificate, problem, numbers, arithmetic)
+        upper = _upper_bound(certificate.letters, problem, numbers, laws, arithmetic, _Findings([], []))
+    return {name: value for name, value in upper.excess.items() if value > upper.slack.get(name, 0.0)}
+
+
 def _judged(found: Verification, findings: _Findings) -> Verification:
     return replace(found, valid=not findings.faults, messages=(*findings.faults, *findings.notes))
 
 
 def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tuple[Verification, _Findings]:
-    numbers_of = _numbers(arithmetic)
     _check_fit(certificate, problem)
-    findings = _Findings([], [])
-    numbers = numbers_of(
-        problem,
-        certificate.u,
-        certificate.u_rest,
-        certificate.multipliers,
-        certificate.letters,
-        certificate.channel,
-        certificate.proof,
-    )
+    findings, numbers_of = _Findings([], []), _numbers(arithmetic)
+    numbers = _numbers_for(certificate, problem, arithmetic)
     with numbers.context():
         laws = law_check.laws_of(certificate, problem, numbers, arithmetic)
         lower = _lower_bound(
@@ -295,6 +295,19 @@ def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tupl
         perceptions=upper.perceptions,
     )
     return found, findings
+
+
+def _numbers_for(certificate: Checkable, problem: Problem, arithmetic: str) -> Any:
+    """Return the bounds on means, prices and rates of a certificate's numbers."""
+    return _numbers(arithmetic)(
+        problem,
+        certificate.u,
+        certificate.u_rest,
+        certificate.multipliers,
+        certificate.letters,
+        certificate.channel,
+        certificate.proof,
+    )
 
 
 def _numbers(arithmetic: str) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from rdcsolve import deadline
-from rdcsolve.certificates.check import Verification, examine
+from rdcsolve import deadline, extras
+from rdcsolve.certificates.check import Verification, examine, excess_over_limits
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.channel import Channel
@@ -23,6 +23,7 @@ from rdcsolve.results.status import Proof, Status, ended_by, judged
 from rdcsolve.rounding import exact_dot
 
 _REMADE = 1e-14  # relatively, and nats: what means and rates of a channel differ by where its rows are made again
+_MOST_IN_BALLS = 4096  # entries of a channel that ball arithmetic takes some milliseconds for
 _RESOLVED = 1e-12  # of a loss's spread: a gap on the loss below this is rounding beside its largest values
 
 
@@ -150,6 +151,7 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
         status = Status.STATIONARY
     if result.status is Status.OPTIMAL and status is not Status.OPTIMAL:
         notes.append(f"the check confirms a gap of {found.upper - lower:.3g}")
+    notes.append(_within_rounding(problem, certificate, found))
     losses = {
         name: min(found.losses[name], bound) if math.isfinite(bound) else found.losses[name]
         for name, bound in zip(problem.loss_names, problem.bounds.tolist(), strict=True)
@@ -163,10 +165,26 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
         "rate_upper": found.upper if is_rate(goal.name) else found.rate,
         "losses": losses,
         "perceptions": _perceptions(problem, found),
-        "message": "; ".join(filter(None, notes)),
+        "message": "; ".join(dict.fromkeys(filter(None, notes))),
         "certificate": replace(certificate, lower=found.lower, upper=found.upper),
     }
     return replace(result, **changes)
+
+
+def _within_rounding(problem: Problem, certificate: Any, found: Verification) -> str:
+    """Return a sentence on limits that the channel exceeds by what the check grants to rounding, or an empty one.
+
+    The float check bounds the excess from above, roundings included. Where ball arithmetic is at hand and the channel
+    is small, it says whether there is any.
+    """
+    over = {name: value for name, value in found.excess.items() if value > 0}
+    if not over or problem.own_letters is not None:
+        return ""
+    is_small = isinstance(certificate.channel, np.ndarray) and certificate.channel.size <= _MOST_IN_BALLS
+    if is_small and extras.is_installed("ball"):
+        over = excess_over_limits(certificate, problem, "ball")
+    shown = [f"{name} by {value:.2g}" for name, value in over.items()]
+    return f"limits are met only within rounding, exceeded by at most: {', '.join(shown)}" if shown else ""
 
 
 def _at_multipliers(result: Result, problem: Problem) -> Result:

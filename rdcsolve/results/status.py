@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from rdcsolve.deadline import TimeIsUp, hurry, was_interrupted
 from rdcsolve.problems import Objective
+from rdcsolve.rounding import EPS
 
 Answer = TypeVar("Answer", bound=Any)
 
@@ -39,6 +40,8 @@ class Proof(Enum):
 
 
 _BY_ITSELF = (Status.OPTIMAL, Status.ALMOST_OPTIMAL, Status.STALLED, Status.NUMERICAL_ERROR)
+
+_ROUNDING = 64 * EPS  # of the objective: what both bounds may round by
 
 
 def ended_by(stop: KeyboardInterrupt | TimeIsUp) -> Status:
@@ -72,7 +75,8 @@ def judged(
     """Return what to call a run that ended with `status` and these bounds.
 
     OPTIMAL if the gap is within the tolerance, however the run ended. Otherwise a run that ended by itself is
-    ALMOST_OPTIMAL up to the square root of the tolerance, and has STALLED beyond.
+    ALMOST_OPTIMAL up to the square root of the tolerance, or where the gap is the rounding of numbers of this size,
+    and has STALLED beyond.
 
     Parameters
     ----------
@@ -89,6 +93,6 @@ def judged(
         return Status.OPTIMAL
     if status not in _BY_ITSELF:
         return status
-    if goal.within(lower, upper, math.sqrt(tolerance), slope):
+    if goal.within(lower, upper, math.sqrt(tolerance), slope) or upper - lower <= _ROUNDING * abs(upper):
         return Status.ALMOST_OPTIMAL
     return Status.NUMERICAL_ERROR if status is Status.NUMERICAL_ERROR else Status.STALLED

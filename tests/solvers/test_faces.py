@@ -80,6 +80,22 @@ def test_at_a_joint_minimum_the_only_channel_is_found(seed, n_losses):
     assert result.rate_upper == pytest.approx(entropy(p @ channel), abs=1e-9)
 
 
+@given(SEEDS, st.sampled_from([1e-9, 1e-15, 1e-22, 1e-200]))
+def test_the_means_of_a_constant_output_that_leave_no_room_take_no_rate(seed, tiny):
+    """A loss and a constant less it, at the means of a mixture: tiny masses exclude nothing at no cost."""
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 5, 2).tolist()
+    p = rng.dirichlet(np.ones(n)) * 10.0 ** rng.uniform(-3, 0, n)
+    p = np.r_[p / p.sum(), tiny * rng.random(2)]
+    table = rng.integers(0, 4, (n + 2, k)).astype(float)
+    shares = rng.dirichlet(np.ones(k))
+    bound = float(p / p.sum() @ table @ shares)
+    problem = stated(p / p.sum(), [table, 3 - table], [bound, 3 - bound])
+    result = rdc.solve(problem)
+    assert result.status in (Status.OPTIMAL, Status.INFEASIBLE)  # a bound is rounded either way
+    assert not result.rate_upper > 1e-8 or result.status is Status.INFEASIBLE
+
+
 @given(SEEDS, st.sampled_from([1e-9, 1e-11, 1e-7]))
 @example(157, 1e-9)  # the programme's weights are 1e16: what ties is broken by roundings
 @example(1387, 1e-9)  # a weight that may not be negative is -1e-8

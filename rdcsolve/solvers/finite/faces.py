@@ -28,6 +28,7 @@ _MOST_LOOKED_AT = 10_000_000  # pairs whose losses are not stored: a pass over t
 _NO_ROOM = 1e-9  # of the bounds: limits that leave a channel more have an interior
 _ROUNDING = 1e-12  # of the spreads: a distance of w.b from the least mean of w.L that counts as none
 _NEXT_TO = 1e-7  # of the spreads: a bound that a programme may hardly tell from the least value
+_TINY = 1e-8  # mass: below it a programme cannot tell a weighted loss from the least one
 _LOOSE = 1e3  # spreads: a bound that no mean comes near
 _MOST_FACES = 4  # one after the other; the programme's first one is complete but for its accuracy
 _TIE = 1e-11  # of the largest weighted loss: an excess that is rounding
@@ -69,7 +70,7 @@ def on_face(task: ReducedProblem) -> ReducedProblem | None:
         found = _excluding(task, spreads)
         if found is None:
             break
-        task = _restricted(task, found)
+        before, task = task, _restricted(task, found)
         limited = task.free & ~task.equal
         if (task.bounds < -_ROUNDING * spreads)[limited].any():
             return None
@@ -77,6 +78,8 @@ def on_face(task: ReducedProblem) -> ReducedProblem | None:
         spent = task.free & (task.bounds <= np.where(task.equal, _ROUNDING * spreads, 0.0))
         if spent.any():
             task = _restricted(task, np.where(spent, _HALF / _TIE / spreads, 0.0))
+        elif not task.faces[-1].masked.any() and np.array_equal(task.equal, before.equal):
+            break  # weights that say nothing new
     return _independent(task)
 
 
@@ -157,7 +160,9 @@ def _weights(task: ReducedProblem) -> np.ndarray | None:
     )
     of_bounds = csr_array(np.r_[data.bounds, -task.p, np.zeros(n_pairs + limited.size)][None])
     lowest = np.where(task.equal[task.free], -np.inf, 0.0)
-    ranges = [(low, np.inf) for low in lowest] + [(-np.inf, np.inf)] * n + [(0.0, 1.0)] * (n_pairs + limited.size)
+    ranges = [(low, np.inf) for low in lowest] + [(-np.inf, np.inf)] * n
+    # a symbol of less mass than the programme resolves would have excesses at no cost, by a y_i that is too low
+    ranges += [(0.0, cut) for cut in np.r_[task.p[data.rows] > _TINY, np.ones(limited.size)].tolist()]
     answer = linprog(
         -np.r_[np.zeros(count + n), np.ones(n_pairs + limited.size)],
         A_ub=vstack([of_pairs, of_limits, of_bounds]).tocsr(),
@@ -170,6 +175,8 @@ def _weights(task: ReducedProblem) -> np.ndarray | None:
         return None
     found = np.where(np.abs(answer.x[:count]) > 1e-9 * np.abs(answer.x[:count]).max(initial=0.0), answer.x[:count], 0.0)
     found[limited] = np.maximum(found[limited], 0.0)  # below zero within the programme's accuracy, but of no use there
+    if not found.any():
+        return None
     weights = np.zeros(task.free.size)
     weights[task.free] = found / data.spreads
     least = _least(found @ data.losses, data.allowed)

@@ -24,6 +24,7 @@ _EPS = float(np.finfo(float).eps)
 _UNUSED = 1e-9  # output mass of a letter whose decisions are free to change
 _SETTLED = 1e-10  # relative fall of the objective that counts as none
 _FURTHEST = 30.0  # how far a step is stretched at most
+_OF_THE_ROOM = 1e-7  # that a limit leaves above the least mean, where roundings beside one would be more than that
 _HELD = 1e-13  # of the spread: how far from its bound a mean may be that is to equal it
 _SHARE = 1e-5  # shares of a symbol below this are dropped where a limit may need exact zeros
 
@@ -83,14 +84,23 @@ def _attained(problem: Problem, result: Result, narrowed: bool) -> Found | None:
     rate = mutual_information(problem.p_x, result.channel) if (used != used[0]).any() else 0.0
     means = np.array(list(losses.values()))
     limited = np.isfinite(problem.bounds)
-    bounds = problem.bounds[limited]
-    met = bool(np.all(means[limited] <= bounds + 4 * _EPS * (1 + bounds)))
+    met = bool(np.all(means[limited] <= (problem.bounds + _allowed(problem))[limited]))
     for m in np.flatnonzero(problem.held).tolist():
         met = met and abs(float(means[m] - problem.bounds[m])) <= _HELD * problem.spread(m)
     value = problem.goal.value(rate, means)
     if problem.goal.target is not None:
         met = met and rate <= problem.goal.rate * (1 + 4 * _EPS)
     return Found(value, rate, losses, result, narrowed) if met else None
+
+
+def _allowed(problem: Problem) -> np.ndarray:
+    """Return what roundings may take means beyond bounds by, shape (M,): of a linear loss, little beside its room."""
+    bounds = np.where(np.isfinite(problem.bounds), problem.bounds, 0.0)
+    allowed = 4 * _EPS * (1 + np.abs(bounds))
+    for m in np.flatnonzero(np.isfinite(problem.bounds[: len(problem.linear_losses)])).tolist():
+        least = least_loss(problem, m)
+        allowed[m] = min(allowed[m], _OF_THE_ROOM * max(bounds[m] - least, 0.0) + 4 * _EPS * abs(least))
+    return allowed
 
 
 def as_it_is(arena: Arena, channel: np.ndarray, settings: Settings) -> Found | None:
