@@ -10,7 +10,7 @@ import numpy as np
 
 from rdcsolve import options
 from rdcsolve.calls import public_call
-from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, limits_of
+from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, given_letters, limits_of
 from rdcsolve.codes.report import CERTIFIED, ESTIMATED, EXACT, Audit, AuditLine, Part
 from rdcsolve.codes.samples import Classes, Samples, read_labels, read_lengths, read_samples, read_targets
 from rdcsolve.codes.slices import squared_distances
@@ -229,12 +229,34 @@ class _Report:
             )
         if self.samples.n_dithers > 1:
             found.append(f"all rates of messages are given the dither, of {self.samples.n_dithers} values")
+        return [*found, *self._of_scale(), self._of_letters(letters)]
+
+    def _of_scale(self) -> list[str]:
+        """Return a note where showing one and the same word, the mean of all samples, would be better."""
+        samples = self.samples
+        mean = samples.p @ samples.points
+        spread = float(samples.p @ np.square(samples.points - mean).mean(axis=1))
+        if self.limits.distortion <= spread * (1 + 1e-9):
+            return []
+        return [
+            f"x_hat is further from x, {self.limits.distortion:.4g}, than the mean of all samples is, {spread:.4g}: "
+            "are both on one scale, and in the same order?"
+        ]
+
+    def _of_letters(self, letters: Any) -> str:
+        """Return over which letters the limits are."""
         if letters is None:
-            found.append(
+            return (
                 "the limits are over the codec's own reconstructions and the means of its messages; letters= adds what "
                 "a better codec could show"
             )
-        return found
+        given = given_letters(letters, self.samples)
+        known = {row.tobytes() for row in given + 0.0}
+        outside = sum(row.tobytes() not in known for row in self.samples.reconstructions + 0.0)
+        return (
+            f"{outside} of the codec's {self.samples.reconstructions.shape[0]} reconstructions are outside the "
+            f"{given.shape[0]} letters given; the limits are over all of these, and the means of its messages"
+        )
 
     # -------------------------------------------------------------------------------------------- of the sample
 

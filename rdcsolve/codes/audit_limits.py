@@ -158,6 +158,8 @@ def given_letters(letters: Any, samples: Samples) -> np.ndarray:
     size = samples.points.shape[1]
     if given.ndim == 1 and size == 1:
         given = given[:, None]
+    if given.size == 0:
+        raise InvalidInput(f"letters has shape {given.shape}, without an entry; give some, or leave letters out")
     if given.ndim < 2 or given[0].size != size:
         raise InvalidInput(
             f"letters has shape {given.shape}; give one per row, of the shape {samples.shape} of a sample"

@@ -116,9 +116,22 @@ class Code:
         """
         return self.reconstruct(unpack(stream, self.frequencies, self.identity()))
 
+    @public_call
     def reconstruct(self, messages: Any) -> np.ndarray:
-        """Return the words of messages, shape (n, ...)."""
-        shown: np.ndarray = self.words[np.asarray(messages)].reshape(-1, *self.shape)
+        """Return the words of messages, shape (n, ...).
+
+        Raises
+        ------
+        InvalidInput
+            If messages are not whole numbers from 0 to n_words - 1, shape (n,).
+        """
+        sent = read(messages, "messages").entries
+        is_whole = sent.size == 0 or np.issubdtype(sent.dtype, np.integer)
+        if sent.ndim != 1 or not is_whole or not ((sent >= 0) & (sent < self.n_words)).all():
+            raise InvalidInput(
+                f"messages must be whole numbers from 0 to {self.n_words - 1}, shape (n,); mind what was sent"
+            )
+        shown: np.ndarray = self.words[sent.astype(np.int64)].reshape(-1, *self.shape)
         return shown
 
     @public_call

@@ -202,8 +202,9 @@ def read_labels(labels: Any, samples: Samples) -> Classes:
     if len(values) != n:
         raise InvalidInput(f"labels has {len(values)} entries but x has {n} samples; give one label per sample")
     values = [values[k] for k in samples.kept]
-    number, _ = _numbered(values)
-    return Classes(np.eye(int(number.max()) + 1)[number], distinct(values))
+    number, n_classes = _numbered(values)
+    _refuse_fractions(values, n_classes)
+    return Classes(np.eye(n_classes)[number], distinct(values))
 
 
 def read_lengths(lengths: Any, samples: Samples, to_nats: float) -> float:
@@ -270,7 +271,7 @@ def _weights(weights: Any, n: int) -> np.ndarray:
 def _rows_of_numbers(labels: Any) -> np.ndarray | None:
     """Return labels that are a table with several columns, shape (n, n_s), None for anything else."""
     if isinstance(labels, (list, tuple)):
-        is_table = len(labels) > 0 and all(isinstance(row, list) or getattr(row, "ndim", 0) == 1 for row in labels)
+        is_table = len(labels) > 0 and all(map(_is_row, labels))
     else:
         is_table = columns_of(labels) is not None or getattr(labels, "ndim", 1) == 2
         is_table = is_table and np.shape(labels)[1:] != (1,)
@@ -280,6 +281,22 @@ def _rows_of_numbers(labels: Any) -> np.ndarray | None:
     if rows.ndim != 2:
         raise InvalidInput(f"labels has shape {rows.shape}; give one label per sample, or one row of probabilities")
     return rows
+
+
+def _is_row(row: Any) -> bool:
+    """Say whether one of the labels is a row of numbers; a tuple is one if it holds fractions, else a class."""
+    is_fractions = isinstance(row, tuple) and len(row) > 1 and all(isinstance(v, (float, np.floating)) for v in row)
+    return is_fractions or isinstance(row, list) or getattr(row, "ndim", 0) == 1
+
+
+def _refuse_fractions(values: list[Any], n_classes: int) -> None:
+    """Raise if labels are fractions most of which were seen once: probabilities or measurements, not classes."""
+    k = next((k for k, value in enumerate(values) if isinstance(value, float) and not value.is_integer()), None)
+    if k is not None and n_classes > 8 and 2 * n_classes > len(values):
+        raise InvalidInput(
+            f"labels has {n_classes} different values among {len(values)} samples, fractions such as {values[k]!r}, "
+            "which are no classes; give one class per sample, or a row of probabilities for each, shape (n, n_s)"
+        )
 
 
 def _numbered(values: list[Any]) -> tuple[np.ndarray, int]:

@@ -2,6 +2,7 @@
 
 from rdcsolve.data.digits import digits
 from rdcsolve.data.files import from_csv, from_npz
+from rdcsolve.data.items import images
 from rdcsolve.data.kmeans import kmeans_codebook
 from rdcsolve.data.mnist import mnist
 from rdcsolve.data.synthetic import (
@@ -26,6 +27,7 @@ __all__ = [
     "gaussian",
     "gaussian_pair",
     "grid",
+    "images",
     "kmeans_codebook",
     "laplace",
     "mixture",

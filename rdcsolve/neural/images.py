@@ -6,10 +6,15 @@ import hashlib
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 
+from rdcsolve import options
+from rdcsolve.calls import public_call
 from rdcsolve.data.idx import image_arrays
+from rdcsolve.data.items import length_of, read_items
 from rdcsolve.errors import InvalidInput
 
 SIDE = 28
@@ -47,6 +52,38 @@ class Images:
     def pixels(self, chosen: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         """Return chosen images with pixels in [0, 1], shape (m, 784)."""
         return self.bytes[chosen].float() / 255.0
+
+    @classmethod
+    @public_call
+    def of(cls, dataset: Any, n: int | None = None) -> Images:
+        """Return the images of a data set of pairs (image, class), such as those of torchvision.
+
+        Parameters
+        ----------
+        dataset : sequence of (image, class)
+            See `rdcsolve.sources.images`. Images of 28 x 28 pixels, bytes or bytes divided by 255.
+        n : int, optional
+            The first n only.
+
+        Raises
+        ------
+        InvalidInput
+            If items are not such pairs, or images are of another size or are not bytes.
+        """
+        n = length_of(dataset) if n is None else min(options.whole(n, "n"), length_of(dataset))
+        pixels, classes = read_items(dataset, np.arange(n))
+        if pixels[0].size != SIDE * SIDE:
+            raise InvalidInput(
+                f"images have shape {pixels.shape[1:]}; give images of {SIDE} x {SIDE}, which the networks take"
+            )
+        whole = np.rint(255 * pixels)
+        if np.abs(255 * pixels - whole).max() > 1e-3 or whole.min() < 0 or whole.max() > 255:
+            raise InvalidInput(
+                f"pixels reach from {pixels.min():.4g} to {pixels.max():.4g} and are not bytes divided by 255; leave "
+                "out transforms that normalise or augment images"
+            )
+        flat = torch.from_numpy(whole.astype(np.uint8).reshape(n, -1))
+        return cls(flat, torch.from_numpy(classes))
 
     @cached_property
     def fingerprint(self) -> str:

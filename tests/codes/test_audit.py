@@ -261,7 +261,8 @@ def test_rows_of_probabilities_are_labels(codec, seed):
         return
     rows = np.eye(max(stated["labels"]) + 1)[stated["labels"]]
     plain = rdc.audit(x, x_hat, **stated, time_limit=1)
-    assert values_of(rdc.audit(x, x_hat, **stated | {"labels": rows}, time_limit=1)) == values_of(plain)
+    for same in (rows, list(map(tuple, rows.tolist()))):
+        assert values_of(rdc.audit(x, x_hat, **stated | {"labels": same}, time_limit=1)) == values_of(plain)
     other = np.random.default_rng(seed).permutation(stated["labels"])
     mixed = 0.5 * rows + 0.5 * np.eye(rows.shape[1])[other]
     found = rdc.audit(x, x_hat, **stated | {"labels": mixed}, time_limit=1)
@@ -443,12 +444,28 @@ def test_bad_tables(tmp_path, text, fault):
         ({"labels": np.full((240, 2), 0.6)}, "row 0 is no distribution"),
         ({"labels": np.full((24, 2), 0.5)}, "labels has 24 rows but x has 240"),
         ({"labels": [[0.5, 0.5], [1.0]] * 120}, "labels"),
+        ({"labels": np.arange(240) / 239}, "labels has 240 different values among 240 samples, fractions such as"),
+        ({"labels": [(0.6, 0.6)] * 240}, "row 0 is no distribution"),
+        ({"letters": np.zeros((0, 1))}, "leave letters out"),
     ],
 )
 def test_bad_inputs(change, fault):
     stated = {"x": GRID, "x_hat": SHOWN, "messages": SENT} | change
     with pytest.raises(rdc.InvalidInput, match=fault):
         rdc.audit(stated.pop("x"), stated.pop("x_hat"), stated.pop("messages"), **stated)
+
+
+def test_notes_name_what_numbers_do_not():
+    """Scales that differ, reconstructions outside the letters, rare messages; tuples of classes are classes."""
+    found = rdc.audit(GRID, 255 * SHOWN, SENT, letters=[[0.0], [85.0], [7.0]], n_bootstrap=0)
+    assert any("x_hat is further from x" in note for note in found.notes)
+    assert any("2 of the codec's 4 reconstructions are outside the 3 letters given" in note for note in found.notes)
+    found = rdc.audit(GRID, SHOWN, SENT, labels=list(zip(SENT % 2, SENT, strict=True)), n_bootstrap=0)
+    assert not any("further from x" in note for note in found.notes)
+    assert found["label given message"].value == pytest.approx(0, abs=1e-12)
+    twos = np.repeat(np.arange(100.0), 2)
+    found = rdc.audit(twos, twos, twos, labels=np.arange(200) % 2, n_bootstrap=0)
+    assert any("seen fewer than 10 times: for the population H(S|Z)" in note for note in found.notes)
 
 
 def test_every_sample_a_message_of_its_own_is_refused():

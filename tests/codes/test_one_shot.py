@@ -65,12 +65,19 @@ def every_code(problem, n_words=None):
     return np.array([row for row in rows if row is not None]).reshape(-1, 1 + len(problem.losses)).T
 
 
+CLOSELY = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+
+
 def hull_at(table, problem):
     """Return the least rate of mixtures within the problem's limits, and that of a single code; inf without any."""
     limited = np.flatnonzero(np.isfinite(problem.bounds))
     rows, right = table[1 + limited], problem.bounds[limited]
     slack = 1e-12 * (1 + np.abs(right))
-    found = linprog(table[0], rows, right + slack, np.ones((1, table.shape[1])), [1.0])
+    # HiGHS takes 1e-7 for nothing unless it is told otherwise: much, where limits are just below what no message needs
+    spread = rows.max(axis=1, initial=-math.inf) - rows.min(axis=1, initial=math.inf)
+    scale = np.where(spread > 0, spread, 1.0)
+    scaled = (rows - right[:, None]) / scale[:, None]
+    found = linprog(table[0], scaled, slack / scale, np.ones((1, table.shape[1])), [1.0], options=CLOSELY)
     is_met = (rows <= (right + slack)[:, None]).all(axis=0)
     return found.fun if found.status == 0 else math.inf, table[0, is_met].min(initial=math.inf)
 
@@ -182,7 +189,7 @@ def test_codes_of_few_messages(problem, n_words, share):
     """Least squared error of M messages under a limit on the label's entropy, over all partitions into M cells."""
     table = every_code(problem, n_words)
     bound = table[2].min() + share * (table[2].max() - table[2].min())
-    answer = linprog(table[1], table[2:], [bound + 1e-12], np.ones((1, table.shape[1])), [1.0])
+    answer = linprog(table[1], table[2:], [bound + 1e-12], np.ones((1, table.shape[1])), [1.0], options=CLOSELY)
     found = one_shot(problem.with_limits(C=bound).minimising("distortion", rate=math.log(n_words)), n_words)
     assert found.objective_upper == pytest.approx(answer.fun, abs=1e-7)
     assert found.objective_lower <= answer.fun + 1e-9

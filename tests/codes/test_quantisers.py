@@ -189,6 +189,10 @@ def test_bad_samples_and_files(tmp_path):
         code.encode(np.zeros((3, 2)))
     with pytest.raises(rdc.InvalidInput, match="not finite"):
         code.messages([0.0, np.nan])
+    assert code.reconstruct([0, 2, 2]).ravel().tolist() == code.words[[0, 2, 2], 0].tolist()
+    for wrong in ([3], [-1], [0.0], ["0"], [[0, 1]], 0, [True]):
+        with pytest.raises(rdc.InvalidInput, match="whole numbers from 0 to 2, shape"):
+            code.reconstruct(wrong)
     with pytest.raises(rdc.InvalidInput, match="pass the bytes"):
         code.decode("text")
     with pytest.raises(rdc.InvalidInput, match="not finite"):
