@@ -18,7 +18,7 @@ from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTab
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
 from rdcsolve.problems.perception import Perception, PerceptionLimit, check_exact
 from rdcsolve.problems.source import Source
-from rdcsolve.problems.statement import check_objective, from_arrays, named_bounds, resolve, spelled_out
+from rdcsolve.problems.statement import check_listed, check_objective, from_arrays, named_bounds, resolve, spelled_out
 from rdcsolve.problems.validation import freeze, loss_bound, one_of, rate_bound, real_number, upper_bound
 
 
@@ -35,8 +35,9 @@ class Problem:
     source : Source
     reproduction : array_like, "free" or LetterSpace, optional
         Where the letters sit, shape (n_y, dim) or (n_y,); by default the source's points. Only named
-        distortions and functions look at them. ``"free"`` for anywhere in R^dim, under squared error. A space of
-        your own brings its losses with it, see `SearchedSpace`.
+        distortions and functions look at them. ``"free"`` for anywhere in R^dim under squared error, or on the line
+        under absolute error, for which the source's points are letters enough. A space of your own brings its losses
+        with it, see `SearchedSpace`.
     distortion : str, array_like or callable, optional
         See `distortion_matrix`.
     limits : sequence of limits, optional
@@ -121,6 +122,8 @@ class Problem:
         if not isinstance(source, Source):
             raise InvalidInput(f"source is {source!r}; pass a Source, or use Problem.from_arrays")
         one_of(unit, UNITS, "unit")
+        if one_of(letters, ("split", "fixed"), "kind of letters") == "fixed":
+            check_listed(reproduction)
         reproduction, table, bounds, rate, equal, of_laws = resolve(source, reproduction, distortion, limits, unit)
         pairs = zip((*table.of_places, *table.losses, *table.labels), bounds, strict=True)
         bounds = freeze(np.array([bound_in_nats(b, unit) if loss.is_information else b for loss, b in pairs]))
@@ -137,12 +140,9 @@ class Problem:
             unit=unit,
             perception_bounds=of_laws,
             perception_multipliers=None,
-            letters=one_of(letters, ("split", "fixed"), "kind of letters"),
+            letters=letters,
             _table=table,
         )
-        if self._table.of_places and self.letters == "fixed":
-            stated = "'free'" if self.own_letters is None else "a letter space"
-            raise InvalidInput(f"letters='fixed' needs listed letters but reproduction is {stated}; give points")
         check_objective(self.minimise, self._bounds_by_name(), self.rate_bound)
 
     from_arrays: ClassVar[Callable[..., Problem]] = classmethod(from_arrays)  # type: ignore[assignment]

@@ -59,6 +59,11 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any, uni
         return _resolve_free(source, reproduction, distortion, listed)
     if hasattr(reproduction, "place_losses"):
         return _resolve_own(source, reproduction, distortion, listed)
+    return _resolve_listed(source, reproduction, distortion, listed)
+
+
+def _resolve_listed(source: Source, reproduction: Any, distortion: Any, listed: list[Any]) -> Resolved:
+    """Return the statement of a problem whose letters are listed."""
     if is_structure(distortion):
         distortion = structure_of(distortion, "loss 'distortion'")
     points = _letter_points(source, reproduction, distortion)
@@ -85,8 +90,19 @@ def resolve(source: Source, reproduction: Any, distortion: Any, limits: Any, uni
     )
 
 
+def check_listed(reproduction: Any) -> None:
+    """Raise unless letters are listed, as fixed ones have to be."""
+    is_space = hasattr(reproduction, "place_losses")
+    if is_space or isinstance(reproduction, str):
+        stated = "a letter space" if is_space else repr(reproduction)
+        raise InvalidInput(f"letters='fixed' needs listed letters but reproduction is {stated}; give points")
+
+
 def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: list[Any]) -> Resolved:
-    """Return the statement of a problem whose letters are any points, each then the mean of what it stands for."""
+    """Return the statement of a problem whose letters are any points, each then the mean of what it stands for.
+
+    Under absolute error on the line it may be a median, which the source's points hold: they are the letters then.
+    """
     if reproduction != "free":
         raise InvalidInput(
             f"reproduction is {reproduction!r}; give points (n_y, dim), None for the source's, or 'free' for any points"
@@ -94,10 +110,11 @@ def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: li
     if source.points is None:
         raise InvalidInput("reproduction is 'free' but the source has no points; pass points= to Source")
     scales = {"squared_error": 1.0, "mean_squared_error": 1 / source.points.shape[1]}
-    if not isinstance(distortion, str) or distortion not in scales:
+    by_medians = isinstance(distortion, str) and distortion == "absolute" and source.points.shape[1] == 1
+    if not by_medians and (not isinstance(distortion, str) or distortion not in scales):
         raise InvalidInput(
-            f"reproduction is 'free' but the distortion is {distortion!r}; free letters are for 'squared_error' and "
-            "'mean_squared_error': give points otherwise"
+            f"reproduction is 'free' but the distortion is {shown(distortion)}; free letters are for 'squared_error', "
+            "'mean_squared_error' and, on the line, 'absolute': give points otherwise"
         )
     bound = math.inf
     for limit in limits:
@@ -109,6 +126,8 @@ def _resolve_free(source: Source, reproduction: str, distortion: Any, limits: li
             raise InvalidInput(
                 f"reproduction is 'free' but {limit!r} needs listed letters; give points, or limit the label's entropy"
             )
+    if by_medians:
+        return _resolve_listed(source, None, distortion, limits)
     labels, their_bounds = _entropies(source, limits)
     free = FreeDistortion("distortion", source.points, scales[distortion])
     table = LossTable(source.p_x, [], labels, free)

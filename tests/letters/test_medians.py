@@ -1,6 +1,7 @@
 """Under absolute error on the line the source's own points are letters enough, weighted or not, with labels or not."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import entr
@@ -32,3 +33,29 @@ def test_no_other_letter_lowers_the_rate_under_absolute_error(seed, is_weighted,
     assert own.proof is more.proof is rdc.Proof.CERTIFIED
     assert own.rate_lower <= more.rate_upper + 1e-12
     assert more.rate_lower <= own.rate_upper <= more.rate_lower + 1e-5
+
+
+@given(st.integers(0, 2**32))
+def test_free_letters_under_absolute_error_are_the_points_of_the_source(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 7))
+    x, p = rng.normal(size=n), rng.dirichlet(np.ones(n))
+    source = rdc.Source(x, p, labels=[rng.dirichlet(np.ones(2), n)])
+    limits = [rdc.DistortionLimit(rng.uniform(0.1, 1.0)), rdc.LabelEntropyLimit(np.inf)]
+    free = rdc.Problem(source, "free", "absolute", limits)
+    assert free == rdc.Problem(source, None, "absolute", limits)
+    assert free.fingerprint() == rdc.Problem(source, x, "absolute", limits).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("points", "options", "words"),
+    [
+        ([0.0, 1.0], {"letters": "fixed"}, "needs listed letters"),
+        ([[0.0, 1.0], [1.0, 0.0]], {}, "on the line, 'absolute'"),
+        ([0.0, 1.0], {"limits": [rdc.PerceptionLimit(0.1, "tv")]}, "needs listed letters"),
+        ([0.0, 1.0], {"limits": [rdc.LossLimit(0.1, [[0, 1], [0, 1]], "late")]}, "needs listed letters"),
+    ],
+)
+def test_what_looks_at_a_letters_place_is_refused(points, options, words):
+    with pytest.raises(rdc.errors.InvalidInput, match=words):
+        rdc.Problem(rdc.Source(points, [0.5, 0.5]), "free", "absolute", **options)
