@@ -81,3 +81,29 @@ with told(True):
         "compiling functions for this machine, which takes some seconds once; they are kept for later"
     ]
     assert later.stdout == ""
+
+
+def test_a_sweep_tells_a_line_a_point(problem, capsys, caplog):
+    pytest.importorskip("xarray")
+    with caplog.at_level(logging.INFO, logger="rdcsolve"):
+        data = rdc.sweep(problem, D=[0.05, 0.1, 0.2], verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        f"point {k + 1} of 3, D={D}" for k, D in enumerate((0.05, 0.1, 0.2))
+    ]
+    for line, lower, upper in zip(lines, data.rate_lower.values, data.rate_upper.values, strict=True):
+        assert f"[{lower:.10g}, {upper:.10g}]" in line
+        assert "OPTIMAL, CERTIFIED" in line
+    assert lines == [record.getMessage() for record in caplog.records if record.getMessage().startswith("point ")]
+    rdc.sweep(problem, D=[0.05])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_tradeoff_tells_a_line_a_point(capsys):
+    pytest.importorskip("xarray")
+    problem = rdc.Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]], losses={"miss": [[0, 0], [1, 0]]})
+    rdc.tradeoff(problem, 0.2, n_points=2, verbose=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.startswith(f"point {k} of 2, miss=") for k, line in enumerate(lines, 1)] == [True, True]
+    with pytest.raises(rdc.errors.InvalidInput, match="verbose"):
+        rdc.sweep(problem, D=[0.1], verbose=2)

@@ -12,6 +12,7 @@ from rdcsolve.cli.figure import figure
 from rdcsolve.cli.info import info
 from rdcsolve.cli.neural import neural
 from rdcsolve.cli.one_shot import one_shot
+from rdcsolve.cli.region import region
 from rdcsolve.cli.solve import solve
 from rdcsolve.cli.sweep import sweep
 from rdcsolve.cli.tradeoff import tradeoff
@@ -46,6 +47,6 @@ def _main(
     pass
 
 
-for _command in (demo, solve, sweep, tradeoff, universal, one_shot, audit, figure, verify, info):
+for _command in (demo, solve, sweep, tradeoff, universal, region, one_shot, audit, figure, verify, info):
     app.command()(_command)
 app.add_typer(neural)

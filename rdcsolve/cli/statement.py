@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import wraps
@@ -163,7 +163,9 @@ class Statement:
     ] = False
     seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
 
-    def problem(self, path: Path, axes: tuple[str, ...] = (), *, several: bool = False) -> Problem:
+    def problem(
+        self, path: Path, axes: tuple[str, ...] = (), *, several: bool = False, source: Source | None = None
+    ) -> Problem:
         """Return the problem that these options and the file at `path` state.
 
         Parameters
@@ -173,6 +175,8 @@ class Statement:
             Names what else is limited.
         several : bool, optional
             Whether labels' entropies are losses where there would otherwise be one loss only.
+        source : Source, optional
+            What `samples` made of the file, if it was read before.
 
         Raises
         ------
@@ -183,7 +187,7 @@ class Statement:
         multipliers = _named(self.multiplier, "--multiplier")
         named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
         unit = self._unit()
-        state = self._losses(path)
+        state = self._losses(path, source)
         problem = state(any(name == "C" or name.startswith("label_entropy") for name in named))
         if several and len(problem.losses) == 1 and problem.source.labels:
             problem = state(True)
@@ -252,13 +256,12 @@ class Statement:
             raise InvalidInput("--bits is short for --unit bit, and --unit says nat; give one of them")
         return "bit" if self.bits else self.unit and self.unit.value
 
-    def _losses(self, path: Path) -> Callable[[bool], Problem]:
+    def _losses(self, path: Path, source: Source | None) -> Callable[[bool], Problem]:
         """Return what states the problem of the file, with the entropies of its labels if asked; the file is read once.
 
         It has the limits that the file itself states.
         """
-        source: Source
-        if path.suffix == ".npz":
+        if source is None and path.suffix == ".npz":
             arrays = read_arrays(path)
             if {"distortion", "axis_0_distortion"} & arrays.keys():
                 self._refuse_beside_matrices(path)
@@ -271,12 +274,8 @@ class Statement:
             from rdcsolve.data import from_npz
 
             source = from_npz(path, normalise=self.normalise)
-        elif path.suffix in (".csv", ".tsv", ".txt") or str(path) == "-":
-            source = self._samples(path)
-        else:
-            raise InvalidInput(
-                f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz, or - to read CSV from a pipe"
-            )
+        elif source is None:
+            source = self.samples(path, self.label or ())
         limits: list[Any] = []
         if self.classifier is not None:
             table = read_table(self.classifier)
@@ -291,14 +290,24 @@ class Statement:
             letters=self.letters or "split",
         )
 
-    def _samples(self, path: Path) -> Source:
-        """Return the source of a CSV file."""
+    def samples(self, path: Path, labels: Sequence[str]) -> Source:
+        """Return the source of a CSV file, whose labels are in these columns.
+
+        Raises
+        ------
+        InvalidInput, UnreadableFile
+            If it is no CSV file, or as of `from_csv`.
+        """
         from rdcsolve.data import from_csv
 
+        if path.suffix not in (".csv", ".tsv", ".txt") and str(path) != "-":
+            raise InvalidInput(
+                f"{path} is neither CSV nor npz; give a file that ends in .csv or .npz, or - to read CSV from a pipe"
+            )
         return from_csv(
             str(path),
             self.column,
-            self.label or (),
+            labels,
             self.weight,
             header=self.header,
             delimiter=_character(self.delimiter),

@@ -10,6 +10,7 @@ import numpy as np
 
 from rdcsolve import extras
 from rdcsolve.data import gaussian_pair
+from rdcsolve.explore.differential import shift_of
 from rdcsolve.problems import LabelEntropyLimit, Problem
 from rdcsolve.results import Proof
 from rdcsolve.solvers import solve
@@ -88,7 +89,7 @@ def figure_4_corners(
     """
     half_width = 5.0
     source = gaussian_pair(rho, n_x=n_x, n_s=n_s, half_width=half_width)
-    shift = math.log(2 * half_width / (n_s - 1))  # h = H + log(step)
+    shift = shift_of(2 * half_width / (n_s - 1))
     problem = Problem(source, "free", limits=[LabelEntropyLimit(math.inf)])
     corners = []
     for rate in rates:

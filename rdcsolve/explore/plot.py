@@ -16,6 +16,7 @@ import numpy as np
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.explore.differential import check_axes, shifts_of, show_shifted, ticks_of, words_of
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.laws import output_law, slices
@@ -57,6 +58,7 @@ def curve(
     color: Any = None,
     units: Mapping[str, str] | None = None,
     marks: bool = True,
+    label_steps: Mapping[str, float] | None = None,
     **line: Any,
 ) -> Axes:
     """Draw the optimal value over one limit, with its certified band, and crosses where the limits cannot be met.
@@ -77,6 +79,10 @@ def curve(
         Units by name of the loss, for the labels of the axes; label entropies are in nats.
     marks : bool, optional
         Mark the points that were solved, and limits that cannot be met. Marks of what is not proved are always drawn.
+    label_steps : mapping of str to float, optional
+        For labels on a grid: its step, or the volume of its cells, by name of the label's entropy. That axis then says
+        differential entropies, h(S|A) = H(S|A) + log(step), of the density that the grid stands for, rounding of the
+        grid aside.
     **line
         Anything else that `matplotlib.axes.Axes.plot` takes, for the line: ``linewidth``, ``linestyle``, ``zorder``.
 
@@ -93,6 +99,9 @@ def curve(
     options.dataset(data)
     data = in_unit(data, "bit") if bits else data
     ax, envelope, look = _axes(ax), _envelope(data, 1), line_options(line, "curve")
+    shifts = _shifts(data, label_steps)
+    shown = [shifts.get(name) for name in _shown(data, envelope)]
+    check_axes(ax, shown)
     known = np.sort(np.r_[envelope.points, envelope.open_points][:, 0])
     where = np.union1d(np.linspace(known[0], known[-1], _FINE), known)
     lower, upper = envelope.lower_at(where[:, None]), envelope.upper_at(where[:, None])
@@ -111,8 +120,9 @@ def curve(
         ax.plot(*solved, "o", color=paint, markerfacecolor=face, markersize=3.5, label=label)
     else:
         drawn.set_label(label)
-    ax.set_xlabel(_label(envelope.axes[0], data, units))
-    ax.set_ylabel(_value_label(data, envelope, units))
+    ax.set_xlabel(_label(envelope.axes[0], data, units, shifts))
+    ax.set_ylabel(_value_label(data, envelope, units, shifts))
+    show_shifted(ax, shown)
     return ax
 
 
@@ -125,6 +135,7 @@ def curves(
     bits: bool = False,
     units: Mapping[str, str] | None = None,
     marks: bool = True,
+    label_steps: Mapping[str, float] | None = None,
     **line: Any,
 ) -> Axes:
     """Draw a sweep over two axes as one curve for each value of the other axis, such as R(D) at several P.
@@ -135,7 +146,7 @@ def curves(
         Of a `sweep` over two axes.
     along : str
         The axis that is drawn to the right.
-    ax, bits, units, marks, **line
+    ax, bits, units, marks, label_steps, **line
         As in `curve`.
 
     Returns
@@ -145,7 +156,7 @@ def curves(
     options.dataset(data)
     ax = _axes(ax)
     for label, one in slices(data, along):
-        curve(one, ax, bits=bits, label=label, units=units, marks=marks, **line)
+        curve(one, ax, bits=bits, label=label, units=units, marks=marks, label_steps=label_steps, **line)
     ax.legend(frameon=False)
     return ax
 
@@ -159,6 +170,7 @@ def tradeoff(
     color: Any = None,
     units: Mapping[str, str] | None = None,
     marks: bool = True,
+    label_steps: Mapping[str, float] | None = None,
     **line: Any,
 ) -> Axes:
     """Draw the boundary of Omega(R): the least value of one loss over the limit on another, at a fixed rate.
@@ -167,7 +179,7 @@ def tradeoff(
     ----------
     data : xarray.Dataset
         Of `tradeoff`. Call again with the same `ax` for other rates.
-    ax, bits, color, units, marks, **line
+    ax, bits, color, units, marks, label_steps, **line
         As in `curve`.
 
     Returns
@@ -178,11 +190,11 @@ def tradeoff(
     data = in_unit(data, "bit") if bits else data
     rate = float(data.attrs.get("rate", math.nan))
     label = None if math.isnan(rate) else f"$R = {rate:.3g}$ {unit_of(data)}"
-    return curve(data, ax, label=label, color=color, units=units, marks=marks, **line)
+    return curve(data, ax, label=label, color=color, units=units, marks=marks, label_steps=label_steps, **line)
 
 
 @public_call
-def surface(
+def surface(  # noqa: PLR0913 - options, by keyword
     data: xarray.Dataset,
     ax: Axes | None = None,
     *,
@@ -192,6 +204,7 @@ def surface(
     colorbar: bool = True,
     units: Mapping[str, str] | None = None,
     marks: bool = True,
+    label_steps: Mapping[str, float] | None = None,
     **contours: Any,
 ) -> Axes:
     """Draw the optimal value over two limits: filled contours, the solved points, and what cannot be met.
@@ -214,6 +227,8 @@ def surface(
         Units by name of the loss, for the labels of the axes.
     marks : bool, optional
         Mark the points that were solved, and limits that cannot be met. Marks of what is not proved are always drawn.
+    label_steps : mapping of str to float, optional
+        As in `curve`; the bar of colours follows where a label's entropy is minimised.
     **contours
         Anything else that `matplotlib.axes.Axes.contourf` takes: ``norm``, ``alpha``, ``extend``.
 
@@ -234,6 +249,9 @@ def surface(
     options.dataset(data)
     data = in_unit(data, "bit") if bits else data
     ax, envelope, look = _axes(ax), _envelope(data, 2), contour_options(contours, "surface")
+    shifts = _shifts(data, label_steps)
+    *shown, of_value = (shifts.get(name) for name in _shown(data, envelope))
+    check_axes(ax, shown)
     x, y = np.meshgrid(*(_finer(data, envelope, k) for k in (0, 1)), indexing="ij")
     values, is_open = envelope.painted(np.stack([x, y], axis=-1))
     if np.isfinite(values).any():
@@ -242,12 +260,16 @@ def surface(
         if is_open.any():
             hatch_open(ax, x, y, is_open)
         if colorbar:
-            ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_value_label(data, envelope, units))
+            bar = ax.figure.colorbar(filled, ax=ax, pad=0.02, label=_value_label(data, envelope, units, shifts))
+            if of_value is not None:
+                bar.locator, bar.formatter = ticks_of(of_value)
+                bar.update_ticks()
     mark_solved(ax, envelope, marks)
     if marks:
         mark_impossible(ax, data)
-    ax.set_xlabel(_label(envelope.axes[0], data, units))
-    ax.set_ylabel(_label(envelope.axes[1], data, units))
+    ax.set_xlabel(_label(envelope.axes[0], data, units, shifts))
+    ax.set_ylabel(_label(envelope.axes[1], data, units, shifts))
+    show_shifted(ax, shown)
     return ax
 
 
@@ -311,19 +333,33 @@ def _objective(data: xarray.Dataset) -> str:
     return "rate" if is_in_nats(objective) else objective
 
 
-def _value_label(data: xarray.Dataset, envelope: Envelope, units: Mapping[str, str] | None) -> str:
+def _shown(data: xarray.Dataset, envelope: Envelope) -> list[str]:
+    """Return the names of the losses along the axes, and of the value over them."""
+    labels = data.attrs.get("label_entropies", "").split()
+    return [*(loss_of(name, labels) for name in envelope.axes), _objective(data)]
+
+
+def _shifts(data: xarray.Dataset, label_steps: Mapping[str, float] | None) -> dict[str, float]:
+    """Return what is added to losses by name where they are shown."""
+    labels = data.attrs.get("label_entropies", "").split()
+    return shifts_of(label_steps, unit_of(data), information_losses(data), labels)
+
+
+def _value_label(
+    data: xarray.Dataset, envelope: Envelope, units: Mapping[str, str] | None, shifts: Mapping[str, float]
+) -> str:
     """Return a label such as "rate + priced distortion [nat]"."""
-    label = _label(_objective(data), data, units)
+    label = _label(_objective(data), data, units, shifts)
     priced = "".join(f" + priced {name.replace('_', ' ')}" for name in envelope.priced)
     return label.replace("rate", "rate" + priced, 1)
 
 
-def _label(name: str, data: xarray.Dataset, units: Mapping[str, str] | None) -> str:
+def _label(name: str, data: xarray.Dataset, units: Mapping[str, str] | None, shifts: Mapping[str, float]) -> str:
     """Return a label such as "classifier loss limit [nat]"."""
     labels = data.attrs.get("label_entropies", "").split()
     loss = loss_of(name, labels)
     known = units_of(unit_of(data), information_losses(data), units)
-    words, unit = loss.replace("_", " "), known.get(loss)
+    words, unit = words_of(loss, shifts), known.get(loss)
     is_limited = data.attrs["axes"] == "limits" and name in data["status"].dims
     return words + (" limit" if is_limited else "") + (f" [{unit}]" if unit else "")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
+from rdcsolve.explore.differential import check_axes, shifts_of, show_shifted, words_of
 from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_open
@@ -32,6 +33,7 @@ def region(
     *,
     colors: Any = None,
     units: Mapping[str, str] | None = None,
+    label_steps: Mapping[str, float] | None = None,
 ) -> Axes:
     """Draw the regions Omega(p_{Z|X}) of encoders, and the boundary of Omega(R) that all encoders of that rate share.
 
@@ -47,6 +49,8 @@ def region(
         One matplotlib colour per region.
     units : mapping of str to str, optional
         Units by name of the loss, for the labels of the axes.
+    label_steps : mapping of str to float, optional
+        As in `curve`.
 
     Returns
     -------
@@ -79,10 +83,13 @@ def region(
     if boundary is not None:
         boundary = in_unit(boundary, first.unit)
         names, envelope = _read(boundary, names)
+    shifts = shifts_of(label_steps, first.unit, first.information_losses, list(first.information_losses))
     if ax is None:
         import matplotlib.pyplot as plt
 
         ax = plt.subplots(layout="constrained")[1]
+    shown = [shifts.get(name) for name in names]
+    check_axes(ax, shown)
     paths = {label: _turned(one.vertices, one, names) for label, one in listed.items()}
     outers = {label: _turned(one.outer, one, names) for label, one in listed.items() if not one.is_exact}
     places = [*paths.values(), *outers.values()]
@@ -106,7 +113,8 @@ def region(
     ax.set_xlim(low[0] - room[0], top[0])
     ax.set_ylim(low[1] - room[1], top[1])
     for set_label, name in ((ax.set_xlabel, names[0]), (ax.set_ylabel, names[1])):
-        set_label(name.replace("_", " ") + (f" [{known[name]}]" if name in known else ""))
+        set_label(words_of(name, shifts) + (f" [{known[name]}]" if name in known else ""))
+    show_shifted(ax, shown)
     return ax
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import pickle
@@ -9,11 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rdcsolve import extras, options
+from rdcsolve import extras, narration, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.band import check_band, intervals, more_points
@@ -38,6 +39,13 @@ _STRETCH = 4  # points that one task of an executor solves, each starting from t
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
 
 
+class Told(NamedTuple):
+    """Who hears of the points of a sweep: a bar or a function, and whoever reads what is printed."""
+
+    progress: bool | Report
+    verbose: bool
+
+
 @public_call
 def sweep(  # noqa: PLR0913 - options, by keyword
     problem: Problem,
@@ -53,6 +61,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     backend: Any = "auto",
     proof_budget: float = 10.0,
     band: float | None = None,
+    verbose: bool = False,
     **axes: Any,
 ) -> xarray.Dataset:
     """Solve a problem for every combination of limits, each solution helping the next.
@@ -95,6 +104,9 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     band : float, optional
         How wide the certified band around a curve may be, between its points too, in the unit of the objective: points
         are placed between those of the one axis until it is that narrow. The attribute ``band`` says how wide it is.
+    verbose : bool, optional
+        Print a line for every point. The logger ``rdcsolve`` gets it in any case, and every step of a point solved in
+        this process.
     **axes : sequence of float
         Bounds by name of the loss (``D`` is the distortion, ``C`` the label's entropy, ``P`` the perception) or of the
         ``rate``, in the order of the dimensions.
@@ -135,20 +147,20 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     """
     extras.need("tables", "sweep")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
-    check_options(progress, save, executor, callback)
+    check_options(progress, save, executor, callback, verbose)
     if band is not None:
         band = check_band(band, make_grid(problem, axes), effort.tolerance)
     with kept_to_oneself(save):
         if band is None:
-            return swept(problem, axes, effort, progress, save, executor)
-        return _narrowed(problem, axes, effort, progress, save, executor, band)
+            return swept(problem, axes, effort, Told(progress, verbose), save, executor)
+        return _narrowed(problem, axes, effort, Told(progress, verbose), save, executor, band)
 
 
 def _narrowed(  # noqa: PLR0913 - as of `swept`
     problem: Problem,
     axes: Mapping[str, Any],
     effort: Effort,
-    progress: bool | Report,
+    told: Told,
     save: Any,
     executor: Any,
     band: float,
@@ -163,7 +175,7 @@ def _narrowed(  # noqa: PLR0913 - as of `swept`
             places = held[name].values
     data: xarray.Dataset | None = None
     while True:
-        data = swept(problem, {name: places}, effort, progress, save, executor, data)
+        data = swept(problem, {name: places}, effort, told, save, executor, data)
         is_cut_short = bool(np.isin(data["status"].values.astype(str), ["", *UNFINISHED]).any())
         new = np.empty(0) if is_cut_short or effort.left() <= 0 else more_points(data, band)
         if not new.size:
@@ -180,8 +192,9 @@ def kept_to_oneself(save: Any) -> AbstractContextManager[None]:
     return nullcontext() if save is None else held(options.path(save, "save"), "sweeps into it")
 
 
-def check_options(progress: Any, save: Any, executor: Any, callback: Any) -> None:
+def check_options(progress: Any, save: Any, executor: Any, callback: Any, verbose: Any) -> None:
     """Raise `InvalidInput` unless a sweep can take these options."""
+    options.switch(verbose, "verbose")
     if save is not None:
         options.path(save, "save")
     if not callable(progress):
@@ -205,7 +218,7 @@ def swept(  # noqa: PLR0913 - options, as they were checked
     problem: Problem,
     axes: Mapping[str, Any],
     effort: Effort,
-    progress: bool | Report,
+    told: Told,
     save: Any,
     executor: Any,
     known: xarray.Dataset | None = None,
@@ -226,7 +239,7 @@ def swept(  # noqa: PLR0913 - options, as they were checked
     total = sum(len(row) for row in grid.rows())
     done = total - sum(len(row) for row in work)
     saved_at = time.monotonic()
-    with _reporting(progress, done, total) as report:
+    with _reporting(told, done, total) as report:
         try:
             for index, outcome in solved(grid, [row for row in work if row], effort):
                 record.put(index, outcome)
@@ -358,7 +371,7 @@ class _Lost(Exception):
 
 
 def _listed(points: list[dict[str, float]]) -> str:
-    told = [", ".join(f"{name}={value:.6g}" for name, value in point.items()) for point in points[:_MOST_TOLD]]
+    told = [_place(point) for point in points[:_MOST_TOLD]]
     return "; ".join(told if len(points) <= _MOST_TOLD else [*told, "..."])
 
 
@@ -376,8 +389,32 @@ def _stretch(
 
 
 @contextmanager
-def _reporting(progress: bool | Report, done: int, total: int) -> Iterator[Report]:
-    """Give the function to call after each point; for ``progress=True`` it moves a bar."""
+def _reporting(told: Told, done: int, total: int) -> Iterator[Report]:
+    """Give the function to call after each point: it tells of it, and with ``progress=True`` moves a bar."""
+    with _progress(told.progress, done, total) as report:
+
+        def telling(n_done: int, n_points: int, point: Mapping[str, float], outcome: Outcome) -> None:
+            with narration.told(told.verbose):
+                narration.tell(logging.INFO, lambda: _line(n_done, n_points, point, outcome))
+            report(n_done, n_points, point, outcome)
+
+        yield telling
+
+
+def _line(n_done: int, n_points: int, point: Mapping[str, float], outcome: Outcome) -> str:
+    ends = f"[{outcome['objective_lower']:.10g}, {outcome['objective_upper']:.10g}]"
+    return (
+        f"point {n_done} of {n_points}, {_place(point)}: {ends}, gap {outcome['gap']:.1e}, {outcome['status']}, "
+        f"{outcome['proof']}, {outcome['steps']} steps, {outcome['seconds']:.3g} s"
+    )
+
+
+def _place(point: Mapping[str, float], digits: int = 6) -> str:
+    return ", ".join(f"{name}={value:.{digits}g}" for name, value in point.items())
+
+
+@contextmanager
+def _progress(progress: bool | Report, done: int, total: int) -> Iterator[Report]:
     if callable(progress):
         yield progress
     elif not progress:
@@ -388,8 +425,7 @@ def _reporting(progress: bool | Report, done: int, total: int) -> Iterator[Repor
         with tqdm(total=total, initial=done, unit="point") as bar:
 
             def report(n_done: int, n_points: int, point: Mapping[str, float], outcome: Outcome) -> None:
-                place = ", ".join(f"{name}={value:.4g}" for name, value in point.items())
-                bar.set_postfix_str(f"{place}: {outcome['status']}, gap {outcome['gap']:.1e}")
+                bar.set_postfix_str(f"{_place(point, 4)}: {outcome['status']}, gap {outcome['gap']:.1e}")
                 bar.update()
 
             yield report

@@ -17,7 +17,7 @@ from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.grid import label_names, loss_of
 from rdcsolve.explore.record import read_dataset
-from rdcsolve.explore.sweep import Report, check_options, kept_to_oneself, swept
+from rdcsolve.explore.sweep import Report, Told, check_options, kept_to_oneself, swept
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
 from rdcsolve.problems.validation import one_of
@@ -53,6 +53,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     callback: Callable[[StepRecord], object] | None = None,
     backend: Any = "auto",
     proof_budget: float = 10.0,
+    verbose: bool = False,
 ) -> xarray.Dataset:
     """Trace the boundary of Omega(R), the pairs of losses that channels of rate at most R attain.
 
@@ -75,7 +76,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
         Number of default bounds, at least two.
     minimise : str, optional
         The loss that is minimised.
-    progress, save, tolerance, solver, executor, backend, proof_budget
+    progress, save, tolerance, solver, executor, backend, proof_budget, verbose
         As in `sweep`.
     time_limit, max_steps, callback : optional
         As in `sweep`. They count for the two solutions too that find the default bounds. Cut short, these leave bounds
@@ -107,7 +108,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     """
     extras.need("tables", "tradeoff")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
-    check_options(progress, save, executor, callback)
+    check_options(progress, save, executor, callback, verbose)
     n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = question(problem, rate, loss, minimise)
     with kept_to_oneself(save):
@@ -117,7 +118,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
             bounds, is_cut_short = _bounds(at_rate, loss, n_points, effort)
             if is_cut_short:
                 effort = replace(effort, until=-math.inf)
-        return swept(at_rate, {loss: bounds}, effort, progress, save, executor)
+        return swept(at_rate, {loss: bounds}, effort, Told(progress, verbose), save, executor)
 
 
 def tradeoff_bounds(

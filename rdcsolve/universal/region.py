@@ -165,6 +165,30 @@ class Region:
         vertices = self._boundary(bound)
         return float((first * vertices[:, 0] + second * vertices[:, 1]).min())
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the region without its decoders as plain lists and numbers, which JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``losses``, ``kind``, ``vertices``, ``outer``, ``rate``, ``n_messages``, ``intervals``, ``is_exact``,
+            ``unit``, ``information_losses``, ``status`` (the name of the `Status`) and ``message``.
+        """
+        return {
+            "losses": list(self.losses),
+            "kind": self.kind,
+            "vertices": self.vertices.tolist(),
+            "outer": self.outer.tolist(),
+            "rate": float(self.rate),
+            "n_messages": int(self.q.size),
+            "intervals": [list(ends) for ends in self.intervals],
+            "is_exact": self.is_exact,
+            "unit": self.unit,
+            "information_losses": list(self.information_losses),
+            "status": self.status.name,
+            "message": self.message,
+        }
+
     def _repr_html_(self) -> str:
         return html_table(repr(self).strip("<>"), self.losses, self.vertices.tolist())
 
