@@ -14,7 +14,7 @@ from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
 from rdcsolve.problems.classifiers import Classifier, decision_table, is_estimator
 from rdcsolve.reading import as_floats, read
-from rdcsolve.results import Status
+from rdcsolve.results import Result, Status
 from rdcsolve.results.status import uninterrupted
 from rdcsolve.solvers.solve import solve
 from rdcsolve.universal import achievable_region
@@ -225,11 +225,12 @@ class _Runs:
         self.tolerance, self.time_limit = tolerance, time_limit
         self.notes: list[str] = []
         self.results: dict[str, Any] = {}
+        self.last: Result | None = None  # limits of one codec lie near each other: each begins where the last ended
 
     def bounds(self, name: str, problem: Problem, attained: float) -> tuple[float, float]:
         """Return proved bounds on the objective; `attained` is what the codec itself shows to be possible."""
         try:
-            found = solve(problem, tolerance=self.tolerance, time_limit=self.time_limit)
+            found = solve(problem, tolerance=self.tolerance, time_limit=self.time_limit, start=self.last)
         except SolverFailed as error:
             self.notes.append(f"{name}: no limit was found ({error})")
             return 0.0, attained
@@ -237,7 +238,9 @@ class _Runs:
         if found.status is Status.INFEASIBLE:
             self.notes.append(f"{name}: no codec meets these limits with these letters")
             return math.inf, math.inf
-        if found.status is not Status.OPTIMAL:
+        if found.status is Status.OPTIMAL:
+            self.last = found
+        else:
             self.notes.append(f"{name}: {found.status.name}, {found.status.value}")
         lower = found.proved_lower
         lower = 0.0 if math.isnan(lower) else max(0.0, lower)
