@@ -33,6 +33,7 @@ Levels = Annotated[int, typer.Option(help="L: values of each; the rate is at mos
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: a GPU where there is one.")]
 Download = Annotated[bool, typer.Option("--download", help="Fetch images that are missing from public mirrors.")]
 SystemFile = Annotated[Path, typer.Argument(show_default=False, help="File of a system.")]
+_PICTURES = ("figure_6.png", "reconstructions.png")
 
 
 @neural.command()
@@ -117,6 +118,8 @@ def show(
     """Print what an experiment measured, and draw it."""
     from rdcsolve.neural import read_results
 
+    if plot:
+        check_targets(*(folder / name for name in _PICTURES))
     screen = console()
     columns = ["MSE per pixel", "cross-entropy", "accuracy", "W1 (critic)", "sliced W2^2", "messages [bit]"]
     shown = table(screen, "measures on test images, ± half the 95 % interval", "run", *columns, text=1)
@@ -262,10 +265,11 @@ def _show_standings(folder: Path) -> None:
         shown.add_row(one.name, f"{one.cross_entropy:.3f}", *cells, rate, f"{one.mmse:.4f}", f"{one.label_entropy:.3f}")
     screen.print(shown)
     codebook = read_codebook(folder)
-    typer.echo(
-        f"vector quantiser by k-means: MSE {codebook['distortion']:.4f}, cross-entropy "
-        f"{codebook['cross_entropy']:.3f} at {codebook['rate'] / math.log(2):.3f} bit"
-    )
+    if codebook:  # computed last
+        typer.echo(
+            f"vector quantiser by k-means: MSE {codebook['distortion']:.4f}, cross-entropy "
+            f"{codebook['cross_entropy']:.3f} at {codebook['rate'] / math.log(2):.3f} bit"
+        )
 
 
 def _draw(folder: Path, data: Path | None) -> None:
@@ -276,8 +280,8 @@ def _draw(folder: Path, data: Path | None) -> None:
 
     from rdcsolve.neural import figure_6, reconstructions
 
-    for name, figure in (("figure_6", figure_6(folder)), ("reconstructions", reconstructions(folder, data))):
-        path = folder / f"{name}.png"
+    for name, figure in zip(_PICTURES, (figure_6(folder), reconstructions(folder, data)), strict=True):
+        path = folder / name
         try:
             draw_into(path, figure, dpi=150, bbox_inches="tight")
         finally:

@@ -33,7 +33,7 @@ CROSS_ENTROPY = "cross_entropy"
 CURVE = "limit.nc"
 """Name of the file with an experiment's limit."""
 
-_LETTERS = "letters.npz"
+LETTERS = "letters.npz"
 _MOST_SHOWN = 10_000
 """Outputs of decoders among the letters: the solver needs a dense matrix of test images and letters."""
 
@@ -96,7 +96,7 @@ def limit_letters(
     SaveFailed
         If the letters cannot be kept.
     """
-    path = Path(folder) / _LETTERS
+    path = Path(folder) / LETTERS
     experiment = read_experiment(folder)
     names = [name for name, found in read_results(folder).items() if found["run"].repetition == 0]
     if not names:

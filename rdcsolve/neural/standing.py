@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,14 +17,15 @@ from rdcsolve.explore.envelope import Envelope
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.information import entropy
 from rdcsolve.neural.images import Images, load_images
-from rdcsolve.neural.limit import CROSS_ENTROPY, CURVE, limit_letters, limit_problem, nearest_letter
+from rdcsolve.neural.limit import CROSS_ENTROPY, CURVE, LETTERS, limit_letters, limit_problem, nearest_letter
 from rdcsolve.neural.messages import decoded_messages, message_channel
 from rdcsolve.neural.progress import bar
-from rdcsolve.neural.sweep import classifier_of, read_experiment, read_json, read_results, write_json
+from rdcsolve.neural.sweep import CLASSIFIER, classifier_of, read_experiment, read_json, read_results, write_json
 from rdcsolve.neural.system import System, load_system
 from rdcsolve.problems import Problem
 from rdcsolve.results.status import uninterrupted
 from rdcsolve.universal import Region, achievable_region
+from rdcsolve.writing import held
 
 _FILE = "standing.json"
 
@@ -87,6 +89,8 @@ def standings(
 ) -> list[Standing]:
     """Return every finished run of an experiment beside its limit; kept in the folder.
 
+    The file is written as encoders are done. Another call goes on from it, and does anew what was made of other files.
+
     Parameters
     ----------
     folder : path-like
@@ -105,32 +109,67 @@ def standings(
     ------
     InvalidInput
         If the limit is not there.
+    FileInUse
+        If another run computes them into this folder.
     UnreadableFile, SaveFailed
         As of `limit_letters`.
     """
     folder = Path(folder)
     if not (folder / CURVE).exists():
         raise InvalidInput(f"{folder} holds no limit; compute the curve with limit_curve first")
+    with held(folder / _FILE, "computes standings into it"):
+        return _standings(folder, data, n_dithers, progress)
+
+
+def _standings(folder: Path, data: Any, n_dithers: int, progress: bool) -> list[Standing]:
+    """Return the standings; those of systems that share an encoder are kept together, and taken from the file."""
     limit = Envelope(read_dataset(folder / CURVE))
     experiment, results = read_experiment(folder), read_results(folder)
     images = load_images("test", data, dataset=experiment.dataset, n=experiment.preset.n_test)
     classifier = classifier_of(experiment, folder, data)
-    held = limit_letters(folder, data)
+    letters = limit_letters(folder, data)
     by_encoder: dict[str, list[str]] = {}
     for name, found in results.items():
         by_encoder.setdefault(found["run"].encoder or name, []).append(name)
-    found_all = {}
+    found_all, origins = _earlier(folder / _FILE)
     with bar(progress, len(results), "system") as shown:
         for names in by_encoder.values():
-            systems = {name: load_system(folder / f"{name}.pt") for name in names}
-            judge = _Judge(images, classifier, held.pixels, next(iter(systems.values())), n_dithers)
-            for standing in judge.standings(systems, limit):
-                found_all[standing.name] = standing
-                shown.update()
+            origin = _digest([*(folder / f"{name}.pt" for name in names), *_common(folder)], n_dithers)
+            if not all(origins.get(name) == origin and name in found_all for name in names):
+                systems = {name: load_system(folder / f"{name}.pt") for name in names}
+                judge = _Judge(images, classifier, letters.pixels, next(iter(systems.values())), n_dithers)
+                for standing in judge.standings(systems, limit):
+                    found_all[standing.name], origins[standing.name] = standing, origin
+                _keep(folder, [found_all[name] for name in results if name in found_all], origins, {})
+            shown.update(len(names))
     ordered = [found_all[name] for name in results]
-    codebook = nearest_letter(limit_problem(images, classifier, held.codebook))
-    write_json(folder / _FILE, {"standings": [asdict(one) for one in ordered], "codebook": codebook})
+    _keep(folder, ordered, origins, nearest_letter(limit_problem(images, classifier, letters.codebook)))
     return ordered
+
+
+def _earlier(path: Path) -> tuple[dict[str, Standing], dict[str, str]]:
+    """Return what an earlier run left, by name, and of which files each was made; nothing where that is not known."""
+    if not path.exists():
+        return {}, {}
+    origins = read_json(path).get("origins")
+    return {one.name: one for one in _parsed(path)[0]}, dict(origins) if isinstance(origins, dict) else {}
+
+
+def _common(folder: Path) -> list[Path]:
+    return [folder / name for name in (CURVE, LETTERS, CLASSIFIER)]
+
+
+def _digest(paths: list[Path], n_dithers: int) -> str:
+    digest = hashlib.sha256(str(n_dithers).encode())
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _keep(folder: Path, standings: list[Standing], origins: dict[str, str], codebook: dict[str, float]) -> None:
+    kept = {one.name: origins[one.name] for one in standings if one.name in origins}
+    content = {"standings": [asdict(one) for one in standings], "codebook": codebook, "origins": kept}
+    write_json(folder / _FILE, content)
 
 
 def read_standings(folder: str | os.PathLike[str]) -> list[Standing]:

@@ -28,7 +28,7 @@ from rdcsolve.neural.training import train
 from rdcsolve.writing import held, whole_file
 
 _SETTINGS = "experiment.json"
-_CLASSIFIER = "classifier.pt"
+CLASSIFIER = "classifier.pt"
 
 
 def run_experiment(
@@ -114,7 +114,7 @@ def classifier_of(
     experiment: Experiment, folder: str | os.PathLike[str], data: Any = None, *, device: str = "cpu"
 ) -> torch.nn.Module:
     """Return the experiment's classifier, from its folder or trained and kept there."""
-    path = Path(folder) / _CLASSIFIER
+    path = Path(folder) / CLASSIFIER
     images = load_images("train", data, dataset=experiment.dataset, n=experiment.preset.n_train)
     return train_classifier(images, experiment.preset, path=path, device=device)
 
@@ -219,7 +219,7 @@ def _run(experiment: Experiment, folder: Path, data: Any, run: Run, device: str 
     preset = experiment.preset
     train_images = load_images("train", data, dataset=experiment.dataset, n=preset.n_train)
     test_images = load_images("test", data, dataset=experiment.dataset, n=preset.n_test)
-    classifier = train_classifier(train_images, preset, path=folder / _CLASSIFIER)
+    classifier = train_classifier(train_images, preset, path=folder / CLASSIFIER)
     partial = folder / f"{run.name}.partial.pt"
     system = train(
         train_images,

@@ -24,7 +24,7 @@ from neural_data import N_TEST, N_TRAIN, TINY, all_bits, drawn, lay_idx, some_im
 
 import rdcsolve as rdc  # noqa: E402
 from rdcsolve.cli import app  # noqa: E402
-from rdcsolve.errors import InvalidInput, SolverFailed, UnreadableFile  # noqa: E402
+from rdcsolve.errors import FileInUse, InvalidInput, SolverFailed, UnreadableFile  # noqa: E402
 from rdcsolve.neural import (  # noqa: E402
     PRESETS,
     Experiment,
@@ -46,12 +46,14 @@ from rdcsolve.neural import (  # noqa: E402
     read_standings,
     reconstructions,
     run_experiment,
+    standing,
     standings,
     sweep,
     train,
     training,
 )
 from rdcsolve.neural.experiment import CONVENTIONAL, LOW_CROSS_ENTROPY, LOW_DISTORTION  # noqa: E402
+from rdcsolve.writing import held as in_use  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 REAL_DATA = os.environ.get("RDCSOLVE_DATA")
@@ -609,6 +611,62 @@ def test_standings_need_a_limit(folder, data):
     (folder / "limit.nc").unlink()
     with pytest.raises(InvalidInput, match="limit_curve first"):
         standings(folder, data)
+
+
+def test_standings_go_on_from_what_is_done(folder, data, monkeypatch):
+    whole, judged, real = read_standings(folder), [], standing._Judge.standings
+    (folder / "standing.json").unlink()
+
+    def judging(self, systems, limit, most):
+        if len(judged) == most:
+            raise KeyboardInterrupt
+        judged.append(list(systems))
+        return real(self, systems, limit)
+
+    monkeypatch.setattr(standing._Judge, "standings", lambda *arguments: judging(*arguments, 1))
+    with pytest.raises(KeyboardInterrupt):
+        standings(folder, data, n_dithers=4)
+    assert sorted(one.name for one in read_standings(folder)) == sorted(judged[0])
+    assert read_codebook(folder) == {}
+    finished = rdcsolve("show", folder, "--no-plot")
+    assert finished.exit_code == 0, finished.output
+    monkeypatch.setattr(standing._Judge, "standings", lambda *arguments: judging(*arguments, math.inf))
+    assert standings(folder, data, n_dithers=4) == whole
+    names = [name for names in judged for name in names]
+    assert sorted(names) == sorted(one.name for one in whole)
+    assert standings(folder, data, n_dithers=4) == whole
+    assert len(names) == sum(map(len, judged))  # nothing was left to do
+    with open(folder / f"{CONVENTIONAL_0}.pt", "ab") as file:  # another file than the one that was judged
+        file.write(b" ")
+    judged.clear()
+    standings(folder, data, n_dithers=4)
+    assert [CONVENTIONAL_0 in names for names in judged] == [True]
+
+
+def test_standings_are_computed_by_one_run_at_a_time(folder, data):
+    before = stamps(folder)
+    with in_use(folder / "standing.json", "does"), pytest.raises(FileInUse, match=r"standing\.json is in use"):
+        standings(folder, data)
+    assert stamps(folder) == before
+
+
+def test_a_system_is_trained_by_one_run_at_a_time(tmp_path, data):
+    stated = ("--classifier", tmp_path / "judge.pt", "--data", data, "--dataset", "any", "--preset", "smoke")
+    with in_use(tmp_path / "system.pt", "trains it"):
+        refused = rdcsolve("train", tmp_path / "system.pt", *stated)
+        assert refused.exit_code == 2
+        assert f"is in use: process {os.getpid()}" in " ".join(refused.stderr.split())
+        assert not (tmp_path / "judge.pt").exists()  # before any work
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_that_cannot_be_written_are_told_before_the_work(folder, data):
+    (folder / "reconstructions.png").mkdir()
+    refused = rdcsolve("show", folder, "--data", data)
+    assert refused.exit_code == 2
+    assert "it is a folder" in " ".join(refused.stderr.split())
+    assert not refused.stdout
+    assert not (folder / "figure_6.png").exists()
 
 
 def test_before_standings_there_are_none(folder):
