@@ -118,12 +118,13 @@ def show(
     """Print what an experiment measured, and draw it."""
     from rdcsolve.neural import read_results
 
+    results = read_results(folder)
     if plot:
         check_targets(*(folder / name for name in _PICTURES))
     screen = console()
     columns = ["MSE per pixel", "cross-entropy", "accuracy", "W1 (critic)", "sliced W2^2", "messages [bit]"]
     shown = table(screen, "measures on test images, ± half the 95 % interval", "run", *columns, text=1)
-    for name, found in read_results(folder).items():
+    for name, found in results.items():
         measures = found["measures"]
         entropy = tuple(value / math.log(2) for value in measures["message_entropy"])
         cells = [measures[key] for key in ("mse", "cross_entropy", "accuracy", "w1", "sliced_w2")]

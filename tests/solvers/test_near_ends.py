@@ -188,3 +188,20 @@ def test_limits_out_of_reach_end_without_a_warning(seed, decades):
     found = best_channel(task, letters, np.full(letters.size, 1 / letters.size), start, bounds)
     assert np.isfinite(found.multipliers).all()
     assert found.met == (found.means <= bounds * (1 + 2e-13)).all()
+
+
+@given(seeds, st.floats(-6, -2))
+@example(342, -3.5)
+def test_the_least_loss_at_next_to_no_rate(seed, decades):
+    """Below the loss of the best constant output, be the end of the curve flat or a straight segment."""
+    rng = np.random.default_rng(seed)
+    p, losses, least, most = ordinary(rng)
+    assume(most - least > 1e-6 * most)
+    bound = most - 10**decades * (most - least)
+    rate = rdc.solve(rdc.Problem.from_arrays(p, losses, D=bound))
+    assume(rate.rate_lower > 1e-9)
+    result = rdc.solve(rdc.Problem.from_arrays(p, losses).minimising("distortion", rate.rate_upper))
+    assert result.objective_upper - bound <= 1e-2 * (most - bound) + 1e-9 * most  # not where the rate is zero
+    assert result.status is Status.OPTIMAL or result.gap * result.multipliers["distortion"] <= 1e-9
+    # the rate of the least loss is that from which it came: bounds apart by the gap of the rate over its slope
+    assert result.objective_lower <= bound * (1 + 1e-12)

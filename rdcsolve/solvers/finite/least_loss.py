@@ -253,6 +253,9 @@ class _Search:
             self._record(self._at(known, _FINEST, warm))
             if not self.floor > known:
                 break
+        if math.isfinite(self.floor) and not self._proved():  # the channel at the floor may miss the limit by rounding
+            beyond = 0.5 * self.settings.tolerance * min(1.0, 1 / max(self._slope(), 1e-300))
+            self._record(self._at(self.floor + beyond, _FINEST, warm))
         self._constant_within_slack(warm)
         if self.primal is None:
             for bound in (self.floor, math.inf):
@@ -288,7 +291,7 @@ class _Search:
     def _next(self, bound: float, excess: float, slope: float, low: float, high: float, least: float) -> float:
         """Return the Newton step in log(bound - least), kept inside the bracket."""
         if slope <= 0:  # rate zero: beyond the answer, and flat
-            return 0.5 * (low + min(high, bound))
+            return 0.5 * (max(low, self.floor) + min(high, bound))
         room = bound - least
         step = least + room * math.exp(float(np.clip(excess / max(slope * room, 1e-300), -3.0, 3.0)))
         if abs(excess) < 1e-4:  # near the answer the plain step keeps the tangent's guarantee
