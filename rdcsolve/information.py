@@ -234,7 +234,7 @@ def bits_to_nats(x: float) -> float: ...
 def bits_to_nats(x: np.ndarray) -> np.ndarray: ...
 def bits_to_nats(x: Any) -> Any:
     """Return an amount of information in nats instead of bits: `x` log 2."""
-    return _like_input(np.asarray(x, dtype=float) * math.log(2))
+    return _like_input(_floats(x, "x") * math.log(2))
 
 
 def bound_in_nats(bound: float, unit: str) -> float:

@@ -262,6 +262,7 @@ class Statement:
         It has the limits that the file itself states.
         """
         if source is None and path.suffix == ".npz":
+            self._refuse_columns(path)
             arrays = read_arrays(path)
             if {"distortion", "axis_0_distortion"} & arrays.keys():
                 self._refuse_beside_matrices(path)
@@ -314,6 +315,13 @@ class Statement:
             decimal=self.decimal,
             words=self.words,
         )
+
+    def _refuse_columns(self, path: Path) -> None:
+        names = ("column", "label", "weight", "header", "delimiter")
+        given = [name for name in names if getattr(self, name) is not None]
+        given += ["decimal"] * (self.decimal != ".") + ["words"] * self.words
+        if given:
+            raise InvalidInput(f"{path} is no CSV file, so --{given[0]} has no use; leave it out")
 
     def _refuse_beside_matrices(self, path: Path) -> None:
         names = ("distortion", "distortion_matrix", "reproduction", "classifier")

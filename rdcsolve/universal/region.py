@@ -269,6 +269,8 @@ def achievable_region(  # noqa: PLR0913 - options, by keyword
     options.instance(problem, Problem, "problem", "pass a Problem")
     check_no_perception(problem)
     n_bootstrap = options.whole(n_bootstrap, "n_bootstrap", 0)
+    if options.positive(level, "level", _LEVEL) >= 1:
+        raise InvalidInput(f"level is {level!r}; {_LEVEL}")
     time_limit = options.seconds(time_limit)
     most = math.inf if max_steps is None else options.whole(max_steps, "max_steps")
     steps = Steps(most, options.function_or_none(callback, "callback", "one StepRecord"), len(problem.loss_names))
@@ -276,7 +278,7 @@ def achievable_region(  # noqa: PLR0913 - options, by keyword
     names = _two_losses(problem, losses)
     channel = channel_of(encoder, problem.n_x, normalise=normalise, masses=problem.p_x)
     if n_bootstrap:
-        _check_resampling(encoder, n_bootstrap, level)
+        _check_resampling(encoder, n_bootstrap)
         rng = options.generator(rng)
     joint = channel * problem.p_x[:, None]
     joint = joint[:, joint.sum(axis=0) > 0]
@@ -324,7 +326,7 @@ def _status_of(found: Boundary) -> Status:
     return Status.STATIONARY if found.kind == "curve" else Status.STALLED
 
 
-def _check_resampling(encoder: Any, count: int, level: Any) -> None:
+def _check_resampling(encoder: Any, count: int) -> None:
     """Raise unless pairs of symbol and message can be resampled."""
     if not isinstance(encoder, Encoder):
         raise InvalidInput(
@@ -332,8 +334,6 @@ def _check_resampling(encoder: Any, count: int, level: Any) -> None:
             "encoder_from_samples"
         )
     options.whole(count, "n_bootstrap", 2)
-    if options.positive(level, "level", _LEVEL) >= 1:
-        raise InvalidInput(f"level is {level!r}; {_LEVEL}")
 
 
 def _least_of_resamples(

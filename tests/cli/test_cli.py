@@ -122,14 +122,16 @@ def test_solve_interrupted_saves_what_is_known(monkeypatch):
     assert rdc.load("r.npz").status is rdc.Status.INTERRUPTED
 
 
-def test_counts_are_normalised_when_asked():
-    np.savez("counts.npz", **COIN | {"p_x": [7, 3]})
-    np.savez("places.npz", p_x=[7, 3], points=[0.0, 1.0], labels_0=[[9, 1], [2, 8]])
+def test_counts_are_normalised_when_asked_or_integers():
+    np.savez("counts.npz", **COIN | {"p_x": [7.0, 3.0]})
+    np.savez("integers.npz", **COIN | {"p_x": [7, 3]})
+    np.savez("places.npz", p_x=[7.0, 3.0], points=[0.0, 1.0], labels_0=[[9, 1], [2, 8]])
     np.save("table.npy", [[9, 1], [1, 9]])
     done = rdcsolve("solve", "counts.npz", "--D", 0.1)
     assert (done.exit_code, "p_x sums to 10" in done.stderr, "--normalise" in done.stderr) == (2, True, True)
     same = rdcsolve("solve", "counts.npz", "--normalise", "--D", 0.1)
     assert bounds(same.stdout) == pytest.approx(bounds(rdcsolve("solve", "coin.npz", "--D", 0.1).stdout), abs=1e-9)
+    assert bounds(rdcsolve("solve", "integers.npz", "--D", 0.1).stdout) == bounds(same.stdout)
     done = rdcsolve("solve", "places.npz", "--classifier", "table.npy", "--normalise", "--limit", "classifier_loss=0.6")
     assert done.exit_code == 0, done.output
 
