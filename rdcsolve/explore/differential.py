@@ -69,18 +69,26 @@ def words_of(loss: str, shifts: Mapping[str, float]) -> str:
 
 def ticks_of(shift: float) -> tuple[Any, Any]:
     """Return a locator and a formatter: ticks say the values of an axis plus a shift, at round numbers of those."""
-    from matplotlib.ticker import AutoLocator, Formatter, FuncFormatter
+    from matplotlib.ticker import AutoLocator, Formatter
 
     class Shifted(AutoLocator):
         def tick_values(self, vmin: float, vmax: float) -> Any:
             return np.asarray(super().tick_values(vmin + shift, vmax + shift)) - shift
 
-    def said(value: float, _: object = None) -> str:
-        return Formatter.fix_minus(f"{round(value + shift, _DIGITS) + 0.0:.{_DIGITS}g}")
+    class Said(Formatter):
+        decimals = 0
 
-    locator, formatter = Shifted(), FuncFormatter(said)
+        def set_locs(self, locs: Any) -> None:
+            said = (f"{round(place + shift, _DIGITS):.{_DIGITS}f}".rstrip("0") for place in locs)
+            self.decimals = max((len(text.partition(".")[2]) for text in said), default=0)
+
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            digits = self.decimals if pos is not None else _DIGITS  # not of a tick: what the pointer shows
+            return self.fix_minus(f"{round(value + shift, _DIGITS) + 0.0:.{digits}f}")
+
+    locator = Shifted()
     locator.rdcsolve_shift = shift  # type: ignore[attr-defined]
-    return locator, formatter
+    return locator, Said()
 
 
 def check_axes(ax: Axes, shifts: Sequence[float | None]) -> None:

@@ -62,7 +62,9 @@ def test_ticks_are_round_numbers_of_what_they_say(shift, low, log_width):
     places = np.asarray(locator.tick_values(low, high))
     inside = places[(low <= places) & (places <= high)]
     assert inside.size >= 1
-    numbers = [float(formatter(place).replace("\N{MINUS SIGN}", "-")) for place in inside.tolist()]
+    texts = formatter.format_ticks(inside)
+    numbers = [float(text.replace("\N{MINUS SIGN}", "-")) for text in texts]
+    assert len({len(text.partition(".")[2]) for text in texts}) == 1
     gap = float(np.diff(places).min())
     assert np.abs(numbers - (inside + shift)).max() <= 1e-2 * gap
 
