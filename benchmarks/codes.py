@@ -33,6 +33,7 @@ DESIGN = 20_000  # training images that quantisers of MNIST are made of
 # words, the multipliers of the classifier and of the length
 QUANTISERS = [
     (8, 0.0066, 0.0),
+    (14, 0.0066, 0.0014),
     (27, 0.0, 0.0),
     (27, 0.0066, 0.0),
     (48, 0.0075, 0.0014),
@@ -171,7 +172,7 @@ def of_mnist(path):
         row, codes[setting] = quantised(setting, design, seen, network, judge, labels)
         rows.append(row)
     letters = KMeans(300, n_init=1, max_iter=30, random_state=1).fit(design).cluster_centers_
-    rows.append(audited("MNIST", codes[QUANTISERS[2]], seen, network, labels, letters))
+    rows.append(audited("MNIST", codes[27, 0.0066, 0.0], seen, network, labels, letters))
     rows.append(universal("MNIST", 27, 0.03, design, seen, network, labels))
     return rows
 
