@@ -164,6 +164,16 @@ def test_perception_speed(tmp_path):
     assert all(row["status"] == "OPTIMAL" and row["gap"] <= 1e-8 for row in rows)
 
 
+def test_published_perception(tmp_path):
+    path = tmp_path / "figures.json"
+    told = run("published_perception.py", "--quick", "--iterations", "50", "--save", str(path))
+    assert told.count("| rdcsolve |") == 3
+    rows = json.loads(path.read_text())
+    rows = rows["rows"] if isinstance(rows, dict) else rows
+    assert all(row["gap"] <= 1e-7 for row in rows if row["algorithm"] == "rdcsolve")
+    assert all(row["gap"] >= -1e-12 for row in rows)
+
+
 def test_many_classes(tmp_path):
     told = run("many_classes.py", "--quick", "--budget", "5", "--save", str(tmp_path / "figures.json"))
     assert "| 5 random classes | 3 | OPTIMAL, CERTIFIED |" in told

@@ -92,3 +92,14 @@ def test_a_symbol_of_small_mass_that_many_would_like_to_be(measure, D):
     least = solved(problem.with_limits(distortion=math.inf).minimising("distortion", rate=result.rate_upper))
     assert least.objective_lower <= D * (1 + 1e-9)
     assert D <= least.objective_upper * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("measure", DIVERGENCES)
+def test_the_barrier_falls_by_ever_more(measure):
+    """Falling by ten at a time, from one tenth for each product, this took twice to three times as many steps."""
+    x = np.linspace(-4.9, 4.9, 50)
+    source = rdc.Source(x, np.exp(-(x**2) / 2), normalise=True)
+    limits = [rdc.DistortionLimit(0.3), rdc.PerceptionLimit(0.004, measure)]
+    result = rdc.solve(rdc.Problem(source, limits=limits), tolerance=1e-8)
+    assert result.status is Status.OPTIMAL
+    assert result.steps <= 20

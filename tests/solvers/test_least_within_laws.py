@@ -1,6 +1,8 @@
 """The least loss, or perception, where the limit on the rate does not bind: it is a linear programme's."""
 
 import math
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ from scipy.optimize import linprog
 
 import rdcsolve as rdc
 from rdcsolve.results import Status
+from rdcsolve.solvers.loop import Limits, Settings
+from rdcsolve.solvers.perception import least_at_rate
+from rdcsolve.solvers.perception.least_at_rate import _Search, least_rate_within_laws
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -89,3 +94,45 @@ def test_at_nearly_no_rate(measure, P, rate, least):
     assert result.gap <= 1e-5
     assert result.objective_upper > least
     assert result.verify(problem).valid
+
+
+def five(rate):
+    source = rdc.Source(np.arange(-2.0, 3.0), [0.15, 0.25, 0.3, 0.2, 0.1])
+    limits = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(math.inf, "tv")]
+    return rdc.Problem(source, limits=limits).minimising("perception", rate=rate)
+
+
+def test_what_is_proved_is_kept_where_no_channel_was_found():
+    problem = five(0.54)
+    solver, limits = rdc.ColumnGeneration(), Limits(200)
+    search = _Search(problem, Settings(solver, 1e-8, limits, time.perf_counter()), "perception", 0.54)
+    found = search.run(None)
+    search.primal = None
+    bare = search._result(Status.STALLED, found)
+    assert bare.objective_lower == search.floor > 0.0203
+    assert bare.proof is rdc.Proof.CERTIFIED
+    assert not bare.letters.size
+    assert bare.multipliers["perception"] == pytest.approx(0.413, abs=1e-3)
+    assert bare.verify(problem).valid
+
+
+def test_a_channel_beyond_the_rate_is_not_handed_out():
+    """The first channel of the other limits alone needs more than the rate allowed."""
+    result = rdc.solve(five(0.51), callback=lambda record: True)
+    assert result.status is Status.STOPPED_BY_CALLBACK
+    assert not result.letters.size
+    assert result.objective_lower == 0 or math.isnan(result.objective_lower)
+    assert "no channel found" in result.message
+
+
+def test_rates_that_are_not_found_near_enough_end_the_search(monkeypatch):
+    solved = []
+
+    def never_near(problem, settings, start):
+        solved.append(problem)
+        return replace(least_rate_within_laws(problem, settings, start), status=Status.ALMOST_OPTIMAL)
+
+    monkeypatch.setattr(least_at_rate, "least_rate_within_laws", never_near)
+    result = rdc.solve(five(0.54), tolerance=1e-12)
+    assert len(solved) <= 6
+    assert result.proof is rdc.Proof.CERTIFIED

@@ -1,6 +1,7 @@
 """Limits on the law of the reproduction: values known otherwise, a conic solver, and what any such function obeys."""
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,11 @@ from rdcsolve.perception import DIVERGENCES
 from rdcsolve.perception import distance as distance_of
 from rdcsolve.problems.perception import MEASURES
 from rdcsolve.results import Proof, Status
+from rdcsolve.solvers.finite.column_generation import ColumnGeneration
+from rdcsolve.solvers.finite.least_rate import minimise_rate
+from rdcsolve.solvers.loop import Limits, Settings
+from rdcsolve.solvers.perception.idle import Watched
+from rdcsolve.solvers.perception.scaled_system import gram
 
 POINTS = np.arange(-2.0, 3.0)
 FIVE = rdc.Source(POINTS, [0.15, 0.25, 0.3, 0.2, 0.1])
@@ -371,3 +377,26 @@ def test_a_cloud_in_the_plane_is_as_near_as_the_check_counts(seed, limit):
     result = rdc.solve(rdc.Problem(source, limits=limits), tolerance=1e-6)
     assert result.status is rdc.Status.OPTIMAL
     assert result.perceptions["perception"] <= limit
+
+
+@pytest.mark.parametrize(("bound", "is_far"), [(0.01, True), (10.0, False)])
+def test_the_problem_without_limits_is_left_once_they_surely_matter(bound, is_far):
+    x = np.linspace(-4, 4, 40)
+    source = rdc.Source(x, np.exp(-(x**2) / 2), normalise=True)
+    problem = rdc.Problem(source, limits=[rdc.DistortionLimit(0.3), rdc.PerceptionLimit(bound, "w2")])
+    watched = Watched(ColumnGeneration(), problem, [0])
+    settings = Settings(watched, 1e-8, Limits(200), time.perf_counter())
+    plain = minimise_rate(problem.without_perceptions(), settings, None)
+    assert watched.is_far is is_far
+    assert (plain.status is Status.OPTIMAL) is not is_far
+    assert (rdc.solve(problem).multipliers["perception"] > 0) is is_far
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1e-9, 1.0, 1e9]))
+def test_gram_matrices_by_squares_of_roots(seed, scale):
+    rng = np.random.default_rng(seed)
+    rows, weights = rng.random((4, 7)), scale * rng.normal(size=7)
+    for signed in (weights, np.abs(weights), -np.abs(weights)):
+        assert gram(rows, signed) == pytest.approx(
+            (rows * signed) @ rows.T, rel=1e-12, abs=1e-12 * np.abs(signed).sum()
+        )

@@ -134,3 +134,14 @@ def test_what_is_not_offered_says_so():
         rdc.solve(five(0.5, 0.6, 0.1, letters="fixed"))
     with pytest.raises(rdc.InvalidInput, match="given multipliers"):
         rdc.solve(five(0.5, 0.6, 0.1).at_multipliers(distortion=1.0, label_entropy=1.0, perception=0.1))
+
+
+def test_an_earlier_answer_is_where_the_exchange_begins():
+    problem = five(0.5, 0.6, 0.1)
+    earlier = rdc.solve(problem, tolerance=1e-6)
+    tighter = problem.with_limits(P=0.09)
+    cold, warm = rdc.solve(tighter, tolerance=1e-6), rdc.solve(tighter, tolerance=1e-6, start=earlier)
+    assert warm.status is cold.status is Status.OPTIMAL
+    assert warm.steps < cold.steps
+    assert warm.rate_lower <= cold.rate_upper
+    assert cold.rate_lower <= warm.rate_upper

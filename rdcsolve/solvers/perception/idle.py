@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -13,9 +14,12 @@ from rdcsolve.perception.transport import monotone_order, plan_between
 from rdcsolve.problems import Perception, Problem
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Status
-from rdcsolve.solvers.loop import Settings
+from rdcsolve.solvers.finite.reduction import ReducedProblem
+from rdcsolve.solvers.loop import Iterate, Settings, Solver, Start
 
 _MANY_STEPS = 100
+_ROUGH = 1e-3  # nats: a gap at which laws that are far outside of a limit show
+_FAR = 2.0  # limits: the law of a rough solution that is as far outside will not come back to within
 _SMALL_PROGRAMME = 2500  # pairs of atom and place: a transport programme of this size takes milliseconds
 
 
@@ -31,6 +35,58 @@ def is_met_by(problem: Problem, counts: list[int], plain: Result) -> bool:
         if bound == 0 or _quick_distance(problem, perception, plain) > bound * (1 - 1e-12):
             return False
     return True
+
+
+class Watched:
+    """A solver without the limits on laws, that ends once its law is so far outside of one that this surely matters.
+
+    Parameters
+    ----------
+    solver : Solver
+    problem : Problem
+        With the limits.
+    counts : list of int
+        Which of its perceptions are limited.
+
+    Attributes
+    ----------
+    is_far : bool
+        Whether it ended early.
+    """
+
+    def __init__(self, solver: Solver, problem: Problem, counts: list[int]) -> None:
+        self.solver, self.problem, self.is_far = solver, problem, False
+        self.sublinear = getattr(solver, "sublinear", False)
+        self.seen = [k for k in counts if _is_quick(problem.perceptions[k])]
+
+    @property
+    def name(self) -> str:
+        """Name for tables and results."""
+        return self.solver.name
+
+    def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
+        """Yield the solver's iterates; see `rdcsolve.solvers.loop.Solver`."""
+        for iterate in self.solver.iterates(task, start, tolerance):
+            yield iterate
+            if tolerance < iterate.value - iterate.lower <= _ROUGH and self._is_outside(iterate):
+                self.is_far = True
+                return
+
+    def _is_outside(self, iterate: Iterate) -> bool:
+        for k in self.seen:
+            perception = self.problem.perceptions[k]
+            bound = float(self.problem.perception_bounds[k])
+            if distance(perception, perception.law(iterate.letters, iterate.q)) > _FAR * bound:
+                return True
+        return False
+
+
+def _is_quick(perception: Perception) -> bool:
+    """Return whether a distance is quickly known from the masses of letters."""
+    cost = perception.cost
+    return perception.members is None and (
+        cost is None or cost.size <= _SMALL_PROGRAMME or monotone_order(cost) is not None
+    )
 
 
 def _quick_distance(problem: Problem, perception: Perception, result: Result) -> float:

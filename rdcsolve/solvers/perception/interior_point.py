@@ -20,7 +20,7 @@ import numpy as np
 
 from rdcsolve.solvers.loop import NumericalBreakdown
 from rdcsolve.solvers.perception.blocks import Block, length
-from rdcsolve.solvers.perception.scaled_system import ScaledSystem, factored
+from rdcsolve.solvers.perception.scaled_system import ScaledSystem, factored, gram
 
 _SHORT_OF = 0.99  # of the way to the nearest boundary
 _MOST_U = 2.0  # nats: how far u may move in one step
@@ -199,7 +199,7 @@ class _Letters:
         n, shares, q = self.u.size, self.shares, self.q
         ratio = q / self.slack
         matrix = np.empty((self.size, self.size))
-        matrix[:n, :n] = (shares * (ratio - q)) @ shares.T
+        matrix[:n, :n] = gram(shares, ratio - q)
         matrix[np.arange(n), np.arange(n)] += shares @ q
         matrix[:n, :n] += 1 / n  # a constant added to u, and to the prices, changes nothing
         losses = self.statement.losses[self.free]

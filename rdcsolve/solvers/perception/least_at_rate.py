@@ -14,7 +14,7 @@ from rdcsolve.letters.choice import space_of
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
-from rdcsolve.solvers.finite.least_rate import infeasible
+from rdcsolve.solvers.finite.least_rate import empty, infeasible
 from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Settings
 from rdcsolve.solvers.perception.idle_rate import is_idle, least_whatever_the_rate
@@ -23,9 +23,11 @@ from rdcsolve.solvers.perception.solve import minimise_rate_within_laws
 from rdcsolve.solvers.perception.splits import minimise_rate_over_splits
 
 _MOST_SOLVES = 60
+_PATIENCE = 3  # rates in a row that are not found as near as was asked for: then nothing nearer will come
 _ROUNDING = 1e-13  # relatively: claims are moved outwards by it
 _NEGLIGIBLE = 1e-12  # of the scale: a width that is none
 _NEAR = 1e-13  # of a least distance: how near to it a bound with a large multiplier comes
+_NO_CHANNEL = "no channel found meets the limit on the rate, and none is excluded"
 _NARROW = 1e-15  # of the upper end: brackets that floats cannot divide
 
 
@@ -107,13 +109,14 @@ class _Search:
         return least_loss(self.problem.without_perceptions(), index)
 
     def _shrink(self, warm: Result) -> tuple[Status, Result]:
-        low, bound = self.floor, self._middle(self.floor)
-        while self.solves < _MOST_SOLVES and not self._proved():
+        low, bound, failed = self.floor, self._middle(self.floor), 0
+        while self.solves < _MOST_SOLVES and failed < _PATIENCE and not self._proved():
             if time.perf_counter() - self.settings.began > self.settings.limits.time_limit:
                 return Status.TIME_LIMIT, warm
             result = self._at(bound, warm)
             if result.status in (Status.STOPPED_BY_CALLBACK, Status.INTERRUPTED):
                 return result.status, warm
+            failed = 0 if result.status in (Status.OPTIMAL, Status.INFEASIBLE) else failed + 1
             if result.certificate is not None and result.letters.size:
                 warm = result
                 self._record(result, bound)
@@ -221,8 +224,35 @@ class _Search:
             name: law.multiplier for name, law in zip(self.problem.perception_names, anchor.laws, strict=True)
         }
 
+    def _without_channel(self, status: Status, last: Result) -> Result:
+        """Return what is proved where no channel was found within the limit on the rate."""
+        found = empty(self.problem, self.settings, status, Proof.NONE, _NO_CHANNEL, math.nan, {})
+        nothing = dict.fromkeys(self.problem.perception_names, math.nan)
+        found = replace(found, steps=self.steps, method=last.method, perceptions=nothing)
+        below = self.anchor if self.anchor is not None or self.dual is None else self.dual.certificate
+        if below is None or not self.floor > 0:
+            return found
+        certificate = replace(
+            below,
+            objective=self.name,
+            fingerprint=self.problem.fingerprint(),
+            letters=np.empty(0, dtype=np.intp),
+            channel=np.empty((self.problem.n_x, 0)),
+            lower=self.floor,
+            upper=math.nan,
+        )
+        return replace(
+            found,
+            proof=Proof.CERTIFIED,
+            objective_lower=self.floor,
+            multipliers=self._anchored(certificate),
+            certificate=certificate,
+        )
+
     def _result(self, status: Status, last: Result) -> Result:
-        made = self.primal if self.primal is not None else last
+        if self.primal is None:
+            return self._without_channel(status, last)
+        made = self.primal
         proving = self.dual if self.dual is not None else made
         certificate, below = made.certificate, proving.certificate if self.anchor is None else self.anchor
         if certificate is not None and below is not None:

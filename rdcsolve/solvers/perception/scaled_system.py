@@ -40,14 +40,25 @@ def factored(matrix: np.ndarray) -> ScaledSystem:
     if not np.isfinite(diagonal).all():
         raise NumericalBreakdown("the Newton system of a limit on the reproduction's law is not finite")
     scale = 1 / np.sqrt(np.maximum(diagonal, 1e-300))
-    scaled = matrix * scale
-    scaled *= scale[:, None]
     jitter = _GAUGE
     while jitter < 1e-3:
-        trial = scaled.copy()
+        trial = matrix * scale
+        trial *= scale[:, None]
         trial[np.arange(scale.size), np.arange(scale.size)] += jitter
-        factor, failed = dpotrf(trial, lower=1, overwrite_a=1, clean=0)
+        # a symmetric matrix is its own transpose, which LAPACK takes without a copy
+        factor, failed = dpotrf(trial.T, lower=1, overwrite_a=1, clean=0)
         if not failed:
             return ScaledSystem(matrix, scale, factor)
         jitter *= 100
     raise NumericalBreakdown("the Newton system of a limit on the reproduction's law cannot be factorised")
+
+
+def gram(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return rows diag(weights) rows', shape (n, n), of rows (n, k): squares of roots take half of a product's time."""
+    root = rows * np.sqrt(np.abs(weights))
+    fall = weights < 0
+    if fall.all() or not fall.any():
+        whole = root @ root.T
+        return np.asarray(-whole if fall.any() else whole)
+    up, down = np.ascontiguousarray(root[:, ~fall]), np.ascontiguousarray(root[:, fall])
+    return np.asarray(up @ up.T - down @ down.T)

@@ -22,10 +22,11 @@ import numpy as np
 from rdcsolve.perception.divergence import Divergence
 from rdcsolve.solvers.loop import NumericalBreakdown
 from rdcsolve.solvers.perception.interior_point import Point, Statement
-from rdcsolve.solvers.perception.scaled_system import factored
+from rdcsolve.solvers.perception.scaled_system import ScaledSystem, factored, gram
 
-_FIRST_BARRIER = 0.1  # nats
-_FALL = 0.1  # of the barrier, once the method is close to its path
+_FIRST_BARRIER = 0.2  # nats, for all products together
+_FALL = 0.1  # of the barrier at least, once the method is close to its path
+_MOST_AHEAD = 10.0  # barriers: the decrement that a further fall may lead to, if Newton's model holds
 _CLOSE = 0.3  # of the barrier: the decrement that is close
 _LAST_BARRIER = 0.05  # of the tolerance, for all products together
 _NEAREST = 0.95  # of the way to where a multiplier, or the room of a price, is zero
@@ -115,13 +116,16 @@ class _Path:
             return np.empty(0)
         return np.asarray(nu * self.law.divergence.steepest + tau - log_prices)
 
-    def derivatives(self, now: _At, barrier: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return gradient and matrix over (u, free multipliers, tau, nu), and the law that prices call for, (k,)."""
+    def derivatives(self, now: _At, barrier: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return gradient, the barrier's own gradient and the matrix over (u, free multipliers, tau, nu), and the law.
+
+        The law is the one that prices call for, shape (k,).
+        """
         n, r, k = now.u.size, self.free.size, now.log_prices.size
         law, nu = self.law, now.nu
         q, curvature = np.array(law.target), np.zeros(k)
         leaning, turning = np.zeros(k), np.zeros(k)  # curvature in price and nu, and in nu alone
-        of_nu = 0.0
+        of_nu, pushed = 0.0, np.zeros(k)
         if law.divergence is not None:
             s = (now.log_prices[self.old] - now.tau) / nu
             found = law.divergence.conjugate(s)
@@ -131,7 +135,8 @@ class _Path:
             of_nu = law.limit + float(target @ (found.value - s * found.slope)) - barrier / nu
             if self.has_end:
                 end, room = law.divergence.steepest, self.room(now.log_prices, nu, now.tau)
-                q += barrier / room
+                pushed = 1 / room
+                q += barrier * pushed
                 curvature += barrier / room**2
                 leaning += end * barrier / room**2
                 turning += end**2 * barrier / room**2
@@ -140,10 +145,11 @@ class _Path:
         weighted = [now.shares * loss for loss in losses]
         means = np.array([part.sum(axis=0) for part in weighted]).reshape(r, k)
         size = n + r + self.has_level + self.has_nu
-        gradient, matrix = np.empty(size), np.zeros((size, size))
+        gradient, matrix, outward = np.empty(size), np.zeros((size, size)), np.zeros(size)
+        outward[:n], outward[n : n + r] = now.shares @ pushed, -means @ pushed - 1 / now.multipliers[self.free]
         gradient[:n] = now.shares @ q - self.statement.p
         gradient[n : n + r] = self.statement.bounds[self.free] - means @ q - barrier / now.multipliers[self.free]
-        matrix[:n, :n] = (now.shares * (curvature - q)) @ now.shares.T
+        matrix[:n, :n] = gram(now.shares, curvature - q)
         matrix[np.arange(n), np.arange(n)] += now.shares @ q
         for m, part in enumerate(weighted):
             column = now.shares @ ((q - curvature) * means[m]) - part @ q
@@ -152,20 +158,21 @@ class _Path:
                 second = (part * losses[m2]).sum(axis=0) - means[m] * means[m2]
                 matrix[n + m, n + m2] = q @ second + curvature @ (means[m] * means[m2])
             matrix[n + m, n + m] += barrier / now.multipliers[self.free[m]] ** 2
-        below = np.vstack([now.shares, -means]) if r else now.shares
         if self.has_level:
             gradient[n + r], matrix[n + r, n + r] = 1 - q.sum(), curvature.sum()
-            matrix[: n + r, n + r] = matrix[n + r, : n + r] = -(below @ curvature)
+            outward[n + r] = -pushed.sum()
+            matrix[: n + r, n + r] = matrix[n + r, : n + r] = _below(now.shares, means, curvature)
         if self.has_nu:
             gradient[-1], matrix[-1, -1] = of_nu, turning.sum() + barrier / nu**2
-            matrix[: n + r, -1] = matrix[-1, : n + r] = -(below @ leaning)
+            outward[-1] = -1 / nu - (law.divergence.steepest * float(pushed.sum()) if self.has_end else 0.0)
+            matrix[: n + r, -1] = matrix[-1, : n + r] = _below(now.shares, means, leaning)
             matrix[n + r, -1] = matrix[-1, n + r] = leaning.sum()
         # a constant added to u, and to tau, changes nothing
-        still = np.zeros(size)
-        still[:n] = 1.0
-        still[n + r : n + r + self.has_level] = 1.0
-        matrix += np.outer(still, still) / (n + 1)
-        return gradient, matrix, q
+        end = n + r + self.has_level
+        for rows in (slice(0, n), slice(n + r, end)):
+            matrix[rows, :n] += 1 / (n + 1)
+            matrix[rows, n + r : end] += 1 / (n + 1)
+        return gradient, outward, matrix, q
 
     def longest(self, now: _At, step: np.ndarray) -> float:
         """Return the longest step for which multipliers stay positive."""
@@ -186,6 +193,11 @@ class _Path:
         return self.at(now.u + length * step[:n], multipliers, nu, tau)
 
 
+def _below(shares: np.ndarray, means: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return minus what weights (k,) make of prices' slopes in u and multipliers, shape (n + r,)."""
+    return np.concatenate([-(shares @ weights), means @ weights])
+
+
 def smooth_points(
     statement: Statement, law: SmoothLaw, u: np.ndarray, multipliers: np.ndarray, tolerance: float
 ) -> Iterator[Point]:
@@ -204,10 +216,11 @@ def smooth_points(
     path = _Path(statement, law)
     now = _start(path, u, multipliers)
     products = 1 + path.free.size + path.has_end * law.target.size  # each of which costs the bound one barrier
-    barrier, last = _FIRST_BARRIER, _LAST_BARRIER * tolerance / products
+    barrier, last = _FIRST_BARRIER / products, _LAST_BARRIER * tolerance / products
     while True:
-        gradient, matrix, q = path.derivatives(now, barrier)
-        step = factored(matrix).solve(-gradient)
+        gradient, outward, matrix, q = path.derivatives(now, barrier)
+        system = factored(matrix)
+        step = system.solve(-gradient)
         decrement = -float(gradient @ step)
         if not math.isfinite(decrement):
             raise NumericalBreakdown("a Newton step of a limit on the reproduction's law is not finite")
@@ -222,12 +235,30 @@ def smooth_points(
             now.shares,
             barrier * products + abs(decrement),
         )
+        if decrement < max(_CLOSE * barrier, 1e-13) and barrier > last:
+            barrier, step, decrement = _lowered(system, gradient, outward, step, barrier, last)
         moved = _searched(path, now, step, decrement, barrier)
-        now = now if moved is None else moved
-        if moved is None or decrement < max(_CLOSE * barrier, 1e-13):
-            if barrier <= last and moved is None:
-                return
-            barrier = max(_FALL * barrier, last)
+        if moved is None and barrier <= last:
+            return
+        now, barrier = (now, max(_FALL * barrier, last)) if moved is None else (moved, barrier)
+
+
+def _lowered(
+    system: ScaledSystem, gradient: np.ndarray, outward: np.ndarray, step: np.ndarray, barrier: float, last: float
+) -> tuple[float, np.ndarray, float]:
+    """Return a lower barrier, and the step and decrement there.
+
+    It falls as far as the decrement, which is a square in the barrier, stays within what a few steps make up for. Where
+    multipliers matter that is further every time, as the barrier is little beside what they are worth.
+    """
+    rise = system.solve(outward)
+    own, across, pull = -float(gradient @ step), float(gradient @ rise), float(outward @ rise)
+    lower = np.maximum(barrier * _FALL ** np.arange(1, 16), last)
+    fall = barrier - lower
+    decrements = own - 2 * fall * across + fall**2 * pull
+    is_near = decrements <= _MOST_AHEAD * lower
+    k = int(np.flatnonzero(is_near)[-1]) if is_near.any() else 0
+    return float(lower[k]), step + float(fall[k]) * rise, float(decrements[k])
 
 
 def _searched(path: _Path, now: _At, step: np.ndarray, decrement: float, barrier: float) -> _At | None:

@@ -25,7 +25,14 @@ from rdcsolve.solvers.finite.least_rate import empty, infeasible, minimise_rate,
 from rdcsolve.solvers.finite.reduction import fixed_task
 from rdcsolve.solvers.loop import NumericalBreakdown, Settings
 from rdcsolve.solvers.perception.channel import ALMOST_NONE, Attained, Channels, proof_of
-from rdcsolve.solvers.perception.idle import idle_limits, idle_proof, is_met_by, with_idle_laws, with_met_limits
+from rdcsolve.solvers.perception.idle import (
+    Watched,
+    idle_limits,
+    idle_proof,
+    is_met_by,
+    with_idle_laws,
+    with_met_limits,
+)
 from rdcsolve.solvers.perception.interior_point import Point, Statement, interior_points
 from rdcsolve.solvers.perception.off_faces import off_faces
 from rdcsolve.solvers.perception.programme import Law, Programme, possible_places, programme_of
@@ -56,14 +63,14 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
         return of_problem(problem, infeasible(problem, settings, *refuted))
     bare = problem.without_perceptions()
     counts = [k for k in range(len(problem.perceptions)) if _is_limited(problem, k)]
-    if not counts or problem.multipliers is None:
-        plain = minimise_rate(bare, settings, None)
-        if plain.status is Status.INFEASIBLE or plain.certificate is None:
-            return of_problem(problem, plain)
-        if not counts or is_met_by(problem, counts, plain):
-            return with_idle_laws(problem, plain)
-    else:
-        plain = None
+    plain, watched = None, Watched(settings.solver, problem, counts)
+    if not counts or (problem.multipliers is None and not any(problem.perception_bounds[k] == 0 for k in counts)):
+        plain = minimise_rate(bare, replace(settings, solver=watched), None)
+        if not watched.is_far:
+            if plain.status is Status.INFEASIBLE or plain.certificate is None:
+                return of_problem(problem, plain)
+            if not counts or is_met_by(problem, counts, plain):
+                return with_idle_laws(problem, plain)
     task = fixed_task(bare) if problem.multipliers is not None else task_within_limits(bare, settings)
     if isinstance(task, Result):
         return of_problem(problem, task)
@@ -73,6 +80,10 @@ def minimise_rate_within_laws(problem: Problem, settings: Settings, start: Resul
             "limits on losses that leave no room together; lift one, or loosen a bound"
         )
     result = Run(programme_of(problem, task), settings).result(plain if start is None else start)
+    if watched.is_far and result.status in _CAME_TO_NOTHING:
+        plain = minimise_rate(bare, settings, None)
+        if plain.certificate is not None and is_met_by(problem, counts, plain):
+            return with_idle_laws(problem, plain)
     idle = idle_limits(problem, counts, result, settings)
     if not idle:
         return result

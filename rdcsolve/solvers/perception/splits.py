@@ -38,6 +38,7 @@ _SHARE = 0.5  # of the tolerance: what the last one may leave
 _ROUNDING = 1e-13
 _EQUAL = 1 - 1e-9  # affinity from which two letters of one place are one
 _MOST = 200  # of the dearest letters found in one round
+_FINAL = (Status.OPTIMAL, Status.ALMOST_OPTIMAL, Status.TIME_LIMIT, Status.INTERRUPTED, Status.STOPPED_BY_CALLBACK)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,13 +74,22 @@ def minimise_rate_over_splits(problem: Problem, settings: Settings, start: Resul
         )
     bare = problem.without_perceptions()
     space = space_of(bare)
-    plain = solve_over(space, settings, None)
     limited = np.flatnonzero(np.isfinite(problem.perception_bounds)).tolist()
+    if start is not None and space.fits(start) and _binds(problem, limited, start):
+        near = _Exchange(problem, space, settings).run(start)
+        if near.status in _FINAL:
+            return near
+    plain = solve_over(space, settings, start)
     if plain.certificate is None or not plain.letters.size:
         return of_problem(problem, plain)
     if is_met_by(problem, limited, plain):
         return with_idle_laws(problem, plain)
     return _Exchange(problem, space, settings).run(plain)
+
+
+def _binds(problem: Problem, limited: list[int], start: Result) -> bool:
+    """Return whether a limit on a law bound an earlier result; then letters without such limits need not be asked."""
+    return any(start.multipliers.get(problem.perception_names[k], 0.0) > 0 for k in limited)
 
 
 @dataclass(eq=False)
