@@ -125,7 +125,7 @@ class _Path:
         law, nu = self.law, now.nu
         q, curvature = np.array(law.target), np.zeros(k)
         leaning, turning = np.zeros(k), np.zeros(k)  # curvature in price and nu, and in nu alone
-        of_nu, pushed = 0.0, np.zeros(k)
+        of_nu, slope_of_end, pushed = 0.0, 0.0, np.zeros(k)
         if law.divergence is not None:
             s = (now.log_prices[self.old] - now.tau) / nu
             found = law.divergence.conjugate(s)
@@ -140,7 +140,8 @@ class _Path:
                 curvature += barrier / room**2
                 leaning += end * barrier / room**2
                 turning += end**2 * barrier / room**2
-                of_nu -= end * float((barrier / room).sum())
+                slope_of_end = end * float(pushed.sum())
+                of_nu -= barrier * slope_of_end
         losses = self.statement.losses[self.free]
         weighted = [now.shares * loss for loss in losses]
         means = np.array([part.sum(axis=0) for part in weighted]).reshape(r, k)
@@ -164,7 +165,7 @@ class _Path:
             matrix[: n + r, n + r] = matrix[n + r, : n + r] = _below(now.shares, means, curvature)
         if self.has_nu:
             gradient[-1], matrix[-1, -1] = of_nu, turning.sum() + barrier / nu**2
-            outward[-1] = -1 / nu - (law.divergence.steepest * float(pushed.sum()) if self.has_end else 0.0)
+            outward[-1] = -1 / nu - slope_of_end
             matrix[: n + r, -1] = matrix[-1, : n + r] = _below(now.shares, means, leaning)
             matrix[n + r, -1] = matrix[-1, n + r] = leaning.sum()
         # a constant added to u, and to tau, changes nothing
