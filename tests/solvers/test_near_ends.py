@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
@@ -190,6 +190,7 @@ def test_limits_out_of_reach_end_without_a_warning(seed, decades):
     assert found.met == (found.means <= bounds * (1 + 2e-13)).all()
 
 
+@settings(max_examples=8)
 @given(seeds, st.floats(-6, -2))
 @example(342, -3.5)
 def test_the_least_loss_at_next_to_no_rate(seed, decades):
