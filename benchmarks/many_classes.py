@@ -4,9 +4,9 @@ python benchmarks/many_classes.py [--quick] [--budget 10] [--only WORD] [--save 
 
 Random sources of 64 symbols whose conditionals are drawn from Dirichlet(0.3), at multipliers of the label; ten classes
 at a multiplier where no rate pays; "meanings", whose conditionals are bells on a line; the pair of Gaussians on a grid
-at limits that need a given rate, where all decisions along a curve are optimal in the continuum. Figures: status and
-proof, the gap that is proved, what the relaxations alone prove, CPU seconds of the search alone and of the whole, the
-share of the check, and the size of the file.
+at limits that need a given rate, where all decisions along a curve are optimal in the continuum, and under a limit on
+the distortion beside that. Figures: status and proof, the gap that is proved, what the relaxations alone prove, CPU
+seconds of the search alone and of the whole, the share of the check, and the size of the file.
 """
 
 import os
@@ -61,6 +61,13 @@ def gaussian(rho, rate, n_x, n_s):
     return rdc.Problem.from_arrays(source.p_x, np.zeros((n_x, 1)), source.labels[0], C=limit)
 
 
+def gaussian_within(D, C):
+    """A Gaussian label under two limits that both bind, with 100 reproduction symbols."""
+    source = rdc.sources.gaussian_pair(0.7, n_x=61, n_s=21)
+    loss = (source.points - np.linspace(-3, 3, 100)) ** 2
+    return rdc.Problem.from_arrays(source.p_x, loss, source.labels[0], D=D, C=C)
+
+
 def random_table(n, n_classes, multiplier):
     """A table of many rows, as counts of words in documents make one."""
     rng = np.random.default_rng(0)
@@ -92,6 +99,7 @@ def problems(quick):
     yield "50 meanings", meanings(50, 1.5)
     for rate in (0.2, 0.3, 0.5, 1.0):
         yield f"Gaussian pair 61 x 21, rate {rate}", gaussian(0.7, rate, 61, 21)
+    yield "Gaussian pair 61 x 21, D and C", gaussian_within(0.5, 1.9)
     for rho, rate in ((0.7, 0.3), (0.95, 1.0)):
         yield f"Gaussian pair 401 x 201, rho {rho}, rate {rate}", gaussian(rho, rate, 401, 201)
     for multiplier in (1.5, 3, 5):

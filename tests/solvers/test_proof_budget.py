@@ -215,3 +215,24 @@ def test_a_proof_of_another_problem_proves_no_more_than_there_is(changed, tmp_pa
     result = rdc.solve(other, tolerance=1e-6, start=start, proof_budget=0.3)
     assert result.proved_lower <= result.objective_upper
     confirmed(result, other, tmp_path)
+
+
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.9), (1, 1.0)])
+def test_limits_on_the_distortion_are_proved_beside_many_reproduction_symbols(seed, share):
+    """Until every symbol's cells have come down the largest bound stands still; and without a multiplier they are one.
+
+    At the whole of the distortion that the label alone brings about the limit binds by a hair.
+    """
+    rng = np.random.default_rng(seed)
+    p, label = rng.dirichlet(np.ones(20)), rng.dirichlet(np.full(6, 0.5), 20)
+    loss = (np.sort(rng.normal(size=20))[:, None] - np.linspace(-2, 2, 40)) ** 2
+    least, most = -float(p @ (label * np.log(label)).sum(axis=1)), -float(p @ label @ np.log(p @ label))
+    problem = rdc.Problem.from_arrays(p, loss, label, C=least + 0.4 * (most - least), D=1e9)
+    alone = rdc.solve(problem, tolerance=1e-6, proof_budget=0)
+    within = problem.with_limits(D=share * alone.losses["distortion"])
+    result = rdc.solve(within, tolerance=1e-6, proof_budget=4)
+    assert result.status is Status.OPTIMAL
+    assert result.objective_upper - result.proved_lower <= 5e-3
+    check = result.verify(within)
+    assert check.valid
+    assert check.lower >= result.proved_lower

@@ -24,7 +24,7 @@ _INSIDE = 1e-12  # shares of letters keep this far from zero and one
 _APART = 1e-7  # letters closer than this are one
 _LOOKS = 64  # open cells from which letters are looked for at a time
 _TOP = 1e-3  # nats: letters that far below the dearest are not worth a neighbourhood
-_JUDGED = 2048  # cells after which the search is first judged
+_JUDGED = 2048  # cells of each column after which the search is first judged: the largest bound is that of the last
 _MORE = 1.25  # times as many cells between two judgements
 _LEFT = 0.98  # of the gap before: where more is left, the cells between have gained next to nothing
 _BOTH_WAIT = 0.4  # waiting cells to new ones; a cut whose halves both wait makes two cells, and one waits more
@@ -289,10 +289,15 @@ class Progress:
 
     There are searches whose largest bound stands still where every cut leaves both halves to be cut again, as along
     ridges of letters that are nearly as dear as the dearest. They would go on like that for as long as they may.
+
+    Parameters
+    ----------
+    n_columns : int
+        How many are searched: until all have come down, the largest bound stands still as well.
     """
 
-    def __init__(self) -> None:
-        self.gap, self.n_cells, self.waiting = math.inf, _JUDGED / _MORE, 0
+    def __init__(self, n_columns: int) -> None:
+        self.gap, self.n_cells, self.waiting = math.inf, n_columns * _JUDGED / _MORE, 0
 
     def stands_still(self, gap: float, n_cells: int, waiting: int) -> bool:
         """Return whether the last fifth of the cells has gained next to nothing, and next to none of them is closed.
@@ -371,7 +376,7 @@ def bounded_by_shares(
     most_bytes = min(_MOST_BYTES, _SHARE_OF_MEMORY * memory.free_bytes())
     size = joined.part.powers.size
     several = int(min(max(_MOST_PRODUCTS / size, _FEWEST), _FIRST))
-    progress = Progress()
+    progress = Progress(len(searches))
     while True:
         open_ones = [one for one in searches if one.upper > threshold and not one.is_done]
         if not open_ones:

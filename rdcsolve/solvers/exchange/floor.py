@@ -34,6 +34,7 @@ _SHORT = 0.02  # of the tolerance: of so little the proof may be short, where th
 _FINEST = 1e-12
 _SHARE_OF_TIME = 1 / 3  # of what is left, for cells of shares
 _ROUNDING = 3e-14  # of sums and logarithms; what is claimed in the end is the check's word
+_IDLE = 1e-4  # nats: what a multiplier of a linear loss is worth, to be left out of a proof by cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,13 +194,63 @@ def _candidates(space: LetterSpace, settings: Settings, multipliers: np.ndarray)
 
 
 def _by_shares(space: LetterSpace, settings: Settings, result: Result, earlier: PriceProof | None) -> ProvedDual | None:
-    """Return what cells of shares prove, within the budget, of the dual point that the search ended at."""
+    """Return what cells of shares prove, within the budget, of the dual point that the search ended at.
+
+    Or of that without multipliers that are worth next to nothing, which is tried first, with half of the budget: where
+    a hundred reproduction symbols have nearly the same prices, cells have to bring each of them down.
+    """
     certificate, budget = result.certificate, settings.limits.proof_budget
     assert certificate is not None
     if not budget > 0 or not certificate.multipliers.any():
         return None
-    if deadline.is_up():
-        return None
+    duals = [*_without_idle(space.problem, certificate), (certificate.u, certificate.multipliers)]
+    best: ProvedDual | None = None
+    for tried, (u, multipliers) in enumerate(duals):
+        slope = space.problem.goal.slope(multipliers)
+        if best is not None and space.problem.goal.within(
+            best.lower, result.objective_upper, settings.tolerance, slope
+        ):
+            break
+        if deadline.is_up():
+            break
+        found = _bounded_by_shares(space, settings, u, multipliers, budget / (len(duals) - tried), earlier)
+        best = max(filter(None, (best, found)), key=lambda one: one.lower, default=None)
+        budget -= budget / (len(duals) - tried)
+    return best
+
+
+def _without_idle(problem: Problem, certificate: Certificate) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield u and multipliers without those of linear limits that move no price by much, if there are any.
+
+    Their losses' means given the symbol are taken off u in place of the losses, so that the bound stays what it is, but
+    for what prices change by: no more than a multiplier times how far losses are from these means.
+    """
+    if problem.multipliers is not None or problem.free is not None:
+        return
+    u, multipliers = certificate.u.copy(), certificate.multipliers.copy()
+    channel = np.asarray(certificate.channel)
+    for m, loss in enumerate(problem.linear_losses):
+        block = loss.block(None, certificate.letters)
+        if m == problem.goal.target or not multipliers[m] or not np.isfinite(block).all():
+            continue
+        means = (channel * block).sum(axis=1)
+        apart = float(problem.p_x @ (channel * np.abs(block - means[:, None])).sum(axis=1))
+        if abs(multipliers[m]) * apart <= _IDLE:
+            u -= multipliers[m] * means
+            multipliers[m] = 0.0
+    if (multipliers != certificate.multipliers).any():
+        yield u, multipliers
+
+
+def _bounded_by_shares(
+    space: LetterSpace,
+    settings: Settings,
+    u: np.ndarray,
+    multipliers: np.ndarray,
+    budget: float,
+    earlier: PriceProof | None,
+) -> ProvedDual | None:
+    """Return what cells of shares prove of a dual point within so many CPU seconds."""
     # the check that follows may take as long as the search, and what it does not come to is not proved
     stop_at = deadline.clock() + _SHARE_OF_TIME * deadline.left()
     until = math.nan
@@ -212,10 +263,9 @@ def _by_shares(space: LetterSpace, settings: Settings, result: Result, earlier: 
             until = time.thread_time() + budget
         return time.thread_time() < until and deadline.clock() < stop_at
 
-    slope = space.problem.goal.slope(certificate.multipliers)
-    rtol = max(_SHORT * settings.tolerance * min(slope, 1.0), _FINEST)
+    rtol = max(_SHORT * settings.tolerance * min(space.problem.goal.slope(multipliers), 1.0), _FINEST)
     try:
-        prices = space.price(certificate.u, certificate.multipliers)
+        prices = space.price(u, multipliers)
         prices.earlier = earlier
         found = prices.largest(rtol, may_go_on)
     except deadline.TimeIsUp:
@@ -223,8 +273,7 @@ def _by_shares(space: LetterSpace, settings: Settings, result: Result, earlier: 
     log_upper = found.log_upper if found.proved else found.log_proved
     if not math.isfinite(log_upper):
         return None
-    point = DualPoint.of(certificate.u, certificate.multipliers).scaled(log_upper + _ROUNDING)
-    return _stored(space, point, found.proof)
+    return _stored(space, DualPoint.of(u, multipliers).scaled(log_upper + _ROUNDING), found.proof)
 
 
 def _named(problem: Problem, multipliers: np.ndarray) -> dict[str, float]:
