@@ -164,7 +164,7 @@ def test_a_search_that_stands_still_ends(stands, monkeypatch):
 
 def test_a_search_that_closes_cells_or_gains_does_not_stand_still():
     """Neither a bound that waits for others to be closed is a reason to end, nor cells that wait while it falls."""
-    still, closing, falling = Progress(), Progress(), Progress()
+    still, closing, falling, several = Progress(1), Progress(1), Progress(1), Progress(3)
     assert not still.stands_still(1.0, 1000, 500)
     counts = np.round(2100 * 1.3 ** np.arange(8)).astype(int).tolist()
     ended = [
@@ -176,6 +176,8 @@ def test_a_search_that_closes_cells_or_gains_does_not_stand_still():
         for k, n_cells in enumerate(counts)
     ]
     assert ended == [(k > 0, False, False) for k in range(8)]
+    ended = [several.stands_still(1.0, n_cells, n_cells // 2) for n_cells in counts]
+    assert ended == [n_cells > 3 * 2100 * 1.25 for n_cells in counts]  # not before every column may have come down
 
 
 @pytest.mark.parametrize("seed", range(6))
