@@ -101,6 +101,44 @@ def bernoulli(p, D, q):
     return float((joint[some] * np.log(joint[some] / law[some])).sum())
 
 
+# lambda and nu, from the same method
+SLOPES = [
+    ("w2", 0.1, 0.90433675, 0.20375819),
+    ("w2", 0.02, 0.86218084, 0.35285619),
+    ("w2", 0.005, 0.85805290, 0.41287915),
+    ("w1", 0.05, 0.87215313, 0.30008403),
+    ("tv", 0.05, 0.88046564, 0.28733483),
+    ("tv", 0.02, 0.86310148, 0.41459276),
+    ("tv", 0.005, 0.85803180, 0.53907117),
+    ("kl", 0.01, 0.87958108, 0.80264620),
+    ("kl", 0.002, 0.86289638, 2.49454159),
+    ("reverse_kl", 0.01, 0.87860038, 0.76601581),
+    ("reverse_kl", 0.002, 0.86278718, 2.44089475),
+    ("chi2", 0.01, 0.86983626, 0.70664465),
+    ("chi2", 0.002, 0.86057040, 1.91467683),
+    ("reverse_chi2", 0.01, 0.86872088, 0.63824008),
+    ("reverse_chi2", 0.002, 0.86043666, 1.82802545),
+    ("hellinger", 0.01, 0.92147173, 0.73989161),
+    ("hellinger", 0.002, 0.87524461, 3.76913216),
+    ("js", 0.01, 0.92172532, 0.74386989),
+    ("js", 0.002, 0.87525893, 3.77372463),
+]
+
+
+@pytest.mark.parametrize(("measure", "bound", "slope", "nu"), SLOPES)
+def test_slopes_of_five_points(measure, bound, slope, nu):
+    result = rdc.solve(five(bound, measure), tolerance=1e-12)
+    assert result.multipliers["distortion"] == pytest.approx(slope, abs=2e-6)
+    assert result.multipliers["perception"] == pytest.approx(nu, rel=1e-5)
+
+
+@pytest.mark.parametrize(("m", "rate"), [(9, 0.5309779795), (17, 0.5143506400), (41, 0.5129001390)])
+def test_more_letters_between_five_points(m, rate):
+    limits = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(0.02, "w2")]
+    result = solved(rdc.Problem(FIVE, reproduction=np.linspace(-2, 2, m), limits=limits), gap=1e-9, tolerance=1e-9)
+    assert result.rate_lower - 1e-10 <= rate <= result.rate_upper + 1e-10
+
+
 COINS = [
     (0.1, 0.05, 0.02, 0.137735239722),
     (0.1, 0.1, 0.02, 0.047829950993),
