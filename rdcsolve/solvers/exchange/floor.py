@@ -204,18 +204,20 @@ def _by_shares(space: LetterSpace, settings: Settings, result: Result, earlier: 
     if not budget > 0 or not certificate.multipliers.any():
         return None
     duals = [*_without_idle(space.problem, certificate), (certificate.u, certificate.multipliers)]
+    # the check that follows may take as long as the search, and what it does not come to is not proved
+    stop_at = deadline.clock() + _SHARE_OF_TIME * deadline.left()
     best: ProvedDual | None = None
-    for tried, (u, multipliers) in enumerate(duals):
-        slope = space.problem.goal.slope(multipliers)
+    for left, (u, multipliers) in zip(range(len(duals), 0, -1), duals, strict=True):
+        slope, now = space.problem.goal.slope(multipliers), deadline.clock()
         if best is not None and space.problem.goal.within(
             best.lower, result.objective_upper, settings.tolerance, slope
         ):
             break
         if deadline.is_up():
             break
-        found = _bounded_by_shares(space, settings, u, multipliers, budget / (len(duals) - tried), earlier)
+        until = now + (stop_at - now) / left
+        found = _bounded_by_shares(space, settings, u, multipliers, (budget / len(duals), until), earlier)
         best = max(filter(None, (best, found)), key=lambda one: one.lower, default=None)
-        budget -= budget / (len(duals) - tried)
     return best
 
 
@@ -247,12 +249,11 @@ def _bounded_by_shares(
     settings: Settings,
     u: np.ndarray,
     multipliers: np.ndarray,
-    budget: float,
+    time_for_it: tuple[float, float],
     earlier: PriceProof | None,
 ) -> ProvedDual | None:
-    """Return what cells of shares prove of a dual point within so many CPU seconds."""
-    # the check that follows may take as long as the search, and what it does not come to is not proved
-    stop_at = deadline.clock() + _SHARE_OF_TIME * deadline.left()
+    """Return what cells of shares prove of a dual point within so many CPU seconds, and before a time of the clock."""
+    budget, stop_at = time_for_it
     until = math.nan
 
     def may_go_on(work: float) -> bool:
