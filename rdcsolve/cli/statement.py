@@ -18,7 +18,6 @@ from rdcsolve.cli.files import read_table
 from rdcsolve.errors import InvalidInput
 from rdcsolve.files import read_arrays
 from rdcsolve.problems import ClassifierLossLimit, LabelEntropyLimit, PerceptionLimit, Problem, Source
-from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.storage import check_names, problem_of
 
 _PANEL: Any = {"rich_help_panel": "The problem", "show_default": False}
@@ -210,10 +209,7 @@ class Statement:
         if multipliers:
             if bounds or self.minimise:
                 raise InvalidInput("--multiplier replaces limits; give either multipliers, or limits and --minimise")
-            spelled = {spelled_out(name): value for name, value in multipliers.items()}
-            if len(spelled) < len(multipliers):
-                raise InvalidInput("--multiplier names a loss by its short and its full name; keep one")
-            return problem.at_multipliers(**spelled)
+            return problem.at_multipliers(**multipliers)
         return self._asked(problem.with_limits(**bounds) if bounds else problem)
 
     def _asked(self, problem: Problem) -> Problem:

@@ -14,7 +14,7 @@ import numpy as np
 
 from rdcsolve import options
 from rdcsolve.errors import InvalidInput
-from rdcsolve.explore.grid import loss_of
+from rdcsolve.problems.statement import spelled_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def shifts_of(
     options.instance(steps, Mapping, "label_steps", "give the grid's step by name, such as {'label_entropy': 0.5}")
     shifts = {}
     for name, step in steps.items():
-        loss = loss_of(name, labels) if isinstance(name, str) else name
+        loss = spelled_out(name, labels) if isinstance(name, str) else name
         if loss not in information:
             have = ", ".join(sorted(information)) or "there are none here"
             raise InvalidInput(f"label_steps names {name!r}; steps are for losses that are information: {have}")

@@ -8,13 +8,15 @@ interpolation between solved points bounds it from above (docs: Certificates).
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.explore.grid import loss_of
 from rdcsolve.problems.objective import is_in_nats, is_lagrangian
+from rdcsolve.problems.statement import spelled_out
 
 if TYPE_CHECKING:
     import xarray
@@ -59,7 +61,8 @@ class Envelope:
         objective = data.attrs["objective"]
         prefix = "rate" if is_in_nats(objective) else "objective"
         losses, labels = data["loss"].values.tolist(), data.attrs.get("label_entropies", "").split()
-        column = [None if name == "rate" else losses.index(loss_of(name, labels)) for name in self.axes]
+        families = json.loads(data.attrs.get("families", "{}"))
+        column = [_columns(spelled_out(name, labels), losses, families) for name in self.axes]
         target = None if prefix == "rate" else losses.index(objective)
         proving = data["multipliers" if self.is_convex else "certificate_multipliers"].values
         lower, upper = data[f"{prefix}_lower"].values, data[f"{prefix}_upper"].values
@@ -68,7 +71,7 @@ class Envelope:
         self._floor = 0.0 if target is None else float(origins[target])
         if is_lagrangian(objective):
             priced = data["multipliers"].values * data["losses"].values
-            others = [m for m in range(len(losses)) if m not in column]
+            others = [m for m in range(len(losses)) if all(m not in (one or []) for one in column)]
             self.priced = tuple(losses[m] for m in others if (data["multipliers"].values[..., m] > 0).any())
             lower = np.maximum(data["objective_lower"].values - priced.sum(axis=-1), 0.0) + priced[..., others].sum(
                 axis=-1
@@ -87,7 +90,7 @@ class Envelope:
         self.open_points, self.open_upper = places[known], upper[known]
         self._unknown = places[~proved & ~known & (status != "INFEASIBLE") & np.isfinite(places).all(axis=-1)]
         self._prices = _slopes(data["multipliers"].values, column, target)[proved]
-        self._origins = np.array([0.0 if m is None else origins[m] for m in column])
+        self._origins = np.array([origins[m[0]] if m else 0.0 for m in column])
 
     def is_slack(self, axis: int) -> np.ndarray:
         """Return which proved points do without the limit along an axis: lifting it would save next to nothing."""
@@ -154,17 +157,29 @@ class Envelope:
         return np.full(where.shape[:-1], np.nan)
 
 
-def _places(data: xarray.Dataset, axes: tuple[str, ...], column: list[int | None]) -> np.ndarray:
+def _columns(name: str, losses: list[str], families: Mapping[str, list[str]]) -> list[int] | None:
+    """Return the places among the losses of what an axis is about: several for laws of classes, None for the rate."""
+    return None if name == "rate" else [losses.index(full) for full in families.get(name, [name])]
+
+
+def _places(data: xarray.Dataset, axes: tuple[str, ...], column: list[list[int] | None]) -> np.ndarray:
     """Return where each point of the grid lies: its limits, or its losses in a sweep over multipliers."""
     grids = np.meshgrid(*(data[name].values for name in axes), indexing="ij")
     if data.attrs["axes"] == "limits":
         return np.stack(grids, axis=-1)
-    return np.stack([data["losses"].values[..., m] for m in column if m is not None], axis=-1)
+    for name, several in zip(axes, column, strict=True):
+        if several is not None and len(several) > 1:
+            raise InvalidInput(
+                f"the axis {name} is the multiplier of {len(several)} laws, which need not be equally far; sweep over "
+                "limits, or over the multiplier of one law"
+            )
+    return np.stack([data["losses"].values[..., m[0]] for m in column if m is not None], axis=-1)
 
 
-def _slopes(multipliers: np.ndarray, column: list[int | None], target: int | None) -> np.ndarray:
+def _slopes(multipliers: np.ndarray, column: list[list[int] | None], target: int | None) -> np.ndarray:
     """Return how fast the objective falls along each axis, of which None is the rate, at these multipliers."""
     price = np.ones(multipliers.shape[:-1]) if target is None else multipliers[..., target]
     along_rate = np.zeros_like(price) if target is None else np.ones_like(price)
     with np.errstate(divide="ignore", invalid="ignore"):  # a point without a price proves nothing elsewhere
-        return np.stack([(along_rate if m is None else multipliers[..., m]) / price for m in column], axis=-1)
+        falls = [along_rate if m is None else multipliers[..., m].sum(axis=-1) for m in column]
+        return np.stack([fall / price for fall in falls], axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
-from rdcsolve.problems.statement import spelled_out
+from rdcsolve.problems.statement import by_name, spelled_out
 from rdcsolve.problems.validation import float_array
 from rdcsolve.results.units import InBits
 
@@ -72,7 +72,9 @@ class Grid:
         for perception in self.problem.perceptions:
             if perception.is_exact:
                 del fixed[perception.name]
-        return self.problem.at_multipliers(**fixed | {self.loss_of(name): value for name, value in point.items()})
+        problem = self.problem
+        moved = by_name(point.items(), label_names(problem), problem.families, "multiplier")
+        return problem.at_multipliers(**fixed | moved)
 
     def _numbers(self) -> dict[str, float]:
         """Return the bound, or the multiplier where these are fixed, of every loss and perception."""
@@ -85,7 +87,7 @@ class Grid:
 
     def loss_of(self, name: str) -> str:
         """Return the name of the loss an axis of this grid is about."""
-        return loss_of(name, label_names(self.problem))
+        return spelled_out(name, label_names(self.problem))
 
     @property
     def has_fixed_letters(self) -> bool:
@@ -95,7 +97,7 @@ class Grid:
     def statement(self) -> str:
         """Return, as JSON, what decides the answers besides the axes: losses, objective, what stays fixed, the unit."""
         problem = self.problem
-        free = {self.loss_of(name) for name in self.names}
+        free = {full for name in self.names for full in problem.families.get(self.loss_of(name), [self.loss_of(name)])}
         fixed = {
             name: float(number)
             for name, number in self._numbers().items()
@@ -112,11 +114,6 @@ class Grid:
         if problem.unit != "nat":
             stated["unit"] = problem.unit
         return json.dumps(stated, sort_keys=True)
-
-
-def loss_of(name: str, labels: Sequence[str] = ()) -> str:
-    """Return the name of the loss an axis is about: ``D`` is the distortion, ``C`` the only one of `labels`."""
-    return labels[0] if name == "C" and len(labels) == 1 else spelled_out(name)
 
 
 def label_names(problem: Problem) -> tuple[str, ...]:
@@ -137,8 +134,8 @@ def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
         raise InvalidInput(f"no axis is given; name one, such as sweep(problem, {problem.loss_names[0]}=[...])")
     labels = label_names(problem)
     for short in {"D", "C", "P"} & set(axes):
-        if loss_of(short, labels) in axes:
-            raise InvalidInput(f"{short} and {loss_of(short, labels)} are the same axis; give one of them")
+        if spelled_out(short, labels) in axes:
+            raise InvalidInput(f"{short} and {spelled_out(short, labels)} are the same axis; give one of them")
     if "C" in axes and len(labels) > 1:
         raise InvalidInput(f"C is one axis but the problem has the label entropies {', '.join(labels)}; name one")
     clash = sorted(TAKEN & set(axes))
@@ -147,7 +144,7 @@ def make_grid(problem: Problem, axes: Mapping[str, Any]) -> Grid:
     if problem.multipliers is not None and "rate" in axes:
         raise InvalidInput("a problem at fixed multipliers has no rate limit; sweep over its multipliers")
     for name in axes:
-        if problem.multipliers is None and problem.equal[_place(problem, loss_of(name, labels))].any():
+        if problem.multipliers is None and problem.equal[_place(problem, spelled_out(name, labels))].any():
             raise InvalidInput(
                 f"the axis {name} is a loss held at its bound (equal=True), along which the rate need not fall as "
                 f"curves and surfaces assume; solve problem.with_limits({name}=...) point by point"

@@ -9,8 +9,8 @@ import numpy as np
 
 from rdcsolve import extras
 from rdcsolve.errors import InvalidInput
-from rdcsolve.explore.grid import loss_of
 from rdcsolve.problems import Problem
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results import Result
 
@@ -39,7 +39,7 @@ def slices(data: Any, along: str) -> list[tuple[str, Any]]:
         raise InvalidInput(f"the data have the axes {', '.join(axes) or 'of no sweep'}; pass a sweep over two axes")
     one_of(along, axes, "axis to draw along")
     other = axes[1 - axes.index(along)]
-    words = loss_of(other, data.attrs.get("label_entropies", "").split()).replace("_", " ")
+    words = spelled_out(other, data.attrs.get("label_entropies", "").split()).replace("_", " ")
     sign = "\\leq" if data.attrs["axes"] == "limits" else "="
     return [(f"{words} ${sign} {value:.3g}$", data.isel({other: k})) for k, value in enumerate(data[other].values)]
 

@@ -18,7 +18,6 @@ from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.differential import check_axes, shifts_of, show_shifted, ticks_of, words_of
 from rdcsolve.explore.envelope import Envelope
-from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.laws import output_law, slices
 from rdcsolve.explore.marks import hatch_open, mark_impossible, mark_open, mark_solved
 from rdcsolve.explore.plane import draw_plane as information_plane
@@ -26,6 +25,7 @@ from rdcsolve.explore.regions import region
 from rdcsolve.explore.style import contour_options, line_options, paper
 from rdcsolve.explore.units import in_unit, information_losses, unit_of, units_of
 from rdcsolve.problems.objective import is_in_nats
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.results import Result
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def _objective(data: xarray.Dataset) -> str:
 def _shown(data: xarray.Dataset, envelope: Envelope) -> list[str]:
     """Return the names of the losses along the axes, and of the value over them."""
     labels = data.attrs.get("label_entropies", "").split()
-    return [*(loss_of(name, labels) for name in envelope.axes), _objective(data)]
+    return [*(spelled_out(name, labels) for name in envelope.axes), _objective(data)]
 
 
 def _shifts(data: xarray.Dataset, label_steps: Mapping[str, float] | None) -> dict[str, float]:
@@ -357,7 +357,7 @@ def _value_label(
 def _label(name: str, data: xarray.Dataset, units: Mapping[str, str] | None, shifts: Mapping[str, float]) -> str:
     """Return a label such as "classifier loss limit [nat]"."""
     labels = data.attrs.get("label_entropies", "").split()
-    loss = loss_of(name, labels)
+    loss = spelled_out(name, labels)
     known = units_of(unit_of(data), information_losses(data), units)
     words, unit = words_of(loss, shifts), known.get(loss)
     is_limited = data.attrs["axes"] == "limits" and name in data["status"].dims

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import os
 from pathlib import Path
@@ -150,6 +151,8 @@ class Record:
         more: dict[str, Any] = {}
         if problem.label_entropies:
             more = {"label_entropies": " ".join(label_names(problem)), "letters": problem.letters}
+        if problem.families:
+            more["families"] = json.dumps(problem.families)
         if problem.rate_bound is not None and "rate" not in self.grid.names:
             more["rate"] = in_unit_of(problem, "rate", problem.rate_bound)
         if self.max_steps is not None:

@@ -11,9 +11,9 @@ from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.explore.differential import check_axes, shifts_of, show_shifted, words_of
 from rdcsolve.explore.envelope import Envelope
-from rdcsolve.explore.grid import loss_of
 from rdcsolve.explore.marks import mark_open
 from rdcsolve.explore.units import in_unit, units_of
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.universal import Region
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _read(boundary: xarray.Dataset, names: tuple[str, str]) -> tuple[tuple[str, 
     """Return the losses to the right and upwards, and the boundary's points."""
     envelope = Envelope(boundary)
     labels = boundary.attrs.get("label_entropies", "").split()
-    drawn = (loss_of(envelope.axes[0], labels), str(boundary.attrs["objective"]))
+    drawn = (spelled_out(envelope.axes[0], labels), str(boundary.attrs["objective"]))
     if len(envelope.axes) != 1 or set(drawn) != set(names):
         raise InvalidInput(
             f"the boundary is about {' and '.join((*map(str, envelope.axes), drawn[1]))}, the regions about "

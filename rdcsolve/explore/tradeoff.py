@@ -15,11 +15,12 @@ import numpy as np
 from rdcsolve import extras, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput, SolverFailed
-from rdcsolve.explore.grid import label_names, loss_of
+from rdcsolve.explore.grid import label_names
 from rdcsolve.explore.record import read_dataset
 from rdcsolve.explore.sweep import Report, Told, check_options, kept_to_oneself, swept
 from rdcsolve.problems import Problem
 from rdcsolve.problems.losses import Loss
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results import Result, Status
 from rdcsolve.results.result import StepRecord
@@ -209,7 +210,7 @@ def _full_name(problem: Problem, name: str) -> str:
     labels = label_names(problem)
     if name == "C" and len(labels) > 1:
         raise InvalidInput(f"the problem has the label entropies {', '.join(labels)}; name one of them instead of C")
-    return loss_of(name, labels)
+    return spelled_out(name, labels)
 
 
 def _earlier_bounds(save: Any, loss: str, n_points: int) -> np.ndarray | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rdcsolve.errors import InvalidInput
-from rdcsolve.explore.grid import loss_of
 from rdcsolve.information import UNITS
+from rdcsolve.problems.statement import spelled_out
 from rdcsolve.problems.validation import one_of
 from rdcsolve.results.units import is_information
 
@@ -95,7 +95,7 @@ def in_unit(data: xarray.Dataset, unit: str) -> xarray.Dataset:
     values["minimum"] = np.array([factor(str(name)) for name in data["limit"].values])
     over_limits, labels = data.attrs["axes"] == "limits", data.attrs.get("label_entropies", "").split()
     for name in map(str, data["status"].dims):
-        own = factor(loss_of(name, labels))
+        own = factor(spelled_out(name, labels))
         values[name] = own if over_limits else bit / own
     changed = {  # bare arrays: xarray would look for the new places along the old axes
         name: (data[name].dims, data[name].values * by, dict(data[name].attrs))

@@ -18,7 +18,7 @@ from rdcsolve.problems.losses import FreeDistortion, LabelEntropy, Loss, LossTab
 from rdcsolve.problems.objective import Lagrangian, LossAtRate, Objective, PerceptionAtRate, Rate
 from rdcsolve.problems.perception import Perception, PerceptionLimit, check_exact
 from rdcsolve.problems.source import Source
-from rdcsolve.problems.statement import check_listed, check_objective, from_arrays, named_bounds, resolve, spelled_out
+from rdcsolve.problems.statement import by_name, check_listed, check_objective, from_arrays, resolve, spelled_out
 from rdcsolve.problems.validation import freeze, loss_bound, one_of, rate_bound, real_number, upper_bound
 
 
@@ -135,7 +135,7 @@ class Problem:
             bounds=bounds,
             equal=equal,
             rate_bound=None if rate is None else bound_in_nats(rate, unit),
-            minimise=spelled_out(minimise),
+            minimise=spelled_out(minimise, tuple(label.name for label in table.labels)),
             multipliers=None,
             unit=unit,
             perception_bounds=of_laws,
@@ -216,6 +216,11 @@ class Problem:
     def perception_names(self) -> tuple[str, ...]:
         """Names of the perceptions, in order."""
         return tuple(perception.name for perception in self._table.perceptions)
+
+    @property
+    def families(self) -> dict[str, list[str]]:
+        """Names of the perceptions that are about classes, by the name of the limit that stated them together."""
+        return self._table.families
 
     @property
     def limit_names(self) -> tuple[str, ...]:
@@ -299,7 +304,7 @@ class Problem:
         """
         new_bounds, new_rate = self.bounds.copy(), self.rate_bound
         of_laws = self.perception_bounds.copy()
-        for name, bound in named_bounds(bounds.items(), self._label_names, self._table.families).items():
+        for name, bound in by_name(bounds.items(), self._label_names, self.families).items():
             if name == "rate":
                 new_rate = None if bound is None else bound_in_nats(rate_bound(bound), self.unit)
             else:
@@ -323,14 +328,15 @@ class Problem:
         )
 
     @public_call
-    def at_multipliers(self, **multipliers: float) -> Problem:
+    def at_multipliers(self, **multipliers: Any) -> Problem:
         """Return the problem of minimising I(X; A) + sum_m multiplier_m E L_m, without limits.
 
         Parameters
         ----------
-        **multipliers : float
-            Finite and >= 0, by name of the loss or perception, in the problem's unit (nats) per unit of loss: a plain
-            number where the loss is an entropy. Those not mentioned have multiplier zero.
+        **multipliers : float or sequence of float
+            Finite and >= 0, by name of the loss or perception as in `with_limits` (``D``, ``C``, ``P`` too), in the
+            problem's unit (nats) per unit of loss: a plain number where the loss is an entropy. Those not mentioned
+            have multiplier zero.
 
         Returns
         -------
@@ -340,11 +346,12 @@ class Problem:
         if not multipliers:
             raise InvalidInput(f"no multiplier is given; name one, such as at_multipliers({self.loss_names[0]}=1.0)")
         values, of_laws = np.zeros(len(self.losses)), np.zeros(len(self.perceptions))
-        for name, multiplier in multipliers.items():
+        named = by_name(multipliers.items(), self._label_names, self.families, "multiplier")
+        for name, multiplier in named.items():
             value = real_number(multiplier, f"the multiplier of {name}")
             if not 0 <= value < math.inf:
                 raise InvalidInput(f"the multiplier of {name} is {value:.6g}; it must be finite and >= 0")
-            perception = self._table.perception_index(spelled_out(name))
+            perception = self._table.perception_index(name)
             if perception is None:
                 index = self._table.index(name)
                 in_bits = self.unit == "bit" and not self.losses[index].is_information
@@ -378,7 +385,7 @@ class Problem:
         Problem
             Sharing this problem's losses. Fixed multipliers are dropped.
         """
-        name = one_of(spelled_out(name), ("rate", *self.loss_names, *self.perception_names), "objective")
+        name = one_of(spelled_out(name, self._label_names), ("rate", *self.limit_names), "objective")
         bounds, of_laws = self.bounds.copy(), self.perception_bounds.copy()
         perception = self._table.perception_index(name)
         if perception is not None:

@@ -230,49 +230,63 @@ def _losses_and_bounds(
     return losses, bounds
 
 
-def spelled_out(name: str) -> str:
-    """Return the name of the loss that a short name stands for."""
+def spelled_out(name: str, labels: Sequence[str] = ()) -> str:
+    """Return the name of the loss that a short name stands for; ``C`` is the only one of `labels` if given."""
+    if isinstance(name, str) and name == "C" and len(labels) == 1:
+        return labels[0]
     return {"D": "distortion", "C": "label_entropy", "P": "perception"}.get(name, name)
 
 
-def named_bounds(
+def by_name(
     stated: Iterable[tuple[str, Any]],
     label_names: tuple[str, ...],
     families: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    what: str = "bound",
 ) -> dict[str, Any]:
-    """Return bounds by full name: ``D`` is the distortion, ``C`` the label's entropy or a list of them, in order.
+    """Return numbers by full name: ``D`` is the distortion, ``C`` the label's entropy or a list of them, in order.
 
     A name of limits on the laws of classes stands for all of them: they get a number each, or all the same.
+
+    Parameters
+    ----------
+    stated : iterable of (str, number or sequence)
+    label_names : tuple of str
+        Of the problem's label entropies.
+    families : mapping of str to sequence of str, optional
+        Names of the measures of classes, by the name that stands for them.
+    what : {"bound", "multiplier"}, optional
+        What the numbers are, for messages.
     """
-    bounds: dict[str, Any] = {}
-    for name, bound in stated:
-        named = [(spelled_out(name), bound)]
+    numbers: dict[str, Any] = {}
+    for name, number in stated:
+        named = [(spelled_out(name), number)]
         family = families.get(named[0][0])
         if family is not None:
-            several = list(bound) if isinstance(bound, (Sequence, np.ndarray)) else [bound] * len(family)
+            several = list(number) if isinstance(number, (Sequence, np.ndarray)) else [number] * len(family)
             if len(several) != len(family):
                 raise InvalidInput(
-                    f"{name} holds {len(several)} bounds but limits the laws of {len(family)} classes "
+                    f"{name} holds {len(several)} {what}s but stands for the laws of {len(family)} classes "
                     f"({', '.join(family)}); give one each, or a single number"
                 )
             named = list(zip(family, several, strict=True))
         if name == "C":
             if not label_names:
                 raise InvalidInput(
-                    "C limits a label's entropy but the problem has none; declare it with LabelEntropyLimit(inf)"
+                    "C stands for a label's entropy but the problem has none; declare it with LabelEntropyLimit(inf)"
                 )
-            several = list(bound) if isinstance(bound, (Sequence, np.ndarray)) else [bound]
+            several = list(number) if isinstance(number, (Sequence, np.ndarray)) else [number]
             if len(several) != len(label_names):
                 raise InvalidInput(
-                    f"C holds {len(several)} bounds but the problem has {len(label_names)} label entropies "
+                    f"C holds {len(several)} {what}s but the problem has {len(label_names)} label entropies "
                     f"({', '.join(label_names)}); give one each"
                 )
             named = list(zip(label_names, several, strict=True))
         for full, value in named:
-            if full in bounds:
-                raise InvalidInput(f"the limit on {full} is stated twice; give it once")
-            bounds[full] = value
-    return bounds
+            if full in numbers:
+                what = "limit on" if what == "bound" else "multiplier of"
+                raise InvalidInput(f"the {what} {full} is stated twice; give it once")
+            numbers[full] = value
+    return numbers
 
 
 def check_objective(minimise: str, bounds: dict[str, float], rate: float | None) -> None:
@@ -380,7 +394,7 @@ def from_arrays(  # noqa: PLR0913 - what may be stated, by keyword
     problem = cls(source, distortion=d, limits=extra, letters=letters, unit=unit)
     all_stated = [*(limits or {}).items(), ("D", D), ("C", None if C == math.inf else C), ("rate", rate)]
     label_names = tuple(label.name for label in problem.label_entropies)
-    bounds = named_bounds(((name, bound) for name, bound in all_stated if bound is not None), label_names)
+    bounds = by_name(((name, bound) for name, bound in all_stated if bound is not None), label_names)
     return problem.with_limits(**bounds)._variant(minimise=spelled_out(minimise))
 
 

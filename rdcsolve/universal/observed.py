@@ -77,7 +77,8 @@ def restoration(
         name = problem.loss_names[int(problem.equal.argmax())]
         raise InvalidInput(f"{name} is held at its bound (equal=True); restoration takes limits from above")
     stated, problem = problem, problem.in_unit("nat")
-    minimise = one_of(spelled_out(minimise), ("rate", *problem.limit_names), "objective")
+    names = [label.name for label in problem.label_entropies]
+    minimise = one_of(spelled_out(minimise, names), ("rate", *problem.limit_names), "objective")
     channel = channel_of(observation, problem.n_x, normalise=normalise, masses=problem.p_x)
     joint = channel * problem.p_x[:, None]
     joint = joint[:, joint.sum(axis=0) > 0]

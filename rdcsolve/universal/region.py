@@ -377,7 +377,7 @@ def _two_losses(problem: Problem, losses: Sequence[str] | None) -> tuple[str, st
     is_pair = isinstance(losses, Sequence) and not isinstance(losses, str) and len(losses) == 2
     if not is_pair or not all(isinstance(name, str) for name in losses) or losses[0] == losses[1]:
         raise InvalidInput(f"losses is {options.shown(losses)}; name two losses, such as ({have[0]!r}, {have[-1]!r})")
-    full = [labels[0] if name == "C" and len(labels) == 1 else spelled_out(name) for name in losses]
+    full = [spelled_out(name, labels) for name in losses]
     return one_of(full[0], have, "loss"), one_of(full[1], have, "loss")
 
 

@@ -121,7 +121,7 @@ BAD = {
     "letters": (("solve", "coin.npz", "--C", 0.5, "--letters", "loose"), "unknown kind of letters 'loose'"),
     "both names": (
         ("solve", "coin.npz", "--multiplier", "C=1", "--multiplier", "label_entropy=2"),
-        "--multiplier names a loss by its short and its full name",
+        "the multiplier of label_entropy is stated twice; give it once",
     ),
     "solver": (("solve", "coin.npz", "--C", 0.5, "--solver", "conic"), "leave solver out"),
     "no rate": (("tradeoff", "coin.npz"), "state it with --rate, in nats"),

@@ -101,3 +101,19 @@ def test_laws_are_drawn_beside_their_target():
     plane = rdc.Problem(rdc.Source(np.eye(2), [0.5, 0.5]), limits=[rdc.PerceptionLimit(0.1, "w2")])
     with pytest.raises(rdc.InvalidInput, match="dimension 2"):
         rdc.plot.output_law(plane, rdc.solve(plane))
+
+
+def test_an_axis_of_all_classes_bounds_what_lies_between_its_points():
+    """The limits of all classes move along it together, so its slope is the sum of theirs."""
+    label = [[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.1, 0.9]]
+    source = rdc.Source([0.0, 1.0, 2.0, 3.0], [0.3, 0.3, 0.2, 0.2], labels=[label])
+    problem = rdc.Problem(source, limits=[rdc.DistortionLimit(0.8), rdc.PerceptionLimit(0.1, "tv", given=0)])
+    envelope = Envelope(rdc.sweep(problem, P=[0.02, 0.2]))
+    assert envelope.slopes[0] > 0
+    exact = rdc.solve(problem.with_limits(P=0.06))
+    assert envelope.lower_at([0.06]) <= exact.rate_upper
+    assert envelope.upper_at([0.06]) >= exact.rate_lower
+    over = rdc.sweep(problem.at_multipliers(D=1.0, P=0.1), P=[0.1, 0.5])
+    assert (over.multipliers.sel(loss=["perception_0", "perception_1"]).values == [[0.1, 0.1], [0.5, 0.5]]).all()
+    with pytest.raises(rdc.InvalidInput, match="the axis P is the multiplier of 2 laws"):
+        Envelope(over)
