@@ -135,6 +135,26 @@ def test_a_loss_at_the_least_that_another_one_at_its_least_leaves(seed):
         assert result.verify(stated(p, tables, [0.0, bound])).valid
 
 
+@given(SEEDS, st.booleans())
+@example(3, True)
+def test_limits_at_least_values_that_ask_for_different_letters_of_hardly_any_mass(seed, swapped):
+    """Symbols of mass 1e-18 and less are a rounding to the one loss, and all that there is to the other."""
+    rng = np.random.default_rng(seed)
+    n, light, k = int(rng.integers(3, 7)), int(rng.integers(1, 3)), int(rng.integers(2, 4))
+    p = rng.dirichlet(np.ones(n))
+    p[:light] = 10.0 ** rng.uniform(-30, -18, light)
+    p[-1] = 1 - p[:-1].sum()
+    large, small = rng.uniform(1, 2, (n, k)), 10.0 ** rng.uniform(-8, 2) * rng.random((n, k))
+    for row in range(light, n):
+        large[row, small[row].argmin()] = 0.5
+    small[light:] -= small[light:].min(axis=1, keepdims=True)
+    tables = [small, large] if swapped else [large, small]
+    problem = stated(p, tables, [float(p @ table.min(axis=1)) for table in tables])
+    result = solved(problem)
+    assert result.verify(problem).valid
+    assert result.rate_upper <= entropy(p) + 1e-12
+
+
 @given(SEEDS)
 def test_a_loss_held_from_both_sides_is_a_loss_held(seed):
     rng, p, (table,) = drawn(seed, 1)

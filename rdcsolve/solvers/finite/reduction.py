@@ -16,6 +16,8 @@ from rdcsolve.rounding import UNIT
 _NOTHING = 1e-15  # of all mass: what a limit leaves pairs that are forbidden in effect, which changes rates by 1e-13
 _STATED = 1e-14  # of the least value: what a bound that somebody has computed at it may be off by
 _SMALL = 1e-12  # of the spread: a distance that changes no rate by more than 1e-10
+_ROUNDINGS = 16  # of a mean, beside one for every symbol
+_MOST_OF = 0.75
 _TIE = 1e-15  # of a symbol's least loss: losses closer to it count as equal
 
 
@@ -148,27 +150,71 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     and is no longer limited then. A mask raises the minima of other losses, so it may bring another limit to its
     minimum; None is returned if it makes one unattainable.
     """
+    task, is_sure = _masked(problem, bounds, {})
+    if is_sure:
+        return task
+    spared = _spared(problem, bounds)
+    kinder, is_sure = _masked(problem, bounds, spared) if spared else (None, False)
+    return kinder if is_sure else task
+
+
+def _spared(problem: Problem, bounds: np.ndarray) -> dict[int, np.ndarray]:
+    """Return which symbols have too little mass for a limit at its least value to tell, by loss: shape (n_x,), bool.
+
+    Whatever letters they use, together they raise the mean by less than it may be rounded by. Where two such limits ask
+    for different letters of a symbol of mass 1e-15, the one to which it is a rounding has to leave it to the other.
+    """
+    spared = {}
+    for m in np.flatnonzero(np.isfinite(bounds) & ~problem.equal).tolist():
+        dearer = np.where(problem.p_x > 0, problem.linear_losses[m].structure.extremes().highest - problem.row_minima(m), 0.0)
+        costs = problem.p_x * dearer
+        order = np.argsort(costs, kind="stable")
+        few = np.cumsum(costs[order]) <= _granted(problem, m)
+        few &= costs[order] > 0
+        if few.any():
+            spared[m] = np.zeros(problem.n_x, dtype=bool)
+            spared[m][order] = few
+    return spared
+
+
+def _granted(problem: Problem, index: int) -> float:
+    """Return how far above a bound at the least value a mean may be, most of what the check grants to rounding."""
+    rounding = UNIT * (np.count_nonzero(problem.p_x) + _ROUNDINGS) * problem.p_x @ np.abs(problem.row_minima(index))
+    return _MOST_OF * min(float(rounding), _SMALL * problem.spread(index))
+
+
+def _masked(
+    problem: Problem, bounds: np.ndarray, spared: dict[int, np.ndarray]
+) -> tuple[ReducedProblem | None, bool]:
+    """Return the task with masks, none of which touches the symbols that its loss spares, and whether it is sure.
+
+    It is not where a mask raises another least mean above its bound: limits may contradict each other in the digits
+    that their bounds are rounded in.
+    """
     limited = [int(m) for m in np.flatnonzero(np.isfinite(bounds))]
     relevant = limited or [0]
     used = np.flatnonzero(problem.p_x > 0)
     mask: np.ndarray | None = None
     masked: set[int] = set()
     faces: list[Face] = []
-    waiting = True
+    waiting = is_sure = True
     while waiting:
         waiting = False
         for m in limited:
-            if m in masked:
-                continue
             minima = _row_minima(problem, m, mask)
             if not np.isfinite(minima).all():
-                return None
+                return None, False
             room = -mean_excess(problem.p_x, minima, float(bounds[m]))
+            is_sure = is_sure and room >= -_granted(problem, m)
+            if m in masked:
+                continue
             if room < -_below(problem, m, minima, mask is not None):
-                return None
+                return None, False
             above, is_least = _excluded(problem, m, minima, room)
             if above is None:
                 continue
+            if m in spared:
+                above = above & ~spared[m][:, None]
             known = [banned for banned in (mask, problem.forbidden) if banned is not None]
             new = above & ~np.logical_or.reduce(known) if known else above
             if is_least or new[used].any():
@@ -185,9 +231,9 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
             shifted[row] = -mean_excess(letters.p, letters.shifts[row], float(bounds[m]))
             free[row] = True
     equal = free & problem.equal[relevant]
-    return ReducedProblem(
-        problem, letters, tuple(relevant), free, shifted, np.zeros(len(relevant)), equal, tuple(faces)
-    )
+    nothing = np.zeros(len(relevant))
+    task = ReducedProblem(problem, letters, tuple(relevant), free, shifted, nothing, equal, tuple(faces))
+    return task, is_sure
 
 
 def _below(problem: Problem, index: int, minima: np.ndarray, is_masked: bool) -> float:
