@@ -203,6 +203,11 @@ def says_so(*results) -> bool:
     return any("met only within rounding" in result.message for result in results)
 
 
+def reads_as_least(result, name: str) -> bool:
+    """Return whether an answer says that it reads the limit on a loss as the least value, which is above it."""
+    return f"the limit on {name} is below its least value by a rounding" in result.message
+
+
 def _version(path) -> int:
     """Return the version of a result's file."""
     with np.load(path) as file:

@@ -313,7 +313,7 @@ class Problem:
             lowest, largest = loss.ends(self.forbidden)
             spread = float((largest - lowest).max())
             return min(rounding, arb(ROUNDING * spread), key=upper) if spread else rounding
-        return least * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
+        return math.log(loss.data.shape[1]) * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
 
     @property
     def limits(self) -> dict[str, Any]:

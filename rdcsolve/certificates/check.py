@@ -20,7 +20,7 @@ from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.moments import RowsOnDemand
 from rdcsolve.certificates.prices import log_largest_price
 from rdcsolve.certificates.proof import PriceProof
-from rdcsolve.certificates.tolerances import slack_of
+from rdcsolve.certificates.tolerances import read_as_least, slack_of
 from rdcsolve.errors import InvalidInput
 from rdcsolve.markup import verdict_in_html
 from rdcsolve.problems import Problem
@@ -197,6 +197,7 @@ class _Upper(NamedTuple):
     rate: float
     slack: dict[str, float]
     perceptions: dict[str, float]
+    missed: tuple[str, ...] = ()  # limits that the channel exceeds
 
 
 def verify(certificate: Claiming, problem: Problem, arithmetic: str = "float") -> Verification:
@@ -246,13 +247,17 @@ def examine(certificate: Checkable, problem: Problem, arithmetic: str = "float")
     return _judged(*_examined(certificate, problem, arithmetic))
 
 
-def excess_over_limits(certificate: Checkable, problem: Problem, arithmetic: str) -> dict[str, float]:
-    """Return by how much the channel exceeds limits, at most, where it may not; this takes no proof of prices."""
+def excess_over_limits(certificate: Checkable, problem: Problem, arithmetic: str) -> tuple[dict[str, float], list[str]]:
+    """Return by how much the channel exceeds limits, at most, where it may not, and which are read as a least value.
+
+    This takes no proof of prices.
+    """
     numbers = _numbers_for(certificate, problem, arithmetic)
     with numbers.context():
         laws = law_check.laws_of(certificate, problem, numbers, arithmetic)
         upper = _upper_bound(certificate.letters, problem, numbers, laws, arithmetic, _Findings([], []))
-    return {name: value for name, value in upper.excess.items() if value > upper.slack.get(name, 0.0)}
+        notes = read_as_least(numbers, problem)
+    return {name: upper.excess[name] for name in upper.missed}, notes
 
 
 def _judged(found: Verification, findings: _Findings) -> Verification:
@@ -269,12 +274,7 @@ def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tupl
             certificate, problem, law_check.dual_of(certificate, problem, numbers_of, numbers, laws), findings
         )
         upper = _upper_bound(certificate.letters, problem, numbers, laws, arithmetic, findings)
-        for m in np.flatnonzero(np.isfinite(problem.bounds)).tolist():
-            if numbers.counts_as_least(m, float(problem.bounds[m])):
-                name = problem.loss_names[m]
-                findings.notes.append(
-                    f"the limit on {name} is below its least value by a rounding, and is read as that"
-                )
+        findings.notes.extend(read_as_least(numbers, problem))
     if lower.bound > upper.bound:  # a limit is met within its slack, but no channel meets it exactly
         missed = max(upper.excess, key=lambda name: upper.excess[name], default="rate")
         findings.notes.append(f"the limit on {missed} is met to rounding, by no channel exactly: bounds are cut there")
@@ -457,7 +457,7 @@ def _upper_bound(
             losses[name] = min(attained, bound if excess[name] <= 0 else up(bound + excess[name]))
     upper = math.inf if missed else law_check.objective_of(problem, numbers, raised, distances, move.rate)
     capped = {name: max(0.0, value) for name, value in excess.items()}
-    return _Upper(upper, capped, losses, numbers.rate, slack, distances)
+    return _Upper(upper, capped, losses, numbers.rate, slack, distances, tuple(missed))
 
 
 def _channel_fault(letters: np.ndarray, problem: Problem, numbers: Any) -> str:

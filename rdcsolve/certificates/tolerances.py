@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,16 @@ EQUALITY_TOLERANCE = 2.0**-49
 Rounding the entries of a channel to floats moves a mean by up to 2^-53 of the spread, the division of its rows by their
 sums by as much again, and the channel that is rounded is itself computed.
 """
+
+AS_LEAST = "is read as that"
+"""How a sentence ends on a limit that is below the least value of its loss by no more than rounding."""
+
+
+def read_as_least(numbers: Any, problem: Problem) -> list[str]:
+    """Return a sentence for every limit that is below the least value of its loss by no more than rounding."""
+    limited = [m for m, bound in enumerate(problem.bounds.tolist()) if bound < math.inf]
+    named = [problem.loss_names[m] for m in limited if numbers.counts_as_least(m, float(problem.bounds[m]))]
+    return [f"the limit on {name} is below its least value by a rounding, and {AS_LEAST}" for name in named]
 
 
 def slack_of(problem: Problem, numbers: Any, arithmetic: str, excess: dict[str, float]) -> dict[str, float]:

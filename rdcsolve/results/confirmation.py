@@ -14,6 +14,7 @@ import numpy as np
 
 from rdcsolve import deadline, extras
 from rdcsolve.certificates.check import Verification, examine, excess_over_limits
+from rdcsolve.certificates.tolerances import AS_LEAST
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.channel import Channel
@@ -151,7 +152,7 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
         status = Status.STATIONARY
     if result.status is Status.OPTIMAL and status is not Status.OPTIMAL:
         notes.append(f"the check confirms a gap of {found.upper - lower:.3g}")
-    notes.append(_within_rounding(problem, certificate, found))
+    notes += _within_rounding(problem, certificate, found)
     losses = {
         name: min(found.losses[name], bound) if math.isfinite(bound) else found.losses[name]
         for name, bound in zip(problem.loss_names, problem.bounds.tolist(), strict=True)
@@ -171,20 +172,21 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
     return replace(result, **changes)
 
 
-def _within_rounding(problem: Problem, certificate: Any, found: Verification) -> str:
-    """Return a sentence on limits that the channel exceeds by what the check grants to rounding, or an empty one.
+def _within_rounding(problem: Problem, certificate: Any, found: Verification) -> list[str]:
+    """Return sentences on limits that the channel exceeds by what the check grants to rounding.
 
     The float check bounds the excess from above, roundings included. Where ball arithmetic is at hand and the channel
-    is small, it says whether there is any.
+    is small, it says whether there is any, and which limits on labels are below the least entropy by a rounding.
     """
+    told = [message for message in found.messages if message.endswith(AS_LEAST)]
     over = {name: value for name, value in found.excess.items() if value > 0}
     if not over or problem.own_letters is not None:
-        return ""
+        return told
     is_small = isinstance(certificate.channel, np.ndarray) and certificate.channel.size <= _MOST_IN_BALLS
     if is_small and extras.is_installed("ball"):
-        over = excess_over_limits(certificate, problem, "ball")
+        over, told = excess_over_limits(certificate, problem, "ball")
     shown = [f"{name} by {value:.2g}" for name, value in over.items()]
-    return f"limits are met only within rounding, exceeded by at most: {', '.join(shown)}" if shown else ""
+    return [*told, f"limits are met only within rounding, exceeded by at most: {', '.join(shown)}"] if shown else told
 
 
 def _at_multipliers(result: Result, problem: Problem) -> Result:

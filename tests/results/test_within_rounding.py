@@ -35,10 +35,35 @@ def test_what_ball_arithmetic_refuses_is_said(seed, letters, steps, tiny):
     if result.status is rdc.Status.INFEASIBLE or not result.letters.size:
         return
     exact = result.certificate.verify(problem, arithmetic="ball")
-    exceeded = {name for name, value in exact.excess.items() if value > exact.slack.get(name, 0.0)}
+    refused = [message for message in exact.messages if "exceeds the limit" in message]
+    exceeded = {name for name in exact.excess if any(f"on {name} by" in message for message in refused)}
+    assert bool(refused) == (not exact.valid)
     assert (WORDS in result.message) == bool(exceeded)
     assert all(name in result.message for name in exceeded)
     assert result.losses["label_entropy"] <= problem.bounds[-1]
+
+
+@given(st.integers(0, 10**6), st.integers(2, 6), st.integers(-3, 3), st.booleans())
+def test_limits_below_a_least_value_by_a_rounding_say_how_they_are_read(seed, n, steps, is_label):
+    pytest.importorskip("flint")
+    rng = np.random.default_rng(seed)
+    p, tables, label = rng.dirichlet(np.ones(n)), rng.random((n, 3)) + 0.5, rng.dirichlet(np.ones(3), n)
+    source = rdc.Source(None, p, labels=[label])
+    name, least = ("distortion", float(p @ tables.min(axis=1)))
+    if is_label:
+        name, least = "label_entropy", float(p @ [entropy(row) for row in label])
+    bound = least
+    for _ in range(abs(steps)):
+        bound = float(np.nextafter(bound, np.sign(steps) * np.inf))
+    problem = rdc.Problem(source, distortion=tables, limits=[rdc.LabelEntropyLimit(np.inf)])
+    problem = problem.with_limits(**{name: bound})
+    result = rdc.solve(problem, tolerance=1e-6)
+    if result.certificate is None:
+        return
+    read = f"the limit on {name} is below its least value by a rounding, and is read as that"
+    exact = result.certificate.verify(problem, arithmetic="ball")
+    if result.letters.size and (exact.valid or not is_label):
+        assert (read in exact.messages) <= (read in result.message)
 
 
 def test_without_balls_floats_say_what_they_cannot_tell(monkeypatch):

@@ -30,7 +30,8 @@ _EXCLUDING = 1e-6  # the same, of penalties that are cut
 _TWICE = 2.0  # times as far as the excess of an entropy asks for, of which half may be rounding
 _ENTROPIES = 8.0  # roundings of an entropy that are less than what can be refuted
 _ROUNDED = 1e-15  # nats, at least
-_RESOLVED = 1e-13  # of the spreads: an excess below this is none
+_LARGEST = 1e250
+_DOUBTS = 8.0  # roundings that an excess has to be above
 
 
 class Refutation(NamedTuple):
@@ -115,25 +116,40 @@ def _of_one_loss(problem: Problem, symbols: np.ndarray) -> Refutation | None:
     return None
 
 
-def _capped(above: np.ndarray, room: float) -> np.ndarray:
+def _capped(p: np.ndarray, above: np.ndarray, room: float) -> np.ndarray:
     """Return losses above the least ones with penalties cut to what excludes a pair as well, beside what is ordinary.
 
     A loss that is smaller somewhere has no larger least mean: what refutes the limits for it refutes them for the loss
-    itself. And a programme makes no sense of one mass beside another that is 1e16 of it.
+    itself. And a programme makes no sense of one mass beside another that is 1e16 of it. What counts is what pairs add
+    to the mean, for symbols of little mass have their place in a bound that is as close.
     """
     is_finite = np.isfinite(above)
-    ordinary = max(room, float(above.max(initial=0.0, where=is_finite & (above <= room / _NO_MASS))))
-    if ordinary <= 0:  # a bound at the least mean excludes whatever is above it
-        ordinary = float(above.min(initial=math.inf, where=is_finite & (above > 0)))
-    return np.where(is_finite, np.minimum(above, ordinary / _EXCLUDING), above)
+    costs = p[:, None] * np.where(is_finite, above, 0.0)
+    ordinary = max(room, float(costs.max(initial=0.0, where=costs <= room / _NO_MASS)))
+    if ordinary > 0:
+        most = np.minimum(ordinary / _EXCLUDING / np.maximum(p, 1e-200), _LARGEST)
+    else:  # a bound at the least mean excludes whatever is above it
+        least = float(above.min(initial=math.inf, where=is_finite & (above > 0)))
+        most = np.full(p.size, min(least, _EXCLUDING * _LARGEST) / _EXCLUDING)
+    return np.where(is_finite, np.minimum(above, most[:, None]), above)
+
+
+def _stated_rounding(p: np.ndarray, least: np.ndarray) -> float:
+    """Return what a least mean rounds by where masses and bounds are rounded before they get here, as the check does.
+
+    That is 4 roundings of the mean distance of the symbols' least values (n,) from their median.
+    """
+    order = np.argsort(least)
+    middle = order[min(int(np.searchsorted(np.cumsum(p[order]), 0.5)), order.size - 1)]
+    return float(4 * UNIT * (p @ np.abs(least - least[middle])) * (1 + UNIT * (p.size + 1)))
 
 
 def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | None:
     """Return what refutes the limits on linear losses together, by cutting planes.
 
-    Each weighting has a cheapest deterministic channel, a point of (E L_1 - b_1, ...) in units of the spreads. The
-    linear programme over the points seen gives the best mixture, whose largest coordinate is positive if and only if no
-    channel meets the limits, and the next weights.
+    Each weighting has a cheapest deterministic channel, a point of (E L_1 - b_1, ...) in units of the largest term of
+    a mean. The linear programme over the points seen gives the best mixture, whose largest coordinate is positive if
+    and only if no channel meets the limits, and the next weights.
     """
     limited = [m for m in range(len(problem.linear_losses)) if math.isfinite(problem.bounds[m])]
     if not limited:
@@ -141,6 +157,7 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
     p, rows = problem.p_x[symbols], np.arange(symbols.size)
     forbidden = None if problem.forbidden is None else problem.forbidden[symbols]
     shifts, scaled, asked, spreads = np.zeros((len(problem.losses), symbols.size)), [], [], []
+    doubts = []
     for m in limited:
         matrix = problem.linear_losses[m].block(symbols)
         matrix = matrix if forbidden is None else np.where(forbidden, np.inf, matrix)
@@ -148,11 +165,13 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
         above = matrix - shifts[m][:, None]
         room = exact_dot((-p, shifts[m]), plus=(float(problem.bounds[m]),))
         if not problem.equal[m]:
-            above = _capped(above, room)
-        spread = float(above[np.isfinite(above)].max(initial=0.0)) or 1.0
+            above = _capped(p, above, room)
+        spread = float((p[:, None] * np.where(np.isfinite(above), above, 0.0)).max(initial=0.0)) or 1.0
         spreads.append(spread)
         scaled.append(above / spread)
-        asked.append(room / spread)
+        # the check takes a bound below the least mean by a rounding as one at it
+        asked.append((room if problem.equal[m] else max(room, 0.0)) / spread)
+        doubts.append(_stated_rounding(p, shifts[m]) / spread)
     # a loss that is held at its bound has two sides, each with a weight >= 0 of its own
     held = np.flatnonzero(problem.equal[limited])
     sides, signs = np.r_[np.arange(len(limited)), held], np.r_[np.ones(len(limited)), -np.ones(held.size)]
@@ -166,7 +185,9 @@ def _of_linear_losses(problem: Problem, symbols: np.ndarray) -> Refutation | Non
         choice = mixed.argmin(axis=1)
         costs = mixed[rows, choice]
         excess = float(p @ costs) - float(both @ asked)
-        if excess > _RESOLVED and (best is None or excess > best.excess):
+        sizes = float(p @ np.abs(costs)) + float(np.abs(both) @ np.abs(asked))
+        excess -= _DOUBTS * (UNIT * (p.size + len(limited)) * sizes + float(np.abs(both) @ doubts))
+        if excess > 0 and (best is None or excess > best.excess):
             whole = np.zeros(len(problem.losses))
             whole[limited] = both / spreads
             best = Refutation(whole, costs, excess, shifts)

@@ -18,6 +18,7 @@ _STATED = 1e-14  # of the least value: what a bound that somebody has computed a
 _SMALL = 1e-12  # of the spread: a distance that changes no rate by more than 1e-10
 _ROUNDINGS = 16  # of a mean, beside one for every symbol
 _MOST_OF = 0.75
+_NEVER = 1e300  # a loss that no room has a place for
 _TIE = 1e-15  # of a symbol's least loss: losses closer to it count as equal
 
 
@@ -154,26 +155,33 @@ def masked_task(problem: Problem, bounds: np.ndarray) -> ReducedProblem | None:
     if is_sure:
         return task
     spared = _spared(problem, bounds)
-    kinder, is_sure = _masked(problem, bounds, spared) if spared else (None, False)
+    kinder, is_sure = _masked(problem, bounds, spared)
     return kinder if is_sure else task
 
 
 def _spared(problem: Problem, bounds: np.ndarray) -> dict[int, np.ndarray]:
-    """Return which symbols have too little mass for a limit at its least value to tell, by loss: shape (n_x,), bool.
+    """Return which pairs cost too little for a limit at its least value to tell, by loss: shape (n_x, n_letters), bool.
 
-    Whatever letters they use, together they raise the mean by less than it may be rounded by. Where two such limits ask
-    for different letters of a symbol of mass 1e-15, the one to which it is a rounding has to leave it to the other.
+    However symbols choose among them, together they raise the mean by less than its room and what it may be rounded by.
+    Where two such limits ask for different letters of a symbol of mass 1e-15, the one to which it is a rounding has to
+    leave it to the other.
     """
     spared = {}
     for m in np.flatnonzero(np.isfinite(bounds) & ~problem.equal).tolist():
-        dearer = np.where(problem.p_x > 0, problem.linear_losses[m].structure.extremes().highest - problem.row_minima(m), 0.0)
-        costs = problem.p_x * dearer
-        order = np.argsort(costs, kind="stable")
-        few = np.cumsum(costs[order]) <= _granted(problem, m)
-        few &= costs[order] > 0
-        if few.any():
-            spared[m] = np.zeros(problem.n_x, dtype=bool)
-            spared[m][order] = few
+        minima = problem.row_minima(m)
+        room = -mean_excess(problem.p_x, minima, float(bounds[m]))
+        if not room <= negligible(problem, m):
+            continue
+        losses = np.minimum(problem.linear_losses[m].block(), _NEVER)
+        costs = problem.p_x[:, None] * np.maximum(losses - minima[:, None], 0.0)
+        in_rows = np.argsort(costs, axis=1)
+        ascending = np.take_along_axis(costs, in_rows, axis=1)
+        more = np.diff(ascending, axis=1, prepend=0.0)  # what one letter more adds to a symbol's largest cost
+        order = np.argsort(ascending, axis=None, kind="stable")
+        few = np.zeros(costs.size, dtype=bool)
+        few[order] = np.cumsum(more.ravel()[order]) <= max(room, 0.0) + _granted(problem, m)
+        spared[m] = np.zeros(costs.shape, dtype=bool)
+        np.put_along_axis(spared[m], in_rows, few.reshape(costs.shape), axis=1)
     return spared
 
 
@@ -183,10 +191,8 @@ def _granted(problem: Problem, index: int) -> float:
     return _MOST_OF * min(float(rounding), _SMALL * problem.spread(index))
 
 
-def _masked(
-    problem: Problem, bounds: np.ndarray, spared: dict[int, np.ndarray]
-) -> tuple[ReducedProblem | None, bool]:
-    """Return the task with masks, none of which touches the symbols that its loss spares, and whether it is sure.
+def _masked(problem: Problem, bounds: np.ndarray, spared: dict[int, np.ndarray]) -> tuple[ReducedProblem | None, bool]:
+    """Return the task with masks, none of which touches the pairs that its loss spares, and whether it is sure.
 
     It is not where a mask raises another least mean above its bound: limits may contradict each other in the digits
     that their bounds are rounded in.
@@ -214,7 +220,7 @@ def _masked(
             if above is None:
                 continue
             if m in spared:
-                above = above & ~spared[m][:, None]
+                above = above & ~spared[m]
             known = [banned for banned in (mask, problem.forbidden) if banned is not None]
             new = above & ~np.logical_or.reduce(known) if known else above
             if is_least or new[used].any():
