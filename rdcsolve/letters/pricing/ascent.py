@@ -24,6 +24,10 @@ _NEGLIGIBLE = 1e-290  # prices that are not climbed on
 _IDLE = 1e-12  # decisions that Newton's method leaves to the multiplicative step
 _BOUNDARY = 1e-9  # decisions that are tried as zero in the end
 _SAME = 1e-6  # largest difference of decisions that count as one letter
+_LITTLE = 1e-9  # relative gain of a mean shift, after which only the dearest are followed
+_MOST_TURNS = (100, 50)  # of shifts, until they gain little, and from there until they gain nothing
+_HEAP = 1e-4  # largest difference of decisions that lead to one maximum, where shifts gain little
+_DEAR = 24  # ends that are followed to where shifts gain nothing
 
 
 @dataclass
@@ -249,7 +253,7 @@ def climb_together(part: Part, columns: np.ndarray, decisions: np.ndarray, price
         decisions[small[better]], prices[small[better]] = ends[better], values[better]
 
 
-def _distinct(columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) -> np.ndarray:
+def _distinct(columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray, same: float = _SAME) -> np.ndarray:
     """Return the first of every group of nearly equal letters; columns ascending, prices descending within a column."""
     left, kept = np.flatnonzero(prices > 0), []
     while left.size:
@@ -257,7 +261,7 @@ def _distinct(columns: np.ndarray, decisions: np.ndarray, prices: np.ndarray) ->
         first = left[is_first]
         kept.append(first)
         apart = np.abs(decisions[left] - decisions[first][np.cumsum(is_first) - 1]).max(axis=1, initial=0.0)
-        left = left[apart > _SAME]
+        left = left[apart > same]
     return np.sort(np.concatenate(kept)) if kept else left
 
 
@@ -274,6 +278,22 @@ def climb_each(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.
     return columns, decisions, prices
 
 
+def _shift_to_maxima(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns (m,), decisions (m, N) and prices (m,) of where shifts lead, one for every heap they end in.
+
+    All starts are shifted until a shift gains little, and the dearest ends until it gains nothing. Prices of smooth
+    sources have ridges, on which climbs wander for hundreds of turns and gain next to nothing.
+    """
+    decisions, prices = shift_each(part, columns, starts, _LITTLE, _MOST_TURNS[0])
+    order = np.lexsort((-prices, columns))
+    columns, decisions, prices = columns[order], decisions[order], prices[order]
+    kept = _distinct(columns, decisions, prices, _HEAP)
+    columns, decisions, prices = columns[kept], decisions[kept], prices[kept]
+    dear = np.argsort(-prices, kind="stable")[:_DEAR]
+    decisions[dear], prices[dear] = shift_each(part, columns[dear], decisions[dear], most_turns=_MOST_TURNS[1])
+    return columns, decisions, prices
+
+
 def climb(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the distinct local maxima that the starts lead to: columns (m,), decisions (m, N), scaled prices (m,).
 
@@ -287,7 +307,7 @@ def climb(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.ndarr
         Shape (m, N); an entry that is zero stays zero.
     """
     if part.n_classes > _MANY_CLASSES:
-        decisions, prices = shift_each(part, columns, starts)
+        columns, decisions, prices = _shift_to_maxima(part, columns, starts)
     else:
         columns, decisions, prices = climb_each(part, columns, starts)
     order = np.lexsort((-prices, columns))

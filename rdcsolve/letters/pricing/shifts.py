@@ -7,19 +7,22 @@ import numpy as np
 from rdcsolve import deadline
 from rdcsolve.letters.pricing.parts import Part
 
-_MOST_TURNS = 300  # a climb in a few thousand wanders across plateaus for more than a hundred
 _MEMORY = 8  # turns that the next step is made of
 _ENTRIES = 1 << 22  # of an array of letters and terms that is held at a time
 _LEAST = 1e-300
+SETTLED = 1e-13  # relative gain of a shift that is none
 _MOST_STRETCH = 1024.0  # of a shift
 _LONGEST = 5.0  # change of a logarithm in one step
-_SETTLED = 1e-13  # relative gain of a shift
 _ROUNDING = 1e-14  # of prices: a step is not taken back for it, or a climb would end in shifts alone
 _SINGULAR = 1e-13  # of a least-squares system, relatively
 
 
-def shift_each(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shift_each(
+    part: Part, columns: np.ndarray, starts: np.ndarray, settled: float = SETTLED, most_turns: int = 300
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the decisions (m, N) and scaled prices (m,) that mean shifts lead to, all starts together.
+
+    They end where a shift gains less than `settled`, relatively, or after so many turns.
 
     With many classes Newton's matrices are out of proportion, and shifts alone converge slowly where a price is nearly
     flat. So a step is the combination of the last ones under which shifts would have moved least (Anderson's
@@ -31,7 +34,7 @@ def shift_each(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.
     block = max(1, _ENTRIES // max(part.weights.shape[1], 2 * _MEMORY * part.n_classes))
     for first in range(0, len(columns), block):
         rows = slice(first, first + block)
-        decisions[rows], prices[rows] = _shift(part, part.weights[columns[rows]], decisions[rows])
+        decisions[rows], prices[rows] = _shift(part, part.weights[columns[rows]], decisions[rows], settled, most_turns)
     return decisions, prices
 
 
@@ -62,15 +65,17 @@ class _Memory:
         self.places, self.shifts = self.places[rows], self.shifts[rows]
 
 
-def _shift(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _shift(
+    part: Part, weights: np.ndarray, r: np.ndarray, settled: float, most_turns: int
+) -> tuple[np.ndarray, np.ndarray]:
     ends, end_prices, left = r.copy(), np.zeros(len(r)), np.arange(len(r))
     memory, stretch = _Memory(*r.shape), np.ones(len(r))
     price, target = shifted(part, weights, r)
     shift = _log_ratio(target, r)
-    for turn in range(_MOST_TURNS):
+    for turn in range(most_turns):
         deadline.look()
-        going = 0.5 * (target * shift**2).sum(axis=1) > _SETTLED  # what a shift gains, to second order
-        if turn == _MOST_TURNS - 1:
+        going = 0.5 * (target * shift**2).sum(axis=1) > settled  # what a shift gains, to second order
+        if turn == most_turns - 1:
             going[:] = False
         if not going.all():
             # a combination may leave out entries that hardly count: the last step is a shift
