@@ -13,7 +13,7 @@ from rdcsolve.information import binary_entropy, conditional_entropy, entropy, m
 from rdcsolve.problems import DistortionLimit, LabelEntropyLimit, Problem, Source
 from rdcsolve.results.status import Proof, Status
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
-from rdcsolve.solvers.stationary.compiled_channel import moments, tilt_within
+from rdcsolve.solvers.stationary.compiled_channel import moments, solve_definite, tilt_within
 from rdcsolve.solvers.stationary.compiled_descent import alternation_step, descend_fixed, descend_limited
 from rdcsolve.solvers.stationary.cutoffs import SMALLEST
 from rdcsolve.solvers.stationary.starts import Arena
@@ -134,6 +134,25 @@ def test_moments_are_the_definition(scale):
     centred = losses - np.einsum("ia,mia->mi", expected, losses)[:, :, None]
     products = np.einsum("i,ia,mia,lia->ml", p, expected, centred, centred)
     np.testing.assert_allclose(covariance, products, rtol=1e-9, atol=1e-18)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.sampled_from([1e-100, 1.0, 1e100]))
+def test_definite_systems_are_solved(seed, size, scale):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(size, size))
+    matrix = scale * (root @ root.T + 0.1 * np.eye(size))
+    right = rng.normal(size=size)
+    found = np.append(right, 7.0)
+    solve_definite(np.pad(matrix, (0, 1)), found, size)  # of larger arrays, the first entries
+    np.testing.assert_allclose(found[:size], np.linalg.solve(matrix, right), rtol=1e-9, atol=1e-12 / scale)
+    assert found[size] == 7.0
+
+
+def test_variables_that_roundings_leave_without_variance_stay():
+    """Two losses of which one is a multiple of the other, and a loss that is constant."""
+    right = np.array([1.0, 3.0, 1.0])
+    solve_definite(np.array([[1.0, 3.0, 0.0], [3.0, 9.0, 0.0], [0.0, 0.0, 0.0]]), right, 3)
+    np.testing.assert_array_equal(right, [1.0, 0.0, 0.0])
 
 
 def test_tilting_meets_limits_that_can_be_met_and_stops_at_its_caps_otherwise():

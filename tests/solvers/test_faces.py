@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -327,6 +327,7 @@ def test_conic_says_that_it_does_not_hold_losses():
 
 
 @given(SEEDS)
+@settings(max_examples=15, deadline=None)
 def test_split_letters_on_a_face(seed):
     """A label's entropy besides a loss held from both sides: no more than the rate without the label, and proved."""
     rng, p, (table,) = drawn(seed, 1, 5)

@@ -43,7 +43,7 @@ def by_programme(p, d, cost, least, limit):
     return float(answer.fun)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS, st.sampled_from(["distortion", "perception"]), st.floats(0.05, 0.95))
 @example(3, "distortion", 0.5)
 def test_what_limits_alone_allow(seed, least, share):
@@ -64,7 +64,7 @@ def test_what_limits_alone_allow(seed, least, share):
     assert result.status in (Status.OPTIMAL, Status.ALMOST_OPTIMAL)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(SEEDS)
 def test_the_cheapest_way_to_keep_the_law(seed):
     """With the law of the source, and all the rate there is, the least loss is that of a transport."""

@@ -298,7 +298,7 @@ def test_theorem_5_with_free_reproductions(seed):
         assert found.holds_13(1e-5)[reading]
 
 
-@pytest.mark.parametrize(("density", "constant"), [(24, 24), (30, 16)])
+@pytest.mark.parametrize(("density", "constant"), [(24, 12), (30, 16)])
 def test_14_fails_for_a_density_on_the_line(density, constant):
     """The label varies with X on [0, 1] and is a fair coin on [1, 2], where no rate goes: C6 (ii), on a grid."""
     points = np.concatenate([(np.arange(density) + 0.5) / density, 1 + (np.arange(constant) + 0.5) / constant])

@@ -107,7 +107,7 @@ def test_every_vertex_is_attained_by_the_symbols_it_names(seed, k, n, kind, is_s
         assert region.least(weights) >= region.least(weights, bound="outer") - 1e-12
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(KINDS))
 def test_what_is_searched_for_is_inside_of_what_all_maps_attain(seed, kind):
     rng = np.random.default_rng(seed)

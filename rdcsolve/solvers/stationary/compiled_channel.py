@@ -14,6 +14,41 @@ from rdcsolve.solvers.stationary.cutoffs import LOWEST
 narration.announce_compilation()
 
 
+# Loops, since the compiler takes seconds over assignments from array to array and over `numpy.linalg`.
+@numba.njit(cache=True, nogil=True)
+def copy(source: np.ndarray, target: np.ndarray) -> None:
+    """Copy a vector or a matrix."""
+    for i in range(source.size):
+        target.flat[i] = source.flat[i]
+
+
+@numba.njit(cache=True, nogil=True)
+def solve_definite(matrix: np.ndarray, right: np.ndarray, size: int) -> None:
+    """Overwrite the right side by the solution, and the lower triangle by its Cholesky factor.
+
+    The matrix is a covariance with a ridge. A pivot that roundings leave below that of the ridge is not to be trusted:
+    it is made large, so that this variable stays as it is.
+    """
+    for row in range(size):
+        least = 1e-15 * matrix[row, row]
+        for column in range(row + 1):
+            value = matrix[row, column]
+            for other in range(column):
+                value -= matrix[row, other] * matrix[column, other]
+            if row > column:
+                matrix[row, column] = value / matrix[column, column]
+            else:
+                matrix[row, row] = np.sqrt(value) if value > least else np.inf
+    for row in range(size):
+        for other in range(row):
+            right[row] -= matrix[row, other] * right[other]
+        right[row] /= matrix[row, row]
+    for row in range(size - 1, -1, -1):
+        for other in range(row + 1, size):
+            right[row] -= matrix[other, row] * right[other]
+        right[row] /= matrix[row, row]
+
+
 @numba.njit(cache=True, nogil=True)
 def moments(
     p: np.ndarray,
@@ -105,28 +140,31 @@ def tilt_within(
     """
     count = bounds.size
     value = moments(p, mask, losses, multipliers, q, channel, means, covariance) - _charge(multipliers, bounds)
-    trial, step = np.empty(count), np.empty(count)
+    trial, step, rising = np.empty(count), np.empty(count), np.empty(count, dtype=np.bool_)
+    index, matrix, gradients = np.empty(count, dtype=np.int64), np.empty((count, count)), np.empty(count)
     for _ in range(60):
-        rising = np.zeros(count, dtype=np.bool_)
         settled = True
         for m in range(count):
+            rising[m] = False
             if bounds[m] < np.inf:
                 gradient = means[m] - bounds[m]
                 rising[m] = (gradient > 0.0 and multipliers[m] < caps[m]) or (gradient < 0.0 and multipliers[m] > 0.0)
                 settled = settled and (not rising[m] or abs(gradient) <= slack[m])
         if settled:
             break
-        index = np.flatnonzero(rising)
-        matrix, gradients = np.empty((index.size, index.size)), np.empty(index.size)
-        for row in range(index.size):
-            gradients[row] = means[index[row]] - bounds[index[row]]
-            for column in range(index.size):
+        size = 0
+        for m in range(count):
+            step[m] = 0.0
+            if rising[m]:
+                index[size], gradients[size] = m, means[m] - bounds[m]
+                size += 1
+        for row in range(size):
+            for column in range(size):
                 matrix[row, column] = covariance[index[row], index[column]]
             matrix[row, row] += 1e-13 * matrix[row, row] + 1e-13 * slack[index[row]] ** 2 + 1e-300
-        solution = np.linalg.solve(matrix, gradients)
-        step[:] = 0.0
-        for row in range(index.size):
-            step[index[row]] = solution[row]
+        solve_definite(matrix, gradients, size)
+        for row in range(size):
+            step[index[row]] = gradients[row]
         better = False
         before = value
         for _ in range(30):
@@ -146,7 +184,7 @@ def tilt_within(
         if not better:
             value = moments(p, mask, losses, multipliers, q, channel, means, covariance) - _charge(multipliers, bounds)
             break
-        multipliers[:] = trial
+        copy(trial, multipliers)
     return value
 
 
@@ -213,22 +251,21 @@ def tilt_to_rate(
 @numba.njit(cache=True, nogil=True)
 def _slope(multipliers: np.ndarray, bounds: np.ndarray, caps: np.ndarray, covariance: np.ndarray, index: int) -> float:
     """Return d KL / d multipliers[index] while the other active multipliers follow to keep their limits."""
-    active = np.zeros(bounds.size, dtype=np.bool_)
-    for m in range(bounds.size):
-        active[m] = bounds[m] < np.inf and 0.0 < multipliers[m] < caps[m]
-    others = np.flatnonzero(active)
+    others, size = np.empty(bounds.size, dtype=np.int64), 0
+    matrix, column = np.empty((bounds.size, bounds.size)), np.empty(bounds.size)
     direction = np.zeros(bounds.size)
     direction[index] = 1.0
-    if others.size:
-        matrix, column = np.empty((others.size, others.size)), np.empty(others.size)
-        for row in range(others.size):
-            column[row] = covariance[others[row], index]
-            for m in range(others.size):
-                matrix[row, m] = covariance[others[row], others[m]]
-            matrix[row, row] += 1e-12 * matrix[row, row] + 1e-300
-        follow = np.linalg.solve(matrix, column)
-        for row in range(others.size):
-            direction[others[row]] = -follow[row]
+    for m in range(bounds.size):
+        if bounds[m] < np.inf and 0.0 < multipliers[m] < caps[m]:
+            others[size], column[size] = m, covariance[m, index]
+            size += 1
+    for row in range(size):
+        for m in range(size):
+            matrix[row, m] = covariance[others[row], others[m]]
+        matrix[row, row] += 1e-12 * matrix[row, row] + 1e-300
+    solve_definite(matrix, column, size)
+    for row in range(size):
+        direction[others[row]] = -column[row]
     total = 0.0
     for m in range(bounds.size):
         for other in range(bounds.size):

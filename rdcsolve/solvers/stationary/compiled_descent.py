@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from rdcsolve import deadline
-from rdcsolve.solvers.stationary.compiled_channel import tilt_to_rate, tilt_within
+from rdcsolve.solvers.stationary.compiled_channel import copy, tilt_to_rate, tilt_within
 from rdcsolve.solvers.stationary.cutoffs import LEAST_MASS, LOWEST, SMALLEST
 
 _PATIENCE = 5  # small steps in a row before a descent has ended
@@ -120,7 +120,7 @@ def alternation_step(
             if share > 0.0:
                 for a in range(k):
                     joint[s, a] += share * row[a]
-    q[:] = masses
+    copy(masses, q)
     _normalise(joint, ends, decisions)
     return value
 
@@ -179,15 +179,18 @@ def _fixed_piece(
     old_q, old_decisions = q.copy(), decisions.copy()
     while done < until and small < _PATIENCE:
         before = value
-        old_q[:], old_decisions[:] = q, decisions
+        copy(q, old_q)
+        copy(decisions, old_decisions)
         value = alternation_step(p, exponent, conditional, ends, multipliers, q, decisions)
         done += 1
         if stretch > 0.0 and not value <= before:
             value, stretch, ambition = before, 0.0, max(0.25 * ambition, 0.5)
-            q[:], decisions[:] = plain_q, plain_decisions
+            copy(plain_q, q)
+            copy(plain_decisions, decisions)
             continue
         small = small + 1 if before - value <= tolerance * (1.0 + abs(value)) else 0.0
-        plain_q[:], plain_decisions[:] = q, decisions
+        copy(q, plain_q)
+        copy(decisions, plain_decisions)
         if done < steps and small < _PATIENCE:
             if stretch > 0.0:
                 ambition = min(2.0 * ambition, _FURTHEST)
@@ -334,7 +337,8 @@ def _limited_piece(
     old_q, old_decisions = q.copy(), decisions.copy()
     while done < until and small < _PATIENCE:
         before, missed = value, excess
-        old_q[:], old_decisions[:] = q, decisions
+        copy(q, old_q)
+        copy(decisions, old_decisions)
         label_losses(conditional, ends, decisions, losses)
         excess = 0.0
         if index < 0:
@@ -351,13 +355,15 @@ def _limited_piece(
         done += 1
         if stretch > 0.0 and not (value <= before and (excess <= 1.0 or excess <= missed)):
             value, excess, stretch, ambition = before, missed, 0.0, max(0.25 * ambition, 0.5)
-            q[:], decisions[:] = plain_q, plain_decisions
+            copy(plain_q, q)
+            copy(plain_decisions, decisions)
             continue
         # a limit that is missed less than before is progress too, whatever it does to the value
         settled = before - value <= tolerance * (1.0 + abs(value)) and (excess <= 1.0 or excess >= 0.999 * missed)
         small = small + 1 if settled else 0.0
         update(conditional, ends, channel, p, q, decisions)
-        plain_q[:], plain_decisions[:] = q, decisions
+        copy(q, plain_q)
+        copy(decisions, plain_decisions)
         if done < steps and small < _PATIENCE:
             if stretch > 0.0:
                 ambition = min(2.0 * ambition, _FURTHEST)
