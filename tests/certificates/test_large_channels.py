@@ -25,6 +25,7 @@ def drawn(seed, n, k, with_zeros):
         channel[:, 0] += 1e-3
     channel /= channel.sum(axis=1, keepdims=True)
     loss = rng.exponential(size=(n, k)) * 10.0 ** rng.integers(-6, 7)
+    loss[:, 0] *= rng.integers(2)  # from zero, a mean has no other allowance than that of its sum
     return rdc.Problem.from_arrays(masses, loss).at_multipliers(
         distortion=float(rng.exponential() / loss.mean())
     ), channel
@@ -41,6 +42,18 @@ def test_sums_in_floats_are_above_the_balls_by_roundings_and_below_what_floats_c
     assert (exact <= large).all()
     assert (large[:3] <= claimed[:3]).all()
     assert (large <= exact + 4e-14 * (1 + math.log(k) + np.abs(exact))).all()
+
+
+@given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 90), st.floats(-1e-3, 1e-3))
+def test_what_masses_of_letters_err_by_does_not_make_a_rate_smaller(seed, n, k, error):
+    problem, channel = drawn(seed, n, k, True)
+    stated = (problem, np.zeros(n), np.zeros(n), problem.multipliers, np.arange(k), channel, None)
+    with BallNumbers(*stated).context(), pytest.MonkeyPatch.context() as patched:
+        exact = BallNumbers(*stated).rate
+        patched.setattr(moments, "_LARGE", 0)
+        for numbers in (BallNumbers(*stated), FloatNumbers(*stated)):
+            numbers.survey = numbers.survey._replace(masses=numbers.survey.masses * (1 + error))
+            assert exact <= numbers.rate <= exact + 1.001 * abs(error) + 1e-12
 
 
 def sums(numbers):
