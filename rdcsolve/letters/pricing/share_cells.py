@@ -21,7 +21,7 @@ import math
 import numba
 import numpy as np
 
-from rdcsolve.letters.pricing.compiled import compiled, dot
+from rdcsolve.letters.pricing.compiled import compiled, copy, dot
 
 N_FORMS = 10
 _FAST = {"reassoc", "contract", "nsz", "nnan"}
@@ -237,10 +237,8 @@ def improve(  # type: ignore[no-untyped-def]
         value, bound = top + math.log(total), top + math.log(bound)
         if bound < least:
             least = bound
-            for v in range(n_joins):
-                best_slopes[v] = slopes[v]
-            for s in range(n_classes):
-                best_place[s] = place[s]
+            copy(slopes, best_slopes)
+            copy(place, best_place)
             stale = 0
         else:
             stale += 1
@@ -252,8 +250,10 @@ def improve(  # type: ignore[no-untyped-def]
         if not careful and stale > _PATIENCE:
             # the place lags behind the multipliers, or steps of many joins at a time are too long together
             careful, damping = True, 0.25
-            kept_slopes[:], kept_place[:] = best_slopes, best_place
-            slopes[:], place[:] = best_slopes, best_place
+            copy(best_slopes, kept_slopes)
+            copy(best_place, kept_place)
+            copy(best_slopes, slopes)
+            copy(best_place, place)
             continue
         if careful:
             moves = bound - value <= _NEAR * max(value - threshold, 1e-12)
@@ -261,13 +261,15 @@ def improve(  # type: ignore[no-untyped-def]
                 damping *= 0.25
                 if damping < _LEAST_DAMPING:
                     return least, turn
-                slopes[:], place[:] = kept_slopes, kept_place
+                copy(kept_slopes, slopes)
+                copy(kept_place, place)
                 weigh(log_weights, powers, joins, gamma, base, low, high, slopes, place, coefficients, terms)
                 total, _ = tangent(terms, powers, offsets, gamma, idle, place, masses)
             elif moves:
                 damping = min(1.5 * damping, 1.0)
                 accepted = value
-                kept_slopes[:], kept_place[:] = slopes, place
+                copy(slopes, kept_slopes)
+                copy(place, kept_place)
         add_up(joins, n_classes, masses)
         for k in range(offsets.size - 1):
             size = 0.0
