@@ -1,6 +1,7 @@
 """A standing campaign of random problems against a judge that shares no code with the library.
 
 python benchmarks/campaign.py [--family linear split ...] [--first 0] [--count 200] [--jobs 1] [--out FILE.jsonl]
+python benchmarks/campaign.py --family classes --proof-budget 0.1 --count 2000
 python benchmarks/campaign.py --one split 17 [--scripts FOLDER]
 """
 
@@ -39,6 +40,7 @@ import rdcsolve as rdc  # noqa: E402
 OF_LAWS = {"perception": law_problem_of, "laws": several_laws_of}
 FAMILIES = (*OF_LOSSES, *OF_LAWS)
 LIMIT = 60.0  # CPU seconds for one problem
+BUDGET = 10.0  # CPU seconds for the proof by cells of one problem, as `solve` has it
 _PATIENCE = 4.0  # wall seconds for one of CPU time, and what a judge may take for one that a solver may
 _START = 120.0  # wall seconds to load everything
 
@@ -71,12 +73,12 @@ def problem_of(family: str, seed: int):
     return OF_LAWS[family](seed) if family in OF_LAWS else problem_of_losses(family, seed)
 
 
-def outcome(family: str, seed: int, limit: float = LIMIT) -> dict:
+def outcome(family: str, seed: int, limit: float = LIMIT, budget: float = BUDGET) -> dict:
     """Return the record of one problem: what the library answered, and what the judge found."""
     stated, findings = problem_of(family, seed), Findings()
     record = {"family": family, "seed": seed, "objective": stated.objective, "status": "", "proof": ""}
     started = time.process_time()
-    answer = _answered(stated, findings, limit)
+    answer = _answered(stated, findings, limit, budget)
     record["seconds"] = round(time.process_time() - started, 4)
     if answer is not None:
         problem, found = answer
@@ -87,7 +89,7 @@ def outcome(family: str, seed: int, limit: float = LIMIT) -> dict:
     return record | {"errors": findings.errors, "notes": findings.notes}
 
 
-def _answered(stated, findings: Findings, limit: float):
+def _answered(stated, findings: Findings, limit: float, budget: float):
     """Return the problem and the library's answer, warnings being errors; None if there was no answer."""
     try:
         with alarm(limit), warnings.catch_warnings():
@@ -97,7 +99,7 @@ def _answered(stated, findings: Findings, limit: float):
                 return problem, rdc.achievable_region(stated.encoder, problem, stated.pair)
             if stated.family == "universal":
                 return problem, rdc.universal_rate(problem, list(stated.targets))
-            return problem, rdc.solve(problem)
+            return problem, rdc.solve(problem, proof_budget=budget)
     except TimeUp:
         findings.error("hang", f"no answer after {limit:.0f} s", limit)
     except Exception as error:
@@ -141,14 +143,14 @@ def _place(error: BaseException) -> str:
 class Worker:
     """A process that does one problem after the other, and is replaced when it does not answer."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
+    def __init__(self, limit: float, budget: float) -> None:
+        self.limit, self.budget = limit, budget
         self._start()
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=serve, args=(other, self.limit), daemon=True)
+        self.process = context.Process(target=serve, args=(other, self.limit, self.budget), daemon=True)
         self.process.start()
         other.close()
         self._expect(_START)
@@ -176,7 +178,7 @@ class Worker:
         self.pipe.close()
 
 
-def serve(pipe, limit: float) -> None:
+def serve(pipe, limit: float, budget: float) -> None:
     """Answer problems until the pipe closes: what a worker process runs."""
     pipe.send("ready")
     while True:
@@ -184,7 +186,7 @@ def serve(pipe, limit: float) -> None:
             family, seed = pipe.recv()
         except EOFError:
             return
-        pipe.send(outcome(family, seed, limit))
+        pipe.send(outcome(family, seed, limit, budget))
 
 
 def lost(family: str, seed: int, kind: str, words: str) -> dict:
@@ -194,11 +196,11 @@ def lost(family: str, seed: int, kind: str, words: str) -> dict:
     return record | {"judge_seconds": 0.0, "errors": errors, "notes": []}
 
 
-def run_all(wanted, jobs: int, limit: float, path) -> list[dict]:
+def run_all(wanted, jobs: int, limit: float, budget: float, path) -> list[dict]:
     """Do the problems on some workers, and append their records to the file as they come."""
     workers: queue.SimpleQueue = queue.SimpleQueue()
     for _ in range(min(jobs, len(wanted))):
-        workers.put(Worker(limit))
+        workers.put(Worker(limit, budget))
     records, writing = [], threading.Lock()
 
     def one(family, seed):
@@ -282,9 +284,9 @@ def _error_row(records, family: str, kind: str, count: int) -> list[str]:
     return [family, kind, str(count), " ".join(map(str, sorted(seeds)[:8]))]
 
 
-def show_one(family: str, seed: int, limit: float, folder: str) -> dict:
+def show_one(family: str, seed: int, limit: float, budget: float, folder: str) -> dict:
     """Do one problem in this process, print its record, and write a script that states it."""
-    record = outcome(family, seed, limit)
+    record = outcome(family, seed, limit, budget)
     print(json.dumps(record, indent=1))
     print(f"written to {write_script(problem_of(family, seed), record, folder)}")
     return record
@@ -298,6 +300,7 @@ def main():
     parser.add_argument("--count", type=int, default=20, help="how many problems of each family")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--limit", type=float, default=LIMIT, help="CPU seconds for one problem")
+    parser.add_argument("--proof-budget", type=float, default=BUDGET, help="CPU seconds for the proof of one problem")
     parser.add_argument(
         "--out", default=os.devnull, help="one line of JSON per problem; those in the file are not repeated"
     )
@@ -305,13 +308,13 @@ def main():
     parser.add_argument("--scripts", default=".", help="where --one writes a script that states the problem")
     options = parser.parse_args()
     if options.one:
-        record = show_one(options.one[0], int(options.one[1]), options.limit, options.scripts)
+        record = show_one(options.one[0], int(options.one[1]), options.limit, options.proof_budget, options.scripts)
         sys.exit(1 if record["errors"] else 0)
     seeds = range(options.first, options.first + options.count)
     asked = [(family, seed) for family in options.family for seed in seeds]
     known = {(record["family"], record["seed"]): record for record in held(options.out)}
     wanted = [each for each in asked if each not in known]
-    new = run_all(wanted, options.jobs, options.limit, options.out) if wanted else []
+    new = run_all(wanted, options.jobs, options.limit, options.proof_budget, options.out) if wanted else []
     records = [known[each] for each in asked if each in known] + new
     summary(records)
     sys.exit(1 if any(record["errors"] for record in records) else 0)
