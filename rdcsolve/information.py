@@ -111,8 +111,9 @@ def mutual_information(p_x: ArrayLike, channel: ArrayLike, *, base: float = math
     """
     masses, rows = _channel(p_x, channel, "channel")
     joint = masses[:, None] * rows
+    output = joint.sum(axis=0)
     # sum p W (log W - log q); a joint mass that underflows to zero contributes nothing
-    terms = joint * (_log(rows, joint) - _log(joint.sum(axis=0), joint))
+    terms = joint * (_log(rows, joint) - _log(output, output))
     return _to_base(max(0.0, float(terms.sum())), base)
 
 

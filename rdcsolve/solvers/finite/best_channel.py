@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -84,23 +85,24 @@ def best_channel(
     bounds = task.bounds if bounds is None else bounds
     losses, forbidden = task.letters.restricted(letters)
     free = np.flatnonzero(task.free)
+    own, equal = bounds[free], task.equal[free]
     multipliers = multipliers.copy()
     now = _evaluate(task, losses, forbidden, q, multipliers, free, bounds)
     for _ in range(max_steps if free.size else 0):
-        gradient = now.means[free] - bounds[free]
+        gradient = now.means[free] - own
         if not (np.isfinite(gradient).all() and np.isfinite(now.covariance).all()):
             break  # multipliers out of range, where masses cannot meet the limits: LAPACK would print what it thinks
-        rising = task.equal[free] | (multipliers[free] > 0) | (gradient > 0)
-        if not rising.any() or np.all(np.abs(gradient[rising]) <= accuracy * bounds[free][rising]):
+        rising = equal | (multipliers[free] > 0) | (gradient > 0)
+        if not (rising & (np.abs(gradient) > accuracy * own)).any():
             break
-        step = _newton_step(now.covariance, gradient, rising, bounds[free])
+        step = _newton_step(now.covariance, gradient, rising, own)
         moved = _move(task, losses, forbidden, q, multipliers, free, bounds, step, now)
         if moved is None:
             break
         multipliers, now = moved
-    within = now.means[free] <= bounds[free] * (1 + 2 * accuracy)
-    within &= ~task.equal[free] | (now.means[free] >= bounds[free] * (1 - 2 * accuracy))
-    met = bool(np.all(within))
+    within = now.means[free] <= own * (1 + 2 * accuracy)
+    within &= ~equal | (now.means[free] >= own * (1 - 2 * accuracy))
+    met = bool(within.all())
     return BestChannel(multipliers, now.kernel, q, now.t, now.log_v, now.means, met)
 
 
@@ -125,16 +127,18 @@ def _evaluate(task, losses, forbidden, q, multipliers, free, bounds):  # type: i
 def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyped-def]
     """Return the Newton step over the rising multipliers, damped where the covariance is singular."""
     index = np.flatnonzero(rising)
+    step = np.zeros(gradient.size)
+    if index.size == 1:  # the usual case, and a hundredth of the time
+        at = index[0]
+        own, slope = float(covariance[at, at]), float(gradient[at])
+        curvature = own + (1e-14 * max(own, 1e-300) + 1e-14 * abs(slope) * float(bounds[at]))
+        step[at] = slope / curvature if 0 < curvature < math.inf else 0.0
+        return step
     matrix = covariance[np.ix_(index, index)]
     size = np.maximum(np.diag(matrix), 1e-300)
     matrix = matrix + np.diag(1e-14 * size + 1e-14 * np.abs(gradient[index]) * bounds[index])
-    step = np.zeros(gradient.size)
-    if not np.isfinite(matrix).all():  # squares of losses near the largest float
-        return step
-    if index.size == 1:  # the usual case, and a hundredth of the time
-        step[index] = gradient[index] / matrix[0, 0] if matrix[0, 0] > 0 else 0.0
-        return step
-    step[index] = np.linalg.lstsq(matrix, gradient[index], rcond=None)[0]
+    if np.isfinite(matrix).all():  # unless squares of losses are near the largest float
+        step[index] = np.linalg.lstsq(matrix, gradient[index], rcond=None)[0]
     return step
 
 

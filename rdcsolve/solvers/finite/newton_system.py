@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,12 +54,17 @@ class Restricted:
     ranges: np.ndarray | None = None
     shares: np.ndarray | None = None
 
-    @property
+    @cached_property
     def held(self) -> np.ndarray:
         """Which of the F free losses are held at their bounds."""
         return np.zeros(int(self.free.sum()), dtype=bool) if self.equal is None else self.equal[self.free]
 
-    @property
+    @cached_property
+    def limited(self) -> slice | np.ndarray:
+        """The other ones: a slice where these are all."""
+        return ~self.held if self.held.any() else slice(None)
+
+    @cached_property
     def units(self) -> np.ndarray:
         """The ranges of the F free losses."""
         return np.asarray((self.bounds if self.ranges is None else self.ranges)[self.free])
@@ -125,7 +131,7 @@ def newton_points(data: Restricted, start: Point, hold: float | None = None) -> 
         if changed:
             log_v = np.log(v) - kernel.log_scale
             kernel = make_kernel(data.losses, multipliers, data.forbidden)
-            v = np.exp(np.clip(log_v + kernel.log_scale, -_LARGEST_LOG_V, _LARGEST_LOG_V))
+            v = np.exp(np.minimum(np.maximum(log_v + kernel.log_scale, -_LARGEST_LOG_V), _LARGEST_LOG_V))
 
 
 def _shares(data: Restricted, multipliers: np.ndarray) -> np.ndarray:
@@ -156,10 +162,12 @@ class System:
         self.data, self.kernel, self.free = data, kernel, free
         self.shares = np.ones(free.size) if data.shares is None else data.shares
         self.q, self.v, self.z, self.multipliers, self.slacks = q, v, z, multipliers, slacks
-        self.lam, self.held = multipliers[free], data.held
+        self.lam, self.held, self.limited = multipliers[free], data.held, data.limited
         self.priced = np.where(self.held, 1.0, self.lam)  # what slacks are divided by
         self.t = kernel.matvec(q)
-        self.c = kernel.rmatvec(data.p * v)
+        self.masses = data.p * v
+        self.c = kernel.rmatvec(self.masses)
+        self.over_t = data.p / self.t
         self.residual_t = 1 - v * self.t
         self.residual_c = 1 - self.c - z
         self.loss_t = np.array([kernel.loss_matvec(m, q) for m in free]).reshape(free.size, self.t.size).T
@@ -174,7 +182,7 @@ class System:
         lower = float(p @ np.log(self.v)) - scale - charge - float(np.log(self.c.max()))
         value = float(np.log(self.q.sum())) - float(p @ np.log(self.t)) - scale - charge
         # Away from the limits, or from complementarity, the value alone says little about what meeting them costs.
-        means = (p / self.t) @ self.loss_t
+        means = self.over_t @ self.loss_t
         value += float(np.abs(self.lam) @ np.abs(means - self.data.bounds[self.free]))
         return Point(self.q, self.v, self.z, self.multipliers, self.slacks, self.kernel, lower, value)
 
@@ -222,9 +230,9 @@ class System:
         return q, v, z, multipliers, slacks, bool(self.lam.size)
 
     def _factorise(self) -> None:
-        p, q, v, t, z = self.data.p, self.q, self.v, self.t, self.z
-        weights = p * v / t
-        self.active = np.arange(q.size)
+        q, z = self.q, self.z
+        weights = self.over_t * self.v
+        self.active: slice | np.ndarray = slice(None)
         self.sub: Kernel | _Columns | DeviceColumns = self.kernel  # of the active letters
         if q.size > _MANY_LETTERS and getattr(self.kernel, "factorised", None) is None:
             # H_aa q/z << 1 says that z/q rules the letter's own equation: its dq follows from the others' dv. On
@@ -241,17 +249,16 @@ class System:
 
     def _couple(self) -> None:
         """Set the derivatives with the multipliers: residual, coupling B (k, F) and curvature C (F, F)."""
-        p, q, v, t = self.data.p, self.q, self.v, self.t
-        pv = p * v
+        q, pv = self.q, self.masses
         kernel, free = self.kernel, self.free.tolist()
-        self.loss_c = np.stack([kernel.loss_rmatvec(m, pv) for m in free], axis=1)
+        self.loss_c = np.array([kernel.loss_rmatvec(m, pv) for m in free]).T
         raw = [[pv @ kernel.second(m, other, q) for other in free] for m in free]
-        relative = self.loss_t * (pv / t)[:, None]
-        means, aims = (p / t) @ self.loss_t, self.data.bounds[self.free] - self.slacks
+        relative = self.loss_t * (pv / self.t)[:, None]
+        means, aims = self.over_t @ self.loss_t, self.data.bounds[self.free] - self.slacks
         # A mean falls like exp(-lambda) near the least loss: its logarithm is what is linear in lambda
         ratio = np.log(np.maximum(aims, 1e-300) / np.maximum(means, 1e-300))
         self.residual_loss = np.where(self.held, aims - means, means * ratio)
-        self.coupling = self.loss_c[self.active] - np.stack([self.sub.rmatvec(w) for w in relative.T], axis=1)
+        self.coupling = self.loss_c[self.active] - np.array([self.sub.rmatvec(w) for w in relative.T]).T
         curvature = np.array(raw) - relative.T @ self.loss_t
         self.reduced = self._inverse(self.coupling)
         self.schur = curvature + np.diag(self.slacks / self.priced) + self.coupling.T @ self.reduced
@@ -264,39 +271,35 @@ class System:
 
     def _solve(self, residual_t, residual_z, residual_s):  # type: ignore[no-untyped-def]
         """Return dq, dv, dz, dmultipliers, dslacks for the given right-hand sides."""
-        p, q, v, t, z, lam, s = self.data.p, self.q, self.v, self.t, self.z, self.lam, self.slacks
-        over_t, on = p * residual_t / t, self.active
-        right = self.sub.rmatvec(over_t) + residual_z[on] / q[on] - self.residual_c[on]
+        q, v, z, lam, s, on = self.q, self.v, self.z, self.lam, self.slacks, self.active
+        is_whole = isinstance(on, slice)
+        right = self.sub.rmatvec(self.over_t * residual_t) + (residual_z / q - self.residual_c)[on]
         dq = self._inverse(right)
         dl = np.zeros(lam.size)
-        moved = np.zeros(t.size)
+        moved = 0.0
         if lam.size:
-            below = self.residual_loss - residual_s / self.priced - self.loss_t.T @ (over_t - p * self.residual_t / t)
-            try:
-                dl = np.linalg.solve(self.schur, self.coupling.T @ dq - below)
-            except np.linalg.LinAlgError:
-                raise NumericalBreakdown("the limits' own Newton matrix is singular") from None
+            dl = _small_solution(self.schur, self.coupling.T @ dq - self.residual_loss + residual_s / self.priced)
             dq = dq - self.reduced @ dl
             moved = self.loss_t @ dl
-        dv = (residual_t - v * (self.sub.matvec(dq) - moved)) / t
-        if on.size == q.size:
+        dv = (residual_t - v * (self.sub.matvec(dq) - moved)) / self.t
+        if is_whole:
             dz = (residual_z - z * dq) / q
         else:
-            dz = self.residual_c - self.kernel.rmatvec(p * dv)
+            dz = self.residual_c - self.kernel.rmatvec(self.data.p * dv)
             if lam.size:
                 dz += self.loss_c @ dl
             moving, dq = dq, (residual_z - q * dz) / z
             dq[on] = moving
             dz[on] = (residual_z[on] - z[on] * moving) / q[on]
         ds = (residual_s - s * dl) / self.priced
-        if not np.isfinite(dq.sum() + dv.sum() + dz.sum() + dl.sum()):
+        if not math.isfinite(dq.sum() + dv.sum() + dz.sum() + dl.sum()):
             raise NumericalBreakdown("the Newton step is not finite")
         return dq, dv, dz, dl, ds
 
     def _lengths(self, step, fraction):  # type: ignore[no-untyped-def]
         """Return the step lengths of (q, slacks) and of (v, z, multipliers)."""
         dq, dv, dz, dl, ds = step
-        limited = ~self.held
+        limited = self.limited
         primal = min(_reach(self.q, dq), _reach(self.slacks[limited], ds[limited]))
         dual = min(_reach(self.z, dz), _reach(self.v, dv), _reach(self.lam[limited], dl[limited]))
         primal, dual = min(1.0, fraction * primal), min(1.0, fraction * dual)
@@ -312,8 +315,7 @@ def _reach(values: np.ndarray, step: np.ndarray) -> float:
     """Return the length at which `values` + length * `step` first has a zero, or infinity."""
     if not values.size:
         return np.inf
-    with np.errstate(over="ignore"):  # a step that overflows the ratio goes nowhere, which -1 / -inf says
-        steepest = float((step / values).min())
+    steepest = float(np.minimum.reduce(step / values))  # a ratio that overflows goes nowhere, which -1 / -inf says
     return -1 / steepest if steepest < 0 else np.inf
 
 
@@ -352,21 +354,19 @@ def factorised(
     kernel: Kernel | _Columns | DeviceColumns, weights: np.ndarray, scaling: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Return what solves (S K' W K S + I) x = b for x, where the kernel is."""
-    from scipy.linalg import cho_solve
-
     own = getattr(kernel, "factorised", None)
     if own is not None:
         try:
             return own(weights, scaling)  # type: ignore[no-any-return]
         except (FloatingPointError, np.linalg.LinAlgError) as error:
             raise NumericalBreakdown(str(error)) from None
-    factor = _factorise(kernel, weights, scaling)  # type: ignore[arg-type]
-    return lambda right: np.asarray(cho_solve(factor, right, check_finite=False))
+    factor, lower = _factorise(kernel, weights, scaling)  # type: ignore[arg-type]
+    return lambda right: np.asarray(_lapack().dpotrs(factor, right, lower=lower)[0])
 
 
 def _factorise(kernel: Kernel | _Columns, weights: np.ndarray, scaling: np.ndarray) -> tuple[np.ndarray, bool]:
     """Return the Cholesky factor of S K' W K S + I, through QR where forming the product loses it."""
-    from scipy.linalg import LinAlgError, cho_factor, qr
+    from scipy.linalg import qr
 
     with np.errstate(over="ignore", invalid="ignore"):  # looked for below
         matrix = kernel.gram(weights)
@@ -375,10 +375,32 @@ def _factorise(kernel: Kernel | _Columns, weights: np.ndarray, scaling: np.ndarr
     matrix.flat[:: matrix.shape[0] + 1] += 1
     if not np.isfinite(np.trace(matrix)):  # squares of every entry: LAPACK would return a factor of NaN, silently
         raise NumericalBreakdown("the Newton matrix is not finite")
-    try:
-        factor, lower = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
-    except LinAlgError:
+    factor, fault = _lapack().dpotrf(matrix.T, lower=True, clean=False, overwrite_a=True)
+    if fault:
         root = kernel.columns() * np.sqrt(weights)[:, None] * scaling
         stacked = np.vstack([root, np.eye(root.shape[1])])
         return qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][: root.shape[1]], False
-    return factor, lower
+    return factor, True
+
+
+def _lapack() -> Any:
+    """Return SciPy's own names for what it calls: at a hundred letters what it does around them takes as long."""
+    from scipy.linalg import lapack
+
+    return lapack
+
+
+def _small_solution(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the solution of as many equations as there are free losses.
+
+    Raises
+    ------
+    NumericalBreakdown
+        If there is none.
+    """
+    try:
+        if right.size == 1 and matrix[0, 0]:  # the usual case, and a tenth of the time
+            return np.asarray(right / matrix[0])
+        return np.linalg.solve(matrix, right)
+    except np.linalg.LinAlgError:
+        raise NumericalBreakdown("the limits' own Newton matrix is singular") from None

@@ -91,23 +91,27 @@ def on_bounds(task: ReducedProblem, letters: np.ndarray, channel: np.ndarray) ->
     rows += np.flatnonzero(near).tolist()
     if not rows:
         return channel
+    limited = ~task.equal[rows]
+    hairs = _HAIR * task.bounds[rows][limited]
     moved = channel
+    centred, above = _beyond(task, rows, moved, table)
     for _ in range(2):
-        centred, above = _beyond(task, rows, moved, table)
         weighted = task.p[:, None] * moved
-        matrix = np.array([[float((weighted * one * other).sum()) for other in centred] for one in centred])
+        products = [weighted * one for one in centred]
+        matrix = np.array([[float(np.vdot(one, other)) for other in centred] for one in products])
         if not np.isfinite(matrix).all():  # squares of losses near the largest float
             return channel
-        steps = np.linalg.lstsq(matrix, above, rcond=None)[0]
-        tilt = 1.0 - np.tensordot(steps, centred, axes=1)
+        tilt = np.ones(moved.shape)
+        for step, one in zip(np.linalg.lstsq(matrix, above, rcond=None)[0], centred, strict=True):
+            tilt -= step * one
         if not tilt.min() > _HALF:  # no small step: the covariances say nothing at this accuracy
             return channel
         moved = moved * tilt
         moved /= moved.sum(axis=1, keepdims=True)
-    _, above = _beyond(task, rows, moved, table)
-    limited = ~task.equal[rows]
-    is_inside = above[limited] <= 0.5 * _HAIR * task.bounds[rows][limited]
-    return moved if is_inside.all() else channel
+        centred, above = _beyond(task, rows, moved, table)
+        if limited.all() and (np.abs(above) <= 0.5 * hairs).all():
+            return moved
+    return moved if (above[limited] <= 0.5 * hairs).all() else channel
 
 
 def _beyond(
