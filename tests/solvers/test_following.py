@@ -90,6 +90,29 @@ def test_multipliers_are_followed_like_limits():
         check_equal(result, target)
 
 
+def test_letters_are_in_hand_where_the_peaks_of_prices_go(monkeypatch):
+    problem = rdc.Problem(rdc.sources.gaussian(n_x=401))
+    targets = [problem.with_limits(D=D) for D in np.geomspace(0.4, 0.55, 12)]
+    ahead, _ = along(targets, rdc.ColumnGeneration())
+    monkeypatch.setattr(following, "_ahead", lambda *_: np.empty(0, dtype=np.intp))
+    behind, _ = along(targets, rdc.ColumnGeneration())
+    steps, more = (sum(result.steps for result in results[2:]) for results in (ahead, behind))
+    assert steps <= 0.8 * more, "letters that are missing take rounds of their own"
+    assert all(result.gap <= TOLERANCE for result in (*ahead, *behind))
+
+
+@given(
+    peaks=st.lists(st.floats(0, 100), min_size=1, max_size=6, unique_by=round),
+    shift=st.floats(-0.4, 0.4),
+)
+def test_peaks_go_on_as_they_came(peaks, shift):
+    before = 10 * np.sort(peaks)
+    letters = np.rint(before + shift).astype(np.intp)
+    found = following._ahead(letters, before + shift, before)
+    nearest = np.unique(np.abs(letters[:, None] - (before + shift)).argmin(axis=1))
+    assert np.array_equal(found, np.rint((before + 2 * shift)[nearest]))
+
+
 def test_lists_in_no_order_are_followed_too():
     rng = np.random.default_rng(0)
     points = rng.normal(size=(120, 4))

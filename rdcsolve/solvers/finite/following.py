@@ -68,6 +68,7 @@ class PathFollowing:
         self.method = method
         self._kept: _Centred | None = None
         self._cover = _Cover.nothing()
+        self._peaks = np.empty(0)  # of the prices at the last problem, in places on the list
 
     def iterates(self, task: ReducedProblem, start: Start | None, tolerance: float) -> Iterator[Iterate]:
         """Yield two iterates per round of letters, centred and finished; see `rdcsolve.solvers.loop.Solver`."""
@@ -86,6 +87,7 @@ class PathFollowing:
             if start is None:
                 return
             kept = self._begun(task, start, hold)
+        before = self._peaks
         for _ in range(_MOST_ROUNDS):
             kept = kept.moved(task, hold)
             # a step of its own, of which no bound is known: whoever watches may stop here
@@ -93,7 +95,7 @@ class PathFollowing:
             end = kept.finished(_FINISH * tolerance)
             log_v, multipliers = np.log(end.v) - end.kernel.log_scale, end.multipliers
             mended = repair(task.letters, log_v, multipliers)
-            self._kept = self._for_the_next(kept, end, tolerance, hold)
+            self._kept = self._for_the_next(kept, end, before, tolerance, hold)
             lower = mended.bound - task.charge(multipliers)
             yield Iterate(kept.letters, end.q / end.q.sum(), mended.log_v, multipliers, lower, end.value)
             new = np.setdiff1d(mended.letters, kept.letters)
@@ -108,6 +110,7 @@ class PathFollowing:
         q[start.letters] += (1 - 1e-4) * start.q
         v = 1 / kernel.matvec(q)
         self._cover = _Cover.of(task, start.multipliers, np.log(v) - kernel.log_scale)
+        self._peaks = np.empty(0)
         used = start.q > _IDLE / start.q.size  # interior points leave a trace of mass at every letter
         letters = np.union1d(self._cover.letters, start.letters[used])
         if not self._cover.is_ordered:
@@ -120,8 +123,11 @@ class PathFollowing:
                 return _Centred.of(task, letters, point)
         raise NumericalBreakdown("no centred iterate was found")
 
-    def _for_the_next(self, kept: _Centred, end: Point, tolerance: float, hold: float) -> _Centred:
-        """Return the centred point with the letters that a neighbouring problem is likely to ask for."""
+    def _for_the_next(self, kept: _Centred, end: Point, before: np.ndarray, tolerance: float, hold: float) -> _Centred:
+        """Return the centred point with the letters that a neighbouring problem is likely to ask for.
+
+        Prices peak at letters with mass. Where these were `before`, at the last problem, tells where they go.
+        """
         space = kept.task.letters
         if space.n_letters <= _FEW:
             return kept
@@ -139,7 +145,9 @@ class PathFollowing:
         gains = np.maximum(2 * prices - around[:-2] - around[2:], 0.0)[kept.letters] * end.q
         order = np.argsort(gains)
         sliding = kept.letters[order[np.cumsum(gains[order]) > _WORTH * tolerance]]
-        beside = np.concatenate([sliding - 1, sliding, sliding + 1]).clip(0, space.n_letters - 1)
+        self._peaks = _peaks(prices)
+        wanted = np.concatenate([sliding, _ahead(sliding, self._peaks, before)])
+        beside = np.concatenate([wanted - 1, wanted, wanted + 1]).clip(0, space.n_letters - 1)
         return kept.on(np.union1d(self._cover.letters, beside), hold)
 
 
@@ -291,6 +299,28 @@ class _Centred:
             np.add.at(q, place, self.q[~stays])
         smaller = replace(self, letters=kept, q=q, z=self.z[stays])
         return smaller.with_letters(np.setdiff1d(letters, kept), hold)
+
+
+def _peaks(prices: np.ndarray) -> np.ndarray:
+    """Return where prices are largest along the list, as fractions of places: the tops of parabolas through three."""
+    left, middle, right = prices[:-2], prices[1:-1], prices[2:]
+    at = np.flatnonzero((middle >= left) & (middle > right) & (middle > 1 - _NEAR))
+    bend = 2 * middle[at] - left[at] - right[at]
+    return 1 + at + (right[at] - left[at]) / (2 * bend)
+
+
+def _ahead(letters: np.ndarray, peaks: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return the letters at which the peaks nearest to some will be, if they go on as they came from those before.
+
+    A peak came from the nearest one before if it is that one's nearest, too.
+    """
+    if not (peaks.size and before.size):
+        return np.empty(0, dtype=np.intp)
+    near = np.unique(np.abs(letters[:, None] - peaks).argmin(axis=1))
+    origin = np.abs(peaks[near, None] - before).argmin(axis=1)
+    is_mutual = np.abs(before[origin, None] - peaks).argmin(axis=1) == near
+    there = (2 * peaks[near] - before[origin])[is_mutual]
+    return np.rint(there[np.isfinite(there)]).astype(np.intp)
 
 
 def _between(first: ReducedProblem, last: ReducedProblem, part: float) -> ReducedProblem:
