@@ -58,6 +58,7 @@ PYTHON = {
         "sources.mixture([])",
         "sources.mixture([0, 1], -1)",
         "sources.grid([[0.5, 0.5]], [[0, 1]])",
+        "sources.grid(lambda x, y: x + y, [[0, 1], [0, 1]])",
         "sources.from_csv('nowhere.csv')",
         "sources.from_csv(5)",
         "sources.from_csv('words.csv')",

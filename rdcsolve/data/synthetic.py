@@ -14,6 +14,7 @@ import numpy as np
 from rdcsolve.data.arguments import count, positive, probability
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Source
+from rdcsolve.problems.distortions import check_takes, function_name
 from rdcsolve.problems.source import grid_axes, grid_points
 from rdcsolve.problems.validation import float_array, freeze, mass_vector, real_number
 
@@ -106,6 +107,11 @@ def grid(masses: Any, axes: Sequence[Any], labels: Any = (), name: str = "grid")
     Source
         Symbols are the points of the grid in C order, the last axis running fastest.
 
+    Raises
+    ------
+    InvalidInput
+        If there is not one mass per point, a mass is negative or none positive, or the function does not take points.
+
     Examples
     --------
     >>> line = np.linspace(-3, 3, 40)
@@ -122,7 +128,11 @@ def grid(masses: Any, axes: Sequence[Any], labels: Any = (), name: str = "grid")
     """
     columns = grid_axes(axes)
     shape = tuple(axis.size for axis in columns)
-    values = float_array(masses(grid_points(columns)) if callable(masses) else masses, "masses")
+    if callable(masses):
+        points = grid_points(columns)
+        check_takes(masses, (points,), f"masses {function_name(masses)}", "all points of the grid, one row each")
+        masses = masses(points)
+    values = float_array(masses, "masses")
     if values.shape not in (shape, (math.prod(shape),)):
         raise InvalidInput(f"masses has shape {values.shape} for axes that span {shape}; give one mass per point")
     return Source(None, values.ravel(), labels=labels, name=name, normalise=True, axes=axes)
