@@ -12,6 +12,10 @@ from typing import Protocol
 
 import numpy as np
 
+_FIRST_PRODUCTS = 10.0  # nats: of all entries of a plan and their slacks together
+_ROW_STEPS = 12
+_ROW_CLOSE = 1e-3  # of a slack
+
 
 class Block(Protocol):
     """One limit on the law, as the interior point sees it.
@@ -71,6 +75,22 @@ def length(values: np.ndarray, step: np.ndarray) -> float:
     """Return how far positive values can go along a step before one of them is zero."""
     falling = step < 0
     return float(np.min(-values[falling] / step[falling], initial=math.inf))
+
+
+def _raised(below: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return t > 0, shape (n,), for which sum_j 1 / (t_i + below_ij) is nearly wanted_i; below >= 0, some zero.
+
+    One over the sum is concave in t and nearly linear: Newton's steps from the left never go too far.
+    """
+    t = 1 / wanted
+    for _ in range(_ROW_STEPS):
+        terms = 1 / (t[:, None] + below)
+        total = terms.sum(axis=1)
+        step = total * (total / wanted - 1) / np.einsum("ij,ij->i", terms, terms)
+        t = t + np.maximum(step, 0.0)
+        if not (step > _ROW_CLOSE * t).any():
+            break
+    return np.asarray(t)
 
 
 class Multiplier:
@@ -204,11 +224,16 @@ class TransportBlock:
         self.pull = 0.0
 
     def start(self, w: np.ndarray, law: np.ndarray) -> None:
-        """Begin at prices w, with the product plan."""
-        self.w = w.copy()
-        self.f = (w - self.scalar.nu * self.cost).max(axis=1) + 0.1
-        self.plan = np.outer(self.target, np.maximum(law, 1e-12))
-        self.slack = self.f[:, None] - w + self.scalar.nu * self.cost
+        """Begin at prices w, with all products equal and the plan's rows nearly the target's masses.
+
+        Where products differ by orders of magnitude, as those of a product plan do, steps are short until they do not.
+        """
+        self.w, centre = w.copy(), _FIRST_PRODUCTS / self.cost.size
+        gains = w - self.scalar.nu * self.cost
+        top = gains.max(axis=1)
+        above = top + _raised(top[:, None] - gains, self.target / centre)
+        self.f, self.slack = above, above[:, None] - gains
+        self.plan = centre / self.slack
 
     def complementarity(self, primal: float = 0.0, dual: float = 0.0) -> tuple[float, int]:
         """Return the sum of products after steps of these lengths, and how many there are."""

@@ -22,7 +22,8 @@ from rdcsolve.solvers.loop import NumericalBreakdown
 from rdcsolve.solvers.perception.blocks import Block, length
 from rdcsolve.solvers.perception.scaled_system import ScaledSystem, factored, gram
 
-_SHORT_OF = 0.99  # of the way to the nearest boundary
+_SHORT_OF = 0.01, 0.1  # of the way to the nearest boundary, where the predictor gets far, and where it does not
+_BOLDNESS = 5  # the usual 3 aims at the centre more than the many nearly equal pairs of a plan need
 _MOST_U = 2.0  # nats: how far u may move in one step
 _MOST_MULTIPLIER = 0.9  # of a multiplier
 _MOST_BENT = 2.0  # by what factor a price may be above its linear model after a step, where there are laws of classes
@@ -355,12 +356,13 @@ def _step(letters: _Letters, blocks: Sequence[Block], mean: float, floor: float)
     _direction(system, letters, blocks, starts, 0.0, False)
     primal, dual = _lengths(letters, blocks)
     after, count = _total(letters, blocks, min(primal, 1.0), min(dual, 1.0))
-    share = min(max((after / count / mean) ** 3, _LEAST_CENTRE), 1.0)
+    left = after / count / mean
+    share, far = min(max(left**_BOLDNESS, _LEAST_CENTRE), 1.0), 1 - min(max(left, _SHORT_OF[0]), _SHORT_OF[1])
     _direction(system, letters, blocks, starts, max(share * mean, floor), True)
     primal, dual = _lengths(letters, blocks)
     primal, dual = (
-        min(_SHORT_OF * primal, 1.0, letters.cap(), *(block.cap() for block in blocks)),
-        min(_SHORT_OF * dual, 1.0),
+        min(far * primal, 1.0, letters.cap(), *(block.cap() for block in blocks)),
+        min(far * dual, 1.0),
     )
     if any(block.is_smooth for block in blocks):  # the law is a function of prices there, which masses have to follow
         primal = dual = min(primal, dual)
