@@ -40,7 +40,7 @@ def random_problem(seed, target=None):
 def test_five_points(root, rate):
     """Computed once by a conic solver."""
     limits = [rdc.DistortionLimit(0.5), rdc.PerceptionLimit(root**2, "mmd", kernel=1.0)]
-    result = rdc.solve(rdc.Problem(FIVE, limits=limits))
+    result = rdc.solve(rdc.Problem(FIVE, limits=limits), tolerance=1e-10)
     assert result.status is Status.OPTIMAL
     assert result.rate_upper == pytest.approx(rate, abs=2e-10)
 
