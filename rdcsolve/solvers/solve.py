@@ -184,7 +184,24 @@ class _Call:
                 result = replace(result, certificate=refutation(self.problem))
         except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
             result = self._nothing(method, ended_by(stop))
-        return confirmed(result, self.problem, self.tolerance)
+        answer = confirmed(result, self.problem, self.tolerance)
+        was_refused = bool(result.letters.size) and answer.proof is Proof.NONE and answer.status is Status.STALLED
+        return self._without_channel(method, answer) if was_refused else answer
+
+    def _without_channel(self, method: Solver | Alternation | Conic, answer: Result) -> Result:
+        """Return an answer whose channel the check refuses, or that a limit on the rate leaves no channel."""
+        is_other = isinstance(method, Alternation | Conic) or self.problem.perceptions
+        if self.problem.is_finite or is_other or Shift.of(self.problem) is not None:
+            return answer
+        from rdcsolve.letters.choice import space_of
+        from rdcsolve.solvers.exchange.floor import with_rate_excluded
+
+        settings = Settings(method, _AIM * self.tolerance, Limits(200, self.time_limit), self.began)  # type: ignore[arg-type]
+        try:
+            excluded = with_rate_excluded(space_of(self.problem), settings, answer)
+        except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
+            return replace(answer, status=ended_by(stop))
+        return answer if excluded is answer else confirmed(excluded, self.problem, self.tolerance)
 
     def tried_otherwise(self, method: Solver | Alternation | Conic, result: Result) -> Result:
         """Return the result, or the best of it and the other method's if the first came to nothing."""

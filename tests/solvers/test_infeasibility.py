@@ -84,3 +84,22 @@ def test_a_rate_that_only_cells_of_shares_can_prove_too_small_is_refuted(seed):
         p, table, label, losses={"other": rng.random((6, 4))}, rate=0.97 * needed, minimise="other", **bounds
     )
     assert not is_answered(problem)
+
+
+@pytest.mark.parametrize("is_labelled", [False, True])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_tiny_rates_below_what_other_limits_need_are_refuted(seed, is_labelled):
+    """Symbols of mass 1e-10 whose letter a limit leaves to nobody else: the rate is theirs, far below any tolerance."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 5))
+    p = np.r_[10.0 ** rng.uniform(-11, -9, n - 1), 0.0]
+    p[-1] = 1 - p.sum()
+    loss = rng.uniform(1, 2, (n, n))
+    np.fill_diagonal(loss, 0.0)
+    least = rdc.solve(rdc.Problem.from_arrays(p, loss, D=0.5 * float(p[:-1].sum())), tolerance=1e-13)
+    source = rdc.Source(None, p, labels=[np.ones((n, 1))] if is_labelled else None)
+    limits = [rdc.LossLimit(0.5 * float(p[:-1].sum()), loss, "other")]
+    problem = rdc.Problem(source, distortion=rng.random((n, n)), limits=limits)
+    result = rdc.solve(problem.minimising("distortion", rate=0.5 * least.rate_lower))
+    assert result.status is rdc.Status.INFEASIBLE
+    assert result.proof is rdc.Proof.CERTIFIED

@@ -32,6 +32,7 @@ _COARSE = 1e-5  # nats: a relaxed problem need not be solved further
 _ROUNDS = 60
 _SHORT = 0.02  # of the tolerance: of so little the proof may be short, where the search left the most it may
 _FINEST = 1e-12
+_LEAST_RATE = 1e-15  # nats: no rate is known better
 _SHARE_OF_TIME = 1 / 3  # of what is left, for cells of shares
 _ROUNDING = 3e-14  # of sums and logarithms; what is claimed in the end is the check's word
 _IDLE = 1e-4  # nats: what a multiplier of a linear loss is worth, to be left out of a proof by cells
@@ -137,6 +138,7 @@ def with_rate_excluded(space: LetterSpace, settings: Settings, result: Result) -
     if not problem.label_entropies or not space.is_checked or deadline.is_up():
         return result
     others = space.of(problem.minimising("rate").with_limits(rate=None))
+    settings = replace(settings, tolerance=max(min(settings.tolerance, 1e-2 * problem.rate_bound), _LEAST_RATE))
     least = with_proved_bound(others, settings, solve_over(others, settings)).certificate
     if least is None:
         return result

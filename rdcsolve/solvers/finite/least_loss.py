@@ -101,16 +101,12 @@ class _Search:
         if loosest.status is Status.INFEASIBLE:
             return replace(loosest, objective=self.problem.objective)
         if loosest.rate_lower > self.rate:
-            return infeasible(
-                self.problem,
-                self.settings,
-                {"rate": loosest.rate_lower},
-                f"the other limits alone need a rate of at least {loosest.rate_lower:.10g} nat, "
-                f"the limit is {self.rate:.10g}",
-                loosest.certificate,
-            )
-        if loosest.rate_upper > self.rate:
-            loosest = self._at(math.inf, self.settings.tolerance, loosest)
+            return self._excluded(loosest)
+        if loosest.rate_upper > self.rate:  # a small rate is told from one below it only as closely as it is small
+            finest = max(min(self.settings.tolerance, 1e-2 * self.rate), _FINEST)
+            loosest = self._at(math.inf, finest, loosest)
+            if loosest.rate_lower > self.rate:
+                return self._excluded(loosest)
         self._record(loosest)
         if loosest.rate_upper == 0:
             self._record_programme(*least_constant_mean(self.problem, self.index), loosest)
@@ -124,6 +120,12 @@ class _Search:
         if self._proved():
             return self._finish(Status.OPTIMAL, self.primal or loosest)
         return self._shrink(least, loosest if start is None else start)
+
+    def _excluded(self, loosest: Result) -> Result:
+        """Return the result of a rate limit that is below what the other limits need."""
+        least = loosest.rate_lower
+        message = f"the other limits alone need a rate of at least {least:.10g} nat, the limit is {self.rate:.10g}"
+        return infeasible(self.problem, self.settings, {"rate": least}, message, loosest.certificate)
 
     def _may_be_least(self) -> bool:
         """Return whether the least value of the loss may be within the rate limit, and can be solved for at all."""
