@@ -94,7 +94,7 @@ def read_arrays(
         If the file is missing, damaged, pickled, not an archive of arrays, or larger inside than it may be.
     """
     try:
-        with open(path, "rb") as stream:
+        with open(options.ordinary_file(path), "rb") as stream:
             check(stream.read(6) != b"\x93NUMPY", "it is a single array; save the arrays by name, with numpy.savez")
         with open(path, "rb") as stream, zipfile.ZipFile(stream) as archive:
             entries = [info for info in archive.infolist() if info.filename.endswith(".npy")]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
-from rdcsolve.errors import InvalidInput
+from rdcsolve.errors import InvalidInput, UnreadableFile
 
 _LONGEST = 100  # characters of a value that a message shows
 
@@ -121,6 +122,15 @@ def path(value: Any, name: str = "path") -> Path:
     except TypeError:
         raise InvalidInput(f"{name} is {shown(value)}; give the path of a file, as a text or a Path") from None
     return Path(os.fsdecode(held))
+
+
+def ordinary_file(path: Path) -> Path:
+    """Return the path of a file to read, if it is one: a pipe would be waited for, and a device may never end."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a device, a pipe or a socket"
+        raise UnreadableFile(f"it is {kind}; give the name of an ordinary file")
+    return path
 
 
 def generator(value: Any, name: str = "rng") -> Any:

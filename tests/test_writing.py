@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import rdcsolve as rdc
-from rdcsolve.errors import FileInUse, RdcError, SaveFailed
+from rdcsolve.errors import FileInUse, RdcError, SaveFailed, UnreadableFile
+from rdcsolve.explore.record import read_dataset
 from rdcsolve.writing import held, whole_file, writable
 
 COIN = rdc.Problem.from_arrays([0.5, 0.5], [[0, 1], [1, 0]])
@@ -149,3 +150,16 @@ def test_a_killed_worker_is_named_with_the_points_lost_and_the_others_are_saved(
     whole = rdc.sweep(problem, D=bounds, save=path)
     assert (whole.status == "OPTIMAL").all()
     assert os.listdir(tmp_path) == ["sweep.nc"]
+
+
+@pytest.mark.parametrize("place", ["folder", "pipe", "/dev/zero"])
+def test_what_is_no_ordinary_file_is_not_read(tmp_path, place):
+    """A pipe would be waited for, and a device may never end."""
+    path = Path(place) if place.startswith("/") else tmp_path / "found.npz"
+    if place == "folder":
+        path.mkdir()
+    elif place == "pipe":
+        os.mkfifo(path)
+    for read in (rdc.load, read_dataset):
+        with pytest.raises(UnreadableFile, match="ordinary file"):
+            read(path)

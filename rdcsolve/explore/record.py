@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rdcsolve import options
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.explore.grid import Grid, Index, label_names
 from rdcsolve.problems.objective import is_rate
@@ -246,7 +247,7 @@ def read_dataset(path: str | os.PathLike[str]) -> xarray.Dataset:
     import xarray
 
     try:
-        content = memoryview(Path(path).read_bytes())
+        content = memoryview(options.ordinary_file(Path(path)).read_bytes())
         seal = bytes(content[-len(_SEAL) - 64 :])
         if seal.startswith(_SEAL) and hashlib.sha256(content[: -len(seal)]).hexdigest().encode() != seal[-64:]:
             raise ValueError("it is not what was written: its digest differs")
