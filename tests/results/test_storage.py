@@ -360,7 +360,7 @@ def test_random_bytes_are_unreadable(content):
 def test_a_missing_file_or_a_folder_is_unreadable(tmp_path):
     with pytest.raises(UnreadableFile, match=r"nothing does not exist; check the path \(the current folder is"):
         load(tmp_path / "nothing")
-    with pytest.raises(UnreadableFile, match="Is a directory"):
+    with pytest.raises(UnreadableFile, match="it is a folder; give the name of an ordinary file"):
         load(tmp_path)
 
 
