@@ -334,9 +334,8 @@ class Problem:
         Parameters
         ----------
         **multipliers : float or sequence of float
-            Finite and >= 0, by name of the loss or perception as in `with_limits` (``D``, ``C``, ``P`` too), in the
-            problem's unit (nats) per unit of loss: a plain number where the loss is an entropy. Those not mentioned
-            have multiplier zero.
+            Finite and >= 0, by name of the loss or perception as in `with_limits`, in the problem's unit (nats) per
+            unit of loss: a plain number where the loss is an entropy. Those not mentioned have multiplier zero.
 
         Returns
         -------
@@ -346,8 +345,7 @@ class Problem:
         if not multipliers:
             raise InvalidInput(f"no multiplier is given; name one, such as at_multipliers({self.loss_names[0]}=1.0)")
         values, of_laws = np.zeros(len(self.losses)), np.zeros(len(self.perceptions))
-        named = by_name(multipliers.items(), self._label_names, self.families, "multiplier")
-        for name, multiplier in named.items():
+        for name, multiplier in by_name(multipliers.items(), self._label_names, self.families, "multiplier").items():
             value = real_number(multiplier, f"the multiplier of {name}")
             if not 0 <= value < math.inf:
                 raise InvalidInput(f"the multiplier of {name} is {value:.6g}; it must be finite and >= 0")
