@@ -9,10 +9,11 @@ import scipy.linalg
 
 import rdcsolve as rdc
 from rdcsolve import testing
+from rdcsolve.kernels.maker import make_kernel
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers.finite import newton_system, restarts
 from rdcsolve.solvers.finite.faces import limited_task
-from rdcsolve.solvers.finite.newton_system import Restricted, _Columns, _factorise, primal_dual
+from rdcsolve.solvers.finite.newton_system import Restricted, System, _Columns, _factorise, primal_dual
 from rdcsolve.solvers.loop import NumericalBreakdown
 
 INF = np.inf
@@ -32,6 +33,30 @@ def normal(n, width=5.0):
 
 
 # ------------------------------------------------------------------------------------- linear algebra
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_step_solves_the_linearised_conditions_whatever_is_asked(count):
+    """v t = 1, c + z = 1, q z = mu, E L + s = b: whatever right-hand sides the corrector has."""
+    rng = np.random.default_rng(count)
+    losses = tuple(rng.random((count, 5, 4)))
+    p, q, v, z = rng.dirichlet(np.ones(5)), rng.dirichlet(np.ones(4)), rng.uniform(1, 2, 5), rng.random(4)
+    multipliers, slacks, bounds = rng.uniform(0.5, 2, count), rng.random(count), rng.uniform(0.3, 0.6, count)
+    data = Restricted(p, losses, None, np.ones(count, dtype=bool), bounds)
+    kernel = make_kernel(losses, multipliers, None)
+    system = System(data, kernel, q, v, z, multipliers, slacks, np.arange(count))
+    system._factorise()
+    asked = rng.normal(size=5), rng.normal(size=4), rng.normal(size=count)
+    dq, dv, dz, dl, ds = system._solve(*asked)
+    dt = kernel.matvec(dq) - system.loss_t @ dl
+    np.testing.assert_allclose(v * dt + system.t * dv, asked[0])
+    np.testing.assert_allclose(kernel.rmatvec(p * dv) - system.loss_c @ dl + dz, system.residual_c)
+    np.testing.assert_allclose(z * dq + q * dz, asked[1])
+    np.testing.assert_allclose(multipliers * ds + slacks * dl, asked[2])
+    second = np.array([[p * v @ kernel.second(m, other, q) for other in range(count)] for m in range(count)])
+    moved = system.loss_t.T @ (p * dv) + system.loss_c.T @ dq - second @ dl
+    off = system.loss_t.T @ (p * system.residual_t / system.t)  # what means with v are below those with 1 / t
+    np.testing.assert_allclose(moved + ds, system.residual_loss + off)
 
 
 def factor_of(root):

@@ -278,7 +278,10 @@ class System:
         dl = np.zeros(lam.size)
         moved = 0.0
         if lam.size:
-            dl = _small_solution(self.schur, self.coupling.T @ dq - self.residual_loss + residual_s / self.priced)
+            below = self.residual_loss - residual_s / self.priced
+            # the means hold v, which the corrector asks to go elsewhere than the predictor does
+            below -= self.loss_t.T @ (self.over_t * (residual_t - self.residual_t))
+            dl = _small_solution(self.schur, self.coupling.T @ dq - below)
             dq = dq - self.reduced @ dl
             moved = self.loss_t @ dl
         dv = (residual_t - v * (self.sub.matvec(dq) - moved)) / self.t
