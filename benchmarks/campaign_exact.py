@@ -12,6 +12,7 @@ import numpy as np
 from flint import arb, ctx
 
 ctx.prec = 192
+_ROUNDINGS = 16 * arb(2) ** -53  # of a least value, for every symbol: what it may be computed to
 NOTHING = -(arb(10) ** 400)  # below every bound that could be claimed
 
 
@@ -145,6 +146,18 @@ def least(stated, name):
         return arb(0)
     matrix = np.where(stated.forbidden, math.inf, stated.linear[name])
     return sum((mass * arb(float(matrix[i].min())) for i, mass in masses(stated.p).items()), arb(0))
+
+
+def is_a_rounding_below_least(stated, name, bound: float) -> bool:
+    """Return whether a bound is below the least value by what whoever computes that in floats may round by."""
+    if name in stated.entropies:
+        size = arb(stated.entropies[name].shape[1]).log()
+    elif stated.free:
+        return False  # the least value is zero
+    else:
+        matrix = np.where(stated.forbidden, math.inf, stated.linear[name])
+        size = sum((mass * abs(arb(float(matrix[i].min()))) for i, mass in masses(stated.p).items()), arb(0))
+    return bool(arb(bound) >= least(stated, name) - _ROUNDINGS * (len(stated.p) + 4) * size)
 
 
 def spread(stated, name):

@@ -69,7 +69,8 @@ def judge_channel(stated, result, findings: Findings):
         return None
     for name, bound in feasible.active(stated).items():
         excess = found.means[name] - arb(bound)
-        if bounds.reads_as_least(result, name) and not found.means[name] > exact.least(stated, name):
+        reads_as_least = _reads_as_least(stated, result, name, bound)
+        if reads_as_least and not found.means[name] > exact.least(stated, name):
             findings.note("read_as_least_said")
         elif excess > SLACK * exact.spread(stated, name):
             findings.error("limit", f"{name} exceeds its limit {bound!r}", float(excess))
@@ -81,8 +82,10 @@ def judge_channel(stated, result, findings: Findings):
         findings.error("rate_limit", f"the rate exceeds {stated.rate!r}", float(found.rate - arb(stated.rate)))
     for name, mean in found.means.items():
         slack = SLACK * exact.spread(stated, name)
-        if bounds.reads_as_least(result, name):  # a loss is told as met, so it may be short by what the limit is
-            slack = slack + (mean - arb(stated.bounds[name])).max(0)
+        bound = stated.bounds.get(name, math.inf)
+        if _reads_as_least(stated, result, name, bound):
+            # a loss is told as met, so it may be short by what the limit is
+            slack = slack + (mean - arb(bound)).max(0)
         _reported(f"losses[{name!r}]", result.losses[name], mean, slack, findings)
     value = exact.objective_of(stated, found)
     _reported("rate_upper", result.rate_upper, found.rate, SLACK * (1 + abs(found.rate)), findings)
@@ -92,6 +95,11 @@ def judge_channel(stated, result, findings: Findings):
     _reported("objective_upper", result.objective_upper, value, slack, findings)
     _judge_gap(stated, result, findings)
     return found
+
+
+def _reads_as_least(stated, result, name: str, bound: float) -> bool:
+    """Return whether an answer says that a limit is read as the least value, and may."""
+    return bounds.reads_as_least(result, name) and exact.is_a_rounding_below_least(stated, name, bound)
 
 
 def _reported(name: str, claim: float, value, slack, findings: Findings) -> None:

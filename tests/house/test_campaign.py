@@ -65,6 +65,21 @@ def test_judge_of_right_and_wrong_answers():
     assert kinds(strict, result) >= {"limit", "above_bound"}
 
 
+def test_judge_of_limits_that_are_read_as_least_values():
+    """Least value 0.75 + 0.25 = 1, bound below it: by a rounding it may be read as that, by more it may not."""
+    table = np.array([[1.0, 2.0], [2.0, 1.0]])
+    at_least = Stated("linear", 0, COIN.p, {"distortion": table}, bounds={"distortion": 1.0})
+    result = rdc.solve(at_least.problem())
+    words = "; the limit on distortion is below its least value by a rounding, and is read as that"
+    said = replace(result, message=result.message + words)
+    for below, expected in ((2**-53, set()), (1e-11, {"limit"}), (0.01, {"limit"})):
+        bound = 1.0 - below
+        stated = replace(at_least, bounds={"distortion": bound})
+        told = replace(said, losses={"distortion": min(bound, 1.0)})
+        assert kinds(stated, told) & {"limit", "above_bound", "under_reported"} >= expected, below
+        assert bool(kinds(stated, told) & {"limit", "above_bound"}) == bool(expected), below
+
+
 def test_judge_of_claims_that_limits_cannot_be_met():
     claim = rdc.solve(COIN.problem().with_limits(D=0.2, rate=0.001))
     assert claim.status is rdc.Status.INFEASIBLE
