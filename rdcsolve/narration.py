@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -57,9 +59,25 @@ def _line(record: Any) -> str:
     )
 
 
+class _Compiled(threading.local):
+    """What a thread has compiled: functions that are at work, one inside of the other, and CPU seconds."""
+
+    depth = 0
+    began = 0.0
+    seconds = 0.0
+
+
+_this_thread = _Compiled()
+
+
+def seconds_compiling() -> float:
+    """Return the CPU seconds that this thread has spent compiling, which no budget of work is for."""
+    return _this_thread.seconds
+
+
 @functools.cache
 def announce_compilation() -> None:
-    """Tell when Numba compiles functions of this library, which takes seconds, once on a machine."""
+    """Tell when Numba compiles functions of this library, which takes seconds, once on a machine; and count these."""
     from numba.core import event
 
     event.register("numba:compile", _compilation(event.Listener)())
@@ -72,6 +90,9 @@ def _compilation(base: type) -> type:
         has_spoken = False
 
         def on_start(self, happening: Any) -> None:
+            if not _this_thread.depth:
+                _this_thread.began = time.thread_time()
+            _this_thread.depth += 1
             function = getattr(happening.data.get("dispatcher"), "py_func", None)
             if self.has_spoken or not getattr(function, "__module__", "").startswith("rdcsolve."):
                 return
@@ -82,6 +103,8 @@ def _compilation(base: type) -> type:
             )
 
         def on_end(self, happening: Any) -> None:
-            pass
+            _this_thread.depth -= 1
+            if not _this_thread.depth:
+                _this_thread.seconds += time.thread_time() - _this_thread.began
 
     return Compilation

@@ -4,11 +4,13 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 import rdcsolve as rdc
+from rdcsolve import narration
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,3 +109,17 @@ def test_a_tradeoff_tells_a_line_a_point(capsys):
     assert [line.startswith(f"point {k} of 2, miss=") for k, line in enumerate(lines, 1)] == [True, True]
     with pytest.raises(rdc.errors.InvalidInput, match="verbose"):
         rdc.sweep(problem, D=[0.1], verbose=2)
+
+
+def test_seconds_of_compiling_are_counted_once_for_functions_inside_of_others():
+    numba = pytest.importorskip("numba")
+    narration.announce_compilation()
+    inner = numba.njit(lambda x: x + 1.0)
+    outer = numba.njit(lambda x: inner(x) * 2.0)
+    before, began = narration.seconds_compiling(), time.thread_time()
+    assert outer(1.0) == 4.0
+    took, most = narration.seconds_compiling() - before, time.thread_time() - began
+    assert 0.5 * most < took <= most
+    before = narration.seconds_compiling()
+    assert outer(2.0) == 6.0
+    assert narration.seconds_compiling() == before

@@ -1,6 +1,7 @@
 """Labels of many noisy classes: what is proved in the time that a proof is given, and that it is confirmed."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
-from rdcsolve import Proof, Status
+from rdcsolve import Proof, Status, deadline
 from rdcsolve.problems.storage import arrays_of
+from rdcsolve.solvers.exchange import floor
 
 
 def noisy(seed, classes, n=16, letters=1, n_labels=1):
@@ -217,22 +219,66 @@ def test_a_proof_of_another_problem_proves_no_more_than_there_is(changed, tmp_pa
     confirmed(result, other, tmp_path)
 
 
-@pytest.mark.parametrize(("seed", "share"), [(0, 0.9), (1, 1.0)])
-def test_limits_on_the_distortion_are_proved_beside_many_reproduction_symbols(seed, share):
-    """Until every symbol's cells have come down the largest bound stands still; and without a multiplier they are one.
-
-    At the whole of the distortion that the label alone brings about the limit binds by a hair.
-    """
+def beside_many_symbols(seed, share):
+    """A label of six classes limited, and a share of the distortion that this alone brings about, over 40 symbols."""
     rng = np.random.default_rng(seed)
     p, label = rng.dirichlet(np.ones(20)), rng.dirichlet(np.full(6, 0.5), 20)
     loss = (np.sort(rng.normal(size=20))[:, None] - np.linspace(-2, 2, 40)) ** 2
     least, most = -float(p @ (label * np.log(label)).sum(axis=1)), -float(p @ label @ np.log(p @ label))
     problem = rdc.Problem.from_arrays(p, loss, label, C=least + 0.4 * (most - least), D=1e9)
     alone = rdc.solve(problem, tolerance=1e-6, proof_budget=0)
-    within = problem.with_limits(D=share * alone.losses["distortion"])
+    return problem.with_limits(D=share * alone.losses["distortion"])
+
+
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.9), (1, 1.0)])
+def test_limits_on_the_distortion_are_proved_beside_many_reproduction_symbols(seed, share):
+    """Until every symbol's cells have come down the largest bound stands still; and without a multiplier they are one.
+
+    At the whole of the distortion that the label alone brings about the limit binds by a hair.
+    """
+    within = beside_many_symbols(seed, share)
     result = rdc.solve(within, tolerance=1e-6, proof_budget=4)
     assert result.status is Status.OPTIMAL
     assert result.objective_upper - result.proved_lower <= 5e-3
     check = result.verify(within)
     assert check.valid
     assert check.lower >= result.proved_lower
+
+
+def test_proofs_with_and_without_idle_multipliers_together_take_a_third_of_the_time_limit(monkeypatch):
+    """Each takes all it may, by a clock that stands still but for that."""
+    now, calls = [0.0], []
+
+    def bounded(space, settings, u, multipliers, time_for_it, earlier):
+        calls.append((now[0], *time_for_it))
+        now[0] = time_for_it[1]
+
+    problem = beside_many_symbols(0, 1.0)
+    monkeypatch.setattr(deadline, "clock", lambda: now[0])
+    monkeypatch.setattr(floor, "_bounded_by_shares", bounded)
+    rdc.solve(problem, tolerance=1e-6, time_limit=30, proof_budget=8)
+    assert [budget for _, budget, _ in calls] == [4, 4]
+    (began, _, halfway), (again, _, end) = calls
+    assert began < halfway == again < end
+    assert end - began <= 10 + 1e-9
+
+
+def test_compiling_is_not_taken_off_the_budget(monkeypatch):
+    """A proof of four seconds, in the middle of which loops are compiled for a hundred."""
+    worked, compiled, heard = [0.0], [0.0], []
+
+    def largest(rtol, may_go_on):
+        for work, compiling in ((0, 0), (3, 0), (0.5, 100), (0.4, 0), (0.2, 0)):
+            worked[0] += work
+            compiled[0] += compiling
+            heard.append(may_go_on(1.0))
+        raise deadline.TimeIsUp
+
+    goal = SimpleNamespace(slope=lambda multipliers: 1.0)
+    prices = SimpleNamespace(earlier=None, largest=largest)
+    space = SimpleNamespace(problem=SimpleNamespace(goal=goal), price=lambda *_: prices)
+    monkeypatch.setattr(floor.time, "thread_time", lambda: worked[0] + compiled[0])
+    monkeypatch.setattr(floor.narration, "seconds_compiling", lambda: compiled[0])
+    settings = SimpleNamespace(tolerance=1e-6)
+    assert floor._bounded_by_shares(space, settings, np.zeros(1), np.zeros(1), (4.0, math.inf), None) is None
+    assert heard == [True, True, True, True, False]

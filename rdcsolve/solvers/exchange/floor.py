@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rdcsolve import deadline
+from rdcsolve import deadline, narration
 from rdcsolve.certificates import Certificate, PriceProof
 from rdcsolve.certificates.dual_point import DualPoint
 from rdcsolve.letters.pricing.decisions import bounded_at
@@ -262,9 +262,10 @@ def _bounded_by_shares(
         nonlocal until
         del work
         deadline.look()
-        if math.isnan(until):  # the first cells are bounded before, and what bounds them may have been compiled
-            until = time.thread_time() + budget
-        return time.thread_time() < until and deadline.clock() < stop_at
+        worked = time.thread_time() - narration.seconds_compiling()  # loops are compiled when NumPy has had its fill
+        if math.isnan(until):
+            until = worked + budget
+        return worked < until and deadline.clock() < stop_at
 
     rtol = max(_SHORT * settings.tolerance * min(space.problem.goal.slope(multipliers), 1.0), _FINEST)
     try:
