@@ -153,6 +153,12 @@ def test_variables_that_roundings_leave_without_variance_stay():
     right = np.array([1.0, 3.0, 1.0])
     solve_definite(np.array([[1.0, 3.0, 0.0], [3.0, 9.0, 0.0], [0.0, 0.0, 0.0]]), right, 3)
     np.testing.assert_array_equal(right, [1.0, 0.0, 0.0])
+    loss = np.array([0.1, 0.7])
+    products = np.outer(loss, loss)
+    products[1, 1] += 2**-53  # a variance that is nothing but a rounding
+    right = loss.copy()
+    solve_definite(products, right, 2)
+    np.testing.assert_allclose(right, [10.0, 0.0])
 
 
 def test_tilting_meets_limits_that_can_be_met_and_stops_at_its_caps_otherwise():
