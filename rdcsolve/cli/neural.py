@@ -122,13 +122,22 @@ def show(
     if plot:
         check_targets(*(folder / name for name in _PICTURES))
     screen = console()
-    columns = ["MSE per pixel", "cross-entropy", "accuracy", "W1 (critic)", "sliced W2^2", "messages [bit]"]
+    columns = [
+        "MSE per pixel",
+        "cross-entropy",
+        "accuracy",
+        "W1 (critic)",
+        "sliced W2^2",
+        "messages [bit]",
+        "given dither",
+    ]
     shown = table(screen, "measures on test images, ± half the 95 % interval", "run", *columns, text=1)
     for name, found in results.items():
         measures = found["measures"]
-        entropy = tuple(value / math.log(2) for value in measures["message_entropy"])
+        kinds = [measures[key] for key in ("message_entropy", "coded_rate") if key in measures]
+        entropies = [tuple(value / math.log(2) for value in one) for one in kinds]
         cells = [measures[key] for key in ("mse", "cross_entropy", "accuracy", "w1", "sliced_w2")]
-        shown.add_row(name, *[_interval(cell) for cell in [*cells, entropy]])
+        shown.add_row(name, *[_interval(cell) for cell in [*cells, *entropies]])
     screen.print(shown)
     _show_standings(folder)
     if plot:

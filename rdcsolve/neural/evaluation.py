@@ -16,11 +16,15 @@ from rdcsolve.information import entropy
 from rdcsolve.neural.devices import device_of
 from rdcsolve.neural.images import Images
 from rdcsolve.neural.losses import cross_entropy, squared_error
+from rdcsolve.neural.messages import shared_dithers
 from rdcsolve.neural.system import System, copied, in_chunks
 from rdcsolve.theory.transport import sliced_squared_wasserstein
 
 _SLICED_RESAMPLES = 30
 """Resamples of the Wasserstein distance: each costs as much as the distance itself."""
+
+_DITHERS = 8
+"""Values of the dither for the entropy given it."""
 
 
 class Estimate(NamedTuple):
@@ -68,8 +72,9 @@ def evaluate(
         ``mse`` per pixel; ``cross_entropy`` in nats; ``accuracy``; ``w1``, what the critic makes of the distance
         between images and reconstructions, NaN without a critic; ``sliced_w2``, the mean over directions of the squared
         Wasserstein distance of the projected pixels, NaN if left out; ``message_entropy``, the empirical one in nats,
-        at most ``system.quantiser.rate``. Intervals are basic bootstrap ones over the images; the training is not
-        resampled.
+        at most ``system.quantiser.rate``; ``coded_rate``, their entropy given the dither, H(Q|U) in nats, mean over
+        eight dithers, which is what an entropy coder that knows the dither needs, and I(X;Q|U). Intervals are basic
+        bootstrap ones over the images; the training is not resampled.
 
     Raises
     ------
@@ -92,6 +97,7 @@ def evaluate(
         shown, messages, per_image = _outcome(copied(epoch, place), held, judge, random)
         found = {name: _Resampled(values.mean(), weights @ values) for name, values in per_image.items()}
         found["message_entropy"] = _entropies(messages, weights)
+        found["coded_rate"] = _given_dither(copied(epoch, place), held, weights, seed)
         if n_projections is not None:
             found["sliced_w2"] = _sliced(images.pixels().cpu().numpy(), shown, n_projections, seed)
         by_epoch.append(found)
@@ -128,6 +134,15 @@ def _entropies(messages: np.ndarray, weights: np.ndarray) -> _Resampled:
     seen, place = np.unique(messages, return_inverse=True)
     sent = np.eye(len(seen))[place]
     return _Resampled(entropy(sent.mean(axis=0)), np.array([entropy(masses) for masses in weights @ sent]))
+
+
+def _given_dither(system: System, images: Images, weights: np.ndarray, seed: int) -> _Resampled:
+    """Return the entropy of messages where all images share a dither, mean over dithers."""
+    latent = system.latent(images.pixels()).cpu()
+    found = []
+    for dither in shared_dithers(system, _DITHERS if system.quantiser.is_dithered else 1, seed):
+        found.append(_entropies(system.quantiser.messages(latent, dither).numpy(), weights))
+    return _Resampled(float(np.mean([one.value for one in found])), np.mean([one.resampled for one in found], axis=0))
 
 
 def _interval(by_epoch: Sequence[_Resampled], level: float) -> Estimate:

@@ -939,7 +939,7 @@ def test_the_global_random_state_is_left_alone(tmp_path, judge, base):
 
 # ------------------------------------------------------------------------------------------- evaluation
 
-MEASURES = {"mse", "cross_entropy", "accuracy", "w1", "sliced_w2", "message_entropy"}
+MEASURES = {"mse", "cross_entropy", "accuracy", "w1", "sliced_w2", "message_entropy", "coded_rate"}
 
 
 def test_measures_by_hand(judge, base):
@@ -960,6 +960,9 @@ def test_measures_by_hand(judge, base):
         "w1": critic[0] - critic[1],
         "sliced_w2": sliced_squared_wasserstein(pixels, shown.numpy(), n_projections=20, rng=3),
         "message_entropy": entropy_of(messages.tolist()),
+        "coded_rate": mutual_information(
+            np.full(50, 0.02), message_channel(base, images.pixels(), n_dithers=8, seed=3)
+        ),
     }
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, rel=1e-4, abs=1e-6), name
