@@ -14,8 +14,10 @@ from rdcsolve.letters.split import SplitPrices
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers import InteriorPoint
 from rdcsolve.solvers.exchange.at_one import at_one
+from rdcsolve.solvers.exchange.at_rate import AtRate
 from rdcsolve.solvers.exchange.outcome import PricedDual, finished
 from rdcsolve.solvers.exchange.starting_letters import Opening
+from rdcsolve.solvers.finite.least_rate import infeasible
 from rdcsolve.solvers.loop import Limits, Settings, Standstill
 
 
@@ -226,3 +228,19 @@ def test_a_dual_point_whose_prices_leave_the_range_of_floats_is_not_handed_out(l
     checked = result.certificate.verify(problem)
     assert checked.valid, str(checked)
     assert result.objective_lower <= checked.lower + 1e-12
+
+
+def test_letters_that_meet_the_limits_with_one_method_and_not_with_another_are_not_tried_for_ever(monkeypatch):
+    """The least rate is within the limit, and whatever solves for the loss says that no channel is."""
+    lists = []
+
+    def restricted(self, listed, settings, warm, is_near):
+        lists.append(listed.n_letters)
+        assert len(lists) < 20
+        return infeasible(listed, settings, {"rate": 1.0}, "", None)
+
+    monkeypatch.setattr(AtRate, "restricted", restricted)
+    result = rdc.solve(split().minimising("label_entropy", rate=0.7))
+    assert (result.status, result.proof) == (Status.STALLED, Proof.NONE)
+    assert "by a rounding" in str(result)
+    assert lists[-1] > lists[0]  # letters of the least rate were tried

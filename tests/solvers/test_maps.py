@@ -147,6 +147,23 @@ def test_letters_that_tell_nothing_are_mixed_where_limits_ask_for_it(p, w, seed,
         assert result.status is Status.OPTIMAL, result
 
 
+@pytest.mark.parametrize("rare", [1e-3, 1.32749783e-6, 1e-11])
+@pytest.mark.parametrize("letters", ["fixed", "split"])
+def test_a_rare_class_may_be_told_the_label_entropy_at_no_rate(rare, letters):
+    """The limit is at H(S), a rounding below which a rate of that rounding over the share of the class is needed."""
+    p, w = np.array([0.5, 0.5]), np.array([[0.0, 1.0], [rare, 1 - rare]])
+    first, second = np.array([[0.6, 1.02], [0.27, 1.05]]), np.array([[1.02, 0.6], [1.05, 0.27]])
+    limits = [rdc.LossLimit(INF, second, "l0"), rdc.LabelEntropyLimit(entropy(p @ w)), rdc.DistortionLimit(0.85)]
+    source = rdc.Source(None, p, labels=[w])
+    fixed = {"letters": "fixed"} if letters == "fixed" else {}
+    problem = Problem(source, distortion=first, limits=limits, **fixed).minimising("l0", rate=0.0)
+    result = rdc.solve(problem, time_limit=60)
+    assert result.status is Status.OPTIMAL, result
+    share = (0.85 - p @ first[:, 0]) / (p @ (first[:, 1] - first[:, 0]))
+    expected = (1 - share) * (p @ second)[0] + share * (p @ second)[1]
+    assert result.objective_upper == pytest.approx(expected, abs=1e-8)
+
+
 def test_a_map_is_handed_out_as_it_is_where_nothing_else_meets_the_limits(monkeypatch):
     """The exact phase may fail at limits without room; a map that meets them is an answer, not called stationary."""
     from rdcsolve.solvers.stationary import alternation

@@ -127,6 +127,9 @@ class _Exchange:
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
             if found.status is Status.INFEASIBLE:
+                if self.aims:  # a limit at H(S) takes no rate, one below that by a rounding does
+                    self.aims = {}
+                    continue
                 wider = self._restored(letters) or self._wider(letters)
                 if isinstance(wider, Result):
                     return (Status.STALLED, "") if self.best is not None else wider
@@ -210,7 +213,11 @@ class _Exchange:
             known = f"{least.gap:.1g}" if least.proof is Proof.CERTIFIED else "what is proved"
             message = f"no channel found meets the rate limit; it is within {known} of what the other limits need"
             return finished(self.space, self.settings, None, None, Status.STALLED, message, tuple(self.history))
-        return letters.with_more(self.space.letters_of(least))
+        wider = letters.with_more(self.space.letters_of(least))
+        if len(wider) > len(letters):
+            return wider
+        message = "letters that meet the rate limit with one method do not meet it, by a rounding, with another"
+        return finished(self.space, self.settings, None, None, Status.STALLED, message, tuple(self.history))
 
     # ------------------------------------------------------------------------- pricing
 
