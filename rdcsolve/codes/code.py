@@ -84,7 +84,7 @@ class Code:
         return rows, class_masses(self.classifier, rows.reshape(-1, *self.shape))
 
     def costs(self, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
-        """Return what it costs to send each sample as each word, shape (n, k), the sample's own square left out.
+        """Return what it costs to send each sample as each word, shape (n, k), less what is the same for all words.
 
         Parameters
         ----------
@@ -93,7 +93,9 @@ class Code:
         classes : numpy.ndarray or None
             The classifier's answer on the samples, shape (n, n_s).
         """
-        cost = (np.square(self.words).sum(axis=1) - 2 * rows @ self.words.T) / rows.shape[1]
+        centre = self.words.mean(axis=0)  # squares of what all words have in common would hide how they differ
+        words = self.words - centre
+        cost = (np.square(words).sum(axis=1) - 2 * (rows - centre) @ words.T) / rows.shape[1]
         if self.length_multiplier > 0:
             cost = cost + self.length_multiplier * self.lengths
         if classes is not None and self.classifier_multiplier > 0:

@@ -17,6 +17,7 @@ from rdcsolve.reading import as_floats, read
 
 _GRADIENT_STEPS = 25
 _LARGEST = 1e150  # its squares, and sums of them, are within floating point
+_SMALLEST = 1e-150  # differences whose squares are 0, or have few digits
 _SETTLED = 1e-7  # of the Lagrangian: a round that saves less is the last
 
 
@@ -33,6 +34,12 @@ def read_design(x: Any) -> tuple[np.ndarray, tuple[int, ...]]:
         raise InvalidInput(
             f"x holds entries as large as {largest:.3g}, whose squared differences are beyond floating point; divide x "
             "by its scale"
+        )
+    spread = float(np.ptp(points, axis=0).max())
+    if 0 < spread < _SMALLEST:
+        raise InvalidInput(
+            f"x holds samples that differ by at most {spread:.3g}, the square of which is below floating point; divide "
+            "x by its scale"
         )
     return points.reshape(points.shape[0], -1), points.shape[1:]
 
@@ -71,7 +78,8 @@ class Design:
         self.rows, self.shape, self.classifier, self.classes = rows, shape, classifier, classes
         self.multipliers, self.weights = [float(one) for one in multipliers], np.array(weights, dtype=float)
         self.length_multiplier = float(length_multiplier)
-        self.square = float(np.square(rows).sum()) / rows.size
+        self.centre = rows.mean(axis=0)
+        self.square = float(np.square(rows - self.centre).sum()) / rows.size
 
     def first(self, n_words: int, seed: int) -> tuple[Code, ...]:
         """Return a code to begin with: k-means inside the classes that the classifier sees, words as they need them."""
@@ -118,7 +126,7 @@ class Design:
         masses = None
         if self.classes is not None and max(self.multipliers) > 0:
             masses = _sums(self.classes, messages, used.size) / counts[:, None]
-        value = self.square - float(counts @ np.square(means).sum(axis=1)) / self.rows.size
+        value = self.square - float(counts @ np.square(means - self.centre).sum(axis=1)) / self.rows.size
         words = []
         for code, multiplier, weight in zip(codes, self.multipliers, self.weights, strict=True):
             found, cost = self._best_words(code.words[used], means, masses if multiplier > 0 else None, multiplier)

@@ -68,6 +68,27 @@ def test_messages_are_the_cheapest_words(seed, classifier_multiplier, length_mul
         assert costs[message] == pytest.approx(min(costs), abs=1e-12)
 
 
+@given(st.integers(0, 1000), st.sampled_from([0.0, -1e6, 1e8, 1.7e9]), st.sampled_from([1e-100, 1.0, 1e100]))
+def test_samples_far_from_zero_on_any_scale(seed, offset, scale):
+    """As times of a clock are: squares of what all samples have in common hide nothing."""
+    x = (blobs(seed, 80)[0] + offset) * scale
+    values = []
+    code = fit_quantiser(x, 5, callback=lambda start, step, value: values.append(value / scale**2))
+    costs = (((x[:, None] - code.words) / scale) ** 2).mean(axis=2)
+    chosen = costs[np.arange(80), code.messages(x)]
+    assert (chosen <= costs.min(axis=1) + 1e-9).all()
+    assert (np.diff(values) <= 1e-14 * abs(offset) + 1e-12).all()
+    assert chosen.mean() <= values[-1] + 1e-14 * abs(offset) + 1e-12
+    assert code.n_words == 5
+
+
+@pytest.mark.parametrize("scale", [1e-170, 1e160])
+def test_samples_whose_squares_are_no_numbers_are_refused(scale):
+    with pytest.raises(rdc.InvalidInput, match="divide x by its scale"):
+        fit_quantiser(blobs(0, 20)[0] * scale, 2)
+    assert fit_quantiser(np.zeros((5, 2)), 2).n_words == 1
+
+
 def test_minding_the_classifier_helps_it():
     x, y, classifier = blobs(1, 400)
 
