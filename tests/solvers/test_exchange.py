@@ -244,3 +244,25 @@ def test_letters_that_meet_the_limits_with_one_method_and_not_with_another_are_n
     assert (result.status, result.proof) == (Status.STALLED, Proof.NONE)
     assert "by a rounding" in str(result)
     assert lists[-1] > lists[0]  # letters of the least rate were tried
+
+
+@pytest.mark.parametrize(("rho", "rate"), [(0.7, 0.3), (0.9, 0.8), (0.5, 0.1)])
+def test_rounds_search_thoroughly_only_next_to_the_end(rho, rate, monkeypatch):
+    """Price by price a thorough search is dear, and the bound makes one anyway before it is believed."""
+    source = rdc.sources.gaussian_pair(rho, n_x=31, n_s=20)
+    step = float(np.ptp(source.points)) / 19
+    limit = float(rdc.theory.gaussian.critical_label_entropy(rate, rho)) - math.log(step)
+    problem = rdc.Problem.from_arrays(source.p_x, np.zeros((31, 1)), source.labels[0], C=limit)
+    thorough, search = [], SplitPrices.maxima
+
+    def noted(self, starts, may_be_long=True):
+        thorough.append(may_be_long)
+        return search(self, starts, may_be_long)
+
+    monkeypatch.setattr(SplitPrices, "maxima", noted)
+    result = rdc.solve(problem, tolerance=1e-6, proof_budget=0)
+    assert result.status is Status.OPTIMAL
+    gaps = [record.value - record.lower for record in result.history]
+    rounds = len(gaps) - sum(gap <= 1e-4 for gap in gaps)
+    assert rounds >= 2  # or nothing is said
+    assert sum(thorough) <= len(thorough) - rounds

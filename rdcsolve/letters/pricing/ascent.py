@@ -25,7 +25,7 @@ _IDLE = 1e-12  # decisions that Newton's method leaves to the multiplicative ste
 _BOUNDARY = 1e-9  # decisions that are tried as zero in the end
 _SAME = 1e-6  # largest difference of decisions that count as one letter
 _LITTLE = 1e-9  # relative gain of a mean shift, after which only the dearest are followed
-_MOST_TURNS = (100, 50)  # of shifts, until they gain little, and from there until they gain nothing
+_MOST_TURNS = (30, 50)  # of shifts, until they gain little, and from there until they gain nothing
 _HEAP = 1e-4  # largest difference of decisions that lead to one maximum, where shifts gain little
 _DEAR = 24  # ends that are followed to where shifts gain nothing
 

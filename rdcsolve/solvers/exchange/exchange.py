@@ -40,7 +40,7 @@ _FALL = (0.03, 0.1)
 _FINER, _FINEST = 0.1, 1e-4  # what a round without progress asks of the next: letters of tiny mass hardly show in a gap
 _NEAR = 0.02  # of a loss: from this gap on the bound at which its least rate is the given one is known well enough
 _ROUNDING = 1e-11  # relatively: bounds that exceed an attained value by more are refuted
-_LATE = 1e3  # tolerances: from this gap on the search is thorough
+_LATE = 10  # tolerances: from this gap on the search is thorough
 _KEPT = 0.6  # of the restricted problem's tolerance
 
 
