@@ -57,8 +57,8 @@ class _Memory:
         system = weighted @ self.shifts.transpose(0, 2, 1)
         trace = np.einsum("kmm->k", system)
         system += (_SINGULAR * trace + _LEAST)[:, None, None] * np.eye(_MEMORY)
-        shares = np.linalg.solve(system, weighted @ shift[:, :, None])
-        return np.asarray(shift - ((self.places + self.shifts) * shares).sum(axis=1))
+        shares = np.linalg.solve(system, weighted @ shift[:, :, None]).transpose(0, 2, 1)
+        return np.asarray(shift - (shares @ self.places + shares @ self.shifts)[:, 0])
 
     def keep(self, rows: np.ndarray) -> None:
         """Keep some of the climbs only."""
@@ -112,8 +112,11 @@ def _log_ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 def shifted(part: Part, weights: np.ndarray, r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the prices (m,) of decisions (m, N) and the mean of the classes under the shares of their terms."""
-    exponents = np.log(np.maximum(r, _LEAST)) @ part.powers - part.total_shift
-    terms = weights * np.exp(np.minimum(exponents, 0.0))
+    terms = np.log(np.maximum(r, _LEAST)) @ part.powers
+    terms -= part.total_shift
+    np.minimum(terms, 0.0, out=terms)
+    np.exp(terms, out=terms)
+    terms *= weights
     means = terms @ part.powers.T
     normalise_each(part, means)
     return terms.sum(axis=1), means

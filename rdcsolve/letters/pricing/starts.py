@@ -85,11 +85,12 @@ def _representatives(part: Part, count: int) -> np.ndarray:
     step = -(-part.powers.shape[1] // _MOST_ROWS)
     table = _conditionals(part, np.arange(0, part.powers.shape[1], step))
     roots = np.sqrt(table)
+    squared = (roots**2).sum(axis=1)
     chosen = [0]
-    distance = ((roots - roots[0]) ** 2).sum(axis=1)
+    distance = squared + squared[0] - roots @ (2 * roots[0])
     while len(chosen) < count and distance.max() > min(_APART, _HILL / part.degree):
         chosen.append(int(distance.argmax()))
-        np.minimum(distance, ((roots - roots[chosen[-1]]) ** 2).sum(axis=1), out=distance)
+        np.minimum(distance, squared + squared[chosen[-1]] - roots @ (2 * roots[chosen[-1]]), out=distance)
     return table[chosen]
 
 
