@@ -30,6 +30,12 @@ def audit(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE,...", show_default=False, help="What the encoder shall be reused for."),
     ] = None,
+    perception: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEASURE", show_default=False, help="w2, w1 or mmd: limits for codecs that are as realistic, too."
+        ),
+    ] = None,
     bits: Annotated[bool, typer.Option("--bits", help="Lengths and answers are in bits, not nats.")] = False,
     tolerance: Annotated[float, typer.Option(help="Gap of the certified limits.")] = 1e-4,
     time_limit: Annotated[float, typer.Option(help="Seconds for each of them.")] = 60.0,
@@ -65,7 +71,8 @@ def audit(
     from rdcsolve.results import Proof, Status
 
     unit = "bit" if bits else "nat"
-    found = audited(**stated, targets=targets, unit=unit, tolerance=tolerance, time_limit=time_limit)
+    stated |= {"perception": perception, "tolerance": tolerance, "time_limit": time_limit}
+    found = audited(**stated, targets=targets, unit=unit)
     _show(found)
     if plot is not None or curve is not None:
         import matplotlib

@@ -11,6 +11,7 @@ import numpy as np
 from rdcsolve import options
 from rdcsolve.calls import public_call
 from rdcsolve.codes.audit_limits import LOSS, Limits, codec_problem, given_letters, limits_of
+from rdcsolve.codes.audit_realism import MEASURES, Realism
 from rdcsolve.codes.report import CERTIFIED, ESTIMATED, EXACT, Audit, AuditLine, Part
 from rdcsolve.codes.samples import Classes, Samples, read_labels, read_lengths, read_samples, read_targets
 from rdcsolve.codes.slices import squared_distances
@@ -35,6 +36,7 @@ def audit(  # noqa: PLR0913 - what may be stated
     classifier_loss: str = "cross_entropy",
     letters: Any = None,
     targets: Sequence[Mapping[str, float]] = (),
+    perception: str | None = None,
     weights: Any = None,
     dither: Any = None,
     unit: str = "nat",
@@ -69,6 +71,10 @@ def audit(  # noqa: PLR0913 - what may be stated
         and the mean of the samples of every message, are always among them.
     targets : sequence of mapping, optional
         What the encoder shall be reused for: limits by name, such as ``{"D": 0.1}`` or ``{"classifier_loss": 0.3}``.
+    perception : {"w2", "w1", "mmd"}, optional
+        Ask also what codecs attain whose reconstructions are, as a whole, no less realistic: the law of x_hat no
+        further from that of x by this distance, see `PerceptionLimit`; the kernel of ``"mmd"`` is Gaussian, as wide as
+        the median distance of two samples. Two more limits, which may take much longer than the others.
     weights : array_like, optional
         How much each sample counts, shape (n,), in any proportion; those of weight zero are left out.
     dither : sequence, optional
@@ -119,6 +125,8 @@ def audit(  # noqa: PLR0913 - what may be stated
     if classifier is not None and labels is None:
         raise InvalidInput("a classifier is judged by the true classes; give labels=, one per sample")
     targets = read_targets(targets)
+    if perception is not None:
+        one_of(perception, tuple(MEASURES), "perception")
     samples = read_samples(x, x_hat, messages, weights, dither)
     _check_often_enough(samples)
     classes = None if labels is None else read_labels(labels, samples)
@@ -128,7 +136,9 @@ def audit(  # noqa: PLR0913 - what may be stated
     length = max(length, samples.entropy_sent)  # which rounding alone could put below
     problem = codec_problem(samples, classes, classifier, classifier_loss, letters)
     informations = (samples.information_sent, samples.information_decoded)
-    limits = limits_of(samples, problem, length, informations, targets, tolerance=tolerance, time_limit=time_limit)
+    limits = limits_of(
+        samples, problem, length, informations, targets, perception, tolerance=tolerance, time_limit=time_limit
+    )
     rates = [length, samples.entropy_sent, *informations]
     report = _Report(samples, classes, limits, rates, generator, n_bootstrap)
     found = Audit(
@@ -192,6 +202,8 @@ class _Report:
         if self.classes is not None:
             found += self._of_labels()
         found += self._of_law()
+        if limits.realism is not None:
+            found += self._of_realism(limits.realism)
         for name, bounds, is_served in limits.targets:
             found.append(AuditLine(f"least rate for {name}", bounds[1], *bounds, CERTIFIED, True))
             found.append(AuditLine(f"encoder serves {name}", float(is_served), is_served, is_served, EXACT, False))
@@ -203,8 +215,11 @@ class _Report:
 
     def rate_parts(self) -> tuple[Part, ...]:
         """Return the distance of the length from the least rate, in parts that are never negative."""
-        names = ("coding redundancy", "encoder's randomness", "information not decoded", "shape of the channel")
+        names = ["coding redundancy", "encoder's randomness", "information not decoded", "shape of the channel"]
         ends = [(rate, rate) for rate in self.rates] + [self.limits.rate]
+        if self.limits.realism is not None:
+            names.append("realism")
+            ends.insert(-1, self.limits.realism.rate)
         return tuple(_part(name, *pair) for name, pair in zip(names, zip(ends, ends[1:], strict=False), strict=True))
 
     def loss_parts(self) -> tuple[Part, ...]:
@@ -213,6 +228,15 @@ class _Report:
         limits = self.limits
         ends = [(limits.distortion,) * 2, (limits.decoded,) * 2, limits.at_information, limits.at_length]
         return tuple(_part(name, *pair) for name, pair in zip(names, zip(ends, ends[1:], strict=False), strict=True))
+
+    @staticmethod
+    def _of_realism(realism: Realism) -> list[AuditLine]:
+        name, rate, at_length = f"{realism.name} of all samples", realism.rate, realism.at_length
+        return [
+            AuditLine(name, realism.value, realism.value, realism.value, EXACT, False),
+            AuditLine("least rate as realistic", rate[1], *rate, CERTIFIED, True),
+            AuditLine("least distortion as realistic", at_length[1], *at_length, CERTIFIED, False),
+        ]
 
     def notes(self, letters: Any) -> list[str]:
         """Return what the numbers do not say themselves."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rdcsolve.codes.audit_realism import MEASURES, Realism, own_limit
 from rdcsolve.codes.samples import Classes, Samples
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
@@ -42,6 +43,8 @@ class Limits:
         Means of its losses other than the distortion.
     targets : tuple
         Name, bounds on the least rate, and whether the encoder serves it.
+    realism : Realism, optional
+        Where it is asked for.
     """
 
     per_sample: dict[str, np.ndarray]
@@ -55,6 +58,7 @@ class Limits:
     results: dict[str, Any]
     others: dict[str, float]
     in_nats: bool
+    realism: Realism | None
 
 
 def codec_problem(samples: Samples, classes: Classes | None, classifier: Any, loss: str, letters: Any) -> Problem:
@@ -173,6 +177,7 @@ def limits_of(
     length: float,
     informations: tuple[float, ...],
     targets: Sequence[Mapping[str, float]],
+    perception: str | None,
     *,
     tolerance: float,
     time_limit: float,
@@ -196,6 +201,15 @@ def limits_of(
     if length > informations[0]:
         at_length = run.bounds("length", at_rate.minimising("distortion", length), at_information[1])
         at_information = (max(at_information[0], at_length[0]), at_information[1])
+    realism = None
+    if perception is not None:
+        realism = _realism(samples, problem.with_limits(**means), perception, run, (length, informations[1]))
+        rate = (rate[0], min(rate[1], realism.rate[1]))
+        at_length = (at_length[0], min(at_length[1], realism.at_length[1]))
+        realism = realism._replace(
+            rate=(max(realism.rate[0], rate[0]), realism.rate[1]),
+            at_length=(max(realism.at_length[0], at_length[0]), realism.at_length[1]),
+        )
     served = []
     for target in targets:
         name = ", ".join(f"{key} <= {value:.6g}" for key, value in target.items())
@@ -215,7 +229,28 @@ def limits_of(
         results=run.results,
         others=others,
         in_nats=LOSS in problem.information_losses,
+        realism=realism,
     )
+
+
+def _realism(samples: Samples, limited: Problem, measure: str, run: _Runs, rates: tuple[float, float]) -> Realism:
+    """Return what codecs attain that are as realistic as this one.
+
+    Parameters
+    ----------
+    limited : Problem
+        With the codec's losses as limits.
+    rates : tuple of float
+        The codec's length, and the information that it decodes.
+    """
+    limit, value = own_limit(samples, limited, measure)
+    run.last = None  # which knew of no perception
+    stated = limited.with_perception(limit)
+    rate = run.bounds("least rate as realistic", stated, rates[1])
+    distortion = limited.bounds[0]
+    at_length = run.bounds("length, as realistic", stated.minimising("distortion", rates[0]), distortion)
+    run.last = None
+    return Realism(MEASURES[measure], value, rate, at_length)
 
 
 class _Runs:
@@ -235,6 +270,9 @@ class _Runs:
             self.notes.append(f"{name}: no limit was found ({error})")
             return 0.0, attained
         self.results[name] = found
+        if found.status is Status.INFEASIBLE and math.isfinite(attained):  # by roundings, as the codec keeps the limits
+            self.notes.append(f"{name}: the limits are at their least values, to rounding, and no bound is proved")
+            return 0.0, attained
         if found.status is Status.INFEASIBLE:
             self.notes.append(f"{name}: no codec meets these limits with these letters")
             return math.inf, math.inf

@@ -61,7 +61,8 @@ class Audit:
         Every number, by name: ``audit["distortion"]``.
     rate_parts : tuple of Part
         Coding redundancy, the encoder's randomness, information that the decoder does not use, and the shape of the
-        channel: together the length less the least rate. None is negative.
+        channel: together the length less the least rate. None is negative. Where a perception was asked for, the last
+        part is realism: what any codec as realistic sends beyond the least rate.
     loss_parts : tuple of Part
         Decoder, encoder and unused rate: together the distortion less the least one at the length. None is negative.
     notes : tuple of str

@@ -663,9 +663,10 @@ def test_one_shot_codes_beside_long_blocks():
 def test_audit_of_a_codec_in_a_file():
     x = np.repeat(np.linspace(0, 1, 12), 20)[:, None]
     np.savez("codec.npz", x=x, x_hat=np.round(x * 3) / 3, messages=np.round(x[:, 0] * 3).astype(int), lengths=2.0)
-    done = rdcsolve("audit", "codec.npz", "--bits", "--target", "D=0.02", "--plot", "parts.png")
+    done = rdcsolve("audit", "codec.npz", "--bits", "--target", "D=0.02", "--perception", "w2", "--plot", "parts.png")
     assert done.exit_code == 0, done.output
     assert "least distortion at the length" in done.stdout
+    assert "least rate as realistic" in done.stdout
     assert "encoder serves distortion <= 0.02" in done.stdout or "encoder serves D <= 0.02" in done.stdout
     assert Path("parts.png").stat().st_size > 1000
     np.savez("other.npz", x=x, y=x)

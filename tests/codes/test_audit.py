@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 import rdcsolve as rdc
 from rdcsolve.codes.audit import _Report
@@ -116,6 +117,47 @@ def test_limits_against_problems_stated_by_hand(codec):
 GRID = np.repeat(np.linspace(0, 1, 12), 20)[:, None]
 SHOWN = np.round(GRID * 3) / 3
 SENT = np.round(GRID[:, 0] * 3).astype(int)
+
+
+@given(codecs(), st.sampled_from(["w2", "w1", "mmd"]))
+@settings(max_examples=5)
+def test_codecs_that_are_as_realistic(codec, measure):
+    """The codec keeps the limits, so they are between those without realism and what it attains itself."""
+    x, x_hat, stated = codec
+    found = rdc.audit(x, x_hat, **stated, perception=measure, time_limit=1)
+    assert all(0 <= part.lower <= part.value <= part.upper + 1e-15 for part in found.rate_parts)
+    start = found["length"].value - found["least rate"].value
+    assert math.fsum(part.value for part in found.rate_parts) == pytest.approx(start, abs=1e-12)
+    assert [part.name for part in found.rate_parts[3:]] == ["shape of the channel", "realism"]
+    rate, distortion = found["least rate as realistic"], found["least distortion as realistic"]
+    assert found["least rate"].lower <= rate.lower <= rate.upper <= found["information decoded"].value + 1e-12
+    plain = found["least distortion at the length"]
+    assert plain.lower <= distortion.lower
+    assert plain.upper <= distortion.upper <= found["distortion"].value + 1e-12
+    counts = np.unique(np.array(x_hat), axis=0, return_counts=True)
+    if measure == "w1" and x.shape[1] == 1:
+        away = stats.wasserstein_distance(x[:, 0], counts[0][:, 0], None, counts[1])
+        assert found["W1 of all samples"].value == pytest.approx(away, abs=1e-8)
+
+
+def test_realism_costs_rate():
+    """A codec whose reconstructions are samples themselves: the limit is that of a problem stated by hand."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.arange(4.0), 40)
+    x_hat = np.where(rng.random(160) < 0.7, x, rng.permutation(x))
+    found = rdc.audit(x, x_hat, perception="w2", n_bootstrap=0)
+    away = found["W2^2 of all samples"].value
+    assert away == pytest.approx(((np.sort(x) - np.sort(x_hat)) ** 2).mean())
+    letters = np.concatenate([np.arange(4.0), [x[x_hat == word].mean() for word in range(4)]])
+    problem = rdc.Problem(rdc.Source.from_samples(x), letters, "mean_squared_error")
+    limit = rdc.PerceptionLimit(away, "w2")
+    alone = rdc.solve(problem.with_perception(limit).with_limits(D=found["distortion"].value), tolerance=1e-6)
+    line = found["least rate as realistic"]
+    assert line.lower <= alone.rate_upper + 1e-9
+    assert line.upper >= alone.rate_lower - 1e-9
+    assert found.rate_parts[-1].lower > 0.01
+    with pytest.raises(rdc.InvalidInput, match="perception"):
+        rdc.audit(x, x_hat, perception="fid")
 
 
 def test_units_and_frames():
