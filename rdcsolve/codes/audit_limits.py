@@ -190,6 +190,7 @@ def limits_of(
             "the classifier excludes the true class of some sample, so the cross-entropy is infinite; smooth its "
             "output, or take classifier_loss='error_rate'"
         )
+    stated_targets = [(target, _stated(problem, target)) for target in targets]
     run = _Runs(tolerance, time_limit)
     others = {name: mean for name, mean in means.items() if name != "distortion"}
     limited = problem.with_limits(**means)
@@ -211,9 +212,8 @@ def limits_of(
             at_length=(max(realism.at_length[0], at_length[0]), realism.at_length[1]),
         )
     served = []
-    for target in targets:
+    for target, stated in stated_targets:
         name = ", ".join(f"{key} <= {value:.6g}" for key, value in target.items())
-        stated = problem.with_limits(**target)
         bounds = run.bounds(f"target {name}", stated, math.inf)
         is_served = _serves(samples, stated)
         served.append((name, (bounds[0], min(bounds[1], informations[0] if is_served else math.inf)), is_served))
@@ -231,6 +231,13 @@ def limits_of(
         in_nats=LOSS in problem.information_losses,
         realism=realism,
     )
+
+
+def _stated(problem: Problem, target: Mapping[str, float]) -> Problem:
+    stated = problem.with_limits(**target)
+    if stated.rate_bound is not None:
+        raise InvalidInput(f"a target is {dict(target)!r}; it limits the rate, which is minimised; name losses only")
+    return stated
 
 
 def _realism(samples: Samples, limited: Problem, measure: str, run: _Runs, rates: tuple[float, float]) -> Realism:

@@ -476,6 +476,7 @@ def test_bad_tables(tmp_path, text, fault):
         ({"targets": {"D": 1.0}}, "give a list of limits by name"),
         ({"targets": [{"D": "1"}]}, "the target for D is '1'"),
         ({"targets": [{}]}, "a target is {}"),
+        ({"targets": [{"D": 1.0, "rate": 0.1}]}, "it limits the rate, which is minimised; name losses only"),
         ({"targets": 1.0}, "targets is 1.0"),
         ({"weights": np.ones(3)}, "weights has 3 entries but x has 240"),
         ({"weights": -np.ones(240)}, "weights"),
