@@ -247,7 +247,7 @@ def main():
     by_encoder = {}
     for one in bench.systems:
         by_encoder.setdefault(one.encoder, []).append(one)
-    for multiplier in MULTIPLIERS:
+    for multiplier in MULTIPLIERS[: 2 if options.quick else None]:
         bench.quantise(multiplier)
     for systems in by_encoder.values():
         bench.judge(systems)

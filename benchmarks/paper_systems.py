@@ -116,7 +116,7 @@ class Bench:
         """Return a preset, as the options change it."""
         preset = neural.PRESETS[name]
         if self.options.quick:
-            preset = dataclasses.replace(preset, epochs=3, milestones=(2,), classifier_epochs=2)
+            preset = dataclasses.replace(preset, epochs=2, averaged=1, milestones=(1,), classifier_epochs=1)
         return dataclasses.replace(preset, epochs=self.options.epochs) if self.options.epochs else preset
 
     @property
@@ -254,7 +254,7 @@ def main():
     parser.add_argument("--blocks", type=int, nargs="+", metavar="N", help="only these blocks, counted from 0")
     parser.add_argument("--dataset", default="mnist")
     parser.add_argument("--sliced", action="store_true", help="measure sliced Wasserstein distances too; slow")
-    parser.add_argument("--quick", action="store_true", help="few images, three epochs, the ends of every block")
+    parser.add_argument("--quick", action="store_true", help="few images, two epochs, the ends of every block")
     options = parser.parse_args()
     bench = Bench(options)
     print(f"classifier: accuracy {bench.accuracy:.4f} on test images, {bench.seconds:.1f} s", flush=True)

@@ -32,7 +32,7 @@ SEEDS = {family: range(5) for family in FAMILIES}
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_errors(family):
     for seed in SEEDS[family]:
-        record = campaign.outcome(family, seed, limit=30)
+        record = campaign.outcome(family, seed, limit=30, budget=0.5)
         assert not record["errors"], record
 
 
