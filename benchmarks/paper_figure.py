@@ -1,4 +1,4 @@
-"""Tables and picture of docs/explanation/mnist.md for preset `paper`, from the file that paper_limits.py writes.
+"""Tables and picture of docs/explanation/mnist.md for preset `paper`, from files of paper_limits.py, rate_limits.py.
 
 python benchmarks/paper_figure.py [FILE.json] [--figure FILE.png] [--parts FILE.png]
 """
@@ -14,6 +14,7 @@ from markdown_table import table
 from rdcsolve.neural.figures import PUBLISHED, PUBLISHED_UNIVERSAL
 
 DATA = Path(__file__).parent / "data" / "paper_systems.json"
+OTHER_RATES = DATA.with_name("rate_limits.json")
 CONVENTIONAL, UNIVERSAL = ({"color": "tab:blue", "marker": "o"}, {"color": "tab:orange", "marker": "^"})
 MEASURES = ("squared error", "cross-entropy", "accuracy", "sliced $W_2^2$", "messages, bit")
 OURS = {False: ("conventional", CONVENTIONAL), True: ("universal, encoder for low cross-entropy", UNIVERSAL)}
@@ -26,6 +27,7 @@ class Found:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         self.trained, self.limit = content["trained"], content["limit"]
         self.standings, self.quantisers = content["standings"], content["quantisers"]
+        self.rates = json.loads(OTHER_RATES.read_text(encoding="utf-8"))["rates"]
 
     def rows(self, is_universal, has_term=False, lambda_c=None):
         """Return systems of one kind at 4.755 bits, seeds beside each other, by lambda_c and lambda_p."""
@@ -121,8 +123,27 @@ def table_of_rates(found):
     for row in found.trained["rows"]:
         if (row["dimension"], row["levels"]) != (3, 3) and row["on"] is None:
             cells = [spread(found.column([row], name), digits) for name, digits in names]
-            rows.append([f"{row['dimension'] * math.log2(row['levels']):g}", f"{row['lambda_c']:g}", *cells])
-    printed(("bits", "$\\lambda_c$", *MEASURES[:3], MEASURES[-1]), rows)
+            bits = f"{row['dimension'] * math.log2(row['levels']):g}"
+            limit = found.rates.get(str(row["levels"] ** row["dimension"]), {"limit": None})["limit"]
+            cells += beside(limit, row["measures"]["cross_entropy"][0], row["measures"]["mse"][0])
+            rows.append([bits, f"{row['lambda_c']:g}", *cells])
+    printed(("bits", "$\\lambda_c$", *MEASURES[:3], MEASURES[-1], "limit", "above it"), rows)
+    rows = []
+    for n_words, one in found.rates.items():
+        for code in one["quantisers"]:
+            cells = [f"{code['mse']:.4f}", f"{code['cross_entropy']:.3f}", f"{code['rate'] / math.log(2):.2f}"]
+            cells += beside(one["limit"], code["cross_entropy"], code["mse"])
+            rows.append([n_words, f"{code['multiplier']:g}", *cells])
+    printed(("quantiser, words", "$\\mu_c$", *MEASURES[:2], MEASURES[-1], "limit", "above it"), rows)
+
+
+def beside(limit, cross_entropy, mse):
+    """Return the limit at a cross-entropy and how far above it a squared error is, as texts; empty where it ends."""
+    if limit is None:
+        return ["", ""]
+    x, _, upper = np.transpose(limit["between"])
+    least = float(np.interp(cross_entropy, x, upper, left=math.nan, right=math.nan))
+    return ["", ""] if math.isnan(least) else [f"{least:.4f}", f"{100 * (mse / least - 1):.1f} %"]
 
 
 def table_of_quantisers(found):
