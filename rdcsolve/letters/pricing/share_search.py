@@ -184,8 +184,8 @@ def explore(  # type: ignore[no-untyped-def]
                     worst, v, at = gap, x, min(max(share, lows[parent, x]), highs[parent, x])
             if v < 0:
                 continue  # nothing left to cut: the bound is final
-            width = highs[parent, v] - lows[parent, v]
-            at = min(max(at, lows[parent, v] + 0.1 * width), highs[parent, v] - 0.1 * width)
+            # a cut at the share itself would cut off thin slices, one after the other, and leave the rest as loose
+            at = 0.5 * at + 0.25 * (lows[parent, v] + highs[parent, v])
             first, last = count, count + 2
             cuts[parent], cut_at[parent], children[parent] = v, at, count
             count += 2
