@@ -244,9 +244,7 @@ class Law(NamedTuple):
 
     @property
     def can_be_exact(self) -> bool:
-        """Whether all mass of a target of all symbols has a place where it costs nothing."""
-        if self.members is not None:
-            return False
+        """Whether all mass of the target has a place where it costs nothing."""
         if self.cost is None:
             return not self.outside and self.features is None
         return bool((self.cost[self.target > 0] == 0).any(axis=1).all())
@@ -1101,15 +1099,7 @@ def _f(measure: str, t: Any) -> Any:
 
 def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
     """Return a ball, or an upper bound, of how far the channel's law is; its misplaced mass where the limit is zero."""
-    places: dict[int, Any] = {}
-    for letter, pairs in zip(channel.letters.tolist(), channel.pairs, strict=True):
-        shown = [mass if law.members is None else mass * float(law.members[i]) for i, mass in pairs if _counts(law, i)]
-        if shown:
-            place = int(law.place[letter])
-            places[place] = places.get(place, arb(0)) + total(shown)
-    if law.members is not None:
-        share = law.share(channel.masses[channel.kept])
-        places = {place: mass / share for place, mass in places.items()}
+    places = shown_masses(law, channel)
     target = [mass / law.total for mass in map(arb, law.target.tolist())]
     if law.features is not None:
         return _discrepancy(law.features, places)
@@ -1120,6 +1110,20 @@ def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
         return _divergence(law, target, places)
     apart = total(abs(t - places.get(j, arb(0))) for j, t in enumerate(target))
     return (apart + law.outside / law.total) / 2
+
+
+def shown_masses(law: Law, channel: Channel) -> dict[int, Any]:
+    """Return balls of the masses of the law, by place."""
+    places: dict[int, Any] = {}
+    for letter, pairs in zip(channel.letters.tolist(), channel.pairs, strict=True):
+        shown = [mass if law.members is None else mass * float(law.members[i]) for i, mass in pairs if _counts(law, i)]
+        if shown:
+            place = int(law.place[letter])
+            places[place] = places.get(place, arb(0)) + total(shown)
+    if law.members is None:
+        return places
+    share = law.share(channel.masses[channel.kept])
+    return {place: mass / share for place, mass in places.items()}
 
 
 def _counts(law: Law, symbol: int) -> bool:
@@ -1189,6 +1193,49 @@ def moved_along_pairs(problem: Problem, law: Law, channel: Channel, mass: Any) -
     return moved, moved * (_largest(logs) + 1)
 
 
+def moved_by_classes(problem: Problem, exact: list[tuple[Law, Any]], channel: Channel) -> tuple[Any, Any]:
+    """Return what is moved in all to make laws of classes exact, and what that adds to the rate; nothing at worst.
+
+    Each class without symbols of another's has a kernel that sends what its symbols show.
+    """
+    nothing, moved = (arb(0), arb(0)), arb(0)
+    if any(law.members is None for law, _ in exact) or any(loss.kind == "label" for loss in problem.losses):
+        return nothing
+    members = np.array([law.members for law, _ in exact])
+    if problem.forbidden.any() or (members > 0).sum(axis=0).max() > 1:
+        return nothing
+    for (law, missed), own in zip(exact, members, strict=True):
+        moved += _sent(law, missed, own, channel)
+    if not moved > 0:
+        return nothing
+    return moved, moved * (arb(int(exact[0][0].place.size)).log() + 1 - moved.log())
+
+
+def _sent(law: Law, missed: Any, members: np.ndarray, channel: Channel) -> Any:
+    """Return how much is sent for one class: at each place by symbols most of it, as many as show enough."""
+    least = float(members[members > 0].min())
+    ways = [[j] if law.cost is None else np.flatnonzero(row == 0).tolist() for j, row in enumerate(_rows_of(law))]
+    used = [(atom, arb(t) / law.total) for atom, t in enumerate(law.target.tolist()) if t]
+    if any(len(ways[atom]) != 1 for atom, _ in used):
+        return missed / least
+    share, sent = law.share(channel.masses[channel.kept]), arb(0)
+    shown: dict[int, list[tuple[float, Any]]] = {}
+    for letter, pairs in zip(channel.letters.tolist(), channel.pairs, strict=True):
+        known = [(float(members[i]), mass * float(members[i])) for i, mass in pairs if members[i] > 0]
+        shown.setdefault(int(law.place[letter]), []).extend(known)
+    for place, parts in shown.items():
+        wanted = share * total(t for atom, t in used if ways[atom][0] == place)
+        excess = (total(mass for _, mass in parts) - wanted).max(arb(0))
+        taken, omega = arb(0), least
+        for member, mass in sorted(parts, key=lambda part: -part[0]):
+            taken += mass
+            if taken >= LARGE * excess:
+                omega = member
+                break
+        sent += excess / omega
+    return sent
+
+
 def _rows_of(law: Law) -> Iterable[Any]:
     return law.target if law.cost is None else law.cost
 
@@ -1214,7 +1261,7 @@ def places_under(law: Law, exact: Law) -> dict[int, Any] | None:
     That is where an atom is at no distance from several places, or letters that show one place there show several here.
     """
     here: dict[int, int] = {}
-    if law.members is not None:
+    if law.members is not None or exact.members is not None:
         return None
     for there, own in zip(exact.place.tolist(), law.place.tolist(), strict=True):
         if here.setdefault(there, own) != own:
@@ -2205,7 +2252,7 @@ class Examination:
 
         Sending what letters show elsewhere raises neither the rate nor what is unknown of labels, and every loss by no
         more than its spread times the mass. So a law that misses its target by a little is as good as the target. Where
-        pairs are forbidden mass is moved along pairs in use, which costs some rate.
+        pairs are forbidden mass is moved along pairs in use, which costs some rate, and so it does for laws of classes.
         """
         problem, distances, moved, more_rate = self.problem, {}, arb(0), arb(0)
         zeros = [law.name for law in problem.laws if problem.bounds.get(law.name) == 0]
@@ -2215,19 +2262,22 @@ class Examination:
             told = self.header["perceptions"][law.name]
             is_told = found <= arb(told) + (ROUNDING if is_zero else 0)
             self._require(is_told, f"The law is within {upper(found)!r} of the target of {law.name}, not {told!r}.")
-            may_move = len(zeros) == 1 and not problem.is_fixed and problem.multipliers is None
-            if is_zero and may_move and law.can_be_exact and found <= ROUNDING:
-                moved = found
-                if problem.forbidden.any():
-                    moved, more_rate = moved_along_pairs(problem, law, channel, found)
+        exact = [(law, distances[law.name]) for law in problem.laws if law.name in zeros]
+        may_move = bool(exact) and not problem.is_fixed and problem.multipliers is None
+        if may_move and all(law.can_be_exact and found <= ROUNDING for law, found in exact):
+            law, moved = exact[0]
+            if len(exact) > 1 or law.members is not None:
+                moved, more_rate = moved_by_classes(problem, exact, channel)
+            elif problem.forbidden.any():
+                moved, more_rate = moved_along_pairs(problem, law, channel, moved)
         for law in problem.laws:
             limit = problem.bounds.get(law.name)
             if limit is not None:
-                after = self._after_move(law, distances[law.name], moved, zeros)
+                after = self._after_move(law, distances[law.name], moved, zeros, channel)
                 self._check_limit(law.name, after, limit, lambda: None)
         return distances, moved, more_rate
 
-    def _after_move(self, law: Law, found: Any, moved: Any, zeros: list[str]) -> Any:
+    def _after_move(self, law: Law, found: Any, moved: Any, zeros: list[str], channel: Channel) -> Any:
         """Return the distance of a law once the mass is moved that makes the law what the limit at zero asks for."""
         if not moved > 0:
             return found
@@ -2237,12 +2287,29 @@ class Examination:
             moved = moved / law.share(self.problem.stored)
             return found + moved * (1.0 if law.cost is None else float(law.cost.max()))
         exact = next(other for other in self.problem.laws if other.name in zeros)
+        if exact.members is not None:
+            return self._after_classes(law, found, moved / law.share(self.problem.stored), channel)
         places = places_under(law, exact)
         if places is None:
             return arb(math.inf)
         if law.features is not None:
             return found.max(_discrepancy(law.features, places))
         return found.max(_divergence(law, [arb(mass) / law.total for mass in law.target.tolist()], places))
+
+    def _after_classes(self, law: Law, found: Any, moved: Any, channel: Channel) -> Any:
+        """Return a divergence, or a discrepancy, once as much mass as that is moved of its law."""
+        exact = [other for other in self.problem.laws if self.problem.bounds.get(other.name) == 0]
+        if law.members is not None and not any((law.members * other.members).any() for other in exact):
+            return found
+        if law.features is not None:
+            longest = max(upper(total(arb(f) * f for f in row)) for row in law.features.tolist())
+            root = arb(upper(found)).sqrt() + 2 * moved * arb(longest).sqrt()
+            return root * root
+        if _slope(law.measure) is None and not law.target.all():
+            return arb(math.inf)
+        wide = {place: mass + arb(0, upper(moved)) for place, mass in shown_masses(law, channel).items()}
+        new = moved * (_slope(law.measure) or 0)
+        return found.max(_divergence(law, [arb(mass) / law.total for mass in law.target.tolist()], wide) + new)
 
     def _raise(self, loss: Loss) -> Any:
         """Return by how much moving mass may raise a loss."""

@@ -195,6 +195,13 @@ class BallLaw(FloatLaw):
             return self._discrepancy_balls(self.perception.features, law)
         return self._divergence_balls(law)
 
+    def _divergence_within(self, moved: float) -> float:
+        """Return an upper bound of a divergence of laws whose masses differ from the channel's by so much at most."""
+        law, shown = self._law_balls(), self._shown()
+        return self._divergence_balls(
+            [q + arb(0, moved) if is_shown else q for q, is_shown in zip(law, shown, strict=True)]
+        )
+
     @staticmethod
     def _discrepancy_balls(features: np.ndarray, law: list[Any]) -> float:
         shown = [(q, row) for q, row in zip(law, features.tolist(), strict=True) if not bool(q == 0)]

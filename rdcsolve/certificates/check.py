@@ -432,7 +432,7 @@ def _upper_bound(
         return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {}, {})
     distances = {law.perception.name: law.distance() for law in laws}
     move = law_move.move_of(problem, laws, distances, numbers, arithmetic)
-    moved = move.mass
+    moved = move.against
     raised = {m: up(moved * numbers.spread(m)) if moved else 0.0 for m in range(len(problem.linear_losses))}
     excess = {problem.loss_names[m]: numbers.excess(m, bound) + raised.get(m, 0.0) for m, bound in limits.items()}
     held = {problem.loss_names[m]: m for m in np.flatnonzero(problem.held).tolist()}
@@ -455,7 +455,7 @@ def _upper_bound(
             slack[name] = max(slack[name], attained - bound)
         elif name not in held:  # the excess is known better than the mean, which is rounded beside its level
             losses[name] = min(attained, bound if excess[name] <= 0 else up(bound + excess[name]))
-    upper = math.inf if missed else law_check.objective_of(problem, numbers, raised, distances, move.rate)
+    upper = math.inf if missed else law_check.objective_of(problem, numbers, move, distances)
     capped = {name: max(0.0, value) for name, value in excess.items()}
     return _Upper(upper, capped, losses, numbers.rate, slack, distances, tuple(missed))
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rdcsolve.certificates.law_move import Move
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.laws import FloatLaw
 from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
@@ -114,9 +115,7 @@ def unusable_law(laws: list[Any], problem: Problem) -> str:
     return ""
 
 
-def objective_of(
-    problem: Problem, numbers: Any, raised: dict[int, float], distances: dict[str, float], more_rate: float = 0.0
-) -> float:
+def objective_of(problem: Problem, numbers: Any, move: Move, distances: dict[str, float]) -> float:
     """Return an upper bound of the objective for the channel, whose rate is to be raised by a move of mass."""
     goal = problem.goal
     if isinstance(goal, PerceptionAtRate):
@@ -124,9 +123,10 @@ def objective_of(
     target = goal.target
     upper: float = numbers.objective(target)
     if target is not None:
-        return up(upper + raised[target]) if raised.get(target) else upper
-    if more_rate:
-        upper = up(upper + more_rate)
+        is_raised = move.mass and target < len(problem.linear_losses)
+        return up(upper + up(move.mass * numbers.spread(target))) if is_raised else upper
+    if move.rate:
+        upper = up(upper + move.rate)
     if problem.perception_multipliers is None or not problem.perceptions:
         return upper
     pairs = zip(problem.perception_multipliers.tolist(), problem.perception_names, strict=True)
@@ -137,8 +137,12 @@ def objective_of(
 def law_excess(laws: list[Any], distances: dict[str, float], moved: float) -> dict[str, float]:
     """Return by how much limits on laws are exceeded, after some mass was moved."""
     limited = [law for law in laws if law.bound < math.inf]
-    exact = next((law for law in limited if law.has_to_be_exact), None)
-    after = {law.perception.name: law.raised(distances[law.perception.name], moved, exact) for law in limited}
+    exact = [law for law in limited if law.has_to_be_exact]
+    first = min(exact, key=lambda law: law.is_of_class, default=None)
+    after = {
+        law.perception.name: law.raised(distances[law.perception.name], 0.0 if law.is_beside(exact) else moved, first)
+        for law in limited
+    }
     return {law.perception.name: after[law.perception.name] - law.bound for law in limited}
 
 
@@ -146,9 +150,7 @@ def law_slack(laws: list[Any], arithmetic: str, moved: float) -> dict[str, float
     """Return by how much limits on laws may be exceeded: in mass where they are zero, else not at all.
 
     Near zero the least rate is steep in some distances, as those that are squares. In ball arithmetic the slack is the
-    mass that is moved to make the law exact, which is counted elsewhere; of a class's law there is no such move.
+    mass that is moved to make the law exact, which is counted elsewhere.
     """
     allowed = LIMIT_TOLERANCE if arithmetic == "float" else moved
-    return {
-        law.perception.name: allowed if law.has_to_be_exact and law.perception.members is None else 0.0 for law in laws
-    }
+    return {law.perception.name: allowed if law.has_to_be_exact else 0.0 for law in laws}

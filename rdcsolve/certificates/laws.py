@@ -141,6 +141,16 @@ class FloatLaw:
         return self.bound == 0
 
     @property
+    def is_of_class(self) -> bool:
+        """Whether it is the law of a class alone."""
+        return self.perception.members is not None
+
+    def is_beside(self, others: list[FloatLaw]) -> bool:
+        """Whether the law is of a class that has no symbol in common with those of other laws."""
+        own, theirs = self.perception.members, [law.perception.members for law in others]
+        return own is not None and all(members is not None and not (members * own).any() for members in theirs)
+
+    @property
     def can_be_exact(self) -> bool:
         """Whether some law is at distance zero: all of the target's mass has a place where it costs nothing."""
         if self.perception.cost is None:
@@ -165,11 +175,29 @@ class FloatLaw:
 
         What misses that one's own target is allowed for by the caller.
         """
-        if not moved or exact is None or exact is self:
+        if not moved or exact is None or self.has_to_be_exact:
             return distance
         if self.is_lipschitz:  # all that is moved may be of the class
             return up(distance + up(up(moved / self.share) * self.perception.scale))
+        if exact.is_of_class:
+            return self._raised_by_classes(distance, up(moved / self.share))
         return max(distance, self.distance_under(exact))
+
+    def _raised_by_classes(self, distance: float, moved: float) -> float:
+        """Return an upper bound of a distance once no more mass of the law was moved; inf if unknown."""
+        if self.perception.features is not None:  # the mean of features moves by twice that, times their length
+            root = math.sqrt(distance) + 2 * moved * math.sqrt(self.perception.scale)
+            return up(root * root * (1 + units(64)))
+        divergence = DIVERGENCES[self.perception.measure]
+        if math.isinf(divergence.steepest) and not (self.perception.target > 0).all():
+            return _NO_BOUND
+        new = up(moved * divergence.steepest * (1 + 8 * EPS)) if math.isfinite(divergence.steepest) else 0.0
+        return max(distance, up(self._divergence_within(moved) + new))
+
+    def _divergence_within(self, moved: float) -> float:
+        """Return an upper bound of a divergence of laws whose masses differ from the channel's by so much at most."""
+        law, relative = self._law()
+        return self._divergence_of(law, relative + up(moved) / np.maximum(law, TINY), self._shown())
 
     def places_of_atoms(self) -> np.ndarray | None:
         """Return where each atom of the target is at distance zero, shape (T,); None unless it is at one place only.
@@ -188,7 +216,7 @@ class FloatLaw:
         None where that is not known: where letters that show one place there show several here, or none.
         """
         atoms = exact.places_of_atoms()
-        if atoms is None or self.perception.members is not None:
+        if atoms is None or self.is_of_class or exact.is_of_class:
             return None
         here = np.full(exact.perception.n_places, -1)
         here[exact.perception.place] = self.perception.place
@@ -386,24 +414,27 @@ class FloatLaw:
         total = math.fsum(numbers.shares * (numbers.channel * cost).sum(axis=1))
         return up(total * (1 + units(2 * cost.shape[1] + 16)))
 
-    def _divergence_of(self, law: np.ndarray, relative: float, shown: np.ndarray) -> float:
+    def _divergence_of(self, law: np.ndarray, relative: float | np.ndarray, shown: np.ndarray) -> float:
         """Return sum_j t_j f(q_j / t_j): f is convex, so that the ends of every ratio's interval bound it."""
         divergence = DIVERGENCES[self.perception.measure]
         target = self.perception.target / (1.0 + self.over)
         outside = self.perception.outside / (1.0 + self.over)
         used, total = target > 0, 0.0
-        new = float(law[~used].sum())
+        errors = np.broadcast_to(relative, law.shape)
+        new = float((law * (1 + errors))[~used].sum())
         if math.isinf(divergence.steepest):
             if shown[~used].any():
                 return _NO_BOUND
         elif new > 0:
-            total += new * divergence.steepest * (1 + 8 * EPS) * (1 + relative + units(law.size + 4))
+            total += new * divergence.steepest * (1 + 8 * EPS) * (1 + units(law.size + 8))
         if outside > 0:
             total += outside * divergence.at_zero * (1 + units(4))
-        ratios, error = law[used] / target[used], relative + units(6)
+        ratios, error = law[used] / target[used], errors[used] + units(6)
         some = ratios > 0
         bounds = np.full(ratios.size, divergence.at_zero)
-        ends = [divergence.f(ratios[some] * (1 + sign * error)) for sign in (1.0, -1.0)]
+        if (error[some] >= 1).any():
+            return _NO_BOUND
+        ends = [divergence.f(ratios[some] * (1 + sign * error[some])) for sign in (1.0, -1.0)]
         bounds[some] = np.maximum(*(value + allowance for value, allowance in ends))
         if not np.isfinite(bounds).all():
             return _NO_BOUND

@@ -80,11 +80,8 @@ class Perception:
 
     @property
     def can_be_zero(self) -> bool:
-        """Whether zero is a limit: a discrepancy may be zero for many laws, or for one alone, by its kernel.
-
-        Nor is it one for the law of a class: moving mass to make that exact moves that of others with it.
-        """
-        return self.features is None and self.members is None
+        """Whether zero is a limit: a discrepancy may be zero for many laws, or for one alone, by its kernel."""
+        return self.features is None
 
     @property
     def is_exact(self) -> bool:
@@ -156,7 +153,7 @@ class PerceptionLimit:
     ----------
     bound : float or sequence of float, optional
         In [0, inf]; inf declares the measure without limiting it. Zero asks for perfect realism, and is the only bound
-        that ``"exact"`` takes. With `given`, one for every class, or a number for each of them; positive.
+        that ``"exact"`` takes. With `given`, one for every class, or a number for each of them.
     measure : str, optional
         With p the target and q the law of the reproduction:
 
@@ -211,7 +208,7 @@ class PerceptionLimit:
             object.__setattr__(self, "bound", upper_bound(self.bound, "the bound of PerceptionLimit"))
             check_exact(self.measure, self.bound, self.name)
         else:
-            object.__setattr__(self, "bound", _bounds_of_classes(self.bound, self.name))
+            object.__setattr__(self, "bound", _bounds_of_classes(self.measure, self.bound, self.name))
         if (self.cost is not None) != (self.measure == "transport"):
             raise InvalidInput(
                 f"a PerceptionLimit with measure {self.measure!r} "
@@ -360,7 +357,7 @@ class KnownPerceptionLimit(PerceptionLimit):
         fields |= dict.fromkeys(("cost", "target", "kernel", "given"))
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-        check_exact(known.measure, bound, known.name, known.members is not None)
+        check_exact(known.measure, bound, known.name)
 
     def resolve(self, source: Source, reproduction: np.ndarray | None, n_letters: int) -> Perception:
         """Return the measure."""
@@ -369,13 +366,8 @@ class KnownPerceptionLimit(PerceptionLimit):
         return self.known
 
 
-def check_exact(measure: str, bound: float, name: str, of_class: bool = False) -> None:
-    """Raise an error if a limit asks for an exact law within a positive bound, or of a class alone."""
-    if of_class and bound == 0:
-        raise InvalidInput(
-            f"'{name}' limits the law of a class to its target itself, which is not offered; give a small positive "
-            "bound"
-        )
+def check_exact(measure: str, bound: float, name: str) -> None:
+    """Raise an error if a limit asks for an exact law within a positive bound, or for no discrepancy."""
     if measure == "exact" and 0 < bound < math.inf:
         raise InvalidInput(f"'{name}' is exact, within {bound:.6g}; its bound is 0, or choose a distance such as 'tv'")
     if measure == "mmd" and bound == 0:
@@ -384,13 +376,13 @@ def check_exact(measure: str, bound: float, name: str, of_class: bool = False) -
         )
 
 
-def _bounds_of_classes(bound: Any, name: str) -> float | tuple[float, ...]:
-    """Return the bounds of a limit given a label: one number, or one for every class; none of them zero."""
+def _bounds_of_classes(measure: str, bound: Any, name: str) -> float | tuple[float, ...]:
+    """Return the bounds of a limit given a label: one number, or one for every class."""
     is_single = isinstance(bound, (int, float)) or not hasattr(bound, "__len__") or not np.ndim(bound)
     several = [bound] if is_single else list(bound)
     bounds = tuple(upper_bound(one, "the bound of PerceptionLimit") for one in several)
     for one in bounds:
-        check_exact("", one, name, of_class=True)
+        check_exact(measure, one, name)
     return bounds[0] if is_single else bounds
 
 

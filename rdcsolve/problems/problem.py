@@ -316,7 +316,7 @@ class Problem:
                     new_bounds[index] = bound_in_nats(value, self.unit) if self.losses[index].is_information else value
                 else:
                     measured = self.perceptions[perception]
-                    check_exact(measured.measure, value, name, measured.members is not None)
+                    check_exact(measured.measure, value, name)
                     of_laws[perception] = value
         self._table.check_bounds(new_bounds)
         return self._variant(

@@ -144,15 +144,14 @@ def test_observations_belong_to_classes_as_symbols_do():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: rdc.PerceptionLimit(0.0, "tv", given=0), "small positive"),
-        (lambda: rdc.PerceptionLimit([0.1, 0.0], "tv", given=0), "small positive"),
+        (lambda: rdc.PerceptionLimit([0.1, 0.0], "mmd", kernel=1.0, given=0), "which many laws may have"),
+        (lambda: rdc.PerceptionLimit([0.1, 0.0], "exact", given=0), "its bound is 0"),
         (lambda: rdc.PerceptionLimit([0.1, -0.2], "tv", given=0), "-0.2"),
         (lambda: rdc.PerceptionLimit([0.1, 0.2], "tv"), "PerceptionLimit"),
         (lambda: of_classes(rdc.PerceptionLimit([0.1, 0.2], "tv", given=0)), "2 bounds .* 3 classes"),
         (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given="other")), "'other'"),
         (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0, target=[0.5, 0.5])), r"\(3, 2\)"),
         (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0, target=LABELLED)), "3 classes"),
-        (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0)).with_limits(P=0), "small positive"),
         (lambda: of_classes(rdc.PerceptionLimit(0.1, "tv", given=0)).with_limits(P=[1, 2, 3]), "3 bounds .* 2 classes"),
         (lambda: stated(rdc.PerceptionLimit(0.1, "tv", given=0)), "no labels"),
         (lambda: rdc.PerceptionLimit(-0.1, "tv"), "-0.1"),

@@ -80,6 +80,11 @@ def a_problem_with_a_law(kind, rng):
         source = rdc.Source(source.points, source.p_x, labels=[rng.dirichlet(np.ones(3), n)])
         P = 0.3 if measure == "w2" else 0.05
         limits[1:] = [rdc.PerceptionLimit([P, 2 * P, math.inf], measure, kernel=kernel, given=0)]
+    if face == "classes at zero":
+        limits[1:] = [rdc.PerceptionLimit([0.0, 0.3, math.inf], measure, given=0)]
+    if face == "classes kept":
+        source = rdc.Source(source.points, source.p_x, labels=[rng.permutation(np.repeat(np.eye(2), [3, 4], axis=0))])
+        limits[1:] = [rdc.PerceptionLimit(0.0, measure, given=0)]
     if face == "classes at given":
         limits.append(rdc.PerceptionLimit(0.0, "exact", name="other"))
     reproduction = [[9.0, 9.0]] if face == "none" else None
@@ -111,7 +116,13 @@ LAWS = [
     *("law kl at thrice", "law w2 at thrice", "law chi2 at given", "law mmd at given", "law mmd", "law mmd at a rate"),
     *("law mmd at a loss", "law mmd at prices", "law mmd at nothing"),
     *(f"law {measure} at classes" for measure in ("w2", "tv", "kl", "reverse_kl", "mmd")),
-    *("law tv at classes at given", "law kl at classes at a rate"),
+    *(
+        "law js at classes at zero",
+        "law w2 at classes at zero",
+        "law tv at classes kept",
+        "law tv at classes at given",
+        "law kl at classes at a rate",
+    ),
     *("law hellinger", "law js", "law js at a loss", "law js at zero", "law tv at nothing", "law w2 at nothing"),
 ]
 KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate", *LAWS]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from certified import solved
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
@@ -194,6 +194,75 @@ def test_beside_a_law_that_is_given_exactly():
     assert result.verify(problem).valid
     if pytest.importorskip("flint"):
         assert result.verify(problem, "ball").valid
+
+
+EXACT = ["w2", "tv", "hellinger", "exact"]
+
+
+@given(SEEDS, st.sampled_from(EXACT), st.booleans())
+def test_exact_laws_of_classes_are_certified_in_both_arithmetics(seed, measure, hard):
+    """All classes that share no symbol, or one of any kind."""
+    source, loss, _ = random_case(seed, hard=hard)
+    count = source.labels[0].shape[1]
+    bounds = [0.0] * count if hard else [0.0] + [math.inf] * (count - 1)
+    problem = rdc.Problem(source, limits=[loss, rdc.PerceptionLimit(bounds, measure, given=0)])
+    result = solved(problem, gap=1e-8)
+    assert result.verify(problem).valid
+    if pytest.importorskip("flint"):
+        assert result.verify(problem, "ball").valid
+    joint = np.asarray(result.channel) * source.p_x[:, None]
+    for perception, bound in zip(problem.perceptions, problem.perception_bounds, strict=True):
+        law = perception.law(result.letters, perception.members @ joint)
+        wanted = source.p_x * perception.members
+        if bound == 0:
+            assert np.abs(law - wanted).sum() <= 1e-13
+
+
+@given(SEEDS)
+def test_classes_that_are_kept_are_problems_of_their_own(seed):
+    """Beside the name of the class, what is sent is the mean of what each class needs, at one slope."""
+    source, _, _ = random_case(seed, hard=True)
+    limits = [rdc.DistortionLimit(math.inf), rdc.PerceptionLimit(0.0, "exact", given=0)]
+    problem = rdc.Problem(source, limits=limits)
+    label, d, slope = source.labels[0], problem.losses[0].matrix, 1.5 / max(float(np.var(source.points)), 1e-9)
+    level, rate = 0.0, 0.0
+    for members in label.T:
+        own = members > 0
+        if not own.any():
+            continue
+        p, mass = source.p_x[own] / source.p_x[own].sum(), source.p_x[own].sum()
+        v = np.ones(p.size)  # Sinkhorn's scaling of the kernel to both margins is the least Lagrangian's channel
+        kernel = np.exp(-slope * d[np.ix_(own, own)])
+        for _ in range(20000):
+            before, v = v, p / (kernel.T @ (p / (kernel @ v)))
+            if np.abs(np.log(v / before)).max() < 1e-13:
+                break
+        else:
+            reject()
+        joint = (p / (kernel @ v))[:, None] * kernel * v
+        level += mass * float((joint * d[np.ix_(own, own)]).sum())
+        rate += mass * float((joint * np.log(joint / np.outer(p, p))).sum()) - mass * math.log(mass)
+    result = rdc.solve(problem.with_limits(distortion=level), tolerance=1e-9)
+    assert result.rate_lower - 1e-7 <= rate <= result.rate_upper + 1e-7
+
+
+def test_an_exact_law_is_where_limits_on_it_lead():
+    source = two_bells()
+    problem = rdc.Problem(source, limits=[rdc.DistortionLimit(2.0), rdc.PerceptionLimit([0.0, 0.1], "tv", given=0)])
+    exact = solved(problem, gap=1e-8)
+    rates = [rdc.solve(problem.with_limits(perception_0=P)).rate_upper for P in (1e-3, 1e-5, 1e-7)]
+    assert rates == sorted(rates)
+    assert rates[-1] == pytest.approx(exact.rate_upper, abs=1e-5)
+    assert rates[-1] <= exact.rate_upper + 1e-8
+
+
+@pytest.mark.parametrize("more", [[], [rdc.PerceptionLimit(0.0, "exact", name="whole")]])
+def test_exact_laws_that_share_symbols_are_refused(more):
+    """Beside the whole law it is one class that is exact, which is as much."""
+    bounds = [0.0, math.inf] if more else 0.0
+    limits = [rdc.DistortionLimit(2.0), rdc.PerceptionLimit(bounds, "tv", given=0), *more]
+    with pytest.raises(rdc.errors.InvalidInput, match="symbol 0 counts in both; give one of them a small positive"):
+        rdc.solve(rdc.Problem(two_bells(), limits=limits))
 
 
 def test_classes_that_nobody_can_show_are_refuted():

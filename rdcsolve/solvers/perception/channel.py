@@ -70,10 +70,7 @@ class Channels:
         sums = channel.sum(axis=1, keepdims=True)
         if not (sums > 0).all():
             return None
-        channel = channel / sums
-        for law in self.programme.laws:
-            if law.is_zero:
-                channel = self._with_law(channel, law)
+        channel = self._with_exact_laws(channel / sums)
         made = self._attained(channel, (None,) * len(self.programme.laws))
         if self._share(made) != 0:
             return None
@@ -100,10 +97,7 @@ class Channels:
         sums = channel.sum(axis=1, keepdims=True)
         if not (sums > 0).all():
             return None
-        channel = channel / sums
-        for law in self.programme.laws:
-            if law.is_zero:
-                channel = self._with_law(channel, law)
+        channel = self._with_exact_laws(channel / sums)
         now = self._attained(channel, plans)
         share = self._share(now)
         if share == 0:
@@ -118,10 +112,9 @@ class Channels:
     def _share(self, now: Attained) -> float | None:
         """Return how much of the safe channel meets the limits, zero if none is needed, None if none helps."""
         share = 0.0
-        statement, task = self.statement, self.programme.task
-        safe = self.safe
+        statement, safe = self.statement, self.safe
         pairs = [
-            (float(now.means[m]), float(task.bounds[m]), math.inf if safe is None else float(safe.means[m]))
+            (float(now.means[m]), float(self.programme.allowed[m]), math.inf if safe is None else float(safe.means[m]))
             for m in np.flatnonzero(statement.is_free).tolist()
         ]
         for k, law in enumerate(self.programme.laws):
@@ -155,20 +148,30 @@ class Channels:
             return DIVERGENCES[perception.measure].between(law.target, q, law.outside), None
         return 0.5 * (float(np.abs(law.target - q).sum()) + law.outside), None
 
-    def _with_law(self, channel: np.ndarray, law: Law) -> np.ndarray:
-        """Return a channel whose law is the only one at distance zero, but for rounding.
+    def _with_exact_laws(self, channel: np.ndarray) -> np.ndarray:
+        """Return a channel with the laws that limits at zero ask for, which are of classes without common symbols."""
+        channel = channel.copy()
+        for law in self.programme.laws:
+            if law.is_zero:
+                weights = np.ones(self.p.size) if law.weights is None else law.weights
+                own = weights > 0
+                channel[own] = self._with_law(channel[own], (self.p * weights)[own], law)
+        return channel
+
+    def _with_law(self, channel: np.ndarray, p: np.ndarray, law: Law) -> np.ndarray:
+        """Return rows of a channel, of symbols with masses p in the law, that show the only law at distance zero.
 
         Columns that have too much are scaled down, and what rows then lack goes where the law lacks it.
         """
         wanted = law.exact_target()
         if self.statement.forbidden is not None:
-            return self._scaled_to(channel, law, wanted)
+            return self._scaled_to(channel, p, law, wanted)
         for _ in range(3):  # the first changes what matters, the others only roundings
-            joint = channel * self.p[:, None]
+            joint = channel * p[:, None]
             have = np.bincount(law.place, weights=joint.sum(axis=0), minlength=wanted.size)
             scale = np.minimum(1.0, wanted / np.maximum(have, 1e-300))
             joint *= scale[law.place]
-            missing = self.p - joint.sum(axis=1)
+            missing = p - joint.sum(axis=1)
             lacking = wanted - np.bincount(law.place, weights=joint.sum(axis=0), minlength=wanted.size)
             missing, lacking = np.maximum(missing, 0.0), np.maximum(lacking, 0.0)
             if missing.any() and lacking.any():
@@ -179,10 +182,10 @@ class Channels:
             channel = joint / joint.sum(axis=1, keepdims=True)
         return channel
 
-    def _scaled_to(self, channel: np.ndarray, law: Law, wanted: np.ndarray) -> np.ndarray:
+    def _scaled_to(self, channel: np.ndarray, p: np.ndarray, law: Law, wanted: np.ndarray) -> np.ndarray:
         """Return the channel with columns and rows scaled in turn (Sinkhorn), which uses no other pairs."""
         for _ in range(_SCALINGS):
-            have = np.bincount(law.place, weights=self.p @ channel, minlength=wanted.size)
+            have = np.bincount(law.place, weights=p @ channel, minlength=wanted.size)
             if np.abs(have - wanted).sum() <= _SCALED:
                 break
             channel = channel * (wanted / np.maximum(have, 1e-300))[law.place]
@@ -190,19 +193,20 @@ class Channels:
             if not sums.min() > 0:
                 break
             channel = channel / sums
-        return self._corrected(channel, law, wanted)
+        return self._corrected(channel, p, law, wanted)
 
-    def _corrected(self, channel: np.ndarray, law: Law, wanted: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def _corrected(channel: np.ndarray, p: np.ndarray, law: Law, wanted: np.ndarray) -> np.ndarray:
         """Return the channel with both sums mended by shares of the masses it has, a_i + b_j of each.
 
         Where pairs have to lose all of their mass scaling takes forever, and this one step.
         """
-        n, m = self.p.size, wanted.size
+        n, m = p.size, wanted.size
         for _ in range(_CORRECTIONS if n + m <= _MOST_CORRECTED else 0):
-            joint = channel * self.p[:, None]
+            joint = channel * p[:, None]
             at_places = np.zeros((n, m))
             np.add.at(at_places.T, law.place, joint.T)
-            off = np.concatenate([self.p - joint.sum(axis=1), wanted - at_places.sum(axis=0)])
+            off = np.concatenate([p - joint.sum(axis=1), wanted - at_places.sum(axis=0)])
             if np.abs(off).sum() <= _SCALED:
                 break
             sums = np.diag(np.concatenate([joint.sum(axis=1), at_places.sum(axis=0)]))

@@ -96,7 +96,11 @@ class _Search:
         goal: Any = self.problem.goal
         if not isinstance(goal, PerceptionAtRate):
             return True
-        return least == 0 and self.problem.perceptions[goal.perception].can_be_zero
+        pairs = zip(self.problem.perceptions, self.problem.perception_bounds, strict=True)
+        others = [one for k, (one, bound) in enumerate(pairs) if bound == 0 and k != goal.perception]
+        own = self.problem.perceptions[goal.perception]
+        is_apart = not others or all(one.members is None for one in (own, *others))
+        return least == 0 and own.can_be_zero and is_apart
 
     def _least(self) -> float:
         """Return the least value there may be."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -53,6 +53,8 @@ class Law:
         Of the source.
     weights : numpy.ndarray or None
         Shape (n,), of mean one over the task's symbols: how much each counts, in the law of a class.
+    moved : float
+        Mass that the check may move to make laws of classes exact.
     """
 
     index: int
@@ -65,6 +67,14 @@ class Law:
     order: tuple[np.ndarray, np.ndarray] | None
     n_symbols: int
     weights: np.ndarray | None = None
+    moved: float = 0.0
+
+    @property
+    def misplaced(self) -> float:
+        """Mass that the check may find misplaced in a law of a class that is exact but for rounding, twice."""
+        if not self.is_zero or self.weights is None:
+            return 0.0
+        return units(4 * (2 * sum_units(self.n_symbols) + sum_units(self.place.size) + self.place.size + 64))
 
     @property
     def is_zero(self) -> bool:
@@ -224,10 +234,14 @@ class Law:
         """
         of_law = sum_units(self.n_symbols) + sum_units(self.place.size) + self.place.size + 16
         of_plan = 4 * max(self.atoms.size, self.shown.size) + 8  # what is filled up may stand there twice
-        count = _ROUNDINGS * 2 * (2 * of_law + of_plan) + _ALWAYS
+        count: float = _ROUNDINGS * 2 * (2 * of_law + of_plan) + _ALWAYS
         if self.weights is not None:  # a symbol's share of a class is a product more, and is divided by a sum
             count += 2 * (2 * sum_units(self.n_symbols) + 32)
         scale = self.perception.scale
+        if self.moved:
+            members = self.perception.members
+            share = 1.0 if members is None or self.weights is None else float(members.max() / self.weights.max())
+            count += 2 * self.moved / units(1) / share
         if self.perception.features is not None:  # a square is known as its root is: the less of it, the better
             scale = 2 * math.sqrt(scale * self.bound) if math.isfinite(self.bound) else scale
         return min(units(count) * scale, 0.1 * self.room)
@@ -296,11 +310,21 @@ class Programme:
         """Masses of symbols, divided by their sum; shape (n,)."""
         return self.task.p / math.fsum(self.task.p)
 
+    @cached_property
+    def allowed(self) -> np.ndarray:
+        """How large means of losses may be, shape (R,), for the check to find limits met once laws are made exact."""
+        bounds, moved = np.asarray(self.task.bounds), sum(law.misplaced for law in self.laws)
+        if not moved:
+            return bounds
+        losses, forbidden = self.task.letters.restricted(self.letters)
+        spreads = [np.ptp(loss if forbidden is None else loss[~forbidden]) for loss in map(np.asarray, losses)]
+        return np.asarray(bounds - np.minimum(moved * np.array(spreads), 1e-3 * np.abs(bounds)))
+
     def statement(self) -> Statement:
         """Return what the interior point works on."""
         losses, forbidden = self.task.letters.restricted(self.letters)
         stacked = np.array([np.asarray(loss) for loss in losses])
-        bounds = np.where(self.task.free, self.task.bounds * (1 - _INSIDE_LOSSES), 0.0)
+        bounds = np.where(self.task.free, self.allowed * (1 - _INSIDE_LOSSES), 0.0)
         if self.ruled_out is not None:
             forbidden = self.ruled_out if forbidden is None else forbidden | self.ruled_out
         places, weights = tuple(law.place for law in self.laws), tuple(law.weights for law in self.laws)
@@ -327,6 +351,8 @@ def programme_of(problem: Problem, task: ReducedProblem) -> Programme:
     if len(counted) == 1 and problem.perceptions[counted[0]].measure in DIVERGENCES and not ruled_out.any():
         letters = _one_for_each_place(problem, task, counted[0], letters)
     laws = tuple(_law(problem, k, letters, task) for k in counted)
+    moved = sum(law.misplaced for law in laws)
+    laws = tuple(law if law.is_zero else replace(law, moved=moved) for law in laws)
     return Programme(problem, task, letters, laws, ruled_out[:, letters] if ruled_out.any() else None)
 
 
