@@ -206,7 +206,9 @@ def test_exact_laws_of_classes_are_certified_in_both_arithmetics(seed, measure, 
     count = source.labels[0].shape[1]
     bounds = [0.0] * count if hard else [0.0] + [math.inf] * (count - 1)
     problem = rdc.Problem(source, limits=[loss, rdc.PerceptionLimit(bounds, measure, given=0)])
-    result = solved(problem, gap=1e-8)
+    result = rdc.solve(problem, tolerance=1e-8)
+    assert result.gap <= 1e-6
+    assert result.proof is Proof.CERTIFIED
     assert result.verify(problem).valid
     if pytest.importorskip("flint"):
         assert result.verify(problem, "ball").valid
