@@ -266,3 +266,21 @@ def test_rounds_search_thoroughly_only_next_to_the_end(rho, rate, monkeypatch):
     rounds = len(gaps) - sum(gap <= 1e-4 for gap in gaps)
     assert rounds >= 2  # or nothing is said
     assert sum(thorough) <= len(thorough) - rounds
+
+
+def test_limits_stay_lowered_where_more_letters_may_meet_them(monkeypatch):
+    """What lists of letters lower limits on labels by keeps channels within them, to the last digit."""
+    bounds, real = [], AtRate.restricted
+
+    def restricted(self, listed, settings, warm, is_near):
+        bounds.append(listed.bounds[listed.loss_names.index("label_entropy")])
+        if len(bounds) == 1:
+            return infeasible(listed, settings, {"rate": 1.0}, "", None)
+        return real(self, listed, settings, warm, is_near)
+
+    problem = split().minimising("distortion", rate=0.7)
+    monkeypatch.setattr(AtRate, "restricted", restricted)
+    result = rdc.solve(problem)
+    assert result.status is Status.OPTIMAL
+    assert len(bounds) > 1
+    assert max(bounds) < problem.bounds[problem.loss_names.index("label_entropy")]

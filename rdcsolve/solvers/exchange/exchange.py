@@ -127,9 +127,6 @@ class _Exchange:
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
             if found.status is Status.INFEASIBLE:
-                if self.aims:  # a limit at H(S) takes no rate, one below that by a rounding does
-                    self.aims = {}
-                    continue
                 wider = self._restored(letters) or self._wider(letters)
                 if isinstance(wider, Result):
                     return (Status.STALLED, "") if self.best is not None else wider
@@ -216,6 +213,9 @@ class _Exchange:
         wider = letters.with_more(self.space.letters_of(least))
         if len(wider) > len(letters):
             return wider
+        if self.aims:  # a limit at H(S) takes no rate, one that is lower by a rounding does
+            self.aims = {}
+            return letters
         message = "letters that meet the rate limit with one method do not meet it, by a rounding, with another"
         return finished(self.space, self.settings, None, None, Status.STALLED, message, tuple(self.history))
 
