@@ -66,7 +66,7 @@ def _by_classes(problem: Problem, exact: list[Any], numbers: Any, distances: dic
         return Move()
     pairs = zip(exact, own, strict=True)
     mass = up(math.fsum(_sent(law, members, numbers, distances[law.perception.name]) for law, members in pairs))
-    return Move(mass, _of_difference(mass, problem.n_letters))
+    return Move(mass, rate_of_difference(mass, problem.n_letters))
 
 
 def _sent(law: Any, members: np.ndarray, numbers: Any, missed: float) -> float:
@@ -93,7 +93,7 @@ def _sent(law: Any, members: np.ndarray, numbers: Any, missed: float) -> float:
     return max(missed, up(float((excess / counted).sum()) / float(numbers.masses.sum()) * (1 + 1e-9)))
 
 
-def _of_difference(mass: float, count: int) -> float:
+def rate_of_difference(mass: float, count: int) -> float:
     """Return by how much a rate may rise, nats, where one of `count` letters is another with a small probability."""
     return up(mass * (math.log(count) + 1 - math.log(mass)) * (1 + 16 * EPS))  # h(d) <= d - d log d
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.law_check import law_excess, law_slack, laws_of
+from rdcsolve.certificates.law_move import move_of, rate_of_difference
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.problems import Problem
 
@@ -34,12 +35,16 @@ class ShownLaws:
     moved : float
         Mass that has to be moved so that limits at zero are met, which raises no loss by more than that share of its
         range.
+    rise : float
+        By how much an encoder's rate may be higher then, nats, so that this decoder shows the laws exactly: where
+        letters cannot be sent through one kernel for all symbols, the message has to tell which others they are.
     """
 
     distances: dict[str, float]
     excess: dict[str, float]
     slack: dict[str, float]
     moved: float
+    rise: float
 
     @classmethod
     def of(cls, problem: Problem, letters: np.ndarray, channel: np.ndarray, proofs: tuple[LawProof, ...]) -> ShownLaws:
@@ -60,8 +65,10 @@ class ShownLaws:
         numbers = FloatNumbers(problem, nothing, nothing, multipliers, letters, channel, None)
         laws: list[Any] = laws_of(_OfLaws(proofs), problem, numbers, "float")
         distances = {law.perception.name: float(law.distance()) for law in laws}
-        moved = sum(distances[law.perception.name] for law in laws if law.has_to_be_exact)
-        return cls(distances, law_excess(laws, distances, moved), law_slack(laws, "float", 0.0), moved)
+        move = move_of(problem, laws, distances, numbers, "float")
+        moved = max(move.mass, sum(distances[law.perception.name] for law in laws if law.has_to_be_exact))
+        rise = rate_of_difference(move.mass, problem.n_letters) if move.rate else 0.0
+        return cls(distances, law_excess(laws, distances, moved), law_slack(laws, "float", 0.0), moved, rise)
 
     def within(self, problem: Problem) -> dict[str, float]:
         """Return the distances, at most the limits."""

@@ -64,6 +64,8 @@ class _Evidence:
     losses, perceptions : list of dict of str to float
         What every decoder attains. A mean that is computed in floats can end a rounding above the bound that it meets;
         then it is the bound.
+    rise : float
+        By how much the encoder's rate may be higher if all decoders show laws of limits at zero exactly, nats.
     faults : list of str
         Of the encoder and its decoders: with any, there is no upper bound.
     claims : list of str
@@ -78,6 +80,7 @@ class _Evidence:
     excess: list[dict[str, float]] = field(default_factory=list)
     losses: list[dict[str, float]] = field(default_factory=list)
     perceptions: list[dict[str, float]] = field(default_factory=list)
+    rise: float = 0.0
     faults: list[str] = field(default_factory=list)
     claims: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -329,7 +332,7 @@ def _add_encoder(evidence: _Evidence, universal: Answer, problem: Problem, bound
         evidence.excess.append(_excess(evidence, universal, with_bounds(problem, row), j, channel, slack))
     if not evidence.faults:
         rate = mutual_information(problem.p_x, channel)
-        evidence.upper = rate + _ROUNDING * (1 + rate) if rate > 0 else 0.0
+        evidence.upper = (rate + _ROUNDING * (1 + rate) if rate > 0 else 0.0) + evidence.rise
 
 
 def _excess(
@@ -357,6 +360,7 @@ def _excess(
     excess |= laws.excess
     evidence.losses.append(losses)
     evidence.perceptions.append(laws.within(problem))
+    evidence.rise += laws.rise
     for name, bound in zip(problem.limit_names, [*problem.bounds, *problem.perception_bounds], strict=True):
         if name in excess and not excess[name] <= slack[name]:
             evidence.faults.append(f"decoder {j} exceeds the limit {bound:.6g} on {name} by {excess[name]:.3g}")

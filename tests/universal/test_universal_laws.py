@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rdcsolve as rdc
+from rdcsolve.information import mutual_information
 from rdcsolve.perception import distance
 from rdcsolve.problems.perception import MEASURES
 from rdcsolve.results import Proof, Status
+from rdcsolve.universal.encoder import channel_of
+from rdcsolve.universal.laws import laws_shown
 
 INF = math.inf
 POINTS = np.arange(-2.0, 3.0)
@@ -103,6 +106,25 @@ def test_labels_beside_laws():
     assert found.targets == ({"distortion": 0.8}, {"label_entropy": 0.65}, {"distortion": 1.1, "perception": 0.05})
     alone = served(problem, [{"D": 0.8, "C": 0.65, "P": 0.05}], 1e-5)
     assert found.rate_lower <= alone.rate_upper
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rates_count_what_makes_laws_of_classes_exact(seed):
+    """A channel in floats misses such laws by roundings; a decoder that has to show them takes a little rate."""
+    rng = np.random.default_rng(seed)
+    source = rdc.Source(np.arange(6.0), rng.dirichlet(np.full(6, 3.0)), labels=[np.eye(2)[[0, 0, 0, 1, 1, 1]]])
+    limits = [rdc.DistortionLimit(INF), rdc.PerceptionLimit(0.0, "w2", given=0)]
+    problem = rdc.Problem(source, limits=limits)
+    found = rdc.universal_rate(problem, [{"D": 1.0}, {"D": 1.5}], tolerance=1e-6)
+    assert found.proof is Proof.CERTIFIED
+    channel = channel_of(found, 6)
+    rises = [laws_shown(problem, decoder, channel).rise for decoder in found.decoders]
+    assert max(rises) > 1e-14
+    sent = mutual_information(source.p_x, channel)
+    seen = found.verify(problem)
+    assert seen.valid, seen
+    assert seen.upper >= sent + math.fsum(rises)
+    assert found.rate_upper >= sent + math.fsum(rises)
 
 
 def gaussian_penalty(n, half_width, rate=0.6):
