@@ -42,10 +42,11 @@ class DenseKernel:
             exponent -= multiplier * loss
         if forbidden is not None:
             exponent[forbidden] = -np.inf
-        top = exponent.max(axis=1)
-        self.log_scale = np.where(np.isfinite(top), top, 0.0)
-        if self.log_scale.any():  # one pass saved where every row already has a letter without loss
-            exponent -= self.log_scale[:, None]
+        top = np.maximum.reduce(exponent, axis=1)
+        if top.any():  # one pass saved where every row already has a letter without loss
+            top = np.where(np.isfinite(top), top, 0.0)
+            exponent -= top[:, None]
+        self.log_scale = top
         self.matrix = np.exp(exponent, out=exponent)
         self.relative_error = _EPS * (64 + sum(self.matrix.shape))
         self._weighted: dict[int, np.ndarray] = {}
@@ -96,15 +97,19 @@ class DenseKernel:
     def moments(self, q: np.ndarray, limited: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return t = K q (n,), the losses' means (M, n) in the channel q K / t, and covariances (F, F, n) of some."""
         joint = self.matrix * q
-        t = joint.sum(axis=1)
-        # einsum: the products are summed without being stored
-        means = np.array([np.einsum("ia,ia->i", joint, loss) for loss in self.losses]) / t
+        t = np.add.reduce(joint, axis=1)
+        means = np.empty((len(self.losses), t.size))
+        for m, loss in enumerate(self.losses):
+            np.einsum("ia,ia->i", joint, loss, out=means[m])  # the products are summed without being stored
+        means /= t
         covariances = np.empty((limited.size, limited.size, t.size))
-        for row, m in enumerate(limited):
+        for row, m in enumerate(limited.tolist()):
             weighted = joint * self.losses[m]
-            for column, other in enumerate(limited[: row + 1]):
+            for column, other in enumerate(limited[: row + 1].tolist()):
                 raw = np.einsum("ia,ia->i", weighted, self.losses[other]) / t - means[m] * means[other]
-                covariances[row, column] = covariances[column, row] = raw
+                covariances[row, column] = raw
+                if column < row:
+                    covariances[column, row] = raw
         return t, means, covariances
 
     def step(self, p: np.ndarray, q: np.ndarray, t: np.ndarray, c: np.ndarray) -> None:

@@ -144,31 +144,38 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
 
 def _move(task, losses, forbidden, q, multipliers, free, bounds, step, now):  # type: ignore[no-untyped-def]  # noqa: PLR0913
     """Return the next multipliers and point, or None if no length of step raises G_q."""
-    old = multipliers[free]
-    step = _within_reach(step, old, 1 / task.ranges[free], task.equal[free])
+    old, step, places = multipliers[free].tolist(), step.tolist(), free.tolist()  # so few that floats are faster
+    ranges, equal = task.ranges[free].tolist(), task.equal[free].tolist()
+    share = _share_within_reach(step, old, ranges, equal)
     for _ in range(40):
-        target = np.where(task.equal[free], old + step, np.maximum(old + step, 0.0))
         trial = multipliers.copy()
-        trial[free] = np.where(np.abs(target) * task.ranges[free] < _NOTHING, 0.0, target)
-        if np.array_equal(trial, multipliers):
+        for place, value, change, extent, is_held in zip(places, old, step, ranges, equal, strict=True):
+            target = value + share * change
+            if (target < 0 and not is_held) or abs(target) * extent < _NOTHING:
+                target = 0.0
+            trial[place] = target
+        if trial[free].tolist() == old:
             return None
         point = _evaluate(task, losses, forbidden, q, trial, free, bounds)
         if point.value >= now.value - 1e-15 * (1 + abs(now.value)):
             return trial, point
-        step = step / 4
+        share = share / 4
     return None
 
 
-def _within_reach(step, old, unit, equal):  # type: ignore[no-untyped-def]
-    """Return the step, shorter where it takes some multiplier further than what is known here says anything about.
+def _share_within_reach(step, old, ranges, equal):  # type: ignore[no-untyped-def]
+    """Return the share of the step that takes no multiplier further than what is known here says anything about.
 
-    A multiplier of size `unit` is one nat per range: the natural first step from zero. One that is far too large leaves
+    A multiplier of one nat per range is the natural first step from zero. One that is far too large leaves
     neither gradient nor covariance, so it falls by a factor of eight at most. The whole step is shortened, as its other
     multipliers belong to this one's.
     """
-    furthest = 8 * np.minimum(np.abs(old), _ENDLESS) + unit
-    lowest = np.where(equal, -furthest, np.where(old > unit, old / 8, 0.0))
-    reach = np.maximum(np.where(step > 0, furthest - old, old - lowest), 0.0)
-    limited = (step > 0) | (lowest != 0)  # beyond zero the multiplier is cut, not the step
-    shares = reach / np.maximum(np.maximum(np.abs(step), reach), 1e-300)
-    return step * float(shares[limited].min(initial=1.0))
+    share = 1.0
+    for change, value, extent, is_held in zip(step, old, ranges, equal, strict=True):
+        unit = 1 / extent if extent else math.inf
+        furthest = 8 * min(abs(value), _ENDLESS) + unit
+        lowest = -furthest if is_held else value / 8 if value > unit else 0.0
+        if change > 0 or lowest != 0:  # beyond zero the multiplier is cut, not the step
+            reach = max(furthest - value if change > 0 else value - lowest, 0.0)
+            share = min(share, reach / max(abs(change), reach, 1e-300))
+    return share

@@ -160,7 +160,7 @@ def _result(task: ReducedProblem, settings: Settings, progress: Progress, assemb
     if made is None or (progress.dual is None and problem.multipliers is not None):
         return _nothing(problem, settings, progress)
     # u = 0 proves that no rate is negative, where nothing better is known
-    found = recovery.nothing(problem) if progress.dual is None else recovery.dual(task, progress.dual)
+    found = recovery.nothing(problem) if progress.dual is None else assembler.dual(progress.dual)
     if problem.multipliers is None and not found.lower > 0:
         found = recovery.nothing(problem)
     goal = problem.goal

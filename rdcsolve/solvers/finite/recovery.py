@@ -285,17 +285,24 @@ def resolution(found: Dual, value: float) -> float:
 
 
 class Assembler:
-    """Channels made of a run's iterates; the last one is kept, since the end of a run asks for it twice."""
+    """Channels and dual points made of a run's iterates; the last ones are kept, as a run's end asks for them twice."""
 
     def __init__(self, task: ReducedProblem) -> None:
         self.task = task
         self._last: tuple[Iterate, Primal | None] | None = None
+        self._last_dual: tuple[Iterate, Dual] | None = None
 
     def primal(self, iterate: Iterate) -> Primal | None:
         """Return what `primal` does."""
         if self._last is None or self._last[0] is not iterate:
             self._last = iterate, primal(self.task, iterate)
         return self._last[1]
+
+    def dual(self, iterate: Iterate) -> Dual:
+        """Return what `dual` does."""
+        if self._last_dual is None or self._last_dual[0] is not iterate:
+            self._last_dual = iterate, dual(self.task, iterate)
+        return self._last_dual[1]
 
     def gap_of(self, progress: Progress) -> float:
         """Return the gap that the result of this progress would have, nats; inf if it has no channel yet."""
@@ -304,6 +311,6 @@ class Assembler:
         made = self.primal(progress.primal)
         if made is None:
             return math.inf
-        task, found = self.task, dual(self.task, progress.dual)
-        value = task.problem.goal.value(made.rate, made.means)
+        found = self.dual(progress.dual)
+        value = self.task.problem.goal.value(made.rate, made.means)
         return value - found.lower - resolution(found, value)
