@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from .results import Proof, Result, Status
     from .solvers import Alternation, BlahutArimoto, ColumnGeneration, Conic, InteriorPoint
     from .solvers.choose import choose
+    from .solvers.many import Solved, solve_arrays, solve_many
     from .solvers.solve import solve
     from .universal import (
         Encoder,
@@ -105,8 +106,11 @@ _MEMBERS = {
         "ColumnGeneration",
         "Conic",
         "InteriorPoint",
+        "Solved",
         "choose",
         "solve",
+        "solve_arrays",
+        "solve_many",
     ],
     "universal": [
         "Encoder",
@@ -163,6 +167,7 @@ __all__ = [
     "Result",
     "SaveFailed",
     "SearchedSpace",
+    "Solved",
     "SolverFailed",
     "Source",
     "Status",
@@ -184,6 +189,8 @@ __all__ = [
     "plot",
     "restoration",
     "solve",
+    "solve_arrays",
+    "solve_many",
     "sources",
     "sweep",
     "testing",

@@ -161,6 +161,32 @@ def find(name: Any, pairs: int = 0) -> Backend | None:
     return _cupy() if name == "cupy" else _torch()
 
 
+def of_array(array: Any) -> Backend | None:
+    """Return the backend of the library and the device that an array belongs to, None for NumPy.
+
+    Raises
+    ------
+    InvalidInput
+        If it is an array of no library that keeps to the array API standard.
+    MissingExtra
+        If it is not NumPy's and the extra ``gpu`` is not installed.
+    """
+    if type(array) is np.ndarray:
+        return None
+    try:
+        import array_api_compat as api
+    except ImportError as error:
+        raise MissingExtra.of("gpu", f"arrays of type {type(array).__name__}") from error
+    if not api.is_array_api_obj(array):
+        raise InvalidInput(f"a {type(array).__name__} is no array of NumPy, PyTorch, CuPy or the array API; convert it")
+    if api.is_torch_array(array) or api.is_cupy_array(array):
+        known = _cupy() if api.is_cupy_array(array) else _torch()
+        return Backend(known.name, known.xp, array.device, known.host, known.out_of_memory, known.free_bytes)
+    xp = api.array_namespace(array)
+    host = xp.Device("CPU_DEVICE") if api.is_array_api_strict_namespace(xp) else "cpu"
+    return Backend(xp.__name__, xp, api.device(array), host)
+
+
 def _imported() -> Backend | None:
     """Return the backend of a library that the caller works with, if it finds a GPU."""
     for name in ("cupy", "torch"):

@@ -9,6 +9,7 @@ from rdcsolve.solvers.finite.column_generation import ColumnGeneration
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.loop import Iterate, Solver, Start
+from rdcsolve.solvers.many import Solved, solve_arrays, solve_many
 from rdcsolve.solvers.solve import solve
 from rdcsolve.solvers.stationary.alternation import Alternation
 
@@ -22,6 +23,7 @@ __all__ = [
     "Proof",
     "ReducedProblem",
     "Result",
+    "Solved",
     "Solver",
     "Start",
     "Status",
@@ -30,4 +32,6 @@ __all__ = [
     "choose",
     "load",
     "solve",
+    "solve_arrays",
+    "solve_many",
 ]

@@ -163,6 +163,13 @@ def _result(task: ReducedProblem, settings: Settings, progress: Progress, assemb
     found = recovery.nothing(problem) if progress.dual is None else assembler.dual(progress.dual)
     if problem.multipliers is None and not found.lower > 0:
         found = recovery.nothing(problem)
+    return result_of(problem, settings, progress, made, found)
+
+
+def result_of(
+    problem: Problem, settings: Settings, progress: Progress, made: recovery.Primal, found: recovery.Dual
+) -> Result:
+    """Return the result that a channel and a dual point make, after this progress."""
     goal = problem.goal
     value = goal.value(made.rate, made.means)
     upper = value + 1e-14 * (1 + abs(value))

@@ -1,0 +1,336 @@
+"""`solve_many`: many small problems at once, and `solve_arrays`: the same from arrays of any library to such arrays."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rdcsolve import options
+from rdcsolve.calls import public_call
+from rdcsolve.certificates.dual_point import DualPoint
+from rdcsolve.errors import InvalidInput
+from rdcsolve.kernels import Backend, backends
+from rdcsolve.problems import Problem
+from rdcsolve.problems.structures import Table
+from rdcsolve.results.confirmation import confirmed
+from rdcsolve.results.result import Result
+from rdcsolve.results.status import Status
+from rdcsolve.solvers.finite import recovery
+from rdcsolve.solvers.finite.batched import Points, Stack, channels, solved
+from rdcsolve.solvers.finite.interior_point import InteriorPoint
+from rdcsolve.solvers.finite.least_rate import result_of
+from rdcsolve.solvers.loop import Limits, Progress, Settings
+from rdcsolve.solvers.solve import solve
+from rdcsolve.solvers.threads import one_thread_each
+
+_MOST_PAIRS = 2**14  # of symbol and letter: larger problems gain nothing
+_MOST_AT_ONCE = 2**24  # entries of the kernels that lie side by side
+_ROOM = 1e-6  # of a loss's spread: limits with less above the least mean are solved one by one
+_BELOW_END = 1e-6  # of the mean at which rates end: so are those that are closer to it
+_AIM = 0.4  # of the tolerance: the check allows for roundings, and the channel is moved into its limit
+_NOT_DOUBLE = ("float32", "float16", "bfloat16")
+PRECISIONS = ("float64", "float32")
+"""What steps may be made in."""
+
+
+@public_call
+def solve_many(
+    problems: Sequence[Problem],
+    *,
+    tolerance: float = 1e-9,
+    backend: str | Backend = "numpy",
+    precision: str = "float64",
+) -> list[Result]:
+    """Solve many problems, the small ones of one shape side by side; every answer is proved and checked by itself.
+
+    Small finite problems, of at most 16384 pairs of symbol and letter, with one limited loss or at given multipliers,
+    take their Newton steps together: one call of the array library does a step of all. Each gets a certificate of its
+    own, in double precision, that the check confirms. What is not of this kind, or does not come to the tolerance in
+    this way, is solved by `solve`.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+    tolerance : float, optional
+        The gap asked for, as of `solve`.
+    backend : {"numpy", "cupy", "torch", "auto"} or Backend, optional
+        Where the steps are made; ``"auto"`` is NumPy here.
+    precision : {"float64", "float32"}, optional
+        With ``"float32"`` steps are made in single precision, and those that leave a gap above the tolerance are
+        followed by some in double precision. A tolerance of 1e-5 or more is mostly met without. The certificate is in
+        double precision in any case.
+
+    Returns
+    -------
+    list of Result
+        In the order of the problems.
+
+    Raises
+    ------
+    InvalidInput
+        If an option is out of range, or something else than a problem is among them.
+    BackendUnavailable
+        If the backend's library is not installed or finds no device that works.
+    MissingExtra
+        If a backend other than NumPy is asked for without the extra ``gpu``.
+
+    Examples
+    --------
+    >>> coins = [Problem.from_arrays([1 - p, p], [[0, 1], [1, 0]], D=0.1) for p in (0.3, 0.4, 0.5)]
+    >>> [round(result.rate_upper, 6) for result in solve_many(coins)]
+    [0.285781, 0.347929, 0.368064]
+    """
+    tolerance = options.tolerance(tolerance)
+    if isinstance(problems, Problem) or not isinstance(problems, Sequence):
+        raise InvalidInput(f"problems is {options.shown(problems)}; give a list of Problem")
+    for number, problem in enumerate(problems):
+        options.instance(problem, Problem, f"problems[{number}]", "pass a list of Problem")
+    if precision not in PRECISIONS:
+        raise InvalidInput(f"precision is {options.shown(precision)}; give one of {', '.join(map(repr, PRECISIONS))}")
+    place = None if isinstance(backend, str) and backend == "auto" else backends.find(backend)
+    found: list[Result | None] = [None] * len(problems)
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for number, problem in enumerate(problems):
+        if _is_small(problem):
+            kind = (problem.n_x, problem.n_letters, problem.multipliers is None)
+            groups.setdefault(kind, []).append(number)
+    with one_thread_each(), backends.using(place):
+        for (n, k, _), numbers in groups.items():
+            width = max(_MOST_AT_ONCE // (n * k), 1)
+            for start in range(0, len(numbers), width):
+                some = numbers[start : start + width]
+                answers = _side_by_side([problems[number] for number in some], tolerance, place, precision)
+                for number, answer in zip(some, answers, strict=True):
+                    found[number] = answer
+    return [
+        solve(problem, tolerance=tolerance, backend=backend) if one is None else one
+        for problem, one in zip(problems, found, strict=True)
+    ]
+
+
+def _is_small(problem: Problem) -> bool:
+    """Return whether a problem is one that is solved beside others."""
+    if not problem.is_finite or problem.n_x * problem.n_letters > _MOST_PAIRS or problem.unit != "nat":
+        return False
+    if problem.perceptions or problem.own_letters is not None or problem.forbidden is not None:
+        return False
+    if problem.goal.target is not None or problem.rate_bound is not None or problem.held.any():
+        return False
+    if not (problem.p_x > 0).all() or not all(isinstance(loss.structure, Table) for loss in problem.linear_losses):
+        return False
+    if any((problem.row_minima(m) < 0).any() for m in range(len(problem.linear_losses))):
+        return False
+    if problem.multipliers is not None:
+        return bool(problem.multipliers.any())
+    limited = np.flatnonzero(np.isfinite(problem.bounds))
+    return limited.size == 1 and _leaves_room(problem, int(limited[0]))
+
+
+def _leaves_room(problem: Problem, m: int) -> bool:
+    """Return whether a limit is above the least mean, and below that of any letter alone, by enough to tell."""
+    bound, spread = float(problem.bounds[m]), problem.spread(m)
+    room = bound - problem.least_mean(m)
+    alone = float(problem.linear_losses[m].structure.weighted_sum(problem.p_x).min()) - problem.least_mean(m)
+    return room > _ROOM * spread and room < (1 - _BELOW_END) * alone
+
+
+def _side_by_side(
+    problems: list[Problem], tolerance: float, backend: Backend | None, precision: str
+) -> list[Result | None]:
+    """Return the checked answers to problems of one shape and kind, None where they are not within the tolerance."""
+    began = time.perf_counter()
+    is_limited = problems[0].multipliers is None
+    losses, limited = [], []
+    for problem in problems:
+        weights = np.isfinite(problem.bounds).astype(float) if problem.multipliers is None else problem.multipliers
+        used = np.flatnonzero(weights)
+        parts = (problem.linear_losses[m].block() - problem.row_minima(m)[:, None] for m in used.tolist())
+        losses.append(sum(weight * part for weight, part in zip(weights[used], parts, strict=True)))
+        limited.append(int(used[0]))
+    bounds = None
+    if is_limited:
+        bounds = np.array([one.bounds[m] - one.least_mean(m) for one, m in zip(problems, limited, strict=True)])
+    stack = Stack(np.array([problem.p_x for problem in problems]), np.array(losses), bounds)
+    points = solved(stack, _AIM * tolerance, backend, precision)
+    made = channels(stack, points)
+    settings = Settings(InteriorPoint(), tolerance, Limits(1), began)
+    every = zip(problems, limited, made, range(len(problems)), strict=True)
+    return [_answer(problem, m, channel, stack, points, row, settings) for problem, m, channel, row in every]
+
+
+def _answer(  # noqa: PLR0913 - one problem of many
+    problem: Problem, m: int, channel: np.ndarray, stack: Stack, points: Points, row: int, settings: Settings
+) -> Result | None:
+    """Return the checked answer to one problem, or None."""
+    log_v, multiplier = points.log_v[row], float(points.multipliers[row])
+    if not (np.isfinite(log_v).all() and np.isfinite(channel).all() and math.isfinite(multiplier)):
+        return None
+    prices = (stack.p[row] * np.exp(log_v)) @ np.exp(-multiplier * stack.loss[row])
+    multipliers = np.zeros(len(problem.losses)) if problem.multipliers is None else problem.multipliers.copy()
+    if problem.multipliers is None:
+        multipliers[m] = multiplier
+    shifts = np.array([problem.row_minima(other) for other in range(len(problem.linear_losses))])
+    u = log_v - math.log(float(prices.max()))
+    point = DualPoint.shifted(problem, np.arange(problem.n_x), u, multipliers, shifts)
+    rounding = recovery.rounding(log_v, multiplier)
+    found = recovery.Dual(point, point.bound(problem) - rounding, rounding)
+    kept = points.q[row] > 0
+    primal = recovery.complete(problem, np.flatnonzero(kept), channel[:, kept], np.arange(problem.n_x))
+    result = result_of(problem, settings, Progress(status=Status.OPTIMAL), primal, found)
+    result = confirmed(result, problem, settings.tolerance)
+    return result if result.status is Status.OPTIMAL else None
+
+
+# ------------------------------------------------------------------------------------------------- arrays
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Answers to B problems, as arrays of the library, on the device and in the precision that the masses came in.
+
+    Attributes
+    ----------
+    rate_lower, rate_upper : array
+        Shape (B,), nats: proved bounds. In arrays of single precision they are rounded down and up.
+    distortion : array
+        Shape (B,): the channels' mean distortions.
+    multiplier : array
+        Shape (B,): minus the slope of the least rate in the distortion, nats per unit.
+    channel : array
+        Shape (B, n, k): W(a | x), zero at letters that are not used. In single precision its entries are rounded: the
+        bounds hold for the channels in `results`.
+    q : array
+        Shape (B, k): the channels' output masses.
+    d_tilted : array
+        Shape (B, n), nats.
+    results : tuple of Result
+        The same, in NumPy, with certificates and statuses.
+    """
+
+    rate_lower: Any
+    rate_upper: Any
+    distortion: Any
+    multiplier: Any
+    channel: Any
+    q: Any
+    d_tilted: Any
+    results: tuple[Result, ...]
+
+
+@public_call
+def solve_arrays(
+    p_x: Any,
+    distortion: Any,
+    *,
+    D: Any = None,
+    multiplier: Any = None,
+    tolerance: float = 1e-9,
+    precision: str = "float64",
+) -> Solved:
+    """Solve many problems that are stated as arrays: of NumPy, PyTorch, CuPy or another library of the array API.
+
+    Steps are made where `p_x` lies, by its library, and answers come back as its arrays, in its precision (half
+    precision comes back as single). Whatever is proved, is proved in NumPy, in double precision; see `solve_many`.
+    Gradients do not pass.
+
+    Parameters
+    ----------
+    p_x : array
+        Shape (B, n): masses of the symbols, row by row.
+    distortion : array_like
+        Shape (n, k), or (B, n, k) for one table each.
+    D : float or array_like, optional
+        Limit on the mean distortion, or shape (B,): one each.
+    multiplier : float or array_like, optional
+        In place of `D`: the Lagrangian I + multiplier E d is minimised.
+    tolerance : float, optional
+        The gap asked for, as of `solve`.
+    precision : {"float64", "float32"}, optional
+        Of the steps, as of `solve_many`.
+
+    Returns
+    -------
+    Solved
+
+    Raises
+    ------
+    InvalidInput
+        If shapes do not fit, both or none of `D` and `multiplier` are given, or a problem is not one.
+    MissingExtra
+        If the arrays are not NumPy's and the extra ``gpu`` is not installed.
+
+    Examples
+    --------
+    >>> solution = solve_arrays(np.array([[0.7, 0.3], [0.6, 0.4]]), np.array([[0.0, 1.0], [1.0, 0.0]]), D=0.1)
+    >>> solution.rate_upper.round(6).tolist()
+    [0.285781, 0.347929]
+    """
+    if (D is None) == (multiplier is None):
+        raise InvalidInput("give one of D= and multiplier=, the limit on the distortion or its price")
+    place = backends.of_array(p_x)
+    own = place.get if place is not None and place.name not in backends.NAMES else None
+    came = p_x
+    p_x, distortion, D, multiplier = (_at_host(one, came, own) for one in (p_x, distortion, D, multiplier))
+    masses = _as_numpy(p_x, "p_x")
+    if masses.ndim != 2 or not masses.size:
+        raise InvalidInput(f"p_x has shape {masses.shape}; give one row of masses for every problem, (B, n)")
+    tables = _as_numpy(distortion, "distortion")
+    if tables.ndim not in (2, 3) or (tables.ndim == 3 and tables.shape[0] != masses.shape[0]):
+        raise InvalidInput(f"distortion has shape {tables.shape}; give (n, k), or ({masses.shape[0]}, n, k)")
+    stated = _as_numpy(D if multiplier is None else multiplier, "D" if multiplier is None else "multiplier")
+    if stated.shape not in ((), (masses.shape[0],)):
+        raise InvalidInput(f"the shape of D or multiplier is {stated.shape}; give a number, or ({masses.shape[0]},)")
+    values = np.broadcast_to(stated, masses.shape[:1]).tolist()
+    problems = []
+    for row, value in enumerate(values):  # masses as they are: what they may sum to depends on their precision
+        problem = Problem.from_arrays(p_x[row], tables if tables.ndim == 2 else tables[row], D=math.inf)
+        is_limit = multiplier is None
+        problems.append(problem.with_limits(D=value) if is_limit else problem.at_multipliers(distortion=value))
+    results = solve_many(problems, tolerance=tolerance, backend=place or "numpy", precision=precision)
+    return _as_they_came(results, tables.shape[-2:], came, place)
+
+
+def _as_numpy(value: Any, name: str) -> np.ndarray:
+    from rdcsolve.reading import read
+
+    return np.asarray(read(value, name).entries, dtype=float)
+
+
+def _at_host(value: Any, like: Any, own: Any) -> Any:
+    """Return an array of a library that only it can read as NumPy's, anything else as it is."""
+    return own(value) if own is not None and type(value) is type(like) else value
+
+
+def _as_they_came(results: list[Result], shape: tuple[int, ...], like: Any, place: Backend | None) -> Solved:
+    """Return the answers as arrays of the library that the masses came from."""
+    n, k = shape
+    channel, q, d_tilted = np.zeros((len(results), n, k)), np.zeros((len(results), k)), np.zeros((len(results), n))
+    for row, result in enumerate(results):
+        if result.letters.size:
+            channel[row][:, result.letters], q[row][result.letters] = np.asarray(result.channel), result.q
+        else:
+            channel[row], q[row] = np.nan, np.nan
+        d_tilted[row] = result.d_tilted
+    lower, upper = np.array([one.rate_lower for one in results]), np.array([one.rate_upper for one in results])
+    kind = str(like.dtype).rsplit(".", maxsplit=1)[-1]
+    dtype = np.dtype(np.float32 if kind in _NOT_DOUBLE else np.float64)
+    if dtype != np.float64:
+        lower, upper = _outwards(lower, -np.inf, dtype), _outwards(upper, np.inf, dtype)
+    names = ("distortion", "multiplier")
+    values = ([one.losses["distortion"] for one in results], [one.multipliers["distortion"] for one in results])
+    arrays = {"rate_lower": lower, "rate_upper": upper, "channel": channel, "q": q, "d_tilted": d_tilted}
+    arrays |= dict(zip(names, map(np.array, values), strict=True))
+    put = (lambda array: array) if place is None else place.put
+    return Solved(**{name: put(array.astype(dtype)) for name, array in arrays.items()}, results=tuple(results))
+
+
+def _outwards(values: np.ndarray, towards: float, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return numbers of this type that are not on the inner side of the values."""
+    rounded = values.astype(dtype)
+    is_inside = rounded > values if towards < 0 else rounded < values
+    return np.where(is_inside, np.nextafter(rounded, dtype.type(towards)), rounded)
