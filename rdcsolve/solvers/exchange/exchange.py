@@ -19,6 +19,7 @@ from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.exchange.at_one import at_one
 from rdcsolve.solvers.exchange.at_rate import AtRate
+from rdcsolve.solvers.exchange.at_zero_rate import AtZeroRate
 from rdcsolve.solvers.exchange.least_entropy import LeastEntropies
 from rdcsolve.solvers.exchange.letter_newton import Slid, gathered, slide
 from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible, trivial_dual
@@ -76,6 +77,7 @@ class _Exchange:
         self.hoped: PricedDual | None = None  # of the best bound so far, as far as the search can tell
         self.at_rate = AtRate(problem)
         self.at_least = LeastEntropies(space)
+        self.at_zero = AtZeroRate(space)
         self.aims = aimed_limits(problem)
         self.opening = Opening(space, settings)
         self.history: list[StepRecord] = []
@@ -231,12 +233,13 @@ class _Exchange:
         dual.estimate(float(maxima.log_prices.max(initial=-math.inf)))  # no letter at all: no number that is known
         if self.hoped is None or dual.lower > self.hoped.lower:
             self.hoped = dual
+        others = self.at_zero.duals(found, letters, self._upper())
         nearby = at_one(self.space, dual.u, dual.multipliers)
         if nearby is not None:
             exact = PricedDual(self.space, *nearby)
             exact.estimate(0.0)
-            if exact.lower > self.hoped.lower:
-                self.hoped = exact
+            others.append(exact)
+        self.hoped = max([self.hoped, *others], key=lambda one: one.lower)
         if not self.hoped.checked and self._within(self.hoped.lower, self.hoped):
             missed = self._check(self.hoped)
             if missed is not None:
