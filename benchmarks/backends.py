@@ -6,7 +6,11 @@ Each figure is the median wall time of some runs after one that is not counted. 
 bandwidth is what a Blahut-Arimoto step reads, the matrix twice, over what a copy of a large array moves in the same
 time; the share of its FP64 throughput is the operations that making and factorising Newton's matrix needs, 8/3 n^3 with
 the inverse of the factor, over those of a square product of the same size in the same time. The
-answers of all backends must agree within their certificates.
+answers of all backends must agree within their certificates. Many small problems are solved together, with steps in
+double and in single precision; beside the whole, certificates and their check in NumPy included, the steps alone are
+measured, which are all that a device can speed up.
+
+What has not begun after --seconds is left out, so that a run on a GPU that is lent by the minute comes to an end.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ os.environ.update(measure.ONE_THREAD)
 
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
+from functools import partial  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
@@ -27,6 +32,7 @@ from markdown_table import clock, table  # noqa: E402
 
 import rdcsolve as rdc  # noqa: E402
 from rdcsolve.kernels import Backend, DenseKernel, DeviceKernel, backends  # noqa: E402
+from rdcsolve.solvers.finite.batched import Stack, solved  # noqa: E402
 from rdcsolve.solvers.finite.newton_system import factorised  # noqa: E402
 
 
@@ -108,6 +114,27 @@ def solves(name: str, backend: Any, n: int, solver: Any, repetitions: int) -> di
     }
 
 
+def many(name: str, backend: Backend | None, count: int, n: int, precision: str) -> dict[str, Any]:
+    """Return wall milliseconds a problem of many tables n x n within limits: of all, and of the steps alone."""
+    rng = np.random.default_rng(n)
+    p, losses = rng.dirichlet(np.ones(n), size=count), rng.random((count, n, n))
+    least = (p * losses.min(axis=2)).sum(axis=1)
+    last = np.matmul(p[:, None, :], losses)[:, 0].min(axis=1)
+    D = least + rng.uniform(0.1, 0.9, count) * (last - least)
+    tables = zip(p, losses, D, strict=True)
+    problems = [rdc.Problem.from_arrays(masses, loss, D=float(bound)) for masses, loss, bound in tables]
+    minima = losses.min(axis=2)
+    stack = Stack(p, losses - minima[:, :, None], D - (p * minima).sum(axis=1))
+    results = rdc.solve_many(problems, tolerance=1e-6, backend=backend or "numpy", precision=precision)
+    worst = max(result.gap for result in results)
+    if not worst <= 1e-6:
+        raise SystemExit(f"{name}, {count} problems of {n} x {n}, {precision}: a gap of {worst:.1e}")
+    whole = wall(lambda: rdc.solve_many(problems, tolerance=1e-6, backend=backend or "numpy", precision=precision), 1)
+    steps = wall(lambda: solved(stack, 4e-7, backend, precision), 1)
+    row = {"backend": name, "precision": precision, "problems": count, "n": n}
+    return row | {"whole": 1e3 * whole / count, "steps": 1e3 * steps / count}
+
+
 def agree(rows: list[dict[str, Any]]) -> None:
     """Stop unless the answers to every problem overlap and are certified."""
     for n in {row["n"] for row in rows}:
@@ -125,29 +152,43 @@ def main() -> None:
     parser.add_argument(
         "--largest", type=int, default=8000, help="samples of the largest problem; NumPy takes a quarter"
     )
+    parser.add_argument("--seconds", type=float, default=80.0, help="after which no measurement begins")
     parser.add_argument("--save", help="a JSON file for the rows")
     options = parser.parse_args()
-    operations, answers = [], []
+    began = time.perf_counter()
+    tables: dict[str, list[dict[str, Any]]] = {"operations": [], "answers": [], "many": []}
+    for kind, run in planned(options):
+        if time.perf_counter() - began > options.seconds:
+            print(f"{options.seconds:.0f} seconds are over; the rest is left out", flush=True)
+            break
+        tables[kind].append(run())
+        print(tables[kind][-1], flush=True)
+    show(**tables)
+    agree(tables["answers"])
+    measure.save([row for rows in tables.values() for row in rows], options.save)
+
+
+def planned(options: argparse.Namespace) -> list[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Return what is to be measured, by the table that it belongs to; the dear ones last."""
+    found: list[tuple[int, str, Callable[[], dict[str, Any]]]] = []
     for name in options.backend or ["numpy", "torch"]:
         backend = backends.find(name)
         print(f"{name}: {'one thread' if backend is None else backend.device}", flush=True)
         most = options.largest if backend is not None else options.largest // 4
         for n in [size for size in (1000, 2000, 4000, 8000, 16000) if size <= 2 * most]:
-            operations.append(kernels(name, backend, n))
-            print(operations[-1], flush=True)
+            found.append((n // 4, "operations", partial(kernels, name, backend, n)))
         for n in [size for size in (500, 1000, 2000, 4000, 8000) if size <= most]:
             for solver in (rdc.InteriorPoint(), rdc.ColumnGeneration()):
-                if n > 4000 and isinstance(solver, rdc.InteriorPoint):
-                    continue
-                answers.append(solves(name, backend, n, solver, 3 if n <= 1000 else 1))
-                print(answers[-1], flush=True)
-    show(operations, answers)
-    agree(answers)
-    measure.save([*operations, *answers], options.save)
+                if n <= 4000 or not isinstance(solver, rdc.InteriorPoint):
+                    found.append((n, "answers", partial(solves, name, backend, n, solver, 3 if n <= 1000 else 1)))
+        for count, n in ((1000, 2), (1000, 8), (200, 32)):
+            for precision in ("float64", "float32"):
+                found.append((0, "many", partial(many, name, backend, count, n, precision)))
+    return [(kind, run) for _, kind, run in sorted(found, key=lambda one: one[0])]
 
 
-def show(operations: list[dict[str, Any]], answers: list[dict[str, Any]]) -> None:
-    """Print both tables."""
+def show(operations: list[dict[str, Any]], answers: list[dict[str, Any]], many: list[dict[str, Any]]) -> None:
+    """Print the tables."""
     times = ("make", "step", "system")
     table(
         ["backend", "n", *times, "share of bandwidth", "share of FP64"],
@@ -164,6 +205,14 @@ def show(operations: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Non
             [row["backend"], row["solver"], str(row["n"]), clock(row["wall"]), f"{row['upper']:.6f}"]
             + [f"{row['upper'] - row['lower']:.1e}"]
             for row in answers
+        ],
+    )
+    table(
+        ["backend", "steps in", "problems", "n", "ms each", "of which steps"],
+        [
+            [row["backend"], row["precision"], str(row["problems"]), str(row["n"])]
+            + [f"{row['whole']:.3f}", f"{row['steps']:.3f}"]
+            for row in many
         ],
     )
 

@@ -90,6 +90,16 @@ def tiny():
     return figures(median_of(lambda: rdc.solve(problem), 100))
 
 
+def together(count=300):
+    """Return the figures of coins within limits, each of many that are solved together."""
+    coin = known_problems()["P2"].problem
+    coins = [coin.with_limits(D=float(D)) for D in np.linspace(0.01, 0.29, count)]
+    rdc.solve_many(coins[:3])
+    timed = median_of(lambda: rdc.solve_many(coins), 5)
+    worst = max(timed.value, key=lambda result: result.gap)
+    return figures(timed._replace(value=worst, cpu=timed.cpu / count))
+
+
 def target(name):
     """Return how much longer a target takes than the multiplier that belongs to it."""
     problem = known_problems()[name].problem
@@ -161,6 +171,7 @@ CASES = {
     **{f"P3, {n}": (on_line, n, "absolute", 10.0, 1e-9) for n in (1000, 10_000, 100_000)},
     **{name: (known, name) for name in ("P1a_500", "P1a_2000", "P5")},
     "tiny, at D": (tiny,),
+    "tiny, together": (together,),
     **{f"{name}, at D": (target, name) for name in ("P1a_500", "P1a_2000", "P3")},
     **{f"curve, P1a_{n}": (curve, f"Gaussian, {n}") for n in (500, 2000)},
     "surface, 12 x 12": (surface,),
