@@ -21,11 +21,12 @@ from rdcsolve.results.channel import Channel
 from rdcsolve.results.claims import largest_rate, of_the_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, ended_by, judged
-from rdcsolve.rounding import exact_dot
+from rdcsolve.rounding import EPS, exact_dot
 
 _REMADE = 1e-14  # relatively, and nats: what means and rates of a channel differ by where its rows are made again
 _MOST_IN_BALLS = 4096  # entries of a channel that ball arithmetic takes some milliseconds for
 _RESOLVED = 1e-12  # of a loss's spread: a gap on the loss below this is rounding beside its largest values
+_AT_LEVEL = 8 * EPS  # of a loss's level: 4 EPS for the lower bound, 2 for the upper, and the next floats
 
 
 def confirmed(result: Result, problem: Problem, tolerance: float) -> Result:
@@ -145,8 +146,9 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
             slope = goal.slope(np.array(list(result.multipliers.values())))
         elif found.proved and proof is Proof.UNVERIFIED:  # by the numbers that the certificate has instead
             proof, result = Proof.CERTIFIED, _at_multipliers(result, problem)
-    status = judged(result.status, goal, lower, found.upper, tolerance, slope if slope > 0 else math.inf)
-    if _is_rounding(problem, found.upper - lower, tolerance, found.upper):
+    slope = slope if slope > 0 else math.inf
+    status = judged(result.status, goal, lower, found.upper, tolerance, slope)
+    if _is_rounding(problem, lower, found.upper, tolerance, slope):
         status = Status.OPTIMAL if status in (Status.ALMOST_OPTIMAL, Status.STALLED) else status
     if result.status is Status.STATIONARY and proof is not Proof.CERTIFIED:
         status = Status.STATIONARY
@@ -234,17 +236,23 @@ def _rate_lower(problem: Problem, result: Result, found: Verification, lower: fl
     return max(math.nextafter(value, -math.inf), 0.0)
 
 
-def _is_rounding(problem: Problem, gap: float, tolerance: float, upper: float) -> bool:
-    """Return whether a gap on a loss that is minimised is rounding beside the loss's own range."""
-    if isinstance(problem.goal, PerceptionAtRate):
-        scale = problem.perceptions[problem.goal.perception].scale
+def _is_rounding(problem: Problem, lower: float, upper: float, tolerance: float, slope: float) -> bool:
+    """Return whether a gap on a loss that is minimised is no more than was asked for beyond what rounding costs.
+
+    That is measured beside the loss's own range. Beside its level, which may be far larger than all differences between
+    letters, both bounds are rounded outwards by units of the least mean; those are left out of the gap.
+    """
+    gap, goal = upper - lower, problem.goal
+    if isinstance(goal, PerceptionAtRate):
+        scale = problem.perceptions[goal.perception].scale
         return gap <= tolerance * max(1.0, upper) and gap <= _RESOLVED * scale
-    target = problem.goal.target
+    target = goal.target
     if target is None or target >= len(problem.linear_losses):
         return False
-    if not gap <= tolerance * max(1.0, upper - problem.origin(target)):
-        return False
-    return gap <= _RESOLVED * problem.spread(target)
+    least = _AT_LEVEL * max(abs(problem.least_mean(target)), abs(upper))
+    if gap <= least or goal.within(lower, upper - least, tolerance, slope):
+        return True
+    return gap <= tolerance * max(1.0, upper - problem.origin(target)) and gap <= _RESOLVED * problem.spread(target)
 
 
 def _without_channel(result: Result, problem: Problem, found: Verification) -> Result:

@@ -54,11 +54,18 @@ class Shift:
 
     @classmethod
     def of(cls, problem: Problem) -> Shift | None:
-        """Return the shift that leaves no loss of a problem below zero, or None if there is none now."""
+        """Return the shift that leaves no loss of a problem below zero, or None if there is none now.
+
+        The exchange of letters measures what is left of a gap beside the loss, so there a loss also counts from its
+        least values where these are more than all differences between letters.
+        """
         lowest = [problem.row_minima(m) for m in range(len(problem.linear_losses))]  # over pairs that are allowed
-        if not any((least < 0).any() for least in lowest):
+        moved = [bool((least < 0).any()) or _is_constant(problem, m) for m, least in enumerate(lowest)]
+        if not any(moved):
             return None
-        shifts = np.array([least if (least < 0).any() else np.zeros(least.size) for least in lowest])
+        shifts = np.array(
+            [least if is_moved else np.zeros(least.size) for least, is_moved in zip(lowest, moved, strict=True)]
+        )
         pairs = zip(problem.linear_losses, shifts, strict=True)
         forbidden = problem.forbidden
         losses = [Loss(one.name, less(one.structure, shift, forbidden), one.is_information) for one, shift in pairs]
@@ -140,6 +147,13 @@ class Shift:
         used = np.flatnonzero(multipliers)
         moved: np.ndarray = multipliers[used] @ (self.shifts[used] - self.means[used, None])
         return moved
+
+
+def _is_constant(problem: Problem, m: int) -> bool:
+    """Return whether a linear loss beside label entropies is mostly a constant for every symbol."""
+    if not problem.label_entropies or problem.free is not None:
+        return False
+    return problem.least_mean(m) > problem.spread(m)
 
 
 def less(structure: LossStructure, shift: np.ndarray, forbidden: np.ndarray | None = None) -> LossStructure:

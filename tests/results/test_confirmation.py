@@ -40,3 +40,27 @@ def test_a_refutation_that_proves_nothing_claims_nothing():
     found = confirmed(refuted, loose, 1e-9)
     assert found.status is rdc.Status.STALLED
     assert found.certificate.lower == found.certificate.verify(loose).lower < refuted.certificate.lower
+
+
+@pytest.mark.parametrize("level", [1.5, -7.3, -1e6])
+def test_gaps_that_are_the_rounding_of_a_losss_level_are_optimal(level):
+    """Entries that differ by far less than their level, whose least mean the check rounds outwards on both sides."""
+    rng = np.random.default_rng(7)
+    for _ in range(15):
+        n, m = rng.integers(2, 8), rng.integers(2, 6)
+        loss = level + abs(level) * 10.0 ** -rng.uniform(3, 8) * rng.random((n, m))
+        problem = rdc.Problem.from_arrays(rng.dirichlet(np.ones(n)), loss)
+        result = rdc.solve(problem.minimising("distortion", rate=float(rng.choice([1e-3, 0.1, 0.3]))))
+        assert result.status is rdc.Status.OPTIMAL, (level, result.gap)
+        assert result.gap <= 1e-9 * max(1.0, abs(level)) + 8 * np.finfo(float).eps * abs(level)
+
+
+def test_a_gap_beyond_rounding_stays_almost_optimal():
+    problem = rdc.Problem.from_arrays([0.6, 0.4], [[-1e6, 1 - 1e6], [1 - 1e6, -1e6]]).minimising("distortion", rate=0.1)
+    result = rdc.solve(problem)
+    spoiled = result.certificate.u.copy()
+    spoiled[0] -= 4e-9 * result.multipliers["distortion"] / 0.6
+    found = confirmed(replace(result, certificate=replace(result.certificate, u=spoiled)), problem, 1e-9)
+    assert result.status is rdc.Status.OPTIMAL
+    assert 4e-9 < found.gap < 8e-9
+    assert found.status is rdc.Status.ALMOST_OPTIMAL

@@ -352,3 +352,18 @@ def test_nothing_is_shifted_without_need():
 def test_entries_that_are_no_losses(entry):
     with pytest.raises(rdc.InvalidInput, match=r"distortion\[0, 1\] is .*; losses are real numbers"):
         rdc.Problem.from_arrays([0.5, 0.5], [[0, entry], [1, 0]])
+
+
+@pytest.mark.parametrize("seed", [32, 49, 100])
+def test_a_constant_part_beside_a_label_does_not_hide_the_gap(seed):
+    """A loss is mostly a constant: beside its level every channel is nearly optimal, and searches ended there."""
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 7, 2)
+    loss, p = rng.random((n, k)), rng.dirichlet(np.ones(n))
+    source = rdc.Source(None, p, labels=[rng.dirichlet(np.ones(2), size=n)])
+    limits = [rdc.LabelEntropyLimit(INF)]
+    stated = [rdc.Problem(source, distortion=table, limits=limits) for table in (loss, 1e4 + loss)]
+    low, high = (rdc.solve(one.with_limits(label_entropy=0.69).minimising("distortion", rate=0.2)) for one in stated)
+    assert low.status is high.status is rdc.Status.OPTIMAL
+    assert high.gap <= 1e-8
+    assert high.objective_upper == pytest.approx(low.objective_upper + 1e4, abs=1e-8)
