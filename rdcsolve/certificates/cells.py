@@ -113,7 +113,7 @@ class CellBounds:
 
     def _bounds(self, cells: np.ndarray, which: np.ndarray, columns: np.ndarray, settled: float) -> np.ndarray:
         seen = self._seen(cells)
-        bounds = self._first(seen, which, columns)
+        bounds = _known(self._first(seen, which, columns))
         if not self.has_second:
             return bounds
         small = (seen.spread < _SMALL) & (self.part.degree * seen.spread**2 < _SMALL)
@@ -122,7 +122,7 @@ class CellBounds:
             used, own = np.unique(which[again], return_inverse=True)
             chosen = Cells(*(table[used] for table in seen))
             better = self._second(chosen, own.ravel(), columns[again])
-            bounds[again] = np.minimum(bounds[again], better)
+            bounds[again] = np.minimum(bounds[again], _known(better))
         return bounds
 
     def _seen(self, cells: np.ndarray) -> Cells:
@@ -240,10 +240,12 @@ class CellBounds:
         allowance = self.unit * (np.abs(seen.middle) + part.sizes)
         power = exp_upper(self.elementary, np.minimum(np.minimum(long, allowance - seen.middle), HIGHEST))
         error = self.elementary.caution * units(32) * size * (1 + long + square) ** 2
-        slack = power * third / 6 * (1 + units(32)) + error
+        with np.errstate(over="ignore"):  # no bound then
+            slack = power * third / 6 * (1 + units(32)) + error
         g = exp_upper(self.elementary, seen.middle + allowance)
         terms = self.weights[columns] * g[which]
-        rest = np.einsum("pg,pg->p", terms, slack[which])
+        with np.errstate(invalid="ignore"):
+            rest = np.einsum("pg,pg->p", terms, slack[which])
         price, form = self._form(seen.ratios, which, terms)
         steep = (part.degree * seen.spread)[which]
         sizes = 8 * self.sum_error * (price + rest) * (1 + steep + steep**2)
@@ -260,6 +262,11 @@ class CellBounds:
         mixed = (corners @ second) @ across
         both = (corners * first[:, None]) @ across
         return moments[:, 0], (straight[:, :, None] + straight[:, None, :] + mixed - both).max(axis=(1, 2))
+
+
+def _known(bounds: np.ndarray) -> np.ndarray:
+    """Return bounds, infinite where arithmetic has left the range of floats: what is not a number bounds nothing."""
+    return np.where(np.isnan(bounds), np.inf, bounds)
 
 
 def _times(vertices: np.ndarray, powers: np.ndarray) -> np.ndarray:

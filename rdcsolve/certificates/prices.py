@@ -117,6 +117,7 @@ class _PartBound:
         weights = self.base.weights(columns, self.part.rows, self.gain, self.elementary)
         weights = np.ascontiguousarray(self.part.added(weights).T)
         totals = row_sums(weights) * (1 + units(sum_units(weights.shape[1]) + 2))
+        totals = np.where(np.isnan(totals), math.inf, totals)  # what is not a number bounds nothing
         self.largest_total = max(self.largest_total, float(totals.max(initial=0.0)))
         kept = np.isin(columns.numbers, self.numbers)
         self._settled = max(self._settled, float(np.max(totals, initial=0.0, where=~kept)))
@@ -135,12 +136,12 @@ class _PartBound:
             return math.inf
         bounds = totals
         if self.proof.places_columns.size and float(self.part.row_powers.max()) <= 1.0:
-            bounds = np.minimum(bounds, self._tangents(weights))
+            bounds = np.fmin(bounds, self._tangents(weights))
         if len(self.proof.ends):
             cells = CellBounds(self.part, weights, self.elementary)
-            bounds = np.minimum(bounds, replayed(self.proof, self.numbers, cells, self._settled))
+            bounds = np.fmin(bounds, replayed(self.proof, self.numbers, cells, self._settled))
         if self.proof.shares is not None:
-            bounds = np.minimum(bounds, self._by_shares(weights))
+            bounds = np.fmin(bounds, self._by_shares(weights))
         return max(self._settled, float(bounds.max()))
 
     def _by_shares(self, weights: np.ndarray) -> np.ndarray:
@@ -178,7 +179,7 @@ class _PartBound:
         count = units(2 * sum_units(weights.shape[1]) + sum_units(part.n_classes) + 2 * len(part.labels) + 8)
         found = found + self.elementary.caution * count * size + TINY
         bounds = np.full(len(weights), math.inf)
-        np.minimum.at(bounds, which, found)
+        np.fmin.at(bounds, which, found)
         return bounds
 
 

@@ -255,7 +255,7 @@ class _Exchange:
         self.inconclusive += dual.log_largest - dearest > self.settings.tolerance * price
         if self.dual is None or (dual.proved, dual.lower) > (self.dual.proved, self.dual.lower):
             self.dual = dual
-        return None if found is None or found.log_prices.max() <= estimated + 1e-13 else found
+        return None if found is None or not found.log_prices.max(initial=-math.inf) > estimated + 1e-13 else found
 
     def _exchanged(
         self, found: Result, letters: Letters, maxima: PricedLetters, is_stuck: bool
