@@ -284,3 +284,19 @@ def test_limits_stay_lowered_where_more_letters_may_meet_them(monkeypatch):
     assert result.status is Status.OPTIMAL
     assert len(bounds) > 1
     assert max(bounds) < problem.bounds[problem.loss_names.index("label_entropy")]
+
+
+def test_a_proof_that_finds_no_dearer_letter_is_no_error():
+    """Masses down to 1e-29 beside a symbol of mass one, exactly, at a rate of 1e-13 nat: no letter has a price."""
+    rng = np.random.default_rng(7)
+    n = int(rng.integers(4, 7))
+    p = 10.0 ** -rng.uniform(10, 30, n)
+    p[-1] = 1
+    p /= p.sum()
+    label = rng.dirichlet(np.full(9, 0.6), size=n)
+    source = rdc.Source(rng.normal(size=(n, 1)), p / p.sum(), labels=[label])
+    problem = rdc.Problem(source, "free", "squared_error", [rdc.LabelEntropyLimit(np.inf)])
+    problem = problem.with_limits(distortion=0.0).minimising("label_entropy", rate=10.0 ** -rng.uniform(12, 14))
+    result = rdc.solve(problem, proof_budget=0.1)
+    assert result.objective_lower <= result.objective_upper or np.isnan(result.objective_upper)
+    assert result.verify(problem).valid
