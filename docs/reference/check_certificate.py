@@ -315,8 +315,15 @@ class Problem:
 
     @property
     def limits(self) -> dict[str, Any]:
-        """Balls of the limits on losses, as they are read."""
-        return {name: self.least.get(name, arb(bound)) for name, bound in self.bounds.items()}
+        """Balls of the limits, as they are read."""
+        least = self.least | {name: limit for name, (limit, _) in self.read.items()}
+        return {name: least.get(name, arb(bound)) for name, bound in self.bounds.items()}
+
+    @cached_property
+    def read(self) -> dict[str, tuple[Any, Law]]:
+        """Limits at the least distance of any law, as they are read, and the laws at whose zero they are met."""
+        read = {law.name: at_least(law, self.bounds[law.name]) for law in self.laws if law.name in self.bounds}
+        return {name: one for name, one in read.items() if one is not None}
 
 
 def problem_of(arrays: dict[str, Any]) -> Problem:
@@ -1095,6 +1102,50 @@ def _f(measure: str, t: Any) -> Any:
     if measure == "js":
         return (t * t.log() - (1 + t) * ((1 + t) / 2).log()) / 2
     return apart * apart / (t if measure == "reverse_chi2" else 2 if measure == "hellinger" else 1)
+
+
+def at_least(law: Law, limit: float) -> tuple[Any, Law] | None:
+    """Return how a limit within roundings of the least distance of any law is read, and the law whose zero it is.
+
+    It is read as the least distance and what computing that rounds by; None for any other limit.
+    """
+    if not limit > 0 or law.features is not None or (law.cost is None and not law.outside):
+        return None
+    close, shown = arb(1e-11), law.target.tolist()
+    if law.cost is not None:
+        nearest = law.cost.min(axis=1)
+        least = total(arb(t) * c for t, c in zip(shown, nearest.tolist(), strict=True)) / law.total
+        rounding, close = least * (int(np.count_nonzero(law.target)) + 4) * HALF, close * float(law.cost.max())
+    else:
+        count = int(np.count_nonzero(law.target)) + (1 + 4)
+        least, rounding = _least_of(law.measure, 1 - law.outside / law.total), arb(count) * HALF
+    if least is None or not least > 0:
+        return None
+    room = limit - least
+    if not (room >= -rounding * (1 - 1e-8) and room <= rounding.max(close)):
+        return None
+    read = arb(limit).max(least + rounding)
+    if law.cost is not None:
+        apart = law.cost - nearest[:, None] > 0.5 * upper(room.max(rounding))
+        return read, law._replace(cost=apart.astype(float))
+    if law.measure == "tv":
+        cost = np.vstack([1.0 - np.eye(law.target.size), np.zeros(law.target.size)])
+        return read, law._replace(
+            measure="transport", target=np.append(law.target, law.outside), cost=cost, outside=0.0
+        )
+    return read, law._replace(measure="exact", outside=0.0)
+
+
+def _least_of(measure: str, share: Any) -> Any:
+    """Return the least distance of a law from a target with so much mass on places, None where there is none."""
+    known = {
+        "tv": lambda t: 1 - t,
+        "kl": lambda t: -t.log(),
+        "chi2": lambda t: 1 / t - 1,
+        "hellinger": lambda t: 1 - t.sqrt(),
+        "js": lambda t: (t * (2 * t / (1 + t)).log() + (2 / (1 + t)).log() + (1 - t) * arb.const_log2()) / 2,
+    }
+    return known[measure](share) if measure in known and share > 0 else None
 
 
 def distance(law: Law, proof: LawProof, channel: Channel, is_zero: bool) -> Any:
@@ -2255,12 +2306,23 @@ class Examination:
         pairs are forbidden mass is moved along pairs in use, which costs some rate, and so it does for laws of classes.
         """
         problem, distances, moved, more_rate = self.problem, {}, arb(0), arb(0)
+        seen = [self._from_above(law, proof, channel) for law, proof in zip(problem.laws, proofs, strict=True)]
+        stated, self.problem = (
+            problem,
+            replace(
+                problem,
+                laws=[law for law, _, _ in seen],
+                bounds=problem.bounds | {law.name: limit for law, _, limit in seen if limit is not None},
+            ),
+        )
+        problem = self.problem
         zeros = [law.name for law in problem.laws if problem.bounds.get(law.name) == 0]
-        for law, proof in zip(problem.laws, proofs, strict=True):
-            is_zero = law.name in zeros
+        for law, proof, _ in seen:
+            is_zero, told = law.name in zeros, self.header["perceptions"][law.name]
             distances[law.name] = found = distance(law, proof, channel, is_zero)
-            told = self.header["perceptions"][law.name]
             is_told = found <= arb(told) + (ROUNDING if is_zero else 0)
+            if law.name in stated.read:  # said to be where the limit is read
+                is_told = stated.bounds[law.name] <= told <= stated.bounds[law.name] * (1 + 1e-9)
             self._require(is_told, f"The law is within {upper(found)!r} of the target of {law.name}, not {told!r}.")
         exact = [(law, distances[law.name]) for law in problem.laws if law.name in zeros]
         may_move = bool(exact) and not problem.is_fixed and problem.multipliers is None
@@ -2275,7 +2337,23 @@ class Examination:
             if limit is not None:
                 after = self._after_move(law, distances[law.name], moved, zeros, channel)
                 self._check_limit(law.name, after, limit, lambda: None)
+        self.problem = stated
         return distances, moved, more_rate
+
+    def _from_above(self, law: Law, proof: LawProof, channel: Channel) -> tuple[Law, LawProof, float | None]:
+        """Return a law, its proof and limit; at zero of another measure where a limit at the least needs mass moved."""
+        limit = self.problem.bounds.get(law.name)
+        read = self.problem.read.get(law.name)
+        if read is None or distance(law, proof, channel, False) <= read[0]:
+            return law, proof, limit
+        exact = read[1]
+        if exact.cost is not None and law.cost is None:  # what places have of the target stays, and more is anyone's
+            law_masses = {place: upper(mass) for place, mass in shown_masses(law, channel).items()}
+            whole, last = upper(exact.total), int(exact.target.size) - 1
+            kept = [(j, j, min(float(exact.target[j]) / whole, mass)) for j, mass in law_masses.items()]
+            more = [(last, j, max(mass - float(exact.target[j]) / whole, 0.0)) for j, mass in law_masses.items()]
+            proof = proof._replace(plan=kept + more)
+        return exact, proof, 0.0
 
     def _after_move(self, law: Law, found: Any, moved: Any, zeros: list[str], channel: Channel) -> Any:
         """Return the distance of a law once the mass is moved that makes the law what the limit at zero asks for."""

@@ -256,7 +256,7 @@ def excess_over_limits(certificate: Checkable, problem: Problem, arithmetic: str
     with numbers.context():
         laws = law_check.laws_of(certificate, problem, numbers, arithmetic)
         upper = _upper_bound(certificate.letters, problem, numbers, laws, arithmetic, _Findings([], []))
-        notes = read_as_least(numbers, problem)
+        notes = read_as_least(numbers, problem) + law_check.read_as_least(laws, problem)
     return {name: upper.excess[name] for name in upper.missed}, notes
 
 
@@ -274,7 +274,7 @@ def _examined(certificate: Checkable, problem: Problem, arithmetic: str) -> tupl
             certificate, problem, law_check.dual_of(certificate, problem, numbers_of, numbers, laws), findings
         )
         upper = _upper_bound(certificate.letters, problem, numbers, laws, arithmetic, findings)
-        findings.notes.extend(read_as_least(numbers, problem))
+        findings.notes.extend(read_as_least(numbers, problem) + law_check.read_as_least(laws, problem))
     if lower.bound > upper.bound:  # a limit is met within its slack, but no channel meets it exactly
         missed = max(upper.excess, key=lambda name: upper.excess[name], default="rate")
         findings.notes.append(f"the limit on {missed} is met to rounding, by no channel exactly: bounds are cut there")
@@ -430,6 +430,7 @@ def _upper_bound(
     if fault:
         (findings.faults if letters.size else findings.notes).append(fault)
         return _Upper(math.inf, dict.fromkeys(named, math.nan), {}, math.nan, {}, {})
+    stated, laws = laws, [law.from_above() for law in laws]
     distances = {law.perception.name: law.distance() for law in laws}
     move = law_move.move_of(problem, laws, distances, numbers, arithmetic)
     moved = move.against
@@ -457,6 +458,7 @@ def _upper_bound(
             losses[name] = min(attained, bound if excess[name] <= 0 else up(bound + excess[name]))
     upper = math.inf if missed else law_check.objective_of(problem, numbers, move, distances)
     capped = {name: max(0.0, value) for name, value in excess.items()}
+    distances |= {law.perception.name: law.bound for law in set(stated) - set(laws)}  # once mass is moved
     return _Upper(upper, capped, losses, numbers.rate, slack, distances, tuple(missed))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from rdcsolve.certificates.law_move import Move
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.certificates.laws import FloatLaw
-from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
+from rdcsolve.certificates.tolerances import AS_LEAST, LIMIT_TOLERANCE
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.priced import letter_prices, with_prices
 from rdcsolve.rounding import down, units, up
@@ -144,6 +144,15 @@ def law_excess(laws: list[Any], distances: dict[str, float], moved: float) -> di
         for law in limited
     }
     return {law.perception.name: after[law.perception.name] - law.bound for law in limited}
+
+
+def read_as_least(laws: list[Any], problem: Problem) -> list[str]:
+    """Return a sentence for every limit that is within a rounding of the least distance of any law."""
+    pairs = zip(laws, problem.perception_bounds.tolist(), strict=True)
+    named = [law.perception.name for law, stated in pairs if law.bound != stated]
+    return [
+        f"the limit on {name} is within a rounding of the least distance of any law, and {AS_LEAST}" for name in named
+    ]
 
 
 def law_slack(laws: list[Any], arithmetic: str, moved: float) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from rdcsolve.certificates.floating import FloatNumbers
 from rdcsolve.certificates.law_proof import LawProof
 from rdcsolve.problems import Perception
+from rdcsolve.problems.least_law import at_least
 from rdcsolve.rounding import ELEMENTARY, EPS, TINY, exact_dot, sum_units, units, up, weighted_sums
 
 _NO_BOUND = math.inf
@@ -124,16 +126,40 @@ class FloatLaw:
     proof : LawProof
         Fit for the measure.
     bound : float
-        The limit; inf if there is none.
+        The limit; inf if there is none. At the least distance of any law it is read as that and what computing it
+        rounds by.
     numbers : FloatNumbers
         Of the channel.
     """
 
     def __init__(self, perception: Perception, proof: LawProof, bound: float, numbers: FloatNumbers) -> None:
+        self.at_least = at_least(perception, bound)
+        bound = bound if self.at_least is None else self.at_least.bound
         self.perception, self.proof, self.bound, self.numbers = perception, proof, bound, numbers
         self.nu, self.w = proof.multiplier, proof.prices
         # of the target's masses, with those that have no place, above one
         self.over = math.fsum([-1.0, perception.outside, *perception.target.tolist()])
+
+    def from_above(self) -> FloatLaw:
+        """Return the law as the upper bound sees it: at zero of another measure, if only that meets the limit."""
+        if self.at_least is None or self.distance() <= self.bound:
+            return self
+        exact, proof = self.at_least.exact, self.proof
+        if exact.cost is not None and self.perception.cost is None:
+            proof = self._spread(exact)
+        return type(self)(exact, proof, 0.0, self.numbers)
+
+    def _spread(self, exact: Perception) -> LawProof:
+        """Return the plan that leaves masses where they are; what is more than the target's is of its last atom."""
+        law, _ = FloatLaw._law(self)
+        target = exact.target / math.fsum(exact.target)
+        kept, more = np.minimum(target[:-1], law), np.maximum(law - target[:-1], 0.0)
+        more *= min(1.0, float(target[-1]) / max(float(more.sum()), TINY))
+        places = np.arange(law.size)
+        rows = np.concatenate([places, np.full(law.size, law.size)])
+        return replace(
+            self.proof, rows=rows, columns=np.concatenate([places, places]), masses=np.concatenate([kept, more])
+        )
 
     @property
     def has_to_be_exact(self) -> bool:

@@ -16,6 +16,7 @@ from rdcsolve import deadline, extras
 from rdcsolve.certificates.check import Verification, examine, excess_over_limits
 from rdcsolve.certificates.tolerances import AS_LEAST
 from rdcsolve.problems import PerceptionAtRate, Problem
+from rdcsolve.problems.least_law import at_least
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.channel import Channel
 from rdcsolve.results.claims import largest_rate, of_the_rate
@@ -214,9 +215,15 @@ def _slope(problem: Problem, certificate: Any) -> float:
 
 
 def _perceptions(problem: Problem, found: Verification) -> dict[str, float]:
-    """Return the distances attained; a limit that the check finds met is not said to be exceeded by a rounding."""
-    pairs = zip(problem.perception_names, problem.perception_bounds.tolist(), strict=True)
-    return {name: min(found.perceptions[name], bound) for name, bound in pairs}
+    """Return the distances attained; a limit that the check finds met is not said to be exceeded by a rounding.
+
+    At the least distance of any law that is the limit as it is read.
+    """
+    distances = {}
+    for perception, bound in zip(problem.perceptions, problem.perception_bounds.tolist(), strict=True):
+        read = at_least(perception, bound)
+        distances[perception.name] = min(found.perceptions[perception.name], bound) if read is None else read.bound
+    return distances
 
 
 def _rate_lower(problem: Problem, result: Result, found: Verification, lower: float, losses: dict[str, float]) -> float:

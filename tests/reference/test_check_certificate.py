@@ -61,6 +61,14 @@ def a_problem(kind, n=12, seed=0):
     raise ValueError(kind)
 
 
+def least_distance_of(perception):
+    """The least distance of any law, in floats."""
+    share = math.fsum(perception.target)
+    if perception.cost is not None:
+        return float(perception.target @ perception.cost.min(axis=1))
+    return {"tv": perception.outside, "kl": -math.log(share), "hellinger": 1 - math.sqrt(share)}[perception.measure]
+
+
 def a_problem_with_a_law(kind, rng):
     """A small problem with limits on the law of the reproduction."""
     n = 7
@@ -88,7 +96,11 @@ def a_problem_with_a_law(kind, rng):
     if face == "classes at given":
         limits.append(rdc.PerceptionLimit(0.0, "exact", name="other"))
     reproduction = [[9.0, 9.0]] if face == "none" else None
+    if face == "least":  # of any law on three of the symbols
+        reproduction, limits = source.points[:3], [rdc.DistortionLimit(4.0), limits[1]]
     problem = rdc.Problem(source, reproduction=reproduction, limits=limits)
+    if face == "least":
+        return problem.with_limits(P=least_distance_of(problem.perceptions[0]))
     variants = {
         "a rate": lambda: problem.minimising("perception", rate=rdc.solve(problem.with_limits(P=0.005)).rate_upper),
         "classes at a rate": lambda: problem.minimising("perception_1", rate=0.9),
@@ -123,6 +135,7 @@ LAWS = [
         "law tv at classes at given",
         "law kl at classes at a rate",
     ),
+    *(f"law {measure} at least" for measure in ("w2", "tv", "kl", "hellinger")),
     *("law hellinger", "law js", "law js at a loss", "law js at zero", "law tv at nothing", "law w2 at nothing"),
 ]
 KINDS = ["rate", "two losses", "loss", "lagrangian", "forbidden", "zero masses", "held", "no rate", *LAWS]

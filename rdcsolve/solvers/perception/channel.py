@@ -70,7 +70,8 @@ class Channels:
         sums = channel.sum(axis=1, keepdims=True)
         if not (sums > 0).all():
             return None
-        channel = self._with_exact_laws(channel / sums)
+        plans = (None,) * len(self.programme.laws)
+        channel = self._with_exact_laws(channel / sums, plans)
         made = self._attained(channel, (None,) * len(self.programme.laws))
         if self._share(made) != 0:
             return None
@@ -97,7 +98,7 @@ class Channels:
         sums = channel.sum(axis=1, keepdims=True)
         if not (sums > 0).all():
             return None
-        channel = self._with_exact_laws(channel / sums)
+        channel = self._with_exact_laws(channel / sums, plans)
         now = self._attained(channel, plans)
         share = self._share(now)
         if share == 0:
@@ -118,7 +119,7 @@ class Channels:
             for m in np.flatnonzero(statement.is_free).tolist()
         ]
         for k, law in enumerate(self.programme.laws):
-            if law.given is None and not law.is_zero:
+            if law.given is None and not law.is_zero and not law.is_least:
                 pairs.append((now.distances[k], law.allowed, math.inf if safe is None else safe.distances[k]))
         for value, bound, there in pairs:
             if value > bound:
@@ -148,22 +149,25 @@ class Channels:
             return DIVERGENCES[perception.measure].between(law.target, q, law.outside), None
         return 0.5 * (float(np.abs(law.target - q).sum()) + law.outside), None
 
-    def _with_exact_laws(self, channel: np.ndarray) -> np.ndarray:
-        """Return a channel with the laws that limits at zero ask for, which are of classes without common symbols."""
+    def _with_exact_laws(self, channel: np.ndarray, plans: tuple[np.ndarray | None, ...]) -> np.ndarray:
+        """Return a channel with the laws that limits at zero ask for, which are of classes without common symbols.
+
+        So do limits at the least distance of any law.
+        """
         channel = channel.copy()
-        for law in self.programme.laws:
-            if law.is_zero:
+        for law, plan in zip(self.programme.laws, plans, strict=True):
+            if law.is_zero or law.is_least:
                 weights = np.ones(self.p.size) if law.weights is None else law.weights
                 own = weights > 0
-                channel[own] = self._with_law(channel[own], (self.p * weights)[own], law)
+                channel[own] = self._with_law(channel[own], (self.p * weights)[own], law, plan)
         return channel
 
-    def _with_law(self, channel: np.ndarray, p: np.ndarray, law: Law) -> np.ndarray:
-        """Return rows of a channel, of symbols with masses p in the law, that show the only law at distance zero.
+    def _with_law(self, channel: np.ndarray, p: np.ndarray, law: Law, plan: np.ndarray | None) -> np.ndarray:
+        """Return rows of a channel, of symbols with masses p in the law, that show a law at the least distance.
 
         Columns that have too much are scaled down, and what rows then lack goes where the law lacks it.
         """
-        wanted = law.exact_target()
+        wanted = self._wanted(channel, p, law, plan)
         if self.statement.forbidden is not None:
             return self._scaled_to(channel, p, law, wanted)
         for _ in range(3):  # the first changes what matters, the others only roundings
@@ -181,6 +185,13 @@ class Channels:
                 np.add.at(joint, (rows, first[places]), masses)
             channel = joint / joint.sum(axis=1, keepdims=True)
         return channel
+
+    @staticmethod
+    def _wanted(channel: np.ndarray, p: np.ndarray, law: Law, plan: np.ndarray | None) -> np.ndarray:
+        """Return the law, shape (m',), at zero or at the least distance that rows of a channel are to show."""
+        if law.is_zero:
+            return law.exact_target()
+        return law.exact_law(np.bincount(law.place, weights=p @ channel, minlength=law.shown.size), plan)
 
     def _scaled_to(self, channel: np.ndarray, p: np.ndarray, law: Law, wanted: np.ndarray) -> np.ndarray:
         """Return the channel with columns and rows scaled in turn (Sinkhorn), which uses no other pairs."""
@@ -232,7 +243,10 @@ class Channels:
         channel = np.zeros(total.shape)
         channel[np.arange(self.p.size), total.argmin(axis=1)] = 1.0
         for law in self.programme.laws:
-            if law.is_zero and np.abs(law.law(self.p, channel) - law.exact_target()).max() > 1e-12:
+            if not (law.is_zero or law.is_least):
+                continue
+            shown = law.law(self.p, channel)
+            if np.abs(shown - (law.exact_target() if law.is_zero else law.exact_law(shown, None))).max() > 1e-12:
                 return None
         return self._attained(channel, tuple(None for _ in self.programme.laws))
 

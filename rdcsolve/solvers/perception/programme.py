@@ -13,6 +13,7 @@ from rdcsolve.perception.divergence import DIVERGENCES
 from rdcsolve.perception.measures import support
 from rdcsolve.perception.transport import monotone_order
 from rdcsolve.problems import Perception, Problem
+from rdcsolve.problems.least_law import AtLeast, at_least
 from rdcsolve.rounding import EPS, sum_units, units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.perception.blocks import Block, ExactBlock, TransportBlock
@@ -22,6 +23,7 @@ from rdcsolve.solvers.perception.smooth_newton import SmoothLaw
 
 _INSIDE = 1e-11  # of a limit on a law: how far inside the method aims, so that the rounded channel meets it
 _INSIDE_LOSSES = 1e-12  # the same of limits on losses, whose means are rounded less
+_UNSURE = 4e-15  # of a divergence at its least: what the check, whose roundings nu multiplies, may find it off by
 _SAME_MEAN = 1e-20  # of the largest discrepancy: one that is none
 _SHIFTED = 16 * EPS  # of prices and levels: what shifts of both, and the check, round prices by
 _ALWAYS = 800  # roundings, of what does not grow with the problem
@@ -55,6 +57,10 @@ class Law:
         Shape (n,), of mean one over the task's symbols: how much each counts, in the law of a class.
     moved : float
         Mass that the check may move to make laws of classes exact.
+    read : AtLeast or None
+        How a limit at the least distance of any law is read. An f-divergence's is solved as one at zero.
+    stated : Perception or None
+        The f-divergence that such a limit is about.
     """
 
     index: int
@@ -68,11 +74,31 @@ class Law:
     n_symbols: int
     weights: np.ndarray | None = None
     moved: float = 0.0
+    read: AtLeast | None = None
+    stated: Perception | None = None
+
+    @property
+    def is_least(self) -> bool:
+        """Whether laws within the limit are those at the least distance, which a channel has to have exactly."""
+        return self.read is not None and not self.is_zero
+
+    def exact_law(self, q: np.ndarray, plan: np.ndarray | None) -> np.ndarray:
+        """Return a law at the least distance, shape (m',), near one that nearly is; a plan (T', m') tells where."""
+        assert self.read is not None
+        if self.perception.cost is None:  # total variation: all of the target's masses, and more anywhere
+            more = np.maximum(q - self.target, 0.0)
+            return np.asarray(self.target + more * (self.outside / max(float(more.sum()), 1e-300)))
+        assert self.read.exact.cost is not None
+        free = self.read.exact.cost[np.ix_(self.atoms, self.shown)] == 0
+        kept = np.where(free, q if plan is None else plan, 0.0)
+        sums = kept.sum(axis=1, keepdims=True)
+        kept = np.where(sums > 0, kept, free)
+        return np.asarray((self.target / self.target.sum()) @ (kept / kept.sum(axis=1, keepdims=True)))
 
     @property
     def misplaced(self) -> float:
         """Mass that the check may find misplaced in a law of a class that is exact but for rounding, twice."""
-        if not self.is_zero or self.weights is None:
+        if not (self.is_zero or self.is_least) or self.weights is None:
             return 0.0
         return units(4 * (2 * sum_units(self.n_symbols) + sum_units(self.place.size) + self.place.size + 64))
 
@@ -167,21 +193,50 @@ class Law:
         own = p if self.weights is None else p * self.weights
         return np.bincount(self.place, weights=own @ channel, minlength=self.shown.size)
 
-    def support(self, w: np.ndarray, nu: float, tau: float, law: np.ndarray | None = None) -> tuple[float, float]:
-        """Return what prices w, shape (m',), cost besides nu P, and the level of an f-divergence that is charged.
+    def support(
+        self, w: np.ndarray, nu: float, tau: float, law: np.ndarray | None = None
+    ) -> tuple[float, float, float]:
+        """Return what prices w, shape (m',), cost besides nu P, and the scalars nu and tau that are charged.
 
         The level is raised until no price is beyond the domain of f*. There f* is steep, so that what counts is prices
         that rounding may have raised. A discrepancy is bounded near a law (m',).
         """
+        if self.stated is not None:
+            return self._finite_support(w)
         if self.is_zero:
-            return self.mean_price(w), tau
+            return self.mean_price(w), nu, tau
         if self.perception.measure not in DIVERGENCES:
-            return support(self.measured, w, nu, tau, None if law is None else self.witness(law)), tau
+            return support(self.measured, w, nu, tau, None if law is None else self.witness(law)), nu, tau
         w = w + _SHIFTED * (float(np.abs(w).max()) + abs(tau))
         steepest, top = DIVERGENCES[self.perception.measure].steepest, float(w.max())
         if nu and math.isfinite(steepest):
             tau = max(tau, top - nu * steepest * (1 - _SHIFTED) + _SHIFTED * (abs(top) + abs(tau)))
-        return support(self.measured, w, nu, tau), tau
+        return support(self.measured, w, nu, tau), nu, tau
+
+    def _finite_support(self, w: np.ndarray) -> tuple[float, float, float]:
+        """Return what prices w, shape (m',), cost besides nu P, nu and tau, of a divergence at its least.
+
+        There f is nearly a parabola at the only ratio 1 / T of masses: nu balances what is left to second order with
+        what its own roundings cost.
+        """
+        assert self.stated is not None
+        assert self.read is not None
+        divergence, total = DIVERGENCES[self.stated.measure], math.fsum(self.stated.target) + self.stated.outside
+        share, used = math.fsum(self.stated.target) / total, self.target > 0
+        ratio = np.array([1 / share])
+        mean = float(self.target @ w)
+        spread = float(self.target @ (w - mean) ** 2)
+        bend = share / float(divergence.bend(ratio)[0])
+        least = share * float(divergence.f(ratio)[0]) + (1 - share) * divergence.at_zero
+        room = max(self.read.bound - least, 0.0) + _UNSURE
+        slope = float(divergence.slope(ratio)[0])
+        nu = max(math.sqrt(0.5 * bend * spread / room), 1e-3 * (float(w.max()) - mean))
+        if math.isfinite(divergence.steepest):
+            nu = max(nu, 2 * (float(w.max()) - mean) / (divergence.steepest - slope))
+        tau = mean - nu * slope
+        values = divergence.conjugate((w[used] - tau) / nu).value
+        lost = (1 - share) * divergence.at_zero
+        return tau + nu * (share * float(self.target[used] @ values) - lost), nu, tau
 
     def block(self) -> Block:
         """Return what the limit adds to the programme, aimed a little inside of it."""
@@ -208,6 +263,11 @@ class Law:
         if self.perception.cost is not None:
             return float(self.target @ self.cost.min(axis=1)) / float(self.target.sum())
         return self.outside if self.perception.measure == "tv" else 0.0
+
+    @property
+    def charged(self) -> float:
+        """The limit as the check reads it."""
+        return self.bound if self.read is None else self.read.bound
 
     @property
     def room(self) -> float:
@@ -380,7 +440,10 @@ def _one_for_each_place(problem: Problem, task: ReducedProblem, k: int, letters:
 
 
 def _is_zero(problem: Problem, k: int) -> bool:
-    return problem.perception_multipliers is None and float(problem.perception_bounds[k]) == 0
+    if problem.perception_multipliers is not None:
+        return False
+    perception, bound = problem.perceptions[k], float(problem.perception_bounds[k])
+    return bound == 0 or (perception.measure in DIVERGENCES and at_least(perception, bound) is not None)
 
 
 def possible_places(problem: Problem, k: int) -> np.ndarray:
@@ -416,4 +479,8 @@ def _law(problem: Problem, k: int, letters: np.ndarray, task: ReducedProblem) ->
     atoms = np.empty(0, dtype=np.intp) if perception.compares_masses else np.flatnonzero(perception.target > 0)
     order = None if perception.cost is None else monotone_order(perception.cost[np.ix_(atoms, shown)])
     bound = float(problem.perception_bounds[k])
-    return Law(k, perception, bound, given, atoms, shown, place.ravel(), order, problem.n_x, weights)
+    read = at_least(perception, bound)
+    law = Law(k, perception, bound, given, atoms, shown, place.ravel(), order, problem.n_x, weights, read=read)
+    if read is None or perception.measure not in DIVERGENCES:
+        return law
+    return replace(law, perception=read.exact, bound=0.0, stated=perception)

@@ -295,7 +295,7 @@ class _Programme:
         shows = _Shows(place, joint, own)
         bound = law.bound if self.minimised is None else law.aimed
         limit, unit = (0.0, law.perception.scale) if law.is_zero else (bound, bound)
-        if law.is_zero and self.least < 0:
+        if (law.is_zero or law.is_least) and self.least < 0:
             unit = 0.0
         if law.perception.cost is not None:
             return self._transport(rows, law, shows, (limit, unit), share)

@@ -332,8 +332,8 @@ class Run:
         value = float(programme.p @ point.u) - programme.task.charge(point.multipliers)
         size, scalars = abs(value), []
         for law, w, (nu, tau) in zip(programme.laws, prices, point.scalars, strict=True):
-            found, tau = law.support(w, nu, tau, self._law_at(law, point))
-            charge = 0.0 if law.given is not None or law.is_zero else nu * law.bound
+            found, nu, tau = law.support(w, nu, tau, self._law_at(law, point))
+            charge = 0.0 if law.given is not None or math.isinf(nu) else nu * law.charged
             value -= found + charge
             size += abs(found) + abs(charge)
             scalars.append((nu, tau))
@@ -426,7 +426,8 @@ class Run:
         bare = problem.without_perceptions()
         made = recovery.complete(bare, programme.letters, best.channel, task.letters.symbols)
         lower = max(self.lower, 0.0) if problem.multipliers is None else self.lower
-        limited = {law.index: d for law, d in zip(programme.laws, best.distances, strict=True)}
+        pairs = zip(programme.laws, best.distances, strict=True)
+        limited = {law.index: d if law.read is None else law.charged for law, d in pairs}
         own = [
             proof if k in limited else idle_proof(problem.perceptions[k], _law(problem, k, made))
             for k, proof in enumerate(proofs)
