@@ -28,7 +28,7 @@ def test_levels_at_the_end_of_the_domain_prove_what_is_claimed(seed, measure, si
     perception = Perception("perception", measure, target, places, None)
     law = Law(0, perception, 0.1, None, np.empty(0, dtype=np.intp), places, places, None, 5)
     at_the_end = float(w.max()) - nu * DIVERGENCES[measure].steepest * (1 + beyond)
-    claimed, level = law.support(w, nu, at_the_end)
+    claimed, _, level = law.support(w, nu, at_the_end)
     least = float(w.min())
     proved = FloatLaw(perception, LawProof(w - least, nu, level - least), 0.1, None).support()
     assert math.isfinite(claimed)
