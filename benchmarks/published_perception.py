@@ -9,7 +9,9 @@ they prove nothing; the last column is the gap that their best iterate would pro
 - entropic barycentre alternation (Chen et al. 2023, arXiv 2304.14611): one scaling of the channel and of a
   transport plan with an entropy of weight epsilon, in turn; squared error and squared Wasserstein distance;
 - relaxed alternating minimisation (Serra, Stavrou and Kountouris 2023, arXiv 2305.04604): Blahut and Arimoto's step
-  with the slope of the f-divergence at the law of the step before.
+  with the slope of the f-divergence at the law of the step before;
+- Newton-based alternating minimisation (Serra, Stavrou and Kountouris 2024, arXiv 2408.15015): the same with the slope
+  at the law that the step itself makes, an equation that Newton's method solves.
 """
 
 import os
@@ -31,6 +33,7 @@ from rdcsolve.information import mutual_information  # noqa: E402
 from rdcsolve.perception import DIVERGENCES, distance, support  # noqa: E402
 
 AIMS = (1e-3, 1e-5, 1e-7)  # nats
+_MOST_NEWTON = 30
 
 
 def barycentre(p, d, slopes, epsilon):
@@ -62,6 +65,27 @@ def relaxed(p, d, slopes, measure):
         channel = channel / sums
         q = p @ channel
         yield channel, -np.log(sums[:, 0])
+
+
+def newton_based(p, d, slopes, measure):
+    """Yield channels and u of the Newton-based alternating minimisation under an f-divergence."""
+    slope, nu = slopes
+    divergence = DIVERGENCES[measure]
+    r = q = np.full(p.size, 1 / p.size)
+    while True:
+        for _ in range(_MOST_NEWTON):
+            exponents = np.log(r) - nu * divergence.slope(q / p) - slope * d
+            sums = logsumexp(exponents, axis=1)
+            channel = np.exp(exponents - sums[:, None])
+            law = p @ channel
+            missed = law - q
+            if np.abs(missed).max() <= 1e-12:
+                break
+            moved = (channel.T * p) @ channel - np.diag(law)
+            step = np.linalg.solve(np.eye(p.size) - moved * (nu * divergence.bend(q / p) / p), missed)
+            q = q + min(1.0, 0.9 / max(float((-step / q).max()), 1e-300)) * step
+        r = q = law
+        yield channel, -sums
 
 
 def followed(points, value, lower, known, iterations):
@@ -123,8 +147,11 @@ def alternations(p, d, slopes):
 
 
 def relaxations(p, d, slopes):
-    """Return the relaxed alternating minimisation for KL(q | p)."""
-    return [("relaxed alternation", relaxed(p, d, slopes, "kl"))]
+    """Return the relaxed and the Newton-based alternating minimisation for KL(q | p)."""
+    return [
+        ("relaxed alternation", relaxed(p, d, slopes, "kl")),
+        ("Newton-based alternation", newton_based(p, d, slopes, "kl")),
+    ]
 
 
 def main():
