@@ -14,6 +14,7 @@ import rdcsolve as rdc
 from rdcsolve import Proof, deadline
 from rdcsolve.information import entropy
 from rdcsolve.problems.storage import arrays_of
+from rdcsolve.solvers.exchange import floor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / "reference"))
 
@@ -125,6 +126,24 @@ def test_without_time_there_still_is_a_bound(monkeypatch):
     result = rdc.solve(problem, tolerance=1e-9, time_limit=1e-9)
     assert result.proof is Proof.UNVERIFIED
     assert confirmed(result, problem) >= two_lines(problem) - 1e-9
+
+
+@pytest.mark.parametrize("stop", [deadline.TimeIsUp, KeyboardInterrupt])
+def test_what_is_proved_when_the_end_comes_stays_proved(stop, monkeypatch):
+    problem = problem_of(0, letters=5)
+    table = problem.linear_losses[0].block()
+    least, most = problem.p_x @ table.min(axis=1), (problem.p_x @ table).min()
+    problem = problem.with_limits(distortion=least + 0.4 * (most - least), label_entropy=between(problem, 0.7))
+
+    def ended(*arguments):
+        raise stop
+
+    monkeypatch.setattr(floor, "_solved", ended)  # the last thing tried
+    result = rdc.solve(problem, proof_budget=0)
+    label = problem.label_entropies[0].conditional
+    checked = result.certificate.verify(problem)
+    assert checked.valid
+    assert checked.lower >= entropy(problem.p_x @ label) - problem.bounds[-1] - 1e-9
 
 
 def test_flat_prices_are_bounded_to_rounding():

@@ -78,7 +78,8 @@ class Ascent:
                 for target, source in zip(newton, shifted, strict=True):
                     target[worse] = source[worse]
                 value[worse], their_shares[worse] = self._shares(*(one[worse] for one in newton))
-            rise = value - log_price[active]
+            up = value > log_price[active]  # nowhere, from where no term is left to where none is
+            rise = np.subtract(value, log_price[active], out=np.zeros_like(value), where=up)
             y[active], r[active] = newton
             log_price[active], shares[active] = value, their_shares
             moved = np.abs(y[active] - now_y).max(axis=1) * math.sqrt(self.multiplier)

@@ -23,7 +23,7 @@ from rdcsolve.letters.weights import distinct_symbols, log_weights, symbol_weigh
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
-from rdcsolve.results.status import Proof, Status
+from rdcsolve.results.status import Proof, Status, ended_by
 from rdcsolve.solvers.exchange.exchange import solve_over
 from rdcsolve.solvers.finite.least_rate import infeasible
 from rdcsolve.solvers.loop import Limits, Settings
@@ -73,14 +73,13 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result, st
         return result
     if not space.problem.label_entropies or not space.is_checked:
         return result
-    slope = space.problem.goal.slope(certificate.multipliers)
-    known = _known(space, start)
-    before = None if known is None else _stored(space, known.point, known.proof)
-    best = _by_shares(space, settings, result, None if known is None else known.proof)
-    best = max(filter(None, (best, before)), key=lambda one: one.lower, default=None)
-    if best is None or not space.problem.goal.within(best.lower, result.objective_upper, settings.tolerance, slope):
-        others = _candidates(space, settings, certificate.multipliers)
-        best = max(filter(None, (best, *others)), key=lambda one: one.lower, default=None)
+    found: list[ProvedDual] = []
+    try:
+        for one in _proved(space, settings, result, start):
+            found.append(one)
+    except (KeyboardInterrupt, deadline.TimeIsUp) as stop:  # what is proved by then stays so
+        result = replace(result, status=ended_by(stop))
+    best = max(found, key=lambda one: one.lower, default=None)
     if best is None or not best.lower > certificate.lower:
         return result
     point = best.point
@@ -88,6 +87,24 @@ def with_proved_bound(space: LetterSpace, settings: Settings, result: Result, st
         certificate, u=point.u, u_rest=point.rest, multipliers=point.multipliers, proof=best.proof, lower=best.lower
     )
     return replace(result, certificate=stronger)
+
+
+def _proved(space: LetterSpace, settings: Settings, result: Result, start: Result | None) -> Iterator[ProvedDual]:
+    """Yield what is proved, as it is: what takes no time first, and what takes most only if it is still needed."""
+    certificate = result.certificate
+    assert certificate is not None
+    known = _known(space, start)
+    whole = _share_for_labels(space)
+    proved = [_stored(space, known.point, known.proof)] if known is not None else []
+    proved += [_informed(space, whole)] if whole.any() else []
+    yield from proved
+    by_shares = _by_shares(space, settings, result, None if known is None else known.proof)
+    if by_shares is not None:
+        yield by_shares
+        proved.append(by_shares)
+    lower, slope = max((one.lower for one in proved), default=None), space.problem.goal.slope(certificate.multipliers)
+    if lower is None or not space.problem.goal.within(lower, result.objective_upper, settings.tolerance, slope):
+        yield from _relaxed(space, settings, certificate.multipliers)
 
 
 def _known(space: LetterSpace, start: Result | None) -> Certificate | None:
@@ -176,12 +193,10 @@ def spared(space: LetterSpace, multipliers: np.ndarray) -> float:
     )
 
 
-def _candidates(space: LetterSpace, settings: Settings, multipliers: np.ndarray) -> Iterator[ProvedDual]:
+def _relaxed(space: LetterSpace, settings: Settings, multipliers: np.ndarray) -> Iterator[ProvedDual]:
+    """Yield what problems prove whose label multipliers are small enough for their solutions to be proofs."""
     problem = space.problem
     n_linear = len(problem.losses) - len(problem.label_entropies)
-    whole = _share_for_labels(space)
-    if whole.any():
-        yield _informed(space, whole)
     if not multipliers[:n_linear].any():
         return
     excess = max(1.0, float(multipliers[n_linear:].sum()))

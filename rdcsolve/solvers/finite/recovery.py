@@ -250,7 +250,8 @@ def _without_idle(
     if not idle.any() or not (multipliers[idle] > 0).any():
         return multipliers, excess
     without = np.where(idle, 0.0, multipliers)
-    largest = math.log(task.letters.price(log_v, without).maximum)
+    with np.errstate(over="ignore", invalid="ignore"):  # prices beyond the range of floats: the limit is not idle
+        largest = math.log(task.letters.price(log_v, without).maximum)
     saved = task.charge(multipliers) - task.charge(without)
     return (without, largest) if saved - (largest - excess) >= -_IDLE_COST else (multipliers, excess)
 
