@@ -28,6 +28,7 @@ from rdcsolve import neural
 from rdcsolve.data import kmeans_codebook
 from rdcsolve.neural.messages import decoded_messages, message_channel
 
+
 def audited(system, images, classifier, letters, options):
     """Return the audit of a system that shares a dither of a few values with its decoder, per pixel."""
     pixels = images.pixels()

@@ -179,3 +179,43 @@ def test_many_classes(tmp_path):
     assert "| 5 random classes | 3 | OPTIMAL, CERTIFIED |" in told
     (row,) = json.loads((tmp_path / "figures.json").read_text())["rows"]
     assert row["gap"] <= 1e-6 < row["without"]
+
+
+def test_neural_realism(tmp_path, monkeypatch):
+    """A limit on perception takes nothing off: the least squared error is no smaller with it, and the system's above."""
+    for name in ("torch", "ot", "sklearn"):
+        pytest.importorskip(name)
+    from neural_data import TINY, lay_idx
+
+    from rdcsolve.neural import Experiment, run_experiment
+
+    lay_idx(tmp_path)
+    monkeypatch.setenv("RDCSOLVE_DATA", str(tmp_path))
+    tiny = Experiment(dataset="any", preset=TINY, dimension=2, lambdas_c=(0, 0.05), lambda_p=0, n_seeds=1)
+    run_experiment(tiny, tmp_path / "run", processes=1)
+    for path in (tmp_path / "run").glob("universal_*"):  # what is not finished is left out
+        path.unlink()
+    options = (
+        "--save",
+        str(tmp_path / "a.json"),
+        "--time-limit",
+        "1",
+        "--images",
+        "20",
+        "--dithers",
+        "2",
+        "--letters",
+        "4",
+    )
+    told = run("neural_realism.py", str(tmp_path / "run"), "--perception", "w2", *options)
+    assert told.count("| conventional_") == 2
+    rows = json.loads((tmp_path / "a.json").read_text())["rows"]
+    assert len(rows) == 2
+    for row in rows:
+        least, realistic = row["least distortion at the length"], row["least distortion as realistic"]
+        assert realistic[2] >= least[1]
+        assert realistic[1] <= row["distortion"][0]
+        assert row["W2^2 of all samples"][0] > 0
+    assert "CPU s" not in run(
+        "neural_realism.py", str(tmp_path / "run"), "--perception", "w2", *options
+    )  # all is there
