@@ -182,7 +182,7 @@ def test_many_classes(tmp_path):
 
 
 def test_neural_realism(tmp_path, monkeypatch):
-    """A limit on perception takes nothing off: the least squared error is no smaller with it, and the system's above."""
+    """With a limit on perception the least squared error is no smaller, and no larger than the system's."""
     for name in ("torch", "ot", "sklearn"):
         pytest.importorskip(name)
     from neural_data import TINY, lay_idx
