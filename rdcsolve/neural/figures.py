@@ -51,6 +51,9 @@ PUBLISHED_UNIVERSAL = {
 }
 """The universal ones beside them, without the Wasserstein term the ends of the ranges of both measures."""
 
+_MARGIN = 0.06
+"""Of an axis: what an inset's ticks take beside it."""
+
 _STYLES: dict[str, dict[str, Any]] = {
     CONVENTIONAL: {"marker": "o", "edgecolors": "black", "color": "tab:blue"},
     LOW_CROSS_ENTROPY: {"marker": "^", "color": "tab:orange"},
@@ -92,7 +95,6 @@ def figure_6(folder: str | os.PathLike[str]) -> Figure:
             if is_published:
                 _draw_published(ax, measure, lambda_p > 0)
             ax.set_title(f"Wasserstein term, lambda_p = {lambda_p:g}" if lambda_p else "without a Wasserstein term")
-        _draw_inset(row[0], results, lambda_p)
         if (folder / CURVE).exists():
             _draw_limit(row[0], Envelope(read_dataset(folder / CURVE)))
         codebook = read_codebook(folder)
@@ -100,6 +102,7 @@ def figure_6(folder: str | os.PathLike[str]) -> Figure:
             place = codebook["cross_entropy"], codebook["distortion"]
             words = f"vector quantiser, {experiment.quantiser.n_messages} centroids"
             row[0].plot(*place, "*", color="black", markersize=9, label=words)
+        _draw_inset(row[0], results, lambda_p)
     handles = {words: handle for ax in axes.flat for handle, words in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False)
     bits = experiment.quantiser.rate / np.log(2)
@@ -139,7 +142,9 @@ def _draw_inset(ax: Axes, results: dict[str, Any], lambda_p: float) -> None:
     chosen = [found for found in runs if found["run"].kind == LOW_CROSS_ENTROPY]
     if len(chosen) < 2:
         return
-    inset = ax.inset_axes((0.45, 0.45, 0.53, 0.53))
+    inset = ax.inset_axes(
+        _emptier(ax, [[found["measures"][name].value for name in ("cross_entropy", "mse")] for found in runs])
+    )
     _draw_systems(inset, results, "cross_entropy", lambda_p)
     for set_limits, name in ((inset.set_xlim, "cross_entropy"), (inset.set_ylim, "mse")):
         values = np.array([found["measures"][name].value for found in chosen])
@@ -148,6 +153,18 @@ def _draw_inset(ax: Axes, results: dict[str, Any], lambda_p: float) -> None:
     inset.set(xlabel="", ylabel="")
     inset.tick_params(labelsize="x-small")
     ax.indicate_inset_zoom(inset, edgecolor="0.4")
+
+
+def _emptier(ax: Axes, points: list[list[float]]) -> tuple[float, float, float, float]:
+    """Return where an inset hides fewer of the points: in the upper corner, or below it and above a limit's curve."""
+    ends = np.array([ax.get_xlim(), ax.get_ylim()])
+    across, up = ((np.array(points) - ends[:, 0]) / (ends[:, 1] - ends[:, 0])).T
+
+    def hidden(place: tuple[float, float, float, float]) -> int:
+        left, low, _, height = place
+        return int(np.count_nonzero((across > left - _MARGIN) & (up > low - _MARGIN) & (up < low + height)))
+
+    return min(((0.45, 0.45, 0.53, 0.53), (0.45, 0.18, 0.53, 0.4)), key=hidden)
 
 
 def _arms(estimates: np.ndarray) -> np.ndarray:

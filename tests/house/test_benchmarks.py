@@ -162,6 +162,8 @@ def test_perception_speed(tmp_path):
     assert "| w2 | 40 | 0.3 | 0.01 | OPTIMAL |" in told
     rows = json.loads((tmp_path / "figures.json").read_text())["rows"]
     assert all(row["status"] == "OPTIMAL" and row["gap"] <= 1e-8 for row in rows)
+    reach = run("perception_speed.py", "--quick", "--reach")
+    assert reach.count("| OPTIMAL |") == 3
 
 
 def test_published_perception(tmp_path):

@@ -747,6 +747,15 @@ def test_reconstructions_are_drawn(done, data):
         reconstructions(done, data, names=["nothing_p0"])
 
 
+def test_an_inset_hides_as_few_points_as_can_be():
+    from matplotlib import pyplot
+
+    ax = pyplot.figure().add_subplot()
+    ax.set(xlim=(0, 2), ylim=(1, 3))
+    assert figures._emptier(ax, [[0.2, 2.9], [1.5, 1.5]])[1] == 0.45
+    assert figures._emptier(ax, [[0.2, 2.9], [1.5, 2.5]])[1] == 0.18
+
+
 # ------------------------------------------------------------------------------------------- real images
 
 
