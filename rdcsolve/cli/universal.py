@@ -12,7 +12,7 @@ import typer
 from rdcsolve.cli.files import check_targets, write_problem
 from rdcsolve.cli.outcomes import INTERRUPTED, NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
-from rdcsolve.cli.solve import InputFile
+from rdcsolve.cli.solve import InputFile, ProofBudget
 from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 from rdcsolve.errors import InvalidInput
 
@@ -46,6 +46,7 @@ def universal(
         int | None,
         typer.Option(help="Stop each target, and the encoder for all, after so many steps.", show_default=False),
     ] = None,
+    proof_budget: ProofBudget = 10.0,
 ) -> None:
     """Compute the least rate of one encoder that serves every target with a decoder of its own.
 
@@ -64,7 +65,15 @@ def universal(
     if save_problem is not None:
         write_problem(problem, save_problem)
     tell_columns(problem)
-    found = universal_rate(problem, targets, tolerance=tolerance, time_limit=time_limit, max_steps=max_steps, save=save)
+    found = universal_rate(
+        problem,
+        targets,
+        tolerance=tolerance,
+        time_limit=time_limit,
+        max_steps=max_steps,
+        save=save,
+        proof_budget=proof_budget,
+    )
     _show(found)
     if save is not None:
         typer.echo(f"saved {save}")

@@ -42,6 +42,7 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     max_steps: int | None = None,
     callback: Callable[[StepRecord], object] | None = None,
     save: str | os.PathLike[str] | None = None,
+    proof_budget: float = 10.0,
 ) -> Universal:
     """Return R(Theta), the least rate of one encoder from which every target can be met by a decoder of its own.
 
@@ -75,6 +76,8 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
         An npz file, as `Universal.save` writes it: rewritten as targets are solved, and at the end, also when cut
         short. The same call again goes on with the targets that are missing, and solves those again that were solved
         to a larger gap; what is in the file is checked as if it were new.
+    proof_budget : float, optional
+        As in `solve`, for all targets and the encoder together: each of them has an equal share.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     tolerance = tolerance if stated.unit == "nat" else bits_to_nats(tolerance)
     one_of(method, ("automatic", "corner", "tuples"), "method")
     max_tuples = options.whole(max_tuples, "max_tuples")
-    effort = Effort.of(problem, None, tolerance, max_steps, callback, time_limit)
+    effort = Effort.of(problem, None, tolerance, max_steps, callback, time_limit, proof_budget=proof_budget)
     _check_letters(problem, bounds)
     reduction = reduction_of(problem, bounds, method)
     if isinstance(reduction, TupleReduction):
@@ -133,7 +136,8 @@ def universal_rate(  # noqa: PLR0913 - options, by keyword
     with kept.alone(), deadline.within(effort.left()):
         alone, answer = kept.earlier()
         if answer is None:
-            work = Work(effort, stated.unit)
+            share = effort.proof_budget / (1 + len({row.tobytes() for row in bounds}))
+            work = Work(replace(effort, proof_budget=share), stated.unit)
             try:
                 answer = _answer(problem, reduction, alone, work, kept)
             except (KeyboardInterrupt, deadline.TimeIsUp) as stop:

@@ -167,3 +167,18 @@ def test_steps_are_limited_for_each_problem():
 def test_bad_options_are_told(option, message):
     with pytest.raises(rdc.InvalidInput, match=message):
         rdc.universal_rate(COIN, TARGETS, **option)
+
+
+@pytest.mark.parametrize("budget", [0.0, 6.0, math.inf])
+def test_the_budget_for_proofs_is_shared_by_targets_and_encoder(monkeypatch, budget):
+    """With ten seconds for each of them, two targets without a limit on the time took 25."""
+    solve, given_budgets = rdc.universal.solving.solve, []
+
+    def watched(*problem, **options):
+        given_budgets.append(options["proof_budget"])
+        return solve(*problem, **options)
+
+    monkeypatch.setattr(rdc.universal.solving, "solve", watched)
+    problem, targets = stated("labels", 1)
+    rdc.universal_rate(problem, [{"D": targets[0][0]}, {"C": targets[1][1]}], proof_budget=budget)
+    assert given_budgets == [budget / 3] * 3

@@ -78,6 +78,25 @@ class LargestPrice:
     log_proved: float = math.inf
 
 
+@dataclass(frozen=True)
+class Above:
+    """What is known of prices beside a threshold.
+
+    Attributes
+    ----------
+    above : numpy.ndarray
+        Shape (n_y,), bool: the symbols that may have a price above it.
+    log_upper : float
+        A proved bound of the log prices of all others.
+    record : dict of int to PartRecord
+        Notes that a proof of the bound is made of.
+    """
+
+    above: np.ndarray
+    log_upper: float
+    record: Record
+
+
 def log_prices(
     log_weights: np.ndarray,
     labels: list[np.ndarray],
@@ -236,8 +255,9 @@ def prices_above(
     *,
     log_error: float | np.ndarray = 0.0,
     max_cells: int | None = None,
-) -> tuple[np.ndarray, float, Record]:
-    """Return which symbols may have a price above a threshold, (n_y,), a proved bound of all others' log, and notes.
+    is_last: bool = False,
+) -> Above:
+    """Return which symbols may have a price above a threshold, and a proved bound of all others.
 
     Parameters
     ----------
@@ -245,21 +265,23 @@ def prices_above(
         As in `largest_price`.
     log_enough : float
         The logarithm of the threshold.
+    is_last : bool, optional
+        Whether no symbol is to be marked: then the bound is that of all of them, below the threshold where it can be.
     """
     left = separated(log_weights, labels, multipliers)
     parts, log_scale = parts_of(left.log_weights, left.labels, left.multipliers, log_error + left.log_error)
     above = np.zeros(log_weights.shape[1], dtype=bool)
     most = _most_cells(log_weights) if max_cells is None else max_cells
-    search = Search(0.0, most, best=math.exp(min(log_enough - log_scale, 700.0)), above=above)
+    search = Search(0.0, most, best=math.exp(min(log_enough - log_scale, 700.0)), above=None if is_last else above)
     for part in parts:
         columns, _, prices = _maxima(part, None)
         search.bound(part, columns, prices)
     if not search.proved:
         above[:] = True
     if not search.upper > 0:
-        return above, -math.inf, search.record
+        return Above(above, -math.inf, search.record)
     upper = math.log(search.upper)
-    return above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)), search.record
+    return Above(above, upper + log_scale + 4 * EPS * (1 + abs(upper) + abs(log_scale)), search.record)
 
 
 def log_price_bounded(
@@ -329,11 +351,19 @@ def _most_cells(log_weights: np.ndarray) -> int:
 
 def is_provable(labels: list[np.ndarray], multipliers: np.ndarray) -> bool:
     """Return whether the largest price can be bounded, whatever the weights."""
-    left = separated(np.zeros((labels[0].shape[0], 1)), labels, multipliers) if labels else None
-    if left is None:
-        return True
-    parts, _ = parts_of(np.zeros((labels[0].shape[0], 1)), left.labels, left.multipliers)
+    parts = _bare_parts(labels, multipliers) if labels else []
     return all(part.is_concave or part.dimension <= MOST_DIMENSIONS for part in parts)
+
+
+def is_by_tangents(labels: list[np.ndarray], multipliers: np.ndarray) -> bool:
+    """Return whether some prices are bounded by tangents alone, which may end above what bounds are to reach."""
+    return bool(labels) and any(part.dimension > MOST_DIMENSIONS for part in _bare_parts(labels, multipliers))
+
+
+def _bare_parts(labels: list[np.ndarray], multipliers: np.ndarray) -> list[Part]:
+    """Return the parts of prices whose weights are all one."""
+    left = separated(np.zeros((labels[0].shape[0], 1)), labels, multipliers)
+    return parts_of(np.zeros((labels[0].shape[0], 1)), left.labels, left.multipliers)[0]
 
 
 def _maxima(part: Part, given: Decisions | None, thorough: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

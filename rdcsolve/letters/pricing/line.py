@@ -21,6 +21,7 @@ from rdcsolve import deadline
 from rdcsolve.certificates.proof import PriceProof
 from rdcsolve.letters.pricing.decisions import (
     Decisions,
+    is_by_tangents,
     is_provable,
     largest_price,
     log_price_bounded,
@@ -37,6 +38,7 @@ _MOST_CELLS = 200_000
 _ENTRIES = 1 << 21  # weights held at a time
 _MOST_ENTRIES = 300_000_000  # weights of the first cells: a minute's work
 _NEAR, _MOST_NEAR = 1e-3, 256  # nats, letters: those whose own bounds are looked at
+_MOST_BOUNDED = 8  # of these: where tangents bound prices, those whose bounds say how far tangents get
 _CRAMER = 1.0866  # |H_n(z)| exp(-z^2 / 2) <= 1.0865 sqrt(2^n n!) for all n and z (Indritz 1961)
 _ROUNDINGS = 400 * EPS  # of a Hermite function, times sqrt(2^n n!) exp(-z^2 / 2), and of the sum over n
 
@@ -190,18 +192,21 @@ class _Line:
         log_weights = self._weightings(cells)
         while True:
             deadline.look()
-            log_enough = max(max(self.log_best, self.floor) + max(0.5 * self.rtol, 64 * EPS), self.enough)
-            log_enough = math.inf if is_last else log_enough
-            above, log_upper, record = prices_above(
-                log_weights, self.price.labels, self.price.multipliers, log_enough, log_error=self.log_error
+            noted = prices_above(
+                log_weights,
+                self.price.labels,
+                self.price.multipliers,
+                max(max(self.log_best, self.floor) + self._slack(), self.enough),
+                log_error=self.log_error,
+                is_last=is_last,
             )
-            by_cell = np.any(above.reshape(len(cells), -1), axis=1)
+            by_cell = np.any(noted.above.reshape(len(cells), -1), axis=1)
             if is_last or not self._look(cells[by_cell]):
                 break
-        self.log_upper = max(self.log_upper, log_upper)
-        for part in record.values():
+        self.log_upper = max(self.log_upper, noted.log_upper)
+        for part in noted.record.values():
             part.leave_out(np.repeat(by_cell, _DEGREE + 1))
-        self.records.append((cells, ~by_cell, record))
+        self.records.append((cells, ~by_cell, noted.record))
         return np.asarray(by_cell)
 
     def _look(self, cells: np.ndarray) -> bool:
@@ -234,7 +239,20 @@ class _Line:
             np.arange(near.size), tuple(soft[near] for soft in self.best.decisions), np.zeros(near.size)
         )
         price = self.price
-        return log_price_bounded(columns, price.labels, price.multipliers, letters, self.log_error)
+        floor = log_price_bounded(columns, price.labels, price.multipliers, letters, self.log_error)
+        if not is_by_tangents(price.labels, price.multipliers):
+            return floor
+        # Tangents alone may end above the threshold, at a place by itself too: halving the cells around it is in vain.
+        dear = columns[:, np.argsort(-self.best.log_prices[near], kind="stable")[:_MOST_BOUNDED]]
+        enough = max(floor + self._slack(), self.enough)
+        bound = prices_above(
+            dear, price.labels, price.multipliers, enough, log_error=self.log_error, is_last=True
+        ).log_upper
+        return max(floor, bound)
+
+    def _slack(self) -> float:
+        """Return by how much a bound may exceed the best letter's price."""
+        return max(0.5 * self.rtol, 64 * EPS)
 
     def _weightings(self, cells: np.ndarray) -> np.ndarray:
         """Return logarithms of every cell's Bernstein coefficients, rounded up, shape (n, cells * (degree + 1)).
