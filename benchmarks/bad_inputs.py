@@ -20,7 +20,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import numpy as np  # noqa: E402
-from bad_inputs_cases import COMMANDS, PYTHON  # noqa: E402
+from bad_inputs_cases import PYTHON  # noqa: E402
+from bad_inputs_commands import COMMANDS  # noqa: E402
 
 import rdcsolve as rdc  # noqa: E402
 

@@ -13,7 +13,7 @@ import numpy as np
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.statement import by_name, spelled_out
-from rdcsolve.problems.validation import float_array
+from rdcsolve.problems.validation import real_numbers
 from rdcsolve.results.units import InBits
 
 Index = tuple[int, ...]
@@ -163,7 +163,7 @@ def _place(problem: Problem, name: str) -> list[int]:
 
 
 def _axis(name: str, values: Any) -> np.ndarray:
-    axis = float_array(values, f"the axis {name}")
+    axis = real_numbers(values, f"the axis {name}")
     if axis.ndim == 0:
         raise InvalidInput(
             f"the axis {name} is the single number {float(axis):.6g}; give a list, or fix it with with_limits"

@@ -161,8 +161,14 @@ def find(name: Any, pairs: int = 0) -> Backend | None:
     return _cupy() if name == "cupy" else _torch()
 
 
-def of_array(array: Any) -> Backend | None:
+def of_array(array: Any, name: str = "it") -> Backend | None:
     """Return the backend of the library and the device that an array belongs to, None for NumPy.
+
+    Parameters
+    ----------
+    array : array
+    name : str, optional
+        What to call it in an error message.
 
     Raises
     ------
@@ -171,14 +177,17 @@ def of_array(array: Any) -> Backend | None:
     MissingExtra
         If it is not NumPy's and the extra ``gpu`` is not installed.
     """
-    if type(array) is np.ndarray:
+    if isinstance(array, np.ndarray):  # masked ones and matrices too, which the standard would take without their mask
         return None
     try:
         import array_api_compat as api
     except ImportError as error:
         raise MissingExtra.of("gpu", f"arrays of type {type(array).__name__}") from error
     if not api.is_array_api_obj(array):
-        raise InvalidInput(f"a {type(array).__name__} is no array of NumPy, PyTorch, CuPy or the array API; convert it")
+        raise InvalidInput(
+            f"{name} is a {type(array).__name__}, which is no array of NumPy, PyTorch, CuPy or the array API; convert "
+            f"it, for instance by np.asarray({name})"
+        )
     if api.is_torch_array(array) or api.is_cupy_array(array):
         known = _cupy() if api.is_cupy_array(array) else _torch()
         return Backend(known.name, known.xp, array.device, known.host, known.out_of_memory, known.free_bytes)

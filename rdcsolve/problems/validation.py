@@ -325,6 +325,18 @@ def real_number(value: Any, name: str) -> float:
         raise InvalidInput(f"{name} is {value!r}; give one real number") from error
 
 
+def real_numbers(value: Any, name: str) -> np.ndarray:
+    """Return bounds, multipliers or lengths as a read-only float64 array; a truth value is none of these."""
+    listed = value if isinstance(value, (list, tuple)) else ()  # NumPy makes numbers of those that stand beside some
+    for index, entry in enumerate(listed):
+        if isinstance(entry, (bool, np.bool_)):
+            raise InvalidInput(f"{name}[{index}] is {entry!r}; give a real number")
+    reading = read(value, name)
+    if reading.entries.dtype.kind == "b":
+        raise InvalidInput(f"{name} holds booleans; give real numbers")
+    return freeze(as_floats(reading, name))
+
+
 def loss_bound(value: Any, name: str) -> float:
     """Return a bound on a mean loss, a real number or inf."""
     bound = real_number(value, name)

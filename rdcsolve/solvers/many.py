@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.kernels import Backend, backends
 from rdcsolve.problems import Problem
 from rdcsolve.problems.structures import Table
+from rdcsolve.problems.validation import float_array, loss_matrix, mass_rows, real_numbers
+from rdcsolve.reading import read
 from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Status
@@ -221,6 +224,12 @@ class Solved:
     d_tilted: Any
     results: tuple[Result, ...]
 
+    def __repr__(self) -> str:
+        counts = Counter(result.status.name for result in self.results)
+        ended = ", ".join(f"{count} {status}" for status, count in counts.items()) or "none"
+        arrays = f"{type(self.rate_lower).__module__.partition('.')[0]} arrays, {self.rate_lower.dtype}"
+        return f"<Solved, {len(self.results)} problems ({ended}), {arrays}>"
+
 
 @public_call
 def solve_arrays(
@@ -234,14 +243,14 @@ def solve_arrays(
 ) -> Solved:
     """Solve many problems that are stated as arrays: of NumPy, PyTorch, CuPy or another library of the array API.
 
-    Steps are made where `p_x` lies, by its library, and answers come back as its arrays, in its precision (half
-    precision comes back as single). Whatever is proved, is proved in NumPy, in double precision; see `solve_many`.
-    Gradients do not pass.
+    Steps are made where `p_x` lies, by its library, and answers come back as its arrays, in single precision if `p_x`
+    is in single or half precision, else in double. Whatever is proved, is proved in NumPy, in double precision; see
+    `solve_many`. Gradients do not pass.
 
     Parameters
     ----------
     p_x : array
-        Shape (B, n): masses of the symbols, row by row.
+        Shape (B, n): masses of the symbols, row by row. B may be zero.
     distortion : array_like
         Shape (n, k), or (B, n, k) for one table each.
     D : float or array_like, optional
@@ -272,33 +281,53 @@ def solve_arrays(
     """
     if (D is None) == (multiplier is None):
         raise InvalidInput("give one of D= and multiplier=, the limit on the distortion or its price")
-    place = backends.of_array(p_x)
+    place = backends.of_array(p_x, "p_x")
     own = place.get if place is not None and place.name not in backends.NAMES else None
     came = p_x
     p_x, distortion, D, multiplier = (_at_host(one, came, own) for one in (p_x, distortion, D, multiplier))
-    masses = _as_numpy(p_x, "p_x")
-    if masses.ndim != 2 or not masses.size:
-        raise InvalidInput(f"p_x has shape {masses.shape}; give one row of masses for every problem, (B, n)")
-    tables = _as_numpy(distortion, "distortion")
-    if tables.ndim not in (2, 3) or (tables.ndim == 3 and tables.shape[0] != masses.shape[0]):
-        raise InvalidInput(f"distortion has shape {tables.shape}; give (n, k), or ({masses.shape[0]}, n, k)")
-    stated = _as_numpy(D if multiplier is None else multiplier, "D" if multiplier is None else "multiplier")
-    if stated.shape not in ((), (masses.shape[0],)):
-        raise InvalidInput(f"the shape of D or multiplier is {stated.shape}; give a number, or ({masses.shape[0]},)")
-    values = np.broadcast_to(stated, masses.shape[:1]).tolist()
+    p_x = _batch(p_x)
+    count, n = tuple(p_x.shape)
+    tables = _tables(distortion, count, n)
+    name = "D" if multiplier is None else "multiplier"
+    stated = real_numbers(D if multiplier is None else multiplier, name)
+    if stated.shape not in ((), (count,)):
+        raise InvalidInput(f"{name} has shape {stated.shape}; give a number, or one for each problem, ({count},)")
     problems = []
-    for row, value in enumerate(values):  # masses as they are: what they may sum to depends on their precision
-        problem = Problem.from_arrays(p_x[row], tables if tables.ndim == 2 else tables[row], D=math.inf)
-        is_limit = multiplier is None
-        problems.append(problem.with_limits(D=value) if is_limit else problem.at_multipliers(distortion=value))
+    for row, value in enumerate(np.broadcast_to(stated, (count,)).tolist()):
+        try:  # masses as they are: what they may sum to depends on their precision
+            problem = Problem.from_arrays(p_x[row], tables if tables.ndim == 2 else tables[row], D=math.inf)
+            is_limit = multiplier is None
+            problems.append(problem.with_limits(D=value) if is_limit else problem.at_multipliers(distortion=value))
+        except InvalidInput as error:
+            raise InvalidInput(f"in row {row} of the batch: {error}") from None
     results = solve_many(problems, tolerance=tolerance, backend=place or "numpy", precision=precision)
     return _as_they_came(results, tables.shape[-2:], came, place)
 
 
-def _as_numpy(value: Any, name: str) -> np.ndarray:
-    from rdcsolve.reading import read
+def _batch(p_x: Any) -> Any:
+    """Return checked masses of every problem, an array of NumPy or of the library that they came in."""
+    reading = read(p_x, "p_x")
+    shape = reading.entries.shape
+    if len(shape) != 2 or shape[1] == 0:
+        raise InvalidInput(f"p_x has shape {shape}; give one row of masses for every problem, (B, n)")
+    if reading.entries.dtype.kind == "b":
+        raise InvalidInput("p_x holds booleans; give masses, each row with the sum one")
+    if shape[0]:
+        mass_rows(p_x, "p_x", shape[0], cure="divide each row by its sum")
+    return np.asarray(p_x) if isinstance(p_x, np.ndarray) else p_x
 
-    return np.asarray(read(value, name).entries, dtype=float)
+
+def _tables(distortion: Any, count: int, n: int) -> np.ndarray:
+    """Return the table of all problems, (n, k), or those of each, (count, n, k)."""
+    tables = float_array(distortion, "distortion")
+    if tables.ndim not in (2, 3) or (tables.ndim == 3 and tables.shape[0] != count):
+        raise InvalidInput(f"distortion has shape {tables.shape}; give ({n}, k), or ({count}, {n}, k)")
+    if tables.shape[-2] != n:
+        raise InvalidInput(
+            f"distortion has {tables.shape[-2]} rows but p_x has masses of {n} symbols; give one row each, ({n}, k), "
+            f"or ({count}, {n}, k)"
+        )
+    return loss_matrix(distortion, "distortion") if tables.ndim == 2 else tables
 
 
 def _at_host(value: Any, like: Any, own: Any) -> Any:
@@ -317,7 +346,7 @@ def _as_they_came(results: list[Result], shape: tuple[int, ...], like: Any, plac
             channel[row], q[row] = np.nan, np.nan
         d_tilted[row] = result.d_tilted
     lower, upper = np.array([one.rate_lower for one in results]), np.array([one.rate_upper for one in results])
-    kind = str(like.dtype).rsplit(".", maxsplit=1)[-1]
+    kind = getattr(like.dtype, "name", None) or str(like.dtype).rsplit(".", maxsplit=1)[-1]  # torch's have no name
     dtype = np.dtype(np.float32 if kind in _NOT_DOUBLE else np.float64)
     if dtype != np.float64:
         lower, upper = _outwards(lower, -np.inf, dtype), _outwards(upper, np.inf, dtype)

@@ -170,9 +170,19 @@ def test_limits_out_of_reach_have_no_channel():
         (lambda: rdc.solve_many([], tolerance=-1.0), "tolerance"),
         (lambda: rdc.solve_arrays(np.ones((1, 2)) / 2, np.eye(2)), "multiplier"),
         (lambda: rdc.solve_arrays(np.ones(2) / 2, np.eye(2), D=0.1), r"\(B, n\)"),
-        (lambda: rdc.solve_arrays(np.ones((2, 2)) / 2, np.ones((3, 2, 2)), D=0.1), r"\(2, n, k\)"),
+        (lambda: rdc.solve_arrays(np.ones((2, 2)) / 2, np.ones((3, 2, 2)), D=0.1), r"\(2, 2, k\)"),
         (lambda: rdc.solve_arrays(np.ones((2, 2)) / 2, np.eye(2), D=[0.1, 0.2, 0.3]), r"\(2,\)"),
-        (lambda: rdc.solve_arrays([[0.5, 0.5]], np.eye(2), D=0.1), "array"),
+        (lambda: rdc.solve_arrays([[0.5, 0.5]], np.eye(2), D=0.1), "p_x is a list.*asarray"),
+        (lambda: rdc.solve_arrays(np.array([[0.7, 0.3], [0.6, 0.5]]), np.eye(2), D=0.1), r"row 1 of p_x sums to 1\.1"),
+        (lambda: rdc.solve_arrays(np.array([[0.7, 0.3], [0.6, np.nan]]), np.eye(2), D=0.1), r"p_x\[1, 1\] is nan"),
+        (lambda: rdc.solve_arrays(np.ma.array(np.ones((1, 2)) / 2, mask=[[0, 1]]), np.eye(2), D=0.1), "masked"),
+        (lambda: rdc.solve_arrays(np.ones((2, 2)) / 2, np.eye(2), D=[0.1, np.nan]), "row 1 of the batch"),
+        (lambda: rdc.solve_arrays(np.ones((1, 2)) / 2, np.eye(2), D=True), "D holds booleans"),
+        (lambda: rdc.solve_arrays(np.ones((2, 2)) / 2, np.eye(2), D=[0.1, True]), r"D\[1\] is True"),
+        (lambda: rdc.solve_arrays(np.ones((1, 2)) / 2, np.eye(2), D="0.1"), "D holds <U3"),
+        (lambda: rdc.solve_arrays(np.ones((1, 2)) / 2, np.eye(2), D=0.1j), "D holds complex"),
+        (lambda: rdc.solve_arrays(np.ones((1, 2)) / 2, "hamming", D=0.1), "distortion holds <U7"),
+        (lambda: rdc.solve_arrays(np.ones((1, 2)) / 2, np.ones((1, 2)), D=0.1), "1 rows"),
     ],
 )
 def test_what_is_no_such_problem_is_told(call, said):
@@ -193,3 +203,17 @@ def test_a_loose_tolerance_takes_single_precision_alone(monkeypatch):
     assert max(result.gap for result in results) <= 1e-4
     assert sum(count for dtype, count in used if dtype == "float32") == len(problems)
     assert sum(count for dtype, count in used if dtype == "float64") <= 0.05 * len(problems)
+
+
+@pytest.mark.parametrize("dtype", ["float32", ">f4", "float64", "int64"])
+def test_a_batch_of_nothing_has_answers_of_the_same_shapes(dtype):
+    solution = rdc.solve_arrays(np.zeros((0, 3), dtype=dtype), np.ones((3, 4)), D=[])
+    assert solution.results == ()
+    assert (solution.channel.shape, solution.q.shape, solution.d_tilted.shape) == ((0, 3, 4), (0, 4), (0, 3))
+    assert solution.rate_upper.dtype == ("float32" if dtype in ("float32", ">f4") else "float64")
+    assert "0 problems" in repr(solution)
+
+
+def test_many_answers_are_counted_in_a_line():
+    solution = rdc.solve_arrays(np.full((2, 2), 0.5), np.array([[0.5, 1.0], [1.0, 0.5]]), D=[0.1, 0.6])
+    assert repr(solution) == "<Solved, 2 problems (1 INFEASIBLE, 1 OPTIMAL), numpy arrays, float64>"
