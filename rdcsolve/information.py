@@ -17,6 +17,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.reading import as_floats, read
 
 _SUM_TOLERANCE = 1e-6
+_ENTRIES_AT_A_TIME = 1 << 16
 
 UNITS = ("nat", "bit")
 """The units in which information can enter and leave."""
@@ -110,11 +111,17 @@ def mutual_information(p_x: ArrayLike, channel: ArrayLike, *, base: float = math
     True
     """
     masses, rows = _channel(p_x, channel, "channel")
-    joint = masses[:, None] * rows
-    output = joint.sum(axis=0)
-    # sum p W (log W - log q); a joint mass that underflows to zero contributes nothing
-    terms = joint * (_log(rows, joint) - _log(output, output))
-    return _to_base(max(0.0, float(terms.sum())), base)
+    step = max(1, _ENTRIES_AT_A_TIME // max(1, rows.shape[1]))  # what is made of the channel then stays in cache
+    joints = [masses[start : start + step, None] * rows[start : start + step] for start in range(0, masses.size, step)]
+    output = np.sum([joint.sum(axis=0) for joint in joints], axis=0)
+    log_output, total = _log(output, output), 0.0
+    for number, joint in enumerate(joints):
+        # sum p W (log W - log q); a joint mass that underflows to zero contributes nothing
+        terms = _log(rows[number * step : (number + 1) * step], joint)
+        terms -= log_output
+        terms *= joint
+        total += float(terms.sum())
+    return _to_base(max(0.0, total), base)
 
 
 def conditional_entropy(p_x: ArrayLike, p_s_given_x: ArrayLike, channel: ArrayLike, *, base: float = math.e) -> float:
@@ -265,6 +272,8 @@ def _like_input(values: Any) -> Any:
 
 def _log(values: np.ndarray, joint: np.ndarray) -> np.ndarray:
     """Return log `values`, broadcast to `joint`, and zero where `joint` is zero."""
+    if joint.size and joint.min() > 0:  # without a mask the logarithms come several at a time
+        return np.log(np.broadcast_to(values, joint.shape))
     return np.log(np.broadcast_to(values, joint.shape), out=np.zeros(joint.shape), where=joint > 0)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from rdcsolve.kernels.blocks import EPS, BlockKernel
-from rdcsolve.kernels.kernel import separable
+from rdcsolve.kernels.kernel import of_grid
 from rdcsolve.problems.separable import combined, outer_sum
 from rdcsolve.problems.structures import LossStructure, Selection
 
@@ -30,12 +30,10 @@ class GridKernel(BlockKernel):
     """
 
     def __init__(self, losses: Sequence[LossStructure], multipliers: np.ndarray) -> None:
-        found = [
-            (separable(loss), multiplier) for loss, multiplier in zip(losses, multipliers, strict=True) if multiplier
-        ]
-        parts = [(one[0], multiplier) for one, multiplier in found if one is not None]
-        whole = parts[0][0]
-        self.rows = found[0][0][1]  # type: ignore[index]
+        active = np.flatnonzero(multipliers).tolist()
+        found = [one for one in (of_grid(losses[m]) for m in active) if one is not None]
+        parts = [(one.whole, multipliers[m]) for m, one in zip(active, found, strict=True)]
+        whole, self.rows, self.letters = found[0]
         self.grid, self.letter_grid = whole.grid, whole.letter_grid
         exponents = [
             np.sum([-multiplier * loss.tables[d] for loss, multiplier in parts], axis=0) for d in range(len(self.grid))
@@ -48,16 +46,24 @@ class GridKernel(BlockKernel):
 
     @staticmethod
     def suits(losses: Sequence[LossStructure]) -> bool:
-        """Return whether the losses are separable over one grid, at the same of its rows."""
-        found = [separable(loss) for loss in losses]
+        """Return whether the losses are separable over one grid, at the same of its rows, letters in the same order."""
+        found = [of_grid(loss) for loss in losses]
         some = [one for one in found if one is not None]
         if len(some) < len(found):
             return False
-        first, rows = some[0]
+        first = some[0]
         return all(
-            whole.grid == first.grid and whole.letter_grid == first.letter_grid and _same(these, rows)
-            for whole, these in some
+            one.whole.grid == first.whole.grid
+            and one.whole.letter_grid == first.whole.letter_grid
+            and _same(one.rows, first.rows)
+            and _same(one.letters, first.letters)
+            for one in some
         )
+
+    @property
+    def has_gram(self) -> bool:
+        """Whether Gram matrices need no columns."""
+        return self._midpoints is not None
 
     def matvec(self, q: np.ndarray) -> np.ndarray:
         """Return K q, shape (n,)."""
@@ -69,10 +75,10 @@ class GridKernel(BlockKernel):
 
     def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
         """Return some of the entries, in the kernel's row scale, as products of the factors' entries."""
-        n, k = self.shape
-        of_grid = np.arange(n) if self.rows is None else self.rows
+        of_grid = np.arange(self.shape[0]) if self.rows is None else self.rows
         at_rows = np.unravel_index(of_grid if rows is None else of_grid[rows], self.grid)
-        at_letters = None if letters is None else np.unravel_index(np.arange(k)[letters], self.letter_grid)
+        in_order = self.letters is None and letters is None
+        at_letters = None if in_order else np.unravel_index(self._places(letters), self.letter_grid)
         return combined(np.multiply, self.factors, at_rows, at_letters)
 
     def gram(self, weights: np.ndarray, letters: np.ndarray | None = None) -> np.ndarray:
@@ -83,19 +89,24 @@ class GridKernel(BlockKernel):
         """
         if self._midpoints is None:
             return super().gram(weights, letters)
-        letters = np.arange(self.shape[1]) if letters is None else letters
-        seen = self._embedded(weights).reshape(self.grid)
+        from rdcsolve.kernels.grid_gather import gathered
+
+        seen, factor = self._embedded(weights).reshape(self.grid), self._apart
         for middle, _ in self._midpoints:
             seen = np.tensordot(seen, middle, axes=(0, 0))
-        places = np.unravel_index(letters, self.letter_grid)
-        flat = np.zeros((letters.size, letters.size), dtype=np.intp)
-        scale = np.ones((letters.size, letters.size))
-        for a, side, (_, apart) in zip(places, seen.shape, self._midpoints, strict=True):
-            flat *= side
-            flat += a[:, None] + a
-            scale *= apart[np.abs(a[:, None] - a)]
-        scale *= seen.ravel()[flat]
-        return scale
+        # on the grid of half steps the midpoint of letters at f and g is at f + g, and what they are apart at f - g
+        places = np.ravel_multi_index(np.unravel_index(self._places(letters), self.letter_grid), seen.shape)
+        gram = np.empty((places.size, places.size))
+        gathered(seen.ravel(), factor, places.astype(np.uint64), np.uint64(factor.size // 2), gram)
+        return gram
+
+    @cached_property
+    def _apart(self) -> np.ndarray:
+        """Return exp(-lambda distance^2 / 2) of two letters by the difference of their places on half steps."""
+        total = np.ones(1)
+        for _, apart in self._midpoints or []:
+            total = np.multiply.outer(total, np.r_[apart[:0:-1], apart]).ravel()
+        return total
 
     @cached_property
     def _midpoints(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
@@ -139,15 +150,18 @@ class GridKernel(BlockKernel):
         return total
 
     def _tables(self, m: int) -> tuple[np.ndarray, ...] | None:
-        found = separable(self.losses[m])
-        if found is None or found[0].grid != self.grid or found[0].letter_grid != self.letter_grid:
+        found = of_grid(self.losses[m])
+        if found is None or found.whole.grid != self.grid or found.whole.letter_grid != self.letter_grid:
             return None
-        return found[0].tables
+        return found.whole.tables if _same(found.letters, self.letters) else None
 
     def _with(self, d: int, table: np.ndarray) -> list[np.ndarray]:
         return [factor * table if e == d else factor for e, factor in enumerate(self.factors)]
 
     def _forward(self, factors: Sequence[np.ndarray], q: np.ndarray) -> np.ndarray:
+        if self.letters is not None:
+            listed, q = q, np.empty(q.size)
+            q[self.letters] = listed
         tensor = q.reshape(self.letter_grid)
         for factor in factors:  # the axis that is summed goes last: after all of them the order is back
             tensor = np.tensordot(tensor, factor, axes=(0, 1))
@@ -158,7 +172,13 @@ class GridKernel(BlockKernel):
         tensor = self._embedded(weights).reshape(self.grid)
         for factor in factors:
             tensor = np.tensordot(tensor, factor, axes=(0, 0))
-        return tensor.ravel()
+        flat = tensor.ravel()
+        return flat if self.letters is None else flat[self.letters]
+
+    def _places(self, letters: Selection) -> np.ndarray:
+        """Return where letters are in the grid's own order."""
+        every = np.arange(self.shape[1]) if self.letters is None else self.letters
+        return every if letters is None else every[letters]
 
     def _embedded(self, weights: np.ndarray) -> np.ndarray:
         """Return weights of the whole grid, zero where it has no row."""

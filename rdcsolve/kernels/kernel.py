@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rdcsolve.problems.grid_points import GridTable
 from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.separable import SeparableLoss
 from rdcsolve.problems.structures import LossStructure, Rows, Shifted
@@ -102,6 +103,22 @@ def separable(structure: LossStructure) -> tuple[SeparableLoss, np.ndarray | Non
     if isinstance(whole, SeparableLoss) and not np.any(shifts):
         return whole, rows
     return None
+
+
+class OnGrid(NamedTuple):
+    """A separable loss, and the places on its grids where symbols and letters are listed (None for all, in order)."""
+
+    whole: SeparableLoss
+    rows: np.ndarray | None
+    letters: np.ndarray | None
+
+
+def of_grid(structure: LossStructure) -> OnGrid | None:
+    """Return what `separable` does, also of a table between points that form a grid; None of anything else."""
+    if isinstance(structure, GridTable):
+        return OnGrid(structure.separable, structure.rows, structure.letters)
+    found = separable(structure)
+    return None if found is None else OnGrid(*found, None)
 
 
 def on_grid(structure: LossStructure) -> tuple[SeparableLoss | LineLoss, np.ndarray | None] | None:

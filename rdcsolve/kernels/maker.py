@@ -33,9 +33,10 @@ def make_kernel(
     """Return the kernel of some losses at given multipliers, by what is known of the losses.
 
     Stored losses, and any losses at few `letters`, make a dense kernel, on the device in use if there is one; losses
-    separable over the axes of one grid a Kronecker product; a `LineLoss` recursions or interpolations; a structure
-    that has a ``kernel(multiplier)`` of its own makes that, where it is the only loss that counts; everything else is
-    evaluated block by block, or stored on the device in use where it fits.
+    separable over the axes of one grid, also those stored between listed points that form a grid, a Kronecker product;
+    a `LineLoss` recursions or interpolations; a structure that has a ``kernel(multiplier)`` of its own makes that,
+    where it is the only loss that counts; everything else is evaluated block by block, or stored on the device in use
+    where it fits.
 
     Parameters
     ----------
@@ -54,9 +55,10 @@ def make_kernel(
     if letters is not None:
         structures = [Table(structure.block(None, letters)) for structure in structures]
         forbidden = None if forbidden is None else np.take(forbidden, letters, axis=1)
-    if all(isinstance(structure, Table) for structure in structures):
-        return _stored(structures, multipliers, forbidden)
     active = [structure for structure, multiplier in zip(structures, multipliers, strict=True) if multiplier]
+    if all(isinstance(structure, Table) for structure in structures):
+        is_grid = forbidden is None and active and backends.current() is None and GridKernel.suits(active)
+        return GridKernel(structures, multipliers) if is_grid else _stored(structures, multipliers, forbidden)
     if forbidden is None and active:
         if GridKernel.suits(active):
             return GridKernel(structures, multipliers)

@@ -16,6 +16,7 @@ import numpy as np
 from rdcsolve.kernels import BlockKernel, Kernel, make_kernel
 from rdcsolve.kernels.kernel import separable
 from rdcsolve.problems import Problem
+from rdcsolve.problems.grid_points import GridTable
 from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.separable import SeparableLoss, outer_sum
 from rdcsolve.problems.structures import LossStructure, Shifted, Table, is_all, row_blocks
@@ -93,7 +94,11 @@ class FiniteLetters:
     def _shifted(self, structure: LossStructure, everything: bool) -> tuple[LossStructure, np.ndarray]:
         """Return the loss at the symbols of positive mass, with its least entries taken off, and these."""
         if isinstance(structure, Table):
-            return self._shifted_table(structure.block(None if everything else self.symbols))
+            some = None if everything else self.symbols
+            matrix, minima = self._shifted_matrix(structure.block(some))
+            if isinstance(structure, GridTable) and self.forbidden is None:
+                return structure.lowered(matrix, some), minima
+            return Table(matrix), minima
         if isinstance(structure, SeparableLoss) and self.forbidden is None:
             lowered, minima = structure.less_row_minima()
             return lowered.at_rows(self.symbols), minima[self.symbols]
@@ -103,7 +108,7 @@ class FiniteLetters:
             return rows, minima
         return Shifted(rows, minima, self.forbidden), minima
 
-    def _shifted_table(self, matrix: np.ndarray) -> tuple[Table, np.ndarray]:
+    def _shifted_matrix(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self.forbidden is not None:
             matrix = np.where(self.forbidden, np.inf, matrix)
         minima = matrix.min(axis=1)
@@ -111,7 +116,7 @@ class FiniteLetters:
             matrix = matrix - minima[:, None]
         if self.forbidden is not None:
             matrix = np.where(self.forbidden, 0.0, matrix)
-        return Table(matrix), minima
+        return matrix, minima
 
     @property
     def losses(self) -> tuple[np.ndarray, ...]:
@@ -137,10 +142,15 @@ class FiniteLetters:
     def restricted(self, letters: np.ndarray) -> tuple[tuple[Any, ...], np.ndarray | None]:
         """Return losses and mask of some letters, as `make_kernel` takes them.
 
-        They are arrays, since letters are few, except for all letters of losses that are not stored.
+        They are arrays, since letters are few, except for all letters of losses that are not stored, or on a grid.
         """
-        if letters.size == self.n_letters and not self.is_stored and is_all(letters, self.n_letters):
+        is_plain = all(type(structure) is Table for structure in self.structures)
+        if letters.size == self.n_letters and not is_plain and is_all(letters, self.n_letters):
             return self.structures, self.forbidden
+        return self.tables(letters)
+
+    def tables(self, letters: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray | None]:
+        """Return losses and mask of some letters, all of them arrays."""
         return self.losses_of(letters), self.forbidden_of(letters)
 
     @property

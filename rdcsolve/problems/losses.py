@@ -12,6 +12,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.exact_sums import mean_excess
+from rdcsolve.problems.grid_points import GridTable
 from rdcsolve.problems.structures import TABLE_BYTES, LossStructure, Selection, Table, row_blocks, structure_of
 from rdcsolve.problems.validation import freeze
 
@@ -62,7 +63,7 @@ class Loss:
         raise AttributeError(f"a loss cannot be changed: {name} stays as it is; make another Loss")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        losses = self.structure.matrix if isinstance(self.structure, Table) else self.structure
+        losses = self.structure.matrix if type(self.structure) is Table else self.structure
         return Loss, (self.name, losses, self.is_information)
 
     @property
@@ -128,6 +129,8 @@ class Loss:
 
     def __repr__(self) -> str:
         known = f"{self.shape[0]} x {self.shape[1]}" if self.is_stored else repr(self.structure)
+        if isinstance(self.structure, GridTable):
+            known += f", points on a grid of {self.structure.grid}"
         return f"Loss({self.name!r}, {known})"
 
 

@@ -15,6 +15,7 @@ from rdcsolve.information import entropy
 from rdcsolve.markup import html_table
 from rdcsolve.problems.columns import Columns, listing
 from rdcsolve.problems.distortions import distortion_matrix
+from rdcsolve.problems.grid_points import with_grid
 from rdcsolve.problems.line import LINE_DISTORTIONS, LineLoss, is_increasing
 from rdcsolve.problems.samples import conditionals_of, merge_samples, stated_classes
 from rdcsolve.problems.separable import SeparableLoss
@@ -312,6 +313,8 @@ def _checked_axes(axes: Any, points: Any, n_x: int) -> tuple[np.ndarray, ...]:
 def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | None, name: str) -> Any:
     """Return a stated loss as `Loss` takes it: a structure as it is, else a matrix; on a grid, a sum over its axes.
 
+    The matrix between listed points that turn out to be a grid knows that, see `GridTable`.
+
     Parameters
     ----------
     distortion : str, array_like, callable or LossStructure
@@ -336,7 +339,8 @@ def losses_between(distortion: Any, source: Source, reproduction: np.ndarray | N
             f"the symbols of the source are names ({listing([str(one) for one in source.symbols])}), for which {name} "
             f"{distortion!r} is not defined; say distortion='hamming', or pass a matrix (n_x, n_y)"
         )
-    return distortion_matrix(distortion, source.points, reproduction, name=name)
+    matrix = distortion_matrix(distortion, source.points, reproduction, name=name)
+    return with_grid(matrix, distortion, source.points, reproduction)
 
 
 def label_index(source: Source, label: Any, name: str) -> int:

@@ -15,6 +15,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
 from rdcsolve.kernels import Backend, backends
 from rdcsolve.problems import Problem
+from rdcsolve.problems.grid_points import recognised_grid
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.confirmation import combined, confirmed
 from rdcsolve.results.result import Result, StepRecord
@@ -153,7 +154,9 @@ def solve(  # noqa: PLR0913 - options, by keyword
         result = call.answered_by(chosen)
         if solver is None:
             result = call.tried_otherwise(chosen, result)
-        result = replace(result, information_losses=problem.information_losses)
+        grid = None if isinstance(chosen, Conic) or found is not None else recognised_grid(problem)
+        method = result.method if grid is None else f"{result.method}, points on a grid of {grid}"
+        result = replace(result, method=method, information_losses=problem.information_losses)
         result = shown.result(result) if stated.unit == "bit" else result
         narration.tell(logging.INFO, lambda: str(result))
     return result

@@ -14,6 +14,7 @@ from rdcsolve.kernels import (
     make_kernel,
 )
 from rdcsolve.problems import BlockLoss, LineLoss, SeparableLoss
+from rdcsolve.problems.grid_points import GridTable
 from rdcsolve.problems.structures import Rows, Shifted, Table
 from rdcsolve.testing import check_kernel
 
@@ -68,6 +69,13 @@ class Ring(BlockKernel):
 RING = Circulant(RNG.random(16) * (np.arange(16) > 0))
 OWN = rdc.problems.Loss("ring", RING).structure
 ONE, TWO = np.array([2.0]), np.array([2.0, 0.7])
+ORDER, LETTERS = np.random.default_rng(1).permutation(28), np.random.default_rng(2).permutation(28)
+
+
+def listed(loss, rows=ORDER, letters=LETTERS):
+    return GridTable(loss.block(rows, letters), loss, rows, letters)
+
+
 smooth = DenseKernel([np.subtract.outer(np.linspace(0, 1, 60), np.linspace(0, 1, 50)) ** 2], np.array([3.0]))
 
 KERNELS = {
@@ -85,6 +93,9 @@ KERNELS = {
     "grid, midpoints": GridKernel([EVEN], ONE),
     "grid, midpoints, some rows": GridKernel([Rows(EVEN, SOME)], ONE),
     "grid, some rows": GridKernel([Rows(TABLES, SOME), Rows(SQUARE, SOME)], TWO),
+    "grid, listed": GridKernel([listed(SQUARE), listed(TABLES)], TWO),
+    "grid, listed, midpoints, some rows": GridKernel([listed(EVEN, ORDER[:9])], ONE),
+    "grid, listed, one counts": GridKernel([Table(RNG.random((28, 28))), listed(TABLES)], np.array([0.0, 4.0])),
     "grid, three axes": GridKernel([CUBE], np.array([5.0])),
     "grid beside a table that does not count": GridKernel([TABLES, Table(RNG.random((28, 28)))], np.array([1.0, 0.0])),
     "grid, large": GridKernel([TABLES], np.array([300.0])),
@@ -142,6 +153,13 @@ def test_kinds_are_as_named():
         ([TABLES, Table(SQUARE.block())], TWO, None, None, BlockKernel),
         ([TABLES, Table(SQUARE.block())], np.array([1.0, 0.0]), None, None, GridKernel),
         ([TABLES, EVEN], TWO, None, None, GridKernel),
+        ([listed(TABLES), listed(EVEN)], TWO, None, None, GridKernel),
+        ([listed(TABLES), listed(EVEN, LETTERS)], TWO, None, None, DenseKernel),
+        ([listed(TABLES), listed(EVEN, letters=ORDER)], TWO, None, None, DenseKernel),
+        ([listed(TABLES), Table(TABLES.block())], TWO, None, None, DenseKernel),
+        ([listed(TABLES)], ONE, MASK, None, DenseKernel),
+        ([listed(TABLES)], ONE, None, np.array([1, 5]), DenseKernel),
+        ([listed(TABLES)], np.zeros(1), None, None, DenseKernel),
         ([TABLES, SeparableLoss([TABLES.block()])], TWO, None, None, BlockKernel),  # other axes
         ([BLOCKS], ONE, None, None, BlockKernel),
         ([DISTANCES], ONE, None, None, LineKernel),

@@ -326,6 +326,8 @@ def _some_of(kernel: Kernel, places: np.ndarray) -> Kernel | _Columns | DeviceCo
     """Return the kernel of some letters: its columns, unless it does without, or keeps them on a device."""
     if isinstance(kernel, (SomeLetters, DeviceColumns)):
         return kernel.at(places)
+    if getattr(kernel, "has_gram", False):
+        return SomeLetters(kernel, places)
     return _Columns(kernel.columns(places))
 
 

@@ -376,13 +376,13 @@ class Programme:
         bounds, moved = np.asarray(self.task.bounds), sum(law.misplaced for law in self.laws)
         if not moved:
             return bounds
-        losses, forbidden = self.task.letters.restricted(self.letters)
+        losses, forbidden = self.task.letters.tables(self.letters)
         spreads = [np.ptp(loss if forbidden is None else loss[~forbidden]) for loss in map(np.asarray, losses)]
         return np.asarray(bounds - np.minimum(moved * np.array(spreads), 1e-3 * np.abs(bounds)))
 
     def statement(self) -> Statement:
         """Return what the interior point works on."""
-        losses, forbidden = self.task.letters.restricted(self.letters)
+        losses, forbidden = self.task.letters.tables(self.letters)
         stacked = np.array([np.asarray(loss) for loss in losses])
         bounds = np.where(self.task.free, self.allowed * (1 - _INSIDE_LOSSES), 0.0)
         if self.ruled_out is not None:
@@ -432,7 +432,7 @@ def _one_for_each_place(problem: Problem, task: ReducedProblem, k: int, letters:
     _, first, which = np.unique(problem.perceptions[k].place[letters], return_index=True, return_inverse=True)
     if first.size == letters.size:
         return letters
-    losses, forbidden = task.letters.restricted(letters)
+    losses, forbidden = task.letters.tables(letters)
     tables = [np.asarray(loss) for loss in losses] + ([] if forbidden is None else [forbidden])
     if any(not np.array_equal(table, table[:, first[which.ravel()]]) for table in tables):
         return letters

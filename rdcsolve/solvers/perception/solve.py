@@ -394,7 +394,7 @@ class Run:
         if task.letters.forbidden is not None:  # what is forbidden to all symbols has no price
             out = out[~task.letters.forbidden[:, out].all(axis=0)]
         assert self.dual is not None
-        losses, forbidden = task.letters.restricted(out)
+        losses, forbidden = task.letters.tables(out)
         stacked = np.array([np.asarray(loss) for loss in losses]).reshape(len(losses), programme.p.size, out.size)
         statement = Statement(programme.p, stacked, forbidden, task.bounds, task.free, (), ())
         log_prices, _ = statement.log_prices(log_v, self.dual.point.multipliers)
