@@ -32,12 +32,14 @@ from rdcsolve.solvers.loop import Limits, Settings, Solver
 from rdcsolve.solvers.names import named
 from rdcsolve.solvers.room import has_room, pairs, require_room
 from rdcsolve.solvers.shift import Shift
+from rdcsolve.solvers.small import is_small, side_by_side
 from rdcsolve.solvers.stationary.alternation import Alternation, solve_fixed
 from rdcsolve.solvers.threads import one_thread_each
 
 _FEW_ROUNDS = 40  # of the bound beside a stationary point
 _AIM = 0.98  # of the tolerance: the check allows for roundings that solvers do not, and still has to find it met
 _NARROW = 10.0  # tolerances: a gap that no other method is tried for
+_VERY_SMALL = 2**10  # pairs of symbol and letter: of more, the arithmetic costs more than the calls
 _CAME_TO_NOTHING = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)
 
 
@@ -151,12 +153,14 @@ def solve(  # noqa: PLR0913 - options, by keyword
     with narration.told(verbose), one_thread_each(threads), deadline.within(time_limit), backends.using(found):
         narration.tell(logging.INFO, lambda: f"{stated}: {chosen.name}")
         call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began, proof_budget)
-        result = call.answered_by(chosen)
-        if solver is None:
-            result = call.tried_otherwise(chosen, result)
-        grid = None if isinstance(chosen, Conic) or found is not None else recognised_grid(problem)
-        method = result.method if grid is None else f"{result.method}, points on a grid of {grid}"
-        result = replace(result, method=method, information_losses=problem.information_losses)
+        result = call.answered_at_once() if solver is None and found is None and max_steps is None else None
+        if result is None:
+            result = call.answered_by(chosen)
+            if solver is None:
+                result = call.tried_otherwise(chosen, result)
+            grid = None if isinstance(chosen, Conic) or found is not None else recognised_grid(problem)
+            result = result if grid is None else replace(result, method=f"{result.method}, points on a grid of {grid}")
+        result = replace(result, information_losses=problem.information_losses)
         result = shown.result(result) if stated.unit == "bit" else result
         narration.tell(logging.INFO, lambda: str(result))
     return result
@@ -178,6 +182,18 @@ class _Call:
     start: Result | None
     began: float
     proof_budget: float
+
+    def answered_at_once(self) -> Result | None:
+        """Return the answer to a very small problem that is met without what larger ones need, or None."""
+        problem = self.problem
+        if problem.n_letters * problem.n_x > _VERY_SMALL or self.start is not None or self.callback is not None:
+            return None
+        try:
+            return side_by_side([problem], self.tolerance)[0] if is_small(problem) else None
+        except deadline.TimeIsUp:
+            return None  # the method that follows has something to say of every problem
+        except KeyboardInterrupt as stop:
+            return self._nothing(InteriorPoint(), ended_by(stop))
 
     def answered_by(self, method: Solver | Alternation | Conic, start: Result | None = None) -> Result:
         """Return a method's answer, as far as the check confirms it."""

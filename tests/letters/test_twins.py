@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import xlogy
 
-from rdcsolve.letters.pricing import ascent, cells, plain_cells, twins
+from rdcsolve.letters.pricing import ascent, cells, plain_cells
 from rdcsolve.letters.pricing.parts import parts_of
+from rdcsolve.twins import Work
 
 
 @st.composite
@@ -103,11 +104,11 @@ def test_both_bounds_and_halve_alike(gap, case):
             return
 
 
-def test_a_few_prices_compile_nothing_and_many_do(monkeypatch):
-    monkeypatch.setattr(twins, "_done", 0)
-    assert twins.may_stay_plain()
-    twins.worked(10**6)
-    assert twins.may_stay_plain()
+def test_a_few_prices_compile_nothing_and_many_do():
+    work = Work()
+    assert work.may_stay_plain()
+    work.step(10**6)
+    assert work.may_stay_plain()
     for _ in range(200):
-        twins.worked(10**6)
-    assert not twins.may_stay_plain()
+        work.step(10**6)
+    assert not work.may_stay_plain()

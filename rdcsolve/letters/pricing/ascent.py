@@ -1,7 +1,7 @@
 """Local maxima of the price over soft decisions: multiplicative steps that cannot descend, and Newton's.
 
 All starts climb together, in NumPy: nothing has to be compiled before the first answers. A process with much to climb
-goes over to a compiled twin, `compiled_ascent` (see `twins`).
+goes over to a compiled twin, `compiled_ascent` (see `rdcsolve.twins`).
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from rdcsolve import deadline
-from rdcsolve.letters.pricing.layout import LONGEST, MOST_STRETCH, RESTS
+from rdcsolve.letters.pricing.layout import LONGEST, MOST_STRETCH, RESTS, WORK
 from rdcsolve.letters.pricing.parts import Part
 from rdcsolve.letters.pricing.shifts import normalise_each, shift_each
-from rdcsolve.letters.pricing.twins import may_stay_plain, worked
 
 _MAX_STEPS = 400
 _MANY_CLASSES = 16  # with more, accelerated mean shifts take less time than Newton's steps
@@ -238,7 +237,7 @@ def climb_together(part: Part, columns: np.ndarray, decisions: np.ndarray, price
     )
     for count in range(_MAX_STEPS + 1):
         deadline.look()
-        worked(left.weights.size * (part.n_classes + 4))
+        WORK.step(left.weights.size * (part.n_classes + 4))
         left = _advance(part, prices, decisions, left, count == _MAX_STEPS)
         if not left.at.size:
             break
@@ -271,7 +270,7 @@ def climb_each(part: Part, columns: np.ndarray, starts: np.ndarray) -> tuple[np.
     columns = np.ascontiguousarray(columns, dtype=np.int64)
     begin = 0
     while begin < len(columns):
-        is_plain = may_stay_plain()
+        is_plain = WORK.may_stay_plain()
         rows = slice(begin, begin + _at_a_time(part, is_plain))
         (climb_together if is_plain else climb_compiled)(part, columns[rows], decisions[rows], prices[rows])
         begin = rows.stop

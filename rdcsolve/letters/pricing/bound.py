@@ -10,11 +10,10 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.letters.pricing.ascent import climb, climb_each
-from rdcsolve.letters.pricing.layout import MOST_CLASSES
+from rdcsolve.letters.pricing.layout import MOST_CLASSES, WORK
 from rdcsolve.letters.pricing.parts import Part
 from rdcsolve.letters.pricing.record import EarlierShares, PartRecord, Record, Tree
 from rdcsolve.letters.pricing.shifts import shifted
-from rdcsolve.letters.pricing.twins import may_stay_plain
 
 MOST_DIMENSIONS = 3
 _FIRST_LEVELS = {1: 5, 2: 6, 3: 8}  # halvings before the first bounds
@@ -272,7 +271,7 @@ class Search:
 
 def _refine() -> Callable[..., tuple[int, float, float]]:
     """Return what bounds and halves cells: in NumPy, or compiled where a process has much to bound."""
-    if may_stay_plain():
+    if WORK.may_stay_plain():
         from rdcsolve.letters.pricing.plain_cells import refine
 
         return refine

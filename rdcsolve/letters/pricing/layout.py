@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from rdcsolve.twins import Work
+
+WORK = Work()
+"""Of climbs and bounds of prices."""
+
 MOST_CLASSES = 4
 EPS = 2.0**-52
 GRID = 2.0**52

@@ -2,7 +2,8 @@
 
 It is the method of `newton_system`, for dense kernels and at most one limit, with an axis in front of all arrays. Each
 problem has lengths of steps and a centring of its own, and leaves once its bounds are close. Nothing that comes out is
-proved: channel, dual point and bounds of every problem are made from it in NumPy, and checked.
+proved: channel, dual point and bounds of every problem are made from it in NumPy, and checked. A process that has solved
+many very small ones goes over to a compiled twin, `compiled_newton` (see `rdcsolve.twins`).
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.kernels import Backend
+from rdcsolve.twins import Work
 
-_TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
-_LARGEST_CHANGE = 0.7  # of a multiplier, beside itself plus what goes unnoticed
-_UNNOTICED = 0.1  # nat per range
-_FACTOR = 8.0  # by which a multiplier may change in a step of the warm-up
-_WARM_UP = (3, 6)  # turns of masses and multipliers, steps of the latter
-_FLOOR = 1e-8  # least share of the uniform distribution
-_MOST_STEPS = 60
+TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
+LARGEST_CHANGE = 0.7  # of a multiplier, beside itself plus what goes unnoticed
+UNNOTICED = 0.1  # nat per range
+CHANGE_IN_WARM_UP = 8.0  # by which a multiplier may change in a step of the warm-up
+TURNS = (3, 6, 10)  # of the warm-up: within a limit, steps of its multiplier in each, at a given multiplier
+FLOOR = 1e-8  # least share of the uniform distribution
+MOST_STEPS = 60
+_MOST_COMPILED = 2**10  # pairs of symbol and letter: on larger ones LAPACK is faster than compiled loops
+WORK = Work()
+"""Of the steps of very small problems."""
+
 _INSIDE = 1e-12  # how far inside its bound, relatively, a channel is placed
-_TO_BOUND = 1e-13  # how far from there it may be
+TO_BOUND = 1e-13  # how far from there it may be
 
 
 class Stack(NamedTuple):
@@ -53,12 +59,16 @@ class Stack(NamedTuple):
 
 
 class Points(NamedTuple):
-    """Output masses (B, k), log v (B, n), multipliers (B,), one where they are given, and gaps (B,) in nats."""
+    """Output masses (B, k), log v (B, n), multipliers (B,), one where they are given, and gaps (B,) in nats.
+
+    Each of the B histories has a row for every point seen: lower bound and Lagrangian, limits charged, and multiplier.
+    """
 
     q: np.ndarray
     log_v: np.ndarray
     multipliers: np.ndarray
     gaps: np.ndarray
+    histories: list[np.ndarray]
 
 
 class _Place:
@@ -104,6 +114,8 @@ def solved(stack: Stack, gap: float, backend: Backend | None = None, precision: 
     q = np.full((stack.p.shape[0], stack.loss.shape[2]), 1 / stack.loss.shape[2])
     with np.errstate(all="ignore"):  # what leaves the range of floats ends with a gap that is not finite
         if precision == "float64":
+            if backend is None and _is_compiled(stack):
+                return _compiled(stack, gap)
             return _run(stack, *_warm_up(stack, q, _Place(backend, precision)), gap, _Place(backend, precision))
         single = _Place(backend, precision)
         found = _run(stack, *_warm_up(stack, q, single), max(gap, 16.0 * float(np.finfo(np.float32).eps)), single)
@@ -111,12 +123,32 @@ def solved(stack: Stack, gap: float, backend: Backend | None = None, precision: 
         if far.size:
             some, known = stack.some(far), np.isfinite(found.q[far]).all(axis=1) & (found.multipliers[far] > 0)
             start = np.where(known[:, None], found.q[far], q[far])
-            start = (1 - _FLOOR) * start / start.sum(axis=1, keepdims=True) + _FLOOR / start.shape[1]
+            start = (1 - FLOOR) * start / start.sum(axis=1, keepdims=True) + FLOOR / start.shape[1]
             multipliers = np.where(known, found.multipliers[far], 1 / some.ranges)
             more = _run(some, start, multipliers, gap, _Place(backend, "float64"))
-            for old, new in zip(found, more, strict=True):
+            for old, new in zip(found[:4], more[:4], strict=True):
                 old[far] = new
+            for row, further in zip(far.tolist(), more.histories, strict=True):
+                found.histories[row] = np.concatenate([found.histories[row], further])
         return found
+
+
+def _is_compiled(stack: Stack) -> bool:
+    return stack.loss[0].size <= _MOST_COMPILED and not WORK.may_stay_plain()
+
+
+def _compiled(stack: Stack, gap: float) -> Points:
+    """Return what `_run` does, one problem after another."""
+    from rdcsolve.solvers.finite.compiled_newton import newton
+
+    rows, points = np.empty((MOST_STEPS, 3)), []
+    for row in range(len(stack.p)):
+        deadline.look()
+        bound = np.nan if stack.bounds is None else stack.bounds[row]
+        *point, seen = newton(stack.p[row], stack.loss[row], bound, gap, TURNS, rows)
+        points.append((*point, rows[:seen].copy()))
+    q, log_v, multipliers, gaps, histories = zip(*points, strict=True)
+    return Points(*map(np.array, (q, log_v, multipliers, gaps)), list(histories))
 
 
 def _double_gaps(stack: Stack, found: Points) -> np.ndarray:
@@ -138,7 +170,15 @@ def channels(stack: Stack, found: Points) -> np.ndarray:
         multipliers = found.multipliers
         if stack.bounds is not None:
             bounds = stack.bounds * (1 - _INSIDE)
-            multipliers = _meeting(stack, found.q, multipliers, bounds, _MOST_STEPS, _Place(None, "float64"))
+            if _is_compiled(stack):
+                from rdcsolve.solvers.finite.compiled_newton import meeting
+
+                data = zip(stack.p, stack.loss, found.q, multipliers, bounds, strict=True)
+                multipliers = np.array([meeting(*one, MOST_STEPS) for one in data])
+            else:
+                multipliers = _meeting(
+                    stack, found.q, multipliers, bounds, MOST_STEPS, _Place(None, "float64")
+                )
         joint = found.q[:, None, :] * np.exp(-multipliers[:, None, None] * stack.loss)
         return np.asarray(joint / joint.sum(axis=2, keepdims=True))
 
@@ -151,15 +191,15 @@ def _warm_up(stack: Stack, q: np.ndarray, place: _Place) -> tuple[np.ndarray, np
     multipliers = np.ones(q.shape[0])
     if stack.bounds is not None:
         multipliers = 1 / stack.ranges
-    turns, steps = _WARM_UP
+    turns, steps, without = TURNS
     p, loss, masses = place.put(stack.p), place.put(stack.loss), place.put(q)
-    for _ in range(turns if stack.bounds is not None else 10):
+    for _ in range(turns if stack.bounds is not None else without):
         deadline.look()
         if stack.bounds is not None:
             multipliers = _meeting(stack, q, multipliers, stack.bounds, steps, place)
         kernel = place.xp.exp(-place.put(multipliers)[:, None, None] * loss)
         masses = masses * _down(place.xp, kernel, p / _up(place.xp, kernel, masses))
-        masses = (1 - _FLOOR) * masses + _FLOOR / q.shape[1]
+        masses = (1 - FLOOR) * masses + FLOOR / q.shape[1]
         q = place.get(masses)
     if stack.bounds is not None:
         multipliers = np.maximum(multipliers, 1e-6 / stack.ranges)
@@ -180,12 +220,12 @@ def _meeting(
         means = xp.sum(joint * loss, axis=2)
         variances = xp.sum(joint * loss * loss, axis=2) - means * means
         excess = xp.sum(p * means, axis=1) - aims
-        if bool(xp.all(xp.abs(excess) <= _TO_BOUND * aims)):
+        if bool(xp.all(xp.abs(excess) <= TO_BOUND * aims)):
             break
         slope = xp.sum(p * variances, axis=1)
         step = excess / xp.where(slope > 0, slope, xp.ones_like(slope))
         step = xp.where(slope > 0, step, xp.zeros_like(step))
-        highest, lowest = (_FACTOR + 1) * now + unit, xp.where(now > unit, now / _FACTOR, xp.zeros_like(now))
+        highest, lowest = (CHANGE_IN_WARM_UP + 1) * now + unit, xp.where(now > unit, now / CHANGE_IN_WARM_UP, xp.zeros_like(now))
         now = xp.where(now + step > highest, highest, xp.where(now + step < lowest, lowest, now + step))
     return place.get(now)
 
@@ -237,11 +277,18 @@ def _run(stack: Stack, q: np.ndarray, multipliers: np.ndarray, gap: float, place
     """Return the points that Newton's method comes to from masses and multipliers."""
     state, at_work = _begun(stack, q, multipliers, place), np.arange(len(q))
     is_limited = stack.bounds is not None
-    best = Points(q.copy(), np.full(stack.p.shape, np.nan), multipliers.copy(), np.full(len(q), np.inf))
-    for _ in range(_MOST_STEPS):
+    best = Points(q.copy(), np.full(stack.p.shape, np.nan), multipliers.copy(), np.full(len(q), np.inf), [])
+    seen: list[list[np.ndarray]] = [[] for _ in q]
+    for _ in range(MOST_STEPS):
         deadline.look()
         system = _Systems(place, state, is_limited)
-        gaps = place.get(system.gaps())
+        if stack.loss[0].size <= _MOST_COMPILED:
+            WORK.step(state.loss.size if place.backend is None else 0)
+        lower, value, now = (place.get(one) for one in (*system.bounds(), state.multipliers))
+        gaps = np.abs(value - lower)
+        charge = now * stack.bounds[at_work] if stack.bounds is not None else 0.0
+        for row, line in zip(at_work.tolist(), np.stack([lower - charge, value - charge, now], axis=1), strict=True):
+            seen[row].append(line)
         closer = np.flatnonzero(gaps < best.gaps[at_work])
         if closer.size:
             rows, places = at_work[closer], closer
@@ -256,7 +303,8 @@ def _run(stack: Stack, q: np.ndarray, multipliers: np.ndarray, gap: float, place
             state = _State(*(place.take(array, left) for array in state))
             system = _Systems(place, state, is_limited)
         state = system.advanced()
-    return best._replace(q=best.q / best.q.sum(axis=1, keepdims=True))
+    histories = [np.array(lines) for lines in seen]
+    return best._replace(q=best.q / best.q.sum(axis=1, keepdims=True), histories=histories)
 
 
 class _Systems:
@@ -280,14 +328,14 @@ class _Systems:
             worth = xp.where(worth > least, worth, least)
             self.share = xp.where(worth < 1, worth, xp.ones_like(worth))
 
-    def gaps(self) -> Any:
-        """Return value minus bound over all letters, limits charged for what they miss; shape (B,), nats."""
+    def bounds(self) -> tuple[Any, Any]:
+        """Return the dual bounds over all letters and the Lagrangians, limits charged for what they miss; (B,), nats."""
         xp, state = self.xp, self.state
         lower = xp.sum(state.p * xp.log(state.v), axis=1) - xp.log(xp.max(self.c, axis=1))
         value = xp.log(xp.sum(state.q, axis=1)) - xp.sum(state.p * xp.log(self.t), axis=1)
         if self.is_limited:
             value = value + state.multipliers * xp.abs(self.means - state.bounds)
-        return xp.abs(value - lower)
+        return lower, value
 
     def advanced(self) -> _State:
         """Return the state after a predictor and a corrector."""
@@ -310,7 +358,7 @@ class _Systems:
             mu[:, None] - q * z - taken[:, None] * dq * dz,
             (mu * self.share - pairs - taken * dl * ds) if self.is_limited else pairs,
         )
-        primal, dual = self._lengths(step, _TO_BOUNDARY)
+        primal, dual = self._lengths(step, TO_BOUNDARY)
         dq, dv, dz, dl, ds = step
         return state._replace(
             q=q + primal[:, None] * dq,
@@ -373,8 +421,8 @@ class _Systems:
             steepest_dual = _least(xp, steepest_dual, dl / state.multipliers)
         primal, dual = (_length(xp, one, fraction) for one in (steepest, steepest_dual))
         if self.is_limited:
-            change = xp.abs(dl) / (state.multipliers + _UNNOTICED / state.ranges)
-            dual = xp.where(change * dual > _LARGEST_CHANGE, _LARGEST_CHANGE / self.place.at_least(change, 1e-30), dual)
+            change = xp.abs(dl) / (state.multipliers + UNNOTICED / state.ranges)
+            dual = xp.where(change * dual > LARGEST_CHANGE, LARGEST_CHANGE / self.place.at_least(change, 1e-30), dual)
         return primal, dual
 
 

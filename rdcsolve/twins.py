@@ -13,15 +13,17 @@ _ENOUGH = 60_000_000
 _CALL = 40_000
 """What the calls of one step cost however few numbers they have."""
 
-_done = 0
 
+class Work:
+    """Work of one kind that this process has done in NumPy."""
 
-def worked(numbers: int) -> None:
-    """Count a step in NumPy that works out so many numbers."""
-    global _done
-    _done += _CALL + numbers
+    def __init__(self) -> None:
+        self._done = 0
 
+    def step(self, numbers: int) -> None:
+        """Count a step in NumPy that works out so many numbers."""
+        self._done += _CALL + numbers
 
-def may_stay_plain() -> bool:
-    """Return whether the work is still to be done in NumPy."""
-    return _done < _ENOUGH
+    def may_stay_plain(self) -> bool:
+        """Return whether the work is still to be done in NumPy."""
+        return self._done < _ENOUGH
