@@ -42,7 +42,7 @@ def as_if_inside(source, **names):
 @pytest.mark.parametrize("kind", FROM_INSIDE)
 def test_what_fails_inside_is_told_as_the_librarys_own(monkeypatch, kind):
     fail = as_if_inside("def fail(*arguments, **options):\n    raise kind('deep inside')", kind=kind)["fail"]
-    monkeypatch.setattr(sys.modules["rdcsolve.solvers.solve"], "minimise_rate", fail)
+    monkeypatch.setattr(sys.modules["rdcsolve.solvers.solve"], "side_by_side", fail)
     with pytest.raises(FROM_INSIDE[kind], match="deep inside") as caught:
         rdc.solve(COIN)
     assert isinstance(caught.value.__cause__, kind)
@@ -68,7 +68,7 @@ def test_a_library_that_somebody_elses_function_calls_is_theirs_too():
 
 def test_a_library_that_the_library_calls_is_its_own(monkeypatch):
     code = "import numpy\ndef fail(*arguments, **options):\n    numpy.linalg.inv(numpy.zeros((2, 2)))"
-    monkeypatch.setattr(sys.modules["rdcsolve.solvers.solve"], "minimise_rate", as_if_inside(code)["fail"])
+    monkeypatch.setattr(sys.modules["rdcsolve.solvers.solve"], "side_by_side", as_if_inside(code)["fail"])
     with pytest.raises(SolverFailed, match="numbers left the range of floats inside solve .LinAlgError: Singular"):
         rdc.solve(COIN)
 

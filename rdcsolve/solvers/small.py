@@ -1,4 +1,4 @@
-"""Small problems without the machinery of large ones: some at once, by Newton's method on dense arrays, each checked."""
+"""Small problems without the machinery of large ones: by Newton's method on dense arrays, some at once, all checked."""
 
 from __future__ import annotations
 
@@ -70,8 +70,11 @@ def side_by_side(
     if is_limited:
         bounds = np.array([one.bounds[m] - one.least_mean(m) for one, m in zip(problems, limited, strict=True)])
     stack = Stack(np.array([problem.p_x for problem in problems]), np.array(losses), bounds)
-    points = solved(stack, _AIM * tolerance, backend, precision)
-    made = channels(stack, points)
+    try:
+        points = solved(stack, _AIM * tolerance, backend, precision)
+        made = channels(stack, points)
+    except np.linalg.LinAlgError:  # of one of them
+        return [None] * len(problems)
     settings = Settings(InteriorPoint(), tolerance, Limits(1), began)
     every = zip(problems, limited, made, range(len(problems)), strict=True)
     return [_answer(problem, m, channel, stack, points, row, settings) for problem, m, channel, row in every]
@@ -99,7 +102,6 @@ def _answer(  # noqa: PLR0913 - one problem of many
     result = result_of(problem, settings, progress, primal, found)
     result = confirmed(result, problem, settings.tolerance)
     return result if result.status is Status.OPTIMAL else None
-
 
 
 def _records(problem: Problem, history: np.ndarray, settings: Settings) -> list[StepRecord]:

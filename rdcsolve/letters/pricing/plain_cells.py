@@ -182,7 +182,9 @@ def refine(  # noqa: PLR0913 - the signature of the compiled twin
     labels = list(itertools.pairwise(offsets.tolist()))
     own = slice(int(begins[0]), int(begins[-1]))
     pairs, owner = columns[own], np.repeat(np.arange(len(cells)), np.diff(begins))
-    WORK.step((pairs.size * (2 * len(powers) + 4) + len(cells) * (2 * len(powers) + 20)) * powers.shape[1] if mode else 0)
+    WORK.step(
+        (pairs.size * (2 * len(powers) + 4) + len(cells) * (2 * len(powers) + 20)) * powers.shape[1] if mode else 0
+    )
     bounds, final = np.zeros(pairs.size), 0.0
     over = np.zeros(pairs.size, dtype=bool)
     if mode:

@@ -2,8 +2,8 @@
 
 It is the method of `newton_system`, for dense kernels and at most one limit, with an axis in front of all arrays. Each
 problem has lengths of steps and a centring of its own, and leaves once its bounds are close. Nothing that comes out is
-proved: channel, dual point and bounds of every problem are made from it in NumPy, and checked. A process that has solved
-many very small ones goes over to a compiled twin, `compiled_newton` (see `rdcsolve.twins`).
+proved: channel, dual point and bounds of every problem are made from it in NumPy, and checked. A process that has
+solved many very small ones goes over to a compiled twin, `compiled_newton` (see `rdcsolve.twins`).
 """
 
 from __future__ import annotations
@@ -14,21 +14,20 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.kernels import Backend
-from rdcsolve.twins import Work
+from rdcsolve.solvers.finite.step_lengths import (
+    CHANGE_IN_WARM_UP,
+    FLOOR,
+    LARGEST_CHANGE,
+    MOST_STEPS,
+    TO_BOUND,
+    TO_BOUNDARY,
+    TURNS,
+    UNNOTICED,
+    WORK,
+)
 
-TO_BOUNDARY = 0.995  # fraction of the way to the boundary that a step may go
-LARGEST_CHANGE = 0.7  # of a multiplier, beside itself plus what goes unnoticed
-UNNOTICED = 0.1  # nat per range
-CHANGE_IN_WARM_UP = 8.0  # by which a multiplier may change in a step of the warm-up
-TURNS = (3, 6, 10)  # of the warm-up: within a limit, steps of its multiplier in each, at a given multiplier
-FLOOR = 1e-8  # least share of the uniform distribution
-MOST_STEPS = 60
 _MOST_COMPILED = 2**10  # pairs of symbol and letter: on larger ones LAPACK is faster than compiled loops
-WORK = Work()
-"""Of the steps of very small problems."""
-
 _INSIDE = 1e-12  # how far inside its bound, relatively, a channel is placed
-TO_BOUND = 1e-13  # how far from there it may be
 
 
 class Stack(NamedTuple):
@@ -148,7 +147,7 @@ def _compiled(stack: Stack, gap: float) -> Points:
         *point, seen = newton(stack.p[row], stack.loss[row], bound, gap, TURNS, rows)
         points.append((*point, rows[:seen].copy()))
     q, log_v, multipliers, gaps, histories = zip(*points, strict=True)
-    return Points(*map(np.array, (q, log_v, multipliers, gaps)), list(histories))
+    return Points(np.array(q), np.array(log_v), np.array(multipliers), np.array(gaps), list(histories))
 
 
 def _double_gaps(stack: Stack, found: Points) -> np.ndarray:
@@ -176,9 +175,7 @@ def channels(stack: Stack, found: Points) -> np.ndarray:
                 data = zip(stack.p, stack.loss, found.q, multipliers, bounds, strict=True)
                 multipliers = np.array([meeting(*one, MOST_STEPS) for one in data])
             else:
-                multipliers = _meeting(
-                    stack, found.q, multipliers, bounds, MOST_STEPS, _Place(None, "float64")
-                )
+                multipliers = _meeting(stack, found.q, multipliers, bounds, MOST_STEPS, _Place(None, "float64"))
         joint = found.q[:, None, :] * np.exp(-multipliers[:, None, None] * stack.loss)
         return np.asarray(joint / joint.sum(axis=2, keepdims=True))
 
@@ -225,7 +222,10 @@ def _meeting(
         slope = xp.sum(p * variances, axis=1)
         step = excess / xp.where(slope > 0, slope, xp.ones_like(slope))
         step = xp.where(slope > 0, step, xp.zeros_like(step))
-        highest, lowest = (CHANGE_IN_WARM_UP + 1) * now + unit, xp.where(now > unit, now / CHANGE_IN_WARM_UP, xp.zeros_like(now))
+        highest, lowest = (
+            (CHANGE_IN_WARM_UP + 1) * now + unit,
+            xp.where(now > unit, now / CHANGE_IN_WARM_UP, xp.zeros_like(now)),
+        )
         now = xp.where(now + step > highest, highest, xp.where(now + step < lowest, lowest, now + step))
     return place.get(now)
 
@@ -329,7 +329,7 @@ class _Systems:
             self.share = xp.where(worth < 1, worth, xp.ones_like(worth))
 
     def bounds(self) -> tuple[Any, Any]:
-        """Return the dual bounds over all letters and the Lagrangians, limits charged for what they miss; (B,), nats."""
+        """Return the dual bounds over all letters and the Lagrangians, charged for missing limits; shape (B,), nats."""
         xp, state = self.xp, self.state
         lower = xp.sum(state.p * xp.log(state.v), axis=1) - xp.log(xp.max(self.c, axis=1))
         value = xp.log(xp.sum(state.q, axis=1)) - xp.sum(state.p * xp.log(self.t), axis=1)

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 
 from rdcsolve import narration
-from rdcsolve.solvers.finite.batched import (
+from rdcsolve.solvers.finite.step_lengths import (
     CHANGE_IN_WARM_UP,
     FLOOR,
     LARGEST_CHANGE,
@@ -196,6 +196,9 @@ def newton(p, loss, bound, gap, turns, history):  # type: ignore[no-untyped-def]
             c[a] += p[i] / t[i] * kernel[i, a]
         highest = max(highest, c[a])
     mu, slack = min(max(np.log(highest) / k, 1e-13), 1e-2), 0.0
+    for a in range(k):
+        q[a] = max(q[a], mu)
+        z[a] = max(1.0 - c[a], mu / q[a])
     if is_limited:
         mean = 0.0
         for i in range(n):
@@ -205,9 +208,6 @@ def newton(p, loss, bound, gap, turns, history):  # type: ignore[no-untyped-def]
         slack = max(bound - mean, min(central, bound), 1e-12 * bound)
     for i in range(n):
         v[i] = 1.0 / t[i]
-    for a in range(k):
-        q[a] = max(q[a], mu)
-        z[a] = max(1.0 - c[a], mu / q[a])
     charged = bound if is_limited else 0.0
     below, schur, share = 0.0, 1.0, 0.0
     seen = 0
