@@ -165,7 +165,7 @@ def _with_bounds(result: Result, problem: Problem, found: Verification, toleranc
         "proof": proof,
         "objective_lower": lower,
         "objective_upper": found.upper,
-        "rate_lower": _rate_lower(problem, result, found, lower, losses),
+        "rate_lower": _rate_lower(problem, result, found, lower),
         "rate_upper": found.upper if is_rate(goal.name) else found.rate,
         "losses": losses,
         "perceptions": _perceptions(problem, found),
@@ -226,21 +226,25 @@ def _perceptions(problem: Problem, found: Verification) -> dict[str, float]:
     return distances
 
 
-def _rate_lower(problem: Problem, result: Result, found: Verification, lower: float, losses: dict[str, float]) -> float:
-    """Return a lower bound on the rate of every channel with these losses: what the plane says there."""
+def _rate_lower(problem: Problem, result: Result, found: Verification, lower: float) -> float:
+    """Return a lower bound on the rate of every channel with the losses of this one: what the plane says there.
+
+    The losses shown are cut at their limits. What the channel's own exceed them by, a rounding, counts here: beside a
+    symbol of mass 1e-17 it is worth more rate, at a multiplier of 1e12, than there is.
+    """
     certificate = result.certificate
     assert certificate is not None
     if is_rate(problem.objective):
         return lower
     if not found.proved:
         return math.nan
-    means = np.array([losses[name] for name in problem.loss_names])
+    means = np.array([found.losses[name] for name in problem.loss_names])
     laws = [(law.multiplier, found.perceptions[name]) for law, name in _laws(problem, certificate)]
     if any(math.isinf(multiplier) for multiplier, _ in laws):
         return math.nan
     spent = tuple(-multiplier * distance * (1 + 1e-15) for multiplier, distance in laws if multiplier)
     value = exact_dot((-certificate.multipliers, means), plus=(found.plane, *spent))
-    return max(math.nextafter(value, -math.inf), 0.0)
+    return min(max(math.nextafter(value, -math.inf), 0.0), found.rate)
 
 
 def _is_rounding(problem: Problem, lower: float, upper: float, tolerance: float, slope: float) -> bool:

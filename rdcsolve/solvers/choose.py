@@ -23,7 +23,8 @@ _SAMPLE = (192, 448)  # least and most symbols and letters whose kernel is looke
 def choose(problem: Problem) -> InteriorPoint | ColumnGeneration | Alternation:
     """Return the solver that `solve` would use.
 
-    Small alphabets take the interior point on all letters. For large ones what counts is how many letters end up
+    Small alphabets take the interior point on all letters; very small ones, of at most 1024 pairs, that method on dense
+    arrays at once. For large ones what counts is how many letters end up
     with mass. No more than the kernel's rank are needed, so a sample of the kernel is looked at: if it is of low
     rank (a smooth loss and not too large multipliers) the support is sparse and column generation wins; if not,
     most letters matter, and the interior point takes them all at once. Beyond 4000 letters column generation

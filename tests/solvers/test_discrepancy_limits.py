@@ -84,7 +84,7 @@ def test_a_small_limit_is_nearly_an_exact_law(seed):
 def test_a_limit_beyond_the_largest_is_none(seed):
     problem = random_problem(seed)
     far = problem.with_limits(P=problem.perceptions[0].scale * 1.01)
-    result, plain = rdc.solve(far), rdc.solve(problem.without_perceptions())
+    result, plain = rdc.solve(far), rdc.solve(problem.without_perceptions(), solver="interior-point")
     assert result.multipliers["perception"] == 0
     assert (result.rate_lower, result.rate_upper) == (plain.rate_lower, plain.rate_upper)
     assert result.verify(far).valid

@@ -263,7 +263,7 @@ def test_the_least_rate_falls_and_is_convex(seed, measure):
 def test_a_limit_beyond_the_diameter_is_none(seed, measure):
     problem = random_problem(seed, measure)
     far = problem.with_limits(P=1e3)
-    result, plain = rdc.solve(far), rdc.solve(problem.without_perceptions())
+    result, plain = rdc.solve(far), rdc.solve(problem.without_perceptions(), solver="interior-point")
     assert result.multipliers["perception"] == 0
     assert (result.rate_lower, result.rate_upper) == (plain.rate_lower, plain.rate_upper)
     assert result.verify(far).valid

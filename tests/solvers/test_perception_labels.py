@@ -145,3 +145,14 @@ def test_an_earlier_answer_is_where_the_exchange_begins():
     assert warm.steps < cold.steps
     assert warm.rate_lower <= cold.rate_upper
     assert cold.rate_lower <= warm.rate_upper
+
+
+def test_a_refuted_limit_names_every_distance_and_label():
+    source = rdc.Source([0.0, 1.0], [0.5, 0.5], labels=[np.eye(2)])
+    limits = [rdc.DistortionLimit(0.1), rdc.LabelEntropyLimit(0.5), rdc.PerceptionLimit(0.3, "tv")]
+    problem = rdc.Problem(source, reproduction=[0.5, 2.0], limits=limits)  # the least distortion is 0.25
+    result = rdc.solve(problem)
+    assert result.status is Status.INFEASIBLE
+    assert list(result.perceptions) == ["perception"]
+    assert list(result.multipliers) == ["distortion", "label_entropy", "perception"]
+    assert result.verify(problem).valid

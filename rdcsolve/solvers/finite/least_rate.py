@@ -275,6 +275,7 @@ def _nothing(problem: Problem, settings: Settings, progress: Progress) -> Result
 def empty(problem, settings, status, proof, message, lower, minimum, history=()):  # type: ignore[no-untyped-def]
     """Return the result of a solver that found no channel."""
     unknown = dict.fromkeys(problem.loss_names, math.nan)
+    distances = dict.fromkeys(problem.perception_names, math.nan)
     upper = lower if math.isinf(lower) else math.nan
     return Result(
         status=status,
@@ -285,7 +286,8 @@ def empty(problem, settings, status, proof, message, lower, minimum, history=())
         rate_lower=lower if is_rate(problem.objective) else math.nan,
         rate_upper=upper if is_rate(problem.objective) else math.nan,
         losses=unknown,
-        multipliers=dict(unknown),
+        multipliers=unknown | distances,
+        perceptions=distances,
         channel=np.empty((problem.n_x, 0)),
         letters=np.empty(0, dtype=np.intp),
         q=np.empty(0),

@@ -231,8 +231,7 @@ class _Search:
     def _without_channel(self, status: Status, last: Result) -> Result:
         """Return what is proved where no channel was found within the limit on the rate."""
         found = empty(self.problem, self.settings, status, Proof.NONE, _NO_CHANNEL, math.nan, {})
-        nothing = dict.fromkeys(self.problem.perception_names, math.nan)
-        found = replace(found, steps=self.steps, method=last.method, perceptions=nothing)
+        found = replace(found, steps=self.steps, method=last.method)
         below = self.anchor if self.anchor is not None or self.dual is None else self.dual.certificate
         if below is None or not self.floor > 0:
             return found
