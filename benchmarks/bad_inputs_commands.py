@@ -11,6 +11,7 @@ COMMANDS = {
         "solve . --D 0.1",
         "solve coin.npz --D 0.1 --save nowhere/result.npz",
         "solve coin.npz --D 0.1 --save .",
+        "solve points.csv --D 0.1 --save points.csv",
         "solve points.csv --D 0.1 --reproduction nowhere.npy",
         "sweep coin.npz --axis D=0.1 --plot picture.foo",
         "sweep coin.npz --axis D=0.1 --save nowhere/sweep.nc",
@@ -21,6 +22,10 @@ COMMANDS = {
     ],
     "The command: options": [
         "solve coin.npz --D low",
+        "solve coin.npz --D 0.1 --D 0.2",
+        "solve coin.npz --D 0.1 --seed 1",
+        "solve points.csv --D 0.1 --classifier-loss error_rate",
+        "sweep coin.npz --axis D=0.1 --D 0.2",
         "solve coin.npz --reproduction 3 --D 0.1",
         "solve points.csv --reproduction many --D 0.1",
         "solve points.csv --reproduction 3.5 --D 0.1",

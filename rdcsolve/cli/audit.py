@@ -23,7 +23,8 @@ def audit(
             show_default=False,
             help="npz of x and x_hat (n samples of any shape), and optionally messages, lengths, labels, classifier "
             "(what it said of each x_hat, one row of probabilities per sample), letters, weights and dither. Or CSV, a "
-            "line a sample, with columns of these names, numbered where there are several: x_1, x_2, x_hat_1, ...",
+            "line a sample, with columns of these names, numbered where there are several: x_1, x_2, x_hat_1, ...; "
+            "- reads such CSV from a pipe.",
         ),
     ],
     target: Annotated[
@@ -59,7 +60,7 @@ def audit(
     Exit code: 0 if all limits were found and certified, 1 if not, 2 on bad input.
     """
     targets = [target_of(text) for text in target or []]
-    check_targets(curve, html, picture=plot)
+    check_targets(curve, html, picture=plot, read=(input, letters))
     if curve is not None:
         check_targets(picture=curve)
     from rdcsolve.codes.audit_files import read_codec

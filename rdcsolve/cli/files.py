@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,21 +33,31 @@ def read_table(path: Path) -> np.ndarray:
         raise UnreadableFile(f"{path} cannot be read ({error}); give npy, or CSV without a header") from error
 
 
-def check_targets(*paths: Path | None, picture: Path | None = None) -> None:
+def check_targets(*paths: Path | None, picture: Path | None = None, read: Iterable[Path | None] = ()) -> None:
     """Raise unless all these files can be written, and the picture is of a kind that can be drawn: before any work.
+
+    Parameters
+    ----------
+    *paths : Path or None
+        Files to write, apart from the picture.
+    picture : Path, optional
+    read : iterable of Path or None, optional
+        Files that the command reads, none of which may be written over.
 
     Raises
     ------
     SaveFailed
         If a path names a folder or a device, or its folder is missing or may not be written to.
     InvalidInput
-        If two of them are the same file, or no picture of that kind can be drawn.
+        If two of them are the same file, one of them is read, or no picture of that kind can be drawn.
     """
-    given = [path for path in (*paths, picture) if path is not None]
+    given, read = [path for path in (*paths, picture) if path is not None], tuple(read)
     real = [writable(path).absolute() for path in given]
     for path, own in zip(given, real, strict=True):
         if real.count(own) > 1:
             raise InvalidInput(f"{path} is to hold two different things; give each its own name")
+        if any(own.exists() and one is not None and one.exists() and own.samefile(one) for one in read):
+            raise InvalidInput(f"{path} is read by this command, and would be written over; save to another file")
     if picture is not None:
         _kind_of(picture)
 

@@ -9,7 +9,7 @@ import typer
 from rdcsolve.cli.outcomes import NOT_CERTIFIED, told_plainly
 from rdcsolve.cli.screen import console, table
 from rdcsolve.cli.solve import InputFile
-from rdcsolve.cli.statement import Statement, takes_a_problem
+from rdcsolve.cli.statement import Statement, takes_a_problem, tell_columns
 
 
 @told_plainly
@@ -31,16 +31,19 @@ def one_shot(
     problem = statement.problem(input)
     from rdcsolve.codes import one_shot as best_codes
     from rdcsolve.results import Proof, Status
+    from rdcsolve.results.units import is_information
     from rdcsolve.solvers import solve
 
     typer.echo(str(problem))
+    tell_columns(problem)
     found = best_codes(problem, messages, tolerance=tolerance)
     typer.echo(str(found))
     if found.status is Status.INFEASIBLE:
         raise typer.Exit(NOT_CERTIFIED)
     long = solve(problem, tolerance=max(tolerance, 1e-9))
     lower, upper = long.objective_lower, long.objective_upper
-    typer.echo(f"long blocks: {long.objective} in [{lower:.10f}, {upper:.10f}], {long.proof.name}")
+    unit = f" {long.unit}" if is_information(long.objective, long.information_losses) else ""
+    typer.echo(f"long blocks: {long.objective} in [{lower:.10f}, {upper:.10f}]{unit}, {long.proof.name}")
     _show(found)
     is_certified = long.status is Status.OPTIMAL and long.proof is Proof.CERTIFIED
     if found.status is not Status.OPTIMAL or not is_certified:

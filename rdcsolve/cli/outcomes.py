@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
@@ -31,12 +32,13 @@ def _as_typed(message: str, options: Collection[str]) -> str:
         name, value = _PLURALS.get(found[1], found[1]), found[2] or ""
         if name not in options:
             return found[0]
-        typed = name.replace("_", "-")
-        return (
-            f"--no-{typed}" if value == "False" else f"--{typed} {value.strip(chr(39))}".removesuffix(" True").rstrip()
-        )
+        typed, value = name.replace("_", "-"), value.strip(chr(39))
+        if value in ("False", "True", ""):
+            return f"--no-{typed}" if value == "False" else f"--{typed}"
+        return f"--{typed} {shlex.quote(value)}"  # a semicolon would end the command
 
-    return _ARGUMENT.sub(option, message).replace("RateLimit(...)", "--rate")
+    typed = _ARGUMENT.sub(option, message).replace("RateLimit(...)", "--rate")
+    return typed.replace("pass --label to Source", "name its column with --label")
 
 
 def told_plainly(command: Command) -> Command:

@@ -31,19 +31,9 @@ TimeForAll = Annotated[
 StepsOfEach = Annotated[int | None, typer.Option(help="Stop each point after so many steps.", show_default=False)]
 
 
-def kept_in(save: Path, read: Path | None = None) -> Path | None:
-    """Return the file to go on from, or None if what is to be saved is a table of numbers, which cannot be.
-
-    Raises
-    ------
-    InvalidInput
-        If a table is to replace the file that states the problem, `read`.
-    """
-    if save.suffix.lower() != ".csv":
-        return save
-    if read is not None and read.exists() and save.exists() and read.samefile(save):
-        raise InvalidInput(f"{save} states the problem; save the table of its points elsewhere")
-    return None
+def kept_in(save: Path) -> Path | None:
+    """Return the file to go on from, or None if what is to be saved is a table of numbers, which cannot be."""
+    return None if save.suffix.lower() == ".csv" else save
 
 
 def report(data: xarray.Dataset, save: Path, plot: Path | None) -> None:

@@ -78,7 +78,7 @@ def region(
     from rdcsolve.results import Status
     from rdcsolve.universal import achievable_region
 
-    check_targets(picture=plot)
+    check_targets(picture=plot, read=(*statement.files(input), encoder))
     tell_columns(problem)
     found = achievable_region(sent, problem, loss or None, normalise=statement.normalise)
     if as_json:

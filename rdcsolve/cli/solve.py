@@ -85,7 +85,7 @@ def solve(
     if chosen is not None:
         fitting(problem, chosen)
     backends.find(backend)
-    check_targets(save, save_problem)
+    check_targets(save, save_problem, read=statement.files(input))
     typer.echo(str(problem), err=as_json)
     tell_columns(problem)
     if save_problem is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
@@ -140,9 +140,9 @@ class Statement:
             **_PANEL,
         ),
     ] = None
-    classifier_loss: Annotated[str, typer.Option(help="cross_entropy (the default) or error_rate.", **_PANEL)] = (
-        "cross_entropy"
-    )
+    classifier_loss: Annotated[
+        str | None, typer.Option(help="cross_entropy (the default) or error_rate.", **_PANEL)
+    ] = None
     unit: Annotated[
         UnitName | None,
         typer.Option(
@@ -160,7 +160,36 @@ class Statement:
             **_PANEL,
         ),
     ] = False
-    seed: Annotated[int, typer.Option(help="Of the k-means codebook.", **_PANEL)] = 0
+    seed: Annotated[int | None, typer.Option(help="Of the k-means codebook, by default 0.", **_PANEL)] = None
+
+    def files(self, path: Path) -> tuple[Path | None, ...]:
+        """Return the files that state the problem: the one at `path`, and those that options name."""
+        letters = None if self._n_letters() is not None or self.reproduction is None else Path(self.reproduction)
+        return path, self.distortion_matrix, letters, self.observation, self.classifier
+
+    def along(self, axes: Mapping[str, Any]) -> Statement:
+        """Return the statement of a sweep over these axes, none of which an option limits as well.
+
+        What is minimised under a limit on the rate has one before the axis is known.
+
+        Raises
+        ------
+        InvalidInput
+            If an option limits what an axis does.
+        """
+        stated = {"D": self.limit_d, "C": self.limit_c, "P": self.limit_p, "rate": self.rate}
+        stated |= _named(self.limit, "--limit")
+        for short, name in (("D", "distortion"), ("P", "perception"), ("C", "label_entropy"), ("rate", "rate")):
+            given = {short, name} & {key for key, value in stated.items() if value is not None}
+            along = {short, name} & axes.keys()
+            if given and along:
+                raise InvalidInput(f"the {name} is limited by --axis {min(along)} and by an option; leave that out")
+        both = axes.keys() & _named(self.limit, "--limit").keys()
+        if both:
+            raise InvalidInput(f"--axis {min(both)} and --limit {min(both)} limit the same loss; leave one out")
+        if "rate" in axes and self.minimise not in (None, "rate"):
+            return replace(self, rate=float(axes["rate"][0]))
+        return self
 
     def problem(
         self, path: Path, axes: tuple[str, ...] = (), *, several: bool = False, source: Source | None = None
@@ -182,6 +211,7 @@ class Statement:
         InvalidInput
             If the file or an option cannot be used.
         """
+        self._refuse_idle()
         bounds = _named(self.limit, "--limit")
         multipliers = _named(self.multiplier, "--multiplier")
         named = {*bounds, *multipliers, *axes, self.minimise or ""} | ({"C"} if self.limit_c else set())
@@ -233,6 +263,11 @@ class Statement:
         stated = [_measure_of(text) for text in self.perception or []]
         if self.kernel_width is not None and not any(measure == "mmd" for measure, *_ in stated):
             raise InvalidInput("--kernel-width is of the measure mmd; add --perception mmd, or leave it out")
+        if problem.perceptions and self.perception is not None:
+            raise InvalidInput(
+                "the file states what measures the law of the reproduction, so --perception has no use; leave it out, "
+                "and limit it by --P"
+            )
         if not is_asked or problem.perceptions:
             return problem
         stated = stated or [("tv" if problem.reproduction is None else "w2", None, None)]
@@ -246,6 +281,17 @@ class Statement:
             name = "perception" if k == 0 else measure
             problem = problem.with_perception(PerceptionLimit(bound, measure, kernel=kernel, name=name, given=label))
         return problem
+
+    def _refuse_idle(self) -> None:
+        """Raise if an option is about something that is not there."""
+        if self.seed is not None and self._n_letters() is None:
+            raise InvalidInput("--seed is of the k-means codebook; say its size with --reproduction, or leave it out")
+        if self.classifier_loss is not None and self.classifier is None:
+            raise InvalidInput("--classifier-loss is of a classifier; name its file with --classifier, or leave it out")
+
+    def _n_letters(self) -> int | None:
+        """Return the size of the k-means codebook that is asked for, if one is."""
+        return int(self.reproduction) if self.reproduction is not None and self.reproduction.isdigit() else None
 
     def _unit(self) -> str | None:
         if self.bits and self.unit is UnitName.nat:
@@ -276,7 +322,8 @@ class Statement:
         limits: list[Any] = []
         if self.classifier is not None:
             table = read_table(self.classifier)
-            limits = [ClassifierLossLimit(math.inf, table, self.classifier_loss, normalise=self.normalise)]
+            loss = self.classifier_loss or "cross_entropy"
+            limits = [ClassifierLossLimit(math.inf, table, loss, normalise=self.normalise)]
         entropies = [LabelEntropyLimit(math.inf, k) for k in range(len(source.labels))]
         reproduction, distortion = self._reproduction(source), self._distortion()
         return lambda with_entropies: Problem(
@@ -338,11 +385,12 @@ class Statement:
     def _reproduction(self, source: Source) -> Any:
         if self.reproduction in (None, "free"):
             return self.reproduction
-        if not self.reproduction.isdigit():
+        size = self._n_letters()
+        if size is None:
             return read_table(Path(self.reproduction))
         from rdcsolve.data import kmeans_codebook
 
-        return kmeans_codebook(source, int(self.reproduction), self.seed)
+        return kmeans_codebook(source, size, self.seed or 0)
 
 
 def _refuse_limits(arrays: dict[str, Any], name: str) -> None:

@@ -59,6 +59,7 @@ def sweep(
     if every point is certified or proved impossible, 1 if not, 2 on bad input.
     """
     axes: dict[str, Any] = _axes(axis)
+    statement = statement.along(axes)
     problem = statement.problem(input, tuple(axes))
     from rdcsolve.explore import sweep as swept
     from rdcsolve.explore.band import check_band
@@ -70,8 +71,8 @@ def sweep(
     grid = make_grid(problem, axes)
     if band is not None:
         check_band(band, grid, tolerance)
-    check_targets(save, picture=plot)
-    kept = kept_in(save, input)
+    check_targets(save, picture=plot, read=statement.files(input))
+    kept = kept_in(save)
     if plot is not None:
         check_drawable(len(axes))
     tell_columns(problem)

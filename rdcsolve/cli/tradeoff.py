@@ -67,8 +67,8 @@ def tradeoff(
     Effort.of(problem, chosen, tolerance, max_steps, None, time_limit, backend, proof_budget)
     options.whole(points, "n_points", 2)
     question(problem, statement.rate, loss, minimised)
-    check_targets(save, picture=plot)
-    kept = kept_in(save, input)
+    check_targets(save, picture=plot, read=statement.files(input))
+    kept = kept_in(save)
     tell_columns(problem)
     data = traced(
         problem,

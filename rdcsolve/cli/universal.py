@@ -61,7 +61,7 @@ def universal(
     from rdcsolve.results import Proof, Status
     from rdcsolve.universal import universal_rate
 
-    check_targets(save, save_problem)
+    check_targets(save, save_problem, read=statement.files(input))
     if save_problem is not None:
         write_problem(problem, save_problem)
     tell_columns(problem)

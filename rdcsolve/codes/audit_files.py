@@ -36,8 +36,9 @@ def read_codec(path: Path) -> dict[str, Any]:
     ----------
     path : Path
         An archive that ends in ``.npz``, with arrays of these names; or a table that ends in ``.csv``, ``.tsv`` or
-        ``.txt``, one sample a line, with columns x, x_hat, message, length, label, classifier, weight and dither.
-        Several columns of one kind are numbered: ``x_1``, ``x_2``; those of label are probabilities.
+        ``.txt``, or comes from standard input (``-``), one sample a line, with columns x, x_hat, message, length,
+        label, classifier, weight and dither. Several columns of one kind are numbered: ``x_1``, ``x_2``; those of label
+        are probabilities.
 
     Raises
     ------
@@ -47,8 +48,8 @@ def read_codec(path: Path) -> dict[str, Any]:
         If it lacks x or x_hat, or holds something else.
     """
     found: dict[str, Any]
-    if path.suffix.lower() in (".csv", ".tsv", ".txt"):
-        found = _columns(read_table(path, delimiter=None, decimal=".", header=True))
+    if path.suffix.lower() in (".csv", ".tsv", ".txt") or str(path) == "-":
+        found = _columns(read_table(str(path), delimiter=None, decimal=".", header=True))
         known = f"name columns {', '.join(_COLUMNS)}, numbered where there are several (x_1, x_2)"
     else:
         found = dict(read_arrays(path))

@@ -90,10 +90,13 @@ def encoder_from_samples(z: Any, x: Any, source: Source) -> Encoder:
     return Encoder(freeze(counts / counts.sum(axis=1, keepdims=True)), messages, int(codes.size))
 
 
-def channel_of(encoder: Any, n_x: int, *, normalise: bool = False, masses: np.ndarray | None = None) -> np.ndarray:
+def channel_of(
+    encoder: Any, n_x: int, *, normalise: bool = False, masses: np.ndarray | None = None, name: str = "encoder"
+) -> np.ndarray:
     """Return p(z | x) of anything that is an encoder of n_x symbols, shape (n_x, k).
 
-    Rows are rescaled to sum to one if `normalise` is set; symbols whose `masses` are zero need none.
+    Rows are rescaled to sum to one if `normalise` is set; symbols whose `masses` are zero need none. Messages call it
+    by `name`.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def channel_of(encoder: Any, n_x: int, *, normalise: bool = False, masses: np.nd
         channel = encoder.encoder
     else:
         cure = "give p(z | x), one row per symbol, or pass normalise=True"
-        return mass_rows(encoder, "encoder", n_x, normalise=normalise, cure=cure, masses=masses)
+        return mass_rows(encoder, name, n_x, normalise=normalise, cure=cure, masses=masses)
     if channel.shape[1] == 0:
         raise InvalidInput(f"the encoder {encoder!r} has no channel; pass one that was solved")
     return mass_rows(channel, "encoder", n_x)

@@ -79,7 +79,7 @@ def restoration(
     stated, problem = problem, problem.in_unit("nat")
     names = [label.name for label in problem.label_entropies]
     minimise = one_of(spelled_out(minimise, names), ("rate", *problem.limit_names), "objective")
-    channel = channel_of(observation, problem.n_x, normalise=normalise, masses=problem.p_x)
+    channel = channel_of(observation, problem.n_x, normalise=normalise, masses=problem.p_x, name="observation")
     joint = channel * problem.p_x[:, None]
     joint = joint[:, joint.sum(axis=0) > 0]
     masses = joint.sum(axis=0)

@@ -709,7 +709,7 @@ def test_audit_of_a_codec_in_a_table():
     [
         ("say header=True or header=False", "say --header or --no-header"),
         ("x; pass normalise=True, or distortion='hamming'.", "x; pass --normalise, or --distortion hamming."),
-        ("pass labels=, or say delimiter=';'", "pass --label, or say --delimiter ;"),
+        ("pass labels=, or say delimiter=';'", "pass --label, or say --delimiter ';'"),
         ("add RateLimit(...)", "add --rate"),
         ("write for instance distortion=0.1", "write for instance distortion=0.1"),
         ("pass reference=ReferenceKernel", "pass reference=ReferenceKernel"),

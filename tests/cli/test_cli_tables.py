@@ -53,7 +53,7 @@ def test_points_as_a_table(csv, tmp_path, command):
     before = csv.read_text()
     told = RUN.invoke(app, [command, str(csv), "--label", "y", *own, "--save", str(csv)])
     assert told.exit_code == 2
-    assert "states the problem; save the table" in told.stderr
+    assert "is read by this command" in told.stderr
     assert csv.read_text() == before
 
 
