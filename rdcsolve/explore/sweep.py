@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,6 +26,7 @@ from rdcsolve.results import Proof, Result, Status
 from rdcsolve.results.result import StepRecord
 from rdcsolve.solvers import solve
 from rdcsolve.solvers.effort import Effort, Stopped, StoppingCallback
+from rdcsolve.solvers.known import answers
 from rdcsolve.writing import held
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ _SECONDS_BETWEEN_SAVES = 2.0
 _MOST_TOLD = 20  # points that an error names
 _LOST = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)  # what is solved again by itself
 _POOLS = ("distributed", "mpi4py")
+_MOST_KEPT = 50  # earlier results on a surface
 _STRETCH = 4  # points that one task of an executor solves, each starting from the one before
 
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
@@ -269,27 +272,29 @@ def swept(  # noqa: PLR0913 - options, as they were checked
 def _in_order(grid: Grid, rows: list[list[Index]], effort: Effort) -> Iterator[tuple[Index, Outcome]]:
     """Yield the outcome of every point, each solution being the start of the next."""
     order = [index for row in rows for index in row]
-    outcomes = _outcomes((grid.problem_at(grid.point(index)) for index in order), effort)
+    kept = 1 if len(grid.names) == 1 else min(2 * grid.shape[-1], _MOST_KEPT)
+    outcomes = _outcomes((grid.problem_at(grid.point(index)) for index in order), effort, kept)
     # outcomes first: after the last of them an interrupt may be waiting
     for outcome, index in zip(outcomes, order, strict=False):
         yield index, outcome
 
 
-def _outcomes(problems: Iterable[Problem], effort: Effort) -> Iterator[Outcome]:
-    """Yield outcomes, each solution being the start of the next, until the time is up.
+def _outcomes(problems: Iterable[Problem], effort: Effort, n_earlier: int = 1) -> Iterator[Outcome]:
+    """Yield outcomes, each begun with one of so many earlier solutions, mostly the last, until the time is up.
 
     Raises
     ------
     Stopped, KeyboardInterrupt
         After the outcome of the point in hand.
     """
-    start: Result | None = None
+    earlier: deque[Result] = deque(maxlen=max(n_earlier, 1))
     callback = StoppingCallback(effort.callback)
     along: Effort | None = None
     for problem in problems:
         if effort.left() <= 0:
             return
         along = effort.along_a_path(problem) if along is None else along
+        start = _nearest(earlier, problem, effort.tolerance)
         try:
             result, is_interrupted = along.result(solve, problem, start, callback)
             if result.status in _LOST and along is not effort and not (is_interrupted or callback.asked):
@@ -306,7 +311,16 @@ def _outcomes(problems: Iterable[Problem], effort: Effort) -> Iterator[Outcome]:
         if callback.asked:
             raise Stopped
         if result.certificate is not None:
-            start = result
+            earlier.append(result)
+
+
+def _nearest(earlier: deque[Result], problem: Problem, tolerance: float) -> Result | None:
+    """Return the result to begin with: one that is the answer here too, as limits beside it do not bind, or the last.
+
+    On a surface the row before may have the answer: where the limit along it does not bind.
+    """
+    same = (result for result in reversed(earlier) if result.unit == "nat" and answers(result, problem, tolerance))
+    return next(same, earlier[-1] if earlier else None)
 
 
 def failure(problem: Problem) -> Outcome:

@@ -300,3 +300,23 @@ def test_a_proof_that_finds_no_dearer_letter_is_no_error():
     result = rdc.solve(problem, proof_budget=0.1)
     assert result.objective_lower <= result.objective_upper or np.isnan(result.objective_upper)
     assert result.verify(problem).valid
+
+
+def test_letters_of_a_neighbour_slide_to_the_answer(monkeypatch):
+    def coarse(**limits):
+        points, y = np.linspace(-3, 3, 61), np.linspace(-3, 3, 31)
+        p = np.exp(-((points - 1) ** 2)) + np.exp(-((points + 1) ** 2))
+        noisy = 1 / (1 + np.exp(-4 * points))
+        label = np.c_[noisy, 1 - noisy]
+        return rdc.Problem.from_arrays(p / p.sum(), (points[:, None] - y) ** 2, label, **limits)
+
+    problem = coarse(D=0.85, C=0.35)
+    start = rdc.solve(coarse(D=0.85, C=0.4), tolerance=1e-7)
+    moved = rdc.solve(problem, tolerance=1e-7, start=start)
+    alone = rdc.solve(problem, tolerance=1e-7)
+    assert moved.status is alone.status is Status.OPTIMAL
+    assert moved.verify(problem).valid
+    assert moved.objective_lower <= alone.objective_upper
+    assert alone.objective_lower <= moved.objective_upper
+    monkeypatch.setattr("rdcsolve.solvers.exchange.exchange._Exchange._moved", lambda *_: None)
+    assert moved.steps == 1 < rdc.solve(problem, tolerance=1e-7, start=start).steps

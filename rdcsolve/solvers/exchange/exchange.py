@@ -121,11 +121,13 @@ class _Exchange:
 
     def _rounds(self, start: Result | None) -> tuple[Status, str] | Result:
         """Return why the exchange ended, or the result that says that no letters will do."""
-        letters, warm = self.opening.first(start)
+        moved = None if start is None else self._moved(start)
+        letters, warm = self.opening.first(start) if moved is None else moved
         if self.at_least.indices:
             letters, warm = self.at_least.listed(letters), None
         self.pool = letters
-        inner_gap, waited, narrowest = 1e-3, 0, math.inf
+        inner_gap = 1e-3 if moved is None else _FLOOR * self.settings.tolerance
+        waited, narrowest = 0, math.inf
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
             if found.status is Status.INFEASIBLE:
@@ -155,6 +157,29 @@ class _Exchange:
             is_stuck = waited > 0 and len(letters) < _MOST_UNMERGED
             letters, warm = self._exchanged(found, letters, priced, is_stuck)
         return Status.STEP_LIMIT, ""
+
+    def _moved(self, start: Result) -> tuple[Letters, Result] | None:
+        """Return where an earlier result's letters slide to under these limits, if that seems to be all it takes.
+
+        The letters of a neighbour on a surface are those of this problem but for their decisions, which no list has:
+        round after round would close in on them, where Newton's method is there in a few steps.
+        """
+        if not self.problem.label_entropies or self.problem.multipliers is not None or self.target is not None:
+            return None
+        if not (start.letters.size and self.space.fits(start)):
+            return None
+        multipliers = np.array([start.multipliers.get(name, 0.0) for name in self.problem.loss_names])
+        joint = np.asarray(start.channel) * self.problem.p_x[:, None]
+        letters, q = self.space.merge(self.space.letters_of(start), joint, multipliers)
+        slid = slide(self.space, letters, q / q.sum(), multipliers, self.problem.bounds)
+        if slid is None:
+            return None
+        dual = PricedDual(self.space, slid.u, slid.multipliers)
+        dual.estimate(float(dual.prices.maxima(slid.letters).log_prices.max(initial=-math.inf)))
+        self.hoped = dual
+        if not dual.log_largest <= self.settings.tolerance:
+            return None
+        return slid.letters, starting(start, slid.q, len(slid.letters))
 
     def _settled(self, status: Status) -> Status:
         """See that there is a bound to hand out: the best one, proved if it can be, or the one that needs no proof."""

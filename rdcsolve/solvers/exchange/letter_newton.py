@@ -66,9 +66,10 @@ def gathered(
 
 
 class Slid(NamedTuple):
-    """A stationary point: its letters, and the dual point (n_x,), (M,) that it stands for."""
+    """A stationary point: its letters, their masses (m,), and the dual point (n_x,), (M,) that it stands for."""
 
     letters: Letters
+    q: np.ndarray
     u: np.ndarray
     multipliers: np.ndarray
 
@@ -147,7 +148,8 @@ class _State:
         exponent = self._exponent(self._losses())
         u = np.zeros(self.space.problem.n_x)
         u[self.used] = -logsumexp(exponent, axis=1)
-        return Slid(self.letters(), u, self.multipliers)
+        q = np.exp(self.kappa)
+        return Slid(self.letters(), q / q.sum(), u, self.multipliers)
 
     def _exponent(self, losses: list[np.ndarray]) -> np.ndarray:
         """Return kappa - lambda.L, shape (n, m)."""
