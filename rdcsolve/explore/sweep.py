@@ -319,7 +319,7 @@ def _nearest(earlier: deque[Result], problem: Problem, tolerance: float) -> Resu
 
     On a surface the row before may have the answer: where the limit along it does not bind.
     """
-    same = (result for result in reversed(earlier) if result.unit == "nat" and answers(result, problem, tolerance))
+    same = (result for result in reversed(earlier) if answers(result, problem, tolerance))
     return next(same, earlier[-1] if earlier else None)
 
 

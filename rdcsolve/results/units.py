@@ -63,10 +63,20 @@ class InBits:
         )
 
     def start(self, result: Any) -> Any:
-        """Return a result in bits as solvers begin near it: its multipliers in nats again."""
+        """Return a result in bits as solvers begin near it: its numbers in nats again, without its history."""
         ones = self.multipliers([1.0] * len(self.loss_names))
         prices = [value / one for value, one in zip(result.multipliers.values(), ones, strict=True)]
-        return replace(result, multipliers=dict(zip(result.multipliers, prices, strict=True)))
+        changes: dict[str, Any] = {
+            name: getattr(result, name) / self.value(self.objective, 1.0)
+            for name in ("objective_lower", "objective_upper")
+        }
+        changes |= {
+            name: getattr(result, name) / nats_to_bits(1.0) for name in ("rate_lower", "rate_upper", "d_tilted")
+        }
+        for name in ("losses", "minimum"):
+            changes[name] = {key: value / self.value(key, 1.0) for key, value in getattr(result, name).items()}
+        changes["multipliers"] = dict(zip(result.multipliers, prices, strict=True))
+        return replace(result, unit="nat", history=(), **changes)
 
     def result(self, result: Any) -> Any:
         """Return a result, whose certificate stays in nats."""

@@ -23,6 +23,7 @@ def answers(start: Result, problem: Problem, tolerance: float) -> bool:
     certificate = start.certificate
     is_plain = is_rate(problem.objective) and problem.multipliers is None and problem.rate_bound is None
     is_plain = is_plain and not problem.perceptions and problem.own_letters is None and not problem.held.any()
+    is_plain = is_plain and start.unit == problem.unit == "nat"
     if certificate is None or not is_plain or start.status is not Status.OPTIMAL or start.proof is not Proof.CERTIFIED:
         return False
     means = np.array([start.losses.get(name, np.inf) for name in problem.loss_names])

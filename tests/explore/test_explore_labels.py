@@ -87,6 +87,22 @@ def test_surface_agrees_with_single_solutions():
             assert here["losses"].sel(loss="label_entropy") <= C
 
 
+def test_points_of_a_surface_take_over_what_the_row_before_has_proved():
+    D, C = [0.5, 0.9, 1.0], [0.3, 0.4, 0.6]
+    surface = rdc.sweep(MIXTURE, D=D, C=C, tolerance=1e-7)
+    curve = rdc.sweep(MIXTURE.with_limits(C=0.3), D=D, tolerance=1e-7)
+    assert surface["steps"].sel(D=1.0, C=0.3) == 0, "the limit on D does not bind, and the last point is another"
+    assert surface["steps"].sel(D=0.5, C=0.6) > 0 or surface["steps"].sel(D=0.5, C=0.4) > 0
+    for d in D:
+        for c in C:
+            here, alone = surface.sel(D=d, C=c), rdc.solve(MIXTURE.with_limits(D=d, C=c), tolerance=1e-7)
+            assert here["status"] == alone.status.name
+            assert here["gap"] <= 1e-7
+            assert here["rate_lower"] <= alone.rate_upper
+            assert alone.rate_lower <= here["rate_upper"]
+    assert (np.abs(curve["rate_upper"] - surface["rate_upper"].sel(C=0.3)) <= 1e-7).all()
+
+
 def test_multipliers_as_axes():
     at = MIXTURE.at_multipliers(distortion=1.0)
     grid = rdc.sweep(at, distortion=[1.0, 2.0], C=[0.5, 2.0], tolerance=1e-7)

@@ -36,6 +36,7 @@ _MOST_CANDIDATES = 400  # of the dearest letters found in one round
 _WORTH = math.log(0.9)  # log price from which an earlier letter stays
 _MOST_UNMERGED = 60  # letters of a list from which nobody leaves after a round without progress
 _INNER_STEPS = 200
+_COLD, _WARM = 1e-3, 1e-5  # nats: what the first list is solved to; letters of a neighbour are worth more than a look
 _FLOOR = 0.8
 _FALL = (0.03, 0.1)
 _FINER, _FINEST = 0.1, 1e-4  # what a round without progress asks of the next: letters of tiny mass hardly show in a gap
@@ -126,7 +127,7 @@ class _Exchange:
         if self.at_least.indices:
             letters, warm = self.at_least.listed(letters), None
         self.pool = letters
-        inner_gap = 1e-3 if moved is None else _FLOOR * self.settings.tolerance
+        inner_gap = (_COLD if warm is None else _WARM) if moved is None else _FLOOR * self.settings.tolerance
         waited, narrowest = 0, math.inf
         while len(self.history) < self.settings.limits.max_steps:
             found = self._restricted(letters, inner_gap, warm)
