@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import rdcsolve as rdc
 from rdcsolve.results import Status
@@ -16,11 +18,11 @@ from rdcsolve.solvers.loop import Iterate
 INF = np.inf
 
 
-def random_task(seed, n_losses=1, share=0.4, forbid=False):
+def random_task(seed, n_losses=1, share=0.4, forbid=False, units=None):
     """Limits a share of the way from the least value to that of the uniform output distribution."""
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.ones(6))
-    losses = rng.random((n_losses, 6, 5)) * 4
+    losses = rng.random((n_losses, 6, 5)) * 4 * (np.ones(n_losses) if units is None else units)[:, None, None]
     if forbid:
         losses[0][rng.random((6, 5)) < 0.25] = INF
         losses[0][:, 0] = 2.0
@@ -29,7 +31,7 @@ def random_task(seed, n_losses=1, share=0.4, forbid=False):
     problem = rdc.Problem.from_arrays(p, losses[0], losses=named)
     q = rng.dirichlet(np.ones(5))
     names = problem.loss_names
-    task = limited_task(problem, np.full(n_losses, 1e6))
+    task = limited_task(problem, np.full(n_losses, 1e6) * (1 if units is None else units))
     kernel = np.where(forbidden, 0.0, 1.0) * q
     kernel /= kernel.sum(axis=1, keepdims=True)
     free = [task.p @ (kernel * loss).sum(axis=1) for loss in task.letters.losses]
@@ -87,6 +89,17 @@ def test_two_limits_against_a_general_optimiser(seed):
     found = minimize(lambda m: -value(task, q, m)[0], np.ones(2), bounds=[(0, None)] * 2, method="L-BFGS-B")
     assert best >= -found.fun - 1e-12
     assert best == pytest.approx(-found.fun, abs=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1), st.tuples(st.integers(-10, 10), st.integers(-10, 10)))
+def test_two_losses_may_be_in_any_units(seed, exponents):
+    # beside a loss of 1e8 the variance of one of order one is below a rounding of the largest singular value
+    units = 10.0 ** np.array(exponents)
+    (task, q), (other, _) = random_task(seed, n_losses=2), random_task(seed, n_losses=2, units=units)
+    plain, scaled = (best_channel(one, np.arange(5), q, one.first_multipliers()) for one in (task, other))
+    assert plain.met == scaled.met
+    if plain.met:
+        assert value(other, q, scaled.multipliers)[0] == pytest.approx(value(task, q, plain.multipliers)[0], abs=1e-9)
 
 
 @pytest.mark.parametrize("first", [1e-6, 1.0, 1e4])

@@ -282,6 +282,20 @@ def test_at_rate_zero_the_best_mixture_of_letters_is_found(seed, share):
     assert result.verify(problem.minimising("distortion", rate=0.0), "ball").valid
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(-10, 10))
+def test_at_rate_zero_the_only_letter_that_is_forbidden_to_nobody_is_found(seed, exponent):
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 9), rng.integers(1, 4)
+    forbidding, loss = rng.random((n, k + 1)), 10.0**exponent * rng.random((n, k + 1))
+    forbidding[rng.integers(n, size=k), np.arange(k)] = np.inf
+    problem = rdc.Problem.from_arrays(rng.dirichlet(np.ones(n)), forbidding, losses={"o": loss})
+    result = rdc.solve(problem.minimising("o", rate=0.0))
+    best = float(problem.p_x @ loss[:, k])
+    assert result.status.name == "OPTIMAL"
+    assert result.objective_upper == pytest.approx(best, rel=1e-12)
+    assert best - 1e-6 * loss.max() <= result.objective_lower <= best * (1 + 1e-12)
+
+
 @pytest.mark.parametrize("below", [0.0, 1e-16, 1e-15, 2e-15])
 def test_at_rate_zero_a_limit_at_the_least_mean_of_a_letter_is_read_as_that(below, tmp_path):
     """No channel of rate zero meets a limit that a rounding has put below that mean."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.kernels import Kernel, make_kernel
+from rdcsolve.solvers.finite.normal_equations import in_own_units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 
 _NOTHING = 1e-14  # nats per range: a multiplier below it is none
@@ -138,7 +139,7 @@ def _newton_step(covariance, gradient, rising, bounds):  # type: ignore[no-untyp
     size = np.maximum(np.diag(matrix), 1e-300)
     matrix = matrix + np.diag(1e-14 * size + 1e-14 * np.abs(gradient[index]) * bounds[index])
     if np.isfinite(matrix).all():  # unless squares of losses are near the largest float
-        step[index] = np.linalg.lstsq(matrix, gradient[index], rcond=None)[0]
+        step[index] = in_own_units(matrix, gradient[index])
     return step
 
 

@@ -159,10 +159,9 @@ def _constant_of(  # noqa: PLR0913 - what the programme was about
     used = masses > 0
     shares = masses[used] / masses.sum()
     tangent = sum(weight * structure.block(None, letters[used]) for weight, structure in counted) @ shares
-    ends = [_ends(tangent[rows, None] - mixed[:, letters]) for rows, mixed in _blocks(counted)]
-    gain, loss = (max(values) for values in zip(*ends, strict=True))
-    spread = gain if loss > _LARGEST_RATIO * gain > 0 else max(gain, loss)  # penalties only lower prices
-    scales = _STEEPNESSES / (spread or 1.0)
+    # Letters that are no constant output, as a pair is forbidden, have prices too: with one that is left, all there is
+    spreads = {_spread(tangent, counted, letters), _spread(tangent, counted, slice(None))} - {0.0} or {1.0}
+    scales = np.concatenate([_STEEPNESSES / spread for spread in sorted(spreads)])
     prices = np.zeros((scales.size, problem.n_letters))
     for rows, mixed in _blocks(counted):
         below = tangent[rows, None] - mixed
@@ -180,9 +179,17 @@ def _constant_of(  # noqa: PLR0913 - what the programme was about
     return constant(problem, letters[used], shares), DualPoint.of(u, s * weights), lower
 
 
+def _spread(tangent: np.ndarray, counted: Sequence[tuple[float, LossStructure]], letters: Any) -> float:
+    """Return by how much losses differ from those of the constant output, where some letters are used."""
+    ends = [_ends(tangent[rows, None] - mixed[:, letters]) for rows, mixed in _blocks(counted)]
+    gain, loss = (max(values) for values in zip(*ends, strict=True))
+    return gain if loss > _LARGEST_RATIO * gain > 0 else max(gain, loss)  # penalties only lower prices
+
+
 def _ends(below: np.ndarray) -> tuple[float, float]:
-    """Return by how much entries are above zero, and by how much below, at most."""
-    return float(below.max(initial=0.0)), float(-below.min(initial=0.0))
+    """Return by how much entries are above zero, and by how much below, at most; forbidden pairs do not count."""
+    finite = below[np.isfinite(below)]
+    return float(finite.max(initial=0.0)), float(-finite.min(initial=0.0))
 
 
 def _within_reach(problem: Problem, means: dict[int, np.ndarray], count: int) -> np.ndarray:

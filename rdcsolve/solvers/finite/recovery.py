@@ -18,6 +18,7 @@ from rdcsolve.results.channel import DENSE_CHANNEL_BYTES, Channel
 from rdcsolve.rounding import row_sums
 from rdcsolve.solvers.finite.best_channel import best_channel
 from rdcsolve.solvers.finite.exact_masses import exact_masses
+from rdcsolve.solvers.finite.normal_equations import in_own_units
 from rdcsolve.solvers.finite.reduction import ReducedProblem
 from rdcsolve.solvers.finite.unmasking import without_faces
 from rdcsolve.solvers.loop import Iterate, Progress
@@ -102,7 +103,7 @@ def on_bounds(task: ReducedProblem, letters: np.ndarray, channel: np.ndarray) ->
         if not np.isfinite(matrix).all():  # squares of losses near the largest float
             return channel
         tilt = np.ones(moved.shape)
-        for step, one in zip(np.linalg.lstsq(matrix, above, rcond=None)[0], centred, strict=True):
+        for step, one in zip(in_own_units(matrix, above), centred, strict=True):
             tilt -= step * one
         if not tilt.min() > _HALF:  # no small step: the covariances say nothing at this accuracy
             return channel
