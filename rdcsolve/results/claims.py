@@ -12,6 +12,7 @@ from rdcsolve.certificates.check import Verification
 from rdcsolve.information import entropy, nats_to_bits
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.problems.validation import MASS_TOLERANCE
 from rdcsolve.results.channel import Channel
 from rdcsolve.results.units import is_information
 
@@ -33,6 +34,25 @@ def verified(result: Any, problem: Problem, arithmetic: str) -> Verification:
         return _refuting(result, problem, arithmetic)
     found: Verification = result.certificate.verify(problem, arithmetic)
     return _with_claims(result, problem, found)
+
+
+def is_stronger(claimed: float, proved: float, sign: int, allowed: float = 0.0) -> bool:
+    """Return whether a claimed bound says more than the one that is proved.
+
+    Parameters
+    ----------
+    claimed, proved : float
+        NaN, and the infinity that bounds nothing, claim nothing. The other infinity claims everything.
+    sign : {1, -1}
+        1 for lower bounds, -1 for upper ones.
+    allowed : float, optional
+        Relatively, what a claim may be beyond.
+    """
+    if math.isnan(claimed) or claimed == -sign * math.inf:
+        return False
+    if math.isinf(claimed):
+        return claimed != proved
+    return not sign * (claimed - proved) <= allowed * (1 + abs(claimed))
 
 
 def of_the_rate(problem: Problem) -> Problem:
@@ -61,7 +81,7 @@ def _refuting(result: Any, problem: Problem, arithmetic: str) -> Verification:
 
 def _with_claims(result: Any, problem: Problem, found: Verification) -> Verification:
     """Return a verification with the claims of the result that do not follow."""
-    faults = list(_differences(result, problem))
+    faults = [*_differences(result, problem), *_unlike_the_channel(result, problem)]
     if result.objective != problem.objective:
         faults.append(
             f"the result is about the objective {result.objective!r}, the problem about {problem.objective!r}"
@@ -108,6 +128,26 @@ def _differences(result: Any, problem: Problem) -> list[str]:
     return faults
 
 
+def _unlike_the_channel(result: Any, problem: Problem) -> list[str]:
+    """Return which of a result's masses are not those of its channel."""
+    if not isinstance(result.channel, np.ndarray) or result.channel.shape != (problem.n_x, result.letters.size):
+        return []  # other faults say so
+    faults, q = [], problem.p_x @ result.channel
+    if not _alike(result.q, q):
+        faults.append("the result's q is not what its channel puts out")
+    elif result.output_law.size and problem.perceptions:
+        perception = problem.perceptions[0]
+        law = perception.law(result.letters, perception.masses_of(problem.p_x, result.channel, q))
+        if not _alike(result.output_law, law):
+            faults.append("the result's output_law is not that of its channel")
+    return faults
+
+
+def _alike(shown: np.ndarray, own: np.ndarray) -> bool:
+    """Return whether masses are the same, to what sums of masses may be off."""
+    return shown.shape == own.shape and bool((np.abs(shown - own) <= MASS_TOLERANCE).all())  # NaN is like nothing
+
+
 def _shown(result: Any, value: float, name: str) -> float:
     """Return the value of the quantity of this name, in nats if it is information, in the unit of the result."""
     converts = result.unit == "bit" and is_information(name, result.information_losses)
@@ -118,17 +158,16 @@ def _beyond(result: Any, found: Verification) -> list[str]:
     """Return the bounds that are stronger than what was proved."""
     lower, upper = (_shown(result, value, result.objective) for value in (found.lower, found.upper))
     rate = _shown(result, found.rate, "rate")
-    claims = [("objective_upper", upper, upper - result.objective_upper)]
-    claims.append(("rate_upper", rate, rate - result.rate_upper))
+    claims = [("objective_upper", upper, -1), ("rate_upper", rate, -1)]
     if result.proof.name == "CERTIFIED":
-        claims.append(("objective_lower", lower, result.objective_lower - lower))
+        claims.append(("objective_lower", lower, 1))
         if is_rate(result.objective):
-            claims.append(("rate_lower", lower, result.rate_lower - lower))
+            claims.append(("rate_lower", lower, 1))
     allowed = 0.0 if result.unit == "nat" else _UNITS
     return [
         f"{name} is {getattr(result, name):.17g} but only {value:.17g} follows"
-        for name, value, beyond in claims
-        if math.isfinite(getattr(result, name)) and not beyond <= allowed * (1 + abs(value))
+        for name, value, sign in claims
+        if is_stronger(getattr(result, name), value, sign, allowed)
     ]
 
 

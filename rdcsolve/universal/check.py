@@ -19,6 +19,7 @@ from rdcsolve.errors import InvalidInput
 from rdcsolve.information import mutual_information
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Status
+from rdcsolve.results.claims import is_stronger
 from rdcsolve.results.status import ended_by
 from rdcsolve.universal.answer import Answer
 from rdcsolve.universal.attained import decoder_fault, losses_of
@@ -108,12 +109,12 @@ def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> Un
         )
     evidence = _evidence(universal, problem, lambda one, stated: one.verify(stated, arithmetic), arithmetic)
     low, high, _ = evidence.penalty()
-    claims = [("an upper bound", universal.rate_upper, evidence.upper, evidence.upper - universal.rate_upper)]
+    claims = [("an upper bound", universal.rate_upper, evidence.upper, -1)]
     if universal.proof is Proof.CERTIFIED:
-        claims += [("a lower bound", universal.rate_lower, evidence.lower, universal.rate_lower - evidence.lower)]
+        claims += [("a lower bound", universal.rate_lower, evidence.lower, 1)]
     if universal.penalty_proof is Proof.CERTIFIED:
-        claims += [("a penalty of at most", universal.penalty_upper, high, high - universal.penalty_upper)]
-        claims += [("a penalty of at least", universal.penalty_lower, low, universal.penalty_lower - low)]
+        claims += [("a penalty of at most", universal.penalty_upper, high, -1)]
+        claims += [("a penalty of at least", universal.penalty_lower, low, 1)]
     notes = list(evidence.notes)
     notes += [f"target {j} alone has no certificate" for j, one in enumerate(evidence.alone) if one is None]
     if not universal.proof is universal.penalty_proof is Proof.CERTIFIED:
@@ -121,8 +122,8 @@ def verify(universal: Answer, problem: Problem, arithmetic: str = "float") -> Un
     faults = evidence.claims + evidence.faults
     faults += [
         f"{name} of {claimed:.17g} is claimed but only {found:.17g} follows"
-        for name, claimed, found, beyond in claims
-        if not math.isnan(claimed) and not beyond <= _CLAIM_ALLOWANCE * (1 + abs(claimed))
+        for name, claimed, found, sign in claims
+        if is_stronger(claimed, found, sign, _CLAIM_ALLOWANCE)
     ]
     return UniversalVerification(
         arithmetic=arithmetic,
@@ -296,13 +297,13 @@ def _add_targets(evidence: _Evidence, universal: Answer, problem: Problem, bound
         found = checked[key]
         evidence.alone.append(found)
         faults = [] if found.valid else list(found.messages)
-        shown = [("an upper bound", result.rate_upper, found.upper, found.upper - result.rate_upper)]
-        if result.proof is Proof.CERTIFIED:
-            shown += [("a lower bound", result.rate_lower, found.lower, result.rate_lower - found.lower)]
+        shown = [("an upper bound", result.rate_upper, found.upper, -1)]
+        if result.proof is Proof.CERTIFIED and result.status is not Status.INFEASIBLE:
+            shown += [("a lower bound", result.rate_lower, found.lower, 1)]
         faults += [
             f"{name} of {claimed:.17g} is reported but only {value:.17g} follows"
-            for name, claimed, value, beyond in shown
-            if found.valid and beyond > _CLAIM_ALLOWANCE * (1 + abs(claimed))
+            for name, claimed, value, sign in shown
+            if found.valid and is_stronger(claimed, value, sign, _CLAIM_ALLOWANCE)
         ]
         evidence.claims += [f"target {j} alone: {fault}" for fault in faults]
 
