@@ -22,6 +22,7 @@ from rdcsolve.results.channel import Channel
 from rdcsolve.results.claims import largest_rate, of_the_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, ended_by, judged
+from rdcsolve.results.units import told
 from rdcsolve.rounding import EPS, exact_dot
 
 _REMADE = 1e-14  # relatively, and nats: what means and rates of a channel differ by where its rows are made again
@@ -307,7 +308,8 @@ def _infeasible(result: Result, problem: Problem) -> Result:
     certificate = replace(result.certificate, lower=found.lower, upper=math.nan)
     return _weaker(
         replace(result, certificate=certificate),
-        f"the limits need a rate of at least {found.lower:.10g} nat, which is not beyond {largest:.10g}",
+        f"the limits need a rate of at least {told(problem, 'rate', found.lower)}, which is not beyond "
+        f"{told(problem, 'rate', largest)}",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,13 @@ from rdcsolve.problems.objective import is_in_nats
 
 if TYPE_CHECKING:
     from rdcsolve.problems import Problem
+
+
+_IN_NATS = re.compile(r"(-?\d[\d.]*(?:e[-+]?\d+)?) nat\b")
+
+
+def _in_bits(found: re.Match[str]) -> str:
+    return f"{nats_to_bits(float(found[1])):.9g} bit"  # a digit less, so that what was stated in bits reads as stated
 
 
 def is_information(name: str, information_losses: Iterable[str]) -> bool:
@@ -23,6 +31,14 @@ def in_unit_of(problem: Problem, name: str, nats: float) -> float:
     if problem.unit == "nat":
         return nats
     return InBits(problem.objective, problem.loss_names, problem.information_losses).value(name, nats)
+
+
+def told(problem: Problem, name: str, value: float) -> str:
+    """Return the value of the quantity of this name as a message of a result tells it: amounts of information in nats.
+
+    These are what `InBits` finds in the message, and tells in bits where the result is in bits.
+    """
+    return f"{value:.10g}" + " nat" * is_information(name, problem.information_losses)
 
 
 @dataclass(frozen=True)
@@ -88,4 +104,5 @@ class InBits:
             changes[name] = {key: self.value(key, value) for key, value in getattr(result, name).items()}
         changes["multipliers"] = dict(zip(self.loss_names, self.multipliers(result.multipliers.values()), strict=True))
         changes["history"] = tuple(self.record(record) for record in result.history)
+        changes["message"] = _IN_NATS.sub(_in_bits, result.message)
         return replace(result, unit="bit", **changes)

@@ -209,3 +209,32 @@ def test_regions_are_not_relabelled():
     region = rdc.achievable_region(np.eye(3), BITS)
     with pytest.raises(rdc.InvalidInput, match="units says nat for label_entropy"):
         rdc.plot.region(region, units={"label_entropy": "nat"})
+
+
+FLIP = [[0, 1], [1, 0]]
+LABELLED = [[0.9, 0.1], [0.2, 0.8]]
+
+
+@pytest.mark.parametrize("kind", ["rate", "rate at a loss", "label", "loss", "fixed", "law"])
+def test_messages_are_in_the_unit_of_the_problem(kind):
+    """What cannot be met is told in the numbers that were stated, and names the unit of those that have one."""
+    p = [0.7, 0.3]
+    stated = {
+        "rate": lambda: Problem.from_arrays(p, FLIP, D=0.1, rate=0.2, unit="bit"),
+        "rate at a loss": lambda: Problem.from_arrays(
+            p, FLIP, losses={"miss": [[0, 0], [1, 0]]}, limits={"miss": 0.01}, D=0.05, unit="bit"
+        ).minimising("miss", rate=0.2),
+        "label": lambda: Problem.from_arrays(p, FLIP, LABELLED, D=0.2, C=0.2, unit="bit"),
+        "loss": lambda: Problem.from_arrays(p, [[0.5, 1], [1, 0.5]], D=0.2, unit="bit"),
+        "fixed": lambda: Problem.from_arrays(p, FLIP, LABELLED, D=0.2, C=0.2, letters="fixed", unit="bit"),
+        "law": lambda: Problem(
+            Source([0.0, 1.0], p),
+            limits=[rdc.DistortionLimit(0.1), rdc.PerceptionLimit(0.01, "tv"), RateLimit(0.2)],
+            unit="bit",
+        ),
+    }[kind]()
+    result = rdc.solve(stated)
+    assert result.status is rdc.Status.INFEASIBLE
+    unit = "" if kind == "loss" else " bit"
+    assert f" 0.2{unit}" in result.message
+    assert " nat" not in result.message

@@ -22,12 +22,13 @@ from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.confirmation import confirmed
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.results.units import told
 from rdcsolve.solvers.conic import bounds as bounding
 from rdcsolve.solvers.conic import programme as program
 from rdcsolve.solvers.conic.bounds import Bound
 from rdcsolve.solvers.conic.programme import Answer, ConicFailure, Data
 from rdcsolve.solvers.finite.infeasibility import refutation
-from rdcsolve.solvers.finite.least_rate import without_channel
+from rdcsolve.solvers.finite.least_rate import beyond_the_rate, without_channel
 
 
 @public_call
@@ -143,7 +144,8 @@ class _Run:
                 value = float(whole.p @ minima)
                 rounding = 1e-14 * max(value, 1e-2 * float(loss.max()))
                 if problem.bounds[m] < value - rounding:
-                    text = f"{name} <= {problem.bounds[m]:.10g} is below its least value {value:.10g}"
+                    bound = told(problem, name, float(problem.bounds[m]))
+                    text = f"{name} <= {bound} is below its least value {told(problem, name, value)}"
                     text += " under the limits at their minimum" if self.masked else ""
                     return self._empty(Status.INFEASIBLE, text, self._minimum())
                 if problem.bounds[m] <= value + rounding:
@@ -203,7 +205,7 @@ class _Run:
 
     def _beyond(self, limit: float, least: Result) -> Result:
         lower = least.rate_lower
-        text = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {limit:.10g}"
+        text = beyond_the_rate(self.problem, lower, limit)
         answer = self._empty(Status.INFEASIBLE, text, {"rate": lower})
         return answer if least.certificate is None else replace(answer, certificate=without_channel(least.certificate))
 

@@ -26,7 +26,7 @@ from rdcsolve.solvers.exchange.outcome import PricedDual, finished, impossible, 
 from rdcsolve.solvers.exchange.starting_letters import Opening, starting
 from rdcsolve.solvers.finite.entropy_limits import aimed_limits
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
-from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate
+from rdcsolve.solvers.finite.least_rate import beyond_the_rate, infeasible, minimise_rate
 from rdcsolve.solvers.loop import Limits, Settings
 
 _PATIENCE = 6  # rounds without a smaller gap before the method counts as stalled
@@ -232,7 +232,7 @@ class _Exchange:
         others = self.problem.minimising("rate").with_limits(rate=None)
         least = solve_over(self.space.of(others), self.settings, None, enough=rate * (1 - 1e-9))
         if least.rate_lower > rate and least.proof is Proof.CERTIFIED:
-            message = f"the other limits alone need a rate of at least {least.rate_lower:.10g} nat, not {rate:.10g}"
+            message = beyond_the_rate(self.problem, least.rate_lower, rate)
             return infeasible(self.problem, self.settings, {"rate": least.rate_lower}, message, least.certificate)
         if not least.rate_upper <= rate:
             known = f"{least.gap:.1g}" if least.proof is Proof.CERTIFIED else "what is proved"

@@ -25,7 +25,7 @@ from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, ended_by
 from rdcsolve.solvers.exchange.exchange import solve_over
-from rdcsolve.solvers.finite.least_rate import infeasible
+from rdcsolve.solvers.finite.least_rate import beyond_the_rate, infeasible
 from rdcsolve.solvers.loop import Limits, Settings
 
 _COARSE = 1e-5  # nats: a relaxed problem need not be solved further
@@ -179,7 +179,7 @@ def _excluded(space: LetterSpace, settings: Settings, found: ProvedDual) -> Resu
         fingerprint=problem.fingerprint(),
         proof=found.proof,
     )
-    message = f"the other limits alone need a rate of at least {found.lower:.10g} nat, not {rate:.10g}"
+    message = beyond_the_rate(problem, found.lower, rate)
     return infeasible(problem, settings, {"rate": found.lower}, message, certificate)
 
 

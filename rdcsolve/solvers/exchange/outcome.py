@@ -17,6 +17,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, judged
+from rdcsolve.results.units import told
 from rdcsolve.solvers.exchange.starting_letters import unlimited
 from rdcsolve.solvers.finite.feasibility import constant_output
 from rdcsolve.solvers.finite.infeasibility import least_excess
@@ -112,7 +113,8 @@ def impossible(space: LetterSpace, settings: Settings) -> Result | None:
     for m, label in enumerate(problem.label_entropies, start=n_linear):
         least = space.least_loss(m)
         if least - problem.bounds[m] > least_excess(problem.n_x, label.conditional.shape[1]):
-            message = f"{label.name} <= {problem.bounds[m]:.10g} is below H(S | X) = {least:.10g}"
+            bound, entropy = (told(problem, label.name, value) for value in (float(problem.bounds[m]), least))
+            message = f"{label.name} <= {bound} is below H(S | X) = {entropy}"
             return infeasible(problem, settings, {label.name: least}, message)
     met = task_within_limits(unlimited(space), settings)
     if isinstance(met, Result):

@@ -18,7 +18,7 @@ from rdcsolve.results.status import Proof, Status, ended_by, judged, out_of_time
 from rdcsolve.rounding import EPS
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.least_mean import EXPONENTIALS, least_constant_mean, least_mean, weighted_sum
-from rdcsolve.solvers.finite.least_rate import empty, infeasible, rate_under
+from rdcsolve.solvers.finite.least_rate import beyond_the_rate, empty, infeasible, rate_under
 from rdcsolve.solvers.finite.recovery import Primal
 from rdcsolve.solvers.finite.reduction import least_loss, least_pairs
 from rdcsolve.solvers.loop import Limits, Settings
@@ -124,7 +124,7 @@ class _Search:
     def _excluded(self, loosest: Result) -> Result:
         """Return the result of a rate limit that is below what the other limits need."""
         least = loosest.rate_lower
-        message = f"the other limits alone need a rate of at least {least:.10g} nat, the limit is {self.rate:.10g}"
+        message = beyond_the_rate(self.problem, least, self.rate)
         return infeasible(self.problem, self.settings, {"rate": least}, message, loosest.certificate)
 
     def _may_be_least(self) -> bool:

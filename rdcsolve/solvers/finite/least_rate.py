@@ -14,6 +14,7 @@ from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, ended_by, judged
+from rdcsolve.results.units import told
 from rdcsolve.solvers.finite import recovery
 from rdcsolve.solvers.finite.faces import limited_task
 from rdcsolve.solvers.finite.feasibility import constant_output, feasible_channel, margin
@@ -52,13 +53,19 @@ def beyond_budget(
     if budget is None or not upper > budget + _BUDGET_ROUNDING * (1 + budget):
         return None
     if lower > budget:
-        message = f"the other limits alone need a rate of at least {lower:.10g} nat, the limit is {budget:.10g}"
-        return infeasible(problem, settings, {"rate": lower}, message, certificate)
+        return infeasible(problem, settings, {"rate": lower}, beyond_the_rate(problem, lower, budget), certificate)
+    limit, proved, attained = (told(problem, "rate", rate) for rate in (budget, lower, upper))
     message = (
-        f"no channel found meets the rate limit {budget:.10g}, and none is excluded: the least rate is proved to be at "
-        f"least {lower:.10g} nat, and {upper:.10g} is attained"
+        f"no channel found meets the rate limit {limit}, and none is excluded: the least rate is proved to be at least "
+        f"{proved}, and {attained} is attained"
     )
     return empty(problem, settings, Status.STALLED, Proof.NONE, message, lower, {})
+
+
+def beyond_the_rate(problem: Problem, needed: float, allowed: float) -> str:
+    """Return the message of a limit on the rate that the other limits exceed, both in nats."""
+    least, limit = (told(problem, "rate", rate) for rate in (needed, allowed))
+    return f"the other limits alone need a rate of at least {least}, the limit is {limit}"
 
 
 def rate_under(problem: Problem, bounds: np.ndarray, settings: Settings, start: Result | None) -> Result:
@@ -108,8 +115,9 @@ def below_least(problem: Problem, settings: Settings) -> Result | None:
     for name, value in least.items():
         m = problem.loss_names.index(name)
         if is_below_least(problem, m, float(problem.bounds[m])):
-            stated = f"{name} {'=' if problem.equal[m] else '<='} {problem.bounds[m]:.10g}"
-            return infeasible(problem, settings, least, f"{stated} is below its least value {value:.10g}")
+            stated = f"{name} {'=' if problem.equal[m] else '<='} {told(problem, name, float(problem.bounds[m]))}"
+            message = f"{stated} is below its least value {told(problem, name, value)}"
+            return infeasible(problem, settings, least, message)
     return None
 
 

@@ -14,7 +14,7 @@ from rdcsolve.letters.choice import space_of
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, judged
-from rdcsolve.solvers.finite.least_rate import empty, infeasible
+from rdcsolve.solvers.finite.least_rate import beyond_the_rate, empty, infeasible
 from rdcsolve.solvers.finite.reduction import least_loss
 from rdcsolve.solvers.loop import Settings
 from rdcsolve.solvers.perception.idle_rate import is_idle, least_whatever_the_rate
@@ -76,8 +76,7 @@ class _Search:
         if loosest.status is Status.INFEASIBLE:
             return replace(loosest, objective=self.problem.objective)
         if loosest.rate_lower > self.rate:
-            message = f"the other limits alone need a rate of at least {loosest.rate_lower:.10g} nat, "
-            message += f"the limit is {self.rate:.10g}"
+            message = beyond_the_rate(self.problem, loosest.rate_lower, self.rate)
             return infeasible(self.problem, self.settings, {"rate": loosest.rate_lower}, message, loosest.certificate)
         self._record(loosest, math.inf)
         if is_idle(self.problem) and math.isfinite(self.ceiling):

@@ -25,6 +25,7 @@ from rdcsolve.problems.objective import is_rate
 from rdcsolve.results.claims import largest_rate
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
+from rdcsolve.results.units import told
 from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate, without_channel
 from rdcsolve.solvers.loop import Limits, Settings
@@ -268,7 +269,8 @@ class _Search:
         least = least_losses(problem)
         for name, bound in zip(problem.loss_names, problem.bounds, strict=True):
             if bound < least[name] - 1e-13 * (1 + least[name]):
-                message = f"{name} <= {bound:.10g} is below its least value {least[name]:.10g}"
+                stated, value = (told(problem, name, number) for number in (float(bound), least[name]))
+                message = f"{name} <= {stated} is below its least value {value}"
                 return infeasible(problem, self.inner, {name: least[name]}, message)
         return None
 
@@ -281,7 +283,8 @@ class _Search:
         needed, largest = certificate.lower, largest_rate(problem)
         if not needed > largest:
             return None
-        message = f"the limits need a rate of at least {needed:.10g} nat, and no channel has more than {largest:.10g}"
+        least, most = (told(problem, "rate", rate) for rate in (needed, largest))
+        message = f"the limits need a rate of at least {least}, and no channel has more than {most}"
         return infeasible(problem, self.inner, {"rate": needed}, message, certificate)
 
     def _nothing(self, status: Status) -> Result:
