@@ -7,6 +7,7 @@ each other share one small matrix.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +15,6 @@ import numpy as np
 _NODES = 16
 _WIDTH = 0.56  # of a block, in kernel widths 1 / sqrt(s)
 _REACH = 27.0  # kernel widths: exp(-27^2) is below the least float
-_AT_A_TIME = 1 << 16  # points
 _DIRECT = 1 << 24  # pairs of node and letter that are looked at one by one
 _LEAST = 1e-300
 
@@ -62,7 +62,7 @@ class SquaredProducts:
         used = np.flatnonzero(q)
         if used.size * self.blocks.centres.size * _NODES > _DIRECT:
             found = self._all(self.at_y.gathered(q), self.at_x, power, bool((q >= 0).all()))
-            return np.asarray(found * np.exp(-self.scale))
+            return np.asarray(found * self._unscaled)
         if not used.size:
             return np.zeros(self.x.size)
         s, centres, offsets = self.steepness, self.blocks.centres, self.blocks.offsets
@@ -77,26 +77,32 @@ class SquaredProducts:
             if power:
                 terms *= (apart + offset) ** (2 * power)
             values[:, j] = terms @ q[used]
-        places, blocks = self.at_x.places, self.at_x.block_of
-        tilt = base[:, 0][blocks] - s * places * (places + 2 * mean[blocks]) - self.scale
+        found = self.at_x.interpolated(values)
+        tilt = self.at_x.tilts(base[:, 0], mean, s)
+        tilt -= self.scale
         with np.errstate(over="ignore"):
-            return np.asarray(self.at_x.interpolated(values) * np.exp(tilt))
+            found *= np.exp(tilt, out=tilt)
+        return found
 
     def backward(self, weights: np.ndarray, power: int = 0) -> np.ndarray:
         """Return (K o L^power)' weights, shape (k,), to within 1e-15 of the sum of its largest terms' sizes."""
-        scaled = weights * np.exp(-self.scale)
-        return self._all(self.at_x.gathered(scaled), self.at_y, power, bool((weights >= 0).all()))
+        return self._all(self.at_x.gathered(weights * self._unscaled), self.at_y, power, bool((weights >= 0).all()))
 
     def _all(self, nodes: np.ndarray, there: _Interpolation, power: int, is_positive: bool) -> np.ndarray:
         product = there.interpolated(self.blocks.product(nodes, power))
-        return np.maximum(product, 0.0 if power else _LEAST) if is_positive else product
+        return np.maximum(product, 0.0 if power else _LEAST, out=product) if is_positive else product
+
+    @cached_property
+    def _unscaled(self) -> np.ndarray | float:
+        """What the row scale divides entries by: one where it is nothing, as between points and themselves."""
+        return np.exp(-self.scale) if self.scale.any() else 1.0
 
     def gram(self, weights: np.ndarray, letters: np.ndarray) -> np.ndarray:
         """Return K' diag(weights) K on some letters, shape (m, m)."""
         s, blocks = self.steepness, self.blocks
         total = np.zeros((letters.size, letters.size))
         y = self.y[letters]
-        for b, gram in self.at_x.grams(weights * np.exp(-2 * self.scale)):
+        for b, gram in self.at_x.grams(weights * self._unscaled * self._unscaled):
             columns = np.exp(-s * (blocks.centres[b] + blocks.offsets[:, None] - y) ** 2)
             total += columns.T @ (gram @ columns)
         return total
@@ -110,10 +116,8 @@ class _Blocks:
         self.steepness, self.edges = steepness, np.linspace(low, high, count + 1)
         self.centres = (self.edges[:-1] + self.edges[1:]) / 2
         self.width = max(float(high - low) / count, 1e-300)
-        angles = (2 * np.arange(_NODES) + 1) * np.pi / (2 * _NODES)
-        self.nodes = np.cos(angles)
-        self.offsets = self.nodes * self.width / 2
-        self.barycentric = (-1.0) ** np.arange(_NODES) * np.sin(angles)
+        self.angles = (2 * np.arange(_NODES) + 1) * np.pi / (2 * _NODES)
+        self.offsets = np.cos(self.angles) * self.width / 2
         self.furthest = min(count - 1, int(_REACH / (np.sqrt(steepness) * self.width)) + 1)
 
     def product(self, values: np.ndarray, power: int) -> np.ndarray:
@@ -129,50 +133,51 @@ class _Blocks:
 
 
 class _Interpolation:
-    """What points of the line are worth at the nodes of their blocks."""
+    """What points of the line are worth at the nodes of their blocks, through Chebyshev polynomials.
+
+    Values at the nodes are coefficients of T_0 to T_15, so that nothing is stored beside the points' places; and since
+    2 T_j T_k = T_(j + k) + T_|j - k|, a block's weighted Gram matrix is made of 31 moments.
+    """
 
     def __init__(self, points: np.ndarray, blocks: _Blocks) -> None:
-        cuts = np.searchsorted(points, blocks.edges[1:-1])
-        self.cuts = [0, *cuts.tolist(), points.size]
-        self.block_of = np.repeat(np.arange(blocks.centres.size), np.diff(self.cuts))
-        self.places = points - blocks.centres[self.block_of]
-        self.matrix = np.empty((points.size, _NODES))
-        for start in range(0, points.size, _AT_A_TIME):
-            some = slice(start, start + _AT_A_TIME)
-            apart = self.places[some, None] * (2 / blocks.width) - blocks.nodes
-            hit = apart == 0
-            apart[hit] = 1.0
-            rows = np.divide(blocks.barycentric, apart, out=apart)
-            at_node = hit.any(axis=1)
-            rows[at_node] = hit[at_node]
-            rows /= rows.sum(axis=1, keepdims=True)
-            self.matrix[some] = rows
-
-    def _parts(self) -> list[tuple[int, slice]]:
-        pairs = zip(self.cuts[:-1], self.cuts[1:], strict=True)
-        return [(b, slice(start, stop)) for b, (start, stop) in enumerate(pairs) if stop > start]
+        inside = np.searchsorted(points, blocks.edges[1:-1])
+        self.cuts = np.r_[0, inside, points.size].astype(np.int64)
+        self.places = points - np.repeat(blocks.centres, np.diff(self.cuts))
+        self.factor = 2 / blocks.width
+        degrees = np.arange(_NODES)
+        self.of_values = np.cos(degrees[:, None] * blocks.angles) * np.where(degrees == 0, 1, 2)[:, None] / _NODES
+        self.sums, self.differences = degrees[:, None] + degrees, np.abs(degrees[:, None] - degrees)
 
     def gathered(self, weights: np.ndarray) -> np.ndarray:
         """Return weights of the points as weights of the nodes, shape (blocks, nodes)."""
-        nodes = np.zeros((len(self.cuts) - 1, _NODES))
-        for b, some in self._parts():
-            nodes[b] = weights[some] @ self.matrix[some]
-        return nodes
+        return self._moments(weights, _NODES) @ self.of_values
 
     def interpolated(self, values: np.ndarray) -> np.ndarray:
         """Return values at the points from those at the nodes, shape (blocks, nodes)."""
+        from rdcsolve.kernels.line_sums import chebyshev_values
+
         found = np.empty(self.places.size)
-        for b, some in self._parts():
-            np.dot(self.matrix[some], values[b], out=found[some])
+        chebyshev_values(self.places, self.factor, self.cuts, values @ self.of_values.T, found)
         return found
 
-    def grams(self, weights: np.ndarray) -> list[tuple[int, np.ndarray]]:
-        """Return the blocks with their weighted Gram matrices, shape (nodes, nodes)."""
-        found = []
-        for b, some in self._parts():
-            total = np.zeros((_NODES, _NODES))
-            for start in range(some.start, some.stop, _AT_A_TIME):
-                part = slice(start, min(start + _AT_A_TIME, some.stop))
-                total += (self.matrix[part] * weights[part, None]).T @ self.matrix[part]
-            found.append((b, total))
+    def tilts(self, base: np.ndarray, mean: np.ndarray, steepness: float) -> np.ndarray:
+        """Return base - s x (x + 2 mean) at the points, from the blocks' base and mean."""
+        from rdcsolve.kernels.line_sums import tilts
+
+        found = np.empty(self.places.size)
+        tilts(self.places, self.cuts, np.ascontiguousarray(base), mean, steepness, found)
         return found
+
+    def grams(self, weights: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield the blocks that have points with their weighted Gram matrices, shape (nodes, nodes)."""
+        moments = self._moments(weights, 2 * _NODES - 1)
+        for b in np.flatnonzero(np.diff(self.cuts)).tolist():
+            products = 0.5 * (moments[b][self.sums] + moments[b][self.differences])
+            yield b, self.of_values.T @ products @ self.of_values
+
+    def _moments(self, weights: np.ndarray, count: int) -> np.ndarray:
+        from rdcsolve.kernels.line_sums import chebyshev_moments
+
+        moments = np.empty((self.cuts.size - 1, count))
+        chebyshev_moments(self.places, self.factor, self.cuts, np.ascontiguousarray(weights), moments)
+        return moments

@@ -278,8 +278,6 @@ class _State:
 
     def exchange(self, tolerance: float) -> bool:
         """Drop letters of no use, add those that are dearer than their neighbours and than one; return whether any."""
-        from scipy.ndimage import maximum_filter
-
         now = Round(self.letters, self.q, self.point, self.prices)
         over_all = now.point.value - now.lower
         self.joined = 0
@@ -288,7 +286,7 @@ class _State:
         inside, largest = float(self.prices[self.letters].max()), float(self.prices.max())
         prices = self.prices / max(inside, 1.0) if inside < 1 + 0.5 * (largest - 1) else self.prices
         tensor = prices.reshape(self.level.letter_grid)
-        peaks = np.flatnonzero((tensor == maximum_filter(tensor, 3)) & (tensor > 1 + 0.1 * tolerance))
+        peaks = np.flatnonzero((tensor == _largest_nearby(tensor)) & (tensor > 1 + 0.1 * tolerance))
         peaks = np.setdiff1d(peaks[np.argsort(-prices[peaks])[:_AT_ONCE]], self.letters)
         if peaks.size:
             self.joined = peaks.size
@@ -318,3 +316,14 @@ class _State:
         if lost.any():  # in the tail of a density no letter has much mass, and yet some carry all there is
             wanted = wanted | (self.q * kernel.rmatvec(np.where(lost, 1 / t, 0.0)) > _CARRIED)
         self.letters, self.q, self.z = self.letters[wanted], self.q[wanted], self.z[wanted]
+
+
+def _largest_nearby(tensor: np.ndarray) -> np.ndarray:
+    """Return the largest entry among each one and its neighbours along the axes and across them."""
+    for axis in range(tensor.ndim):
+        tensor = np.moveaxis(tensor, axis, 0)
+        largest = tensor.copy()
+        np.maximum(largest[1:], tensor[:-1], out=largest[1:])
+        np.maximum(largest[:-1], tensor[1:], out=largest[:-1])
+        tensor = np.moveaxis(largest, 0, axis)
+    return tensor
