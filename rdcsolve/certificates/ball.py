@@ -33,6 +33,7 @@ except ImportError as error:
 _BITS = 128
 _RESOLVED = 1e-30  # of an excess that is a difference of logarithms: equal ones differ by less
 _TINY = 1e-40  # -x log x < 1e-37 for all smaller x
+_PRICED = 1 << 17  # pairs of symbol and letter whose exponentials are taken as balls: about a second
 _UNIT = arb(0.5, 0.5)  # holds [0, 1]
 
 
@@ -105,22 +106,31 @@ class BallNumbers(FloatNumbers):
         """Return the smallest float not below log max_a sum_i p_i exp(u_i - lambda.L(i, a)), nats.
 
         Proved bounds in plain floats single out the letters that can have the largest price; only theirs are
-        computed as balls.
+        computed as balls. On a fine line these are hundreds of neighbours: of those that are too many the bounds
+        count, as they stand.
         """
         guess = super().log_largest_listed()
         if not math.isfinite(guess):
             return math.inf
         bounds = self._price_bounds(guess)
-        triples = zip(self.masses.tolist(), self.u.tolist(), self.u_rest.tolist(), strict=True)
-        weights = [arb(mass) * (arb(u) + arb(rest)).exp() for mass, u, rest in triples]
+        most = _PRICED // self.masses.size if np.isfinite(bounds).all() else bounds.size
+        weights = self._weights() if most else []
         scale = arb(-guess).exp()
         largest = arb(0)
-        for a in np.argsort(-bounds).tolist():
+        for place, a in enumerate(np.argsort(-bounds).tolist()):
             if arb(bounds[a]) < largest * scale:
+                break
+            if place >= most:  # no other bound is larger
+                largest = largest.max(arb(bounds[a]) / scale)
                 break
             largest = largest.max(self._price(a, weights))
         self._log_price = (largest / self._total).log()
         return _upper_end(self._log_price)
+
+    def _weights(self) -> list[Any]:
+        """Return p_i exp(u_i) of every symbol."""
+        triples = zip(self.masses.tolist(), self.u.tolist(), self.u_rest.tolist(), strict=True)
+        return [arb(mass) * (arb(u) + arb(rest)).exp() for mass, u, rest in triples]
 
     def _price(self, a: int, weights: list[Any]) -> Any:
         """Return sum_i weights_i exp(-lambda.L(i, a)); equal rows of losses share one exponential."""

@@ -103,12 +103,17 @@ class Channel:
 
         A symbol that may use none of the letters, whose mass is then zero, gets their masses.
         """
-        exponent = np.broadcast_to(np.log(self.q), (self._count(symbols), self.letters.size)).copy()
+        exponent: np.ndarray | None = None
         for loss, multiplier in zip(self.problem.linear_losses, self.multipliers, strict=False):
             if multiplier:
                 block = loss.block(symbols, self.letters)
                 lowest = block.min(axis=1, keepdims=True)  # so that a constant in all of a row rounds nothing
-                exponent -= multiplier * (block - np.where(np.isfinite(lowest), lowest, 0.0))
+                part = block - np.where(np.isfinite(lowest), lowest, 0.0)
+                part *= -multiplier
+                exponent = part if exponent is None else np.add(exponent, part, out=exponent)
+        if exponent is None:
+            exponent = np.zeros((self._count(symbols), self.letters.size))
+        exponent += np.log(self.q)
         if self.problem.forbidden is not None:
             every = slice(None) if symbols is None else symbols
             exponent[self.problem.forbidden[every][:, self.letters]] = -np.inf

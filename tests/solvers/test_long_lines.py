@@ -54,3 +54,24 @@ def test_points_without_a_pattern_and_as_close_as_they_fall():
     result = rdc.solve(problem, tolerance=1e-7)
     assert result.status.name == "OPTIMAL"
     assert result.method == "interior point"
+
+
+def test_balls_prove_twenty_thousand_points_from_the_bounds_of_most_letters(monkeypatch):
+    """Hundreds of neighbours have nearly the largest price: computing all of them as balls took minutes."""
+    from rdcsolve.certificates import ball
+
+    priced = []
+    price = ball.BallNumbers._price
+    monkeypatch.setattr(ball.BallNumbers, "_price", lambda *one: priced.append(one[1]) or price(*one))
+    x = np.linspace(-5, 5, 20_000)
+    problem = rdc.Problem(rdc.sources.grid(np.exp(-(x**2) / 2), [x])).at_multipliers(distortion=4.0)
+    result = rdc.solve(problem, tolerance=1e-7)
+    answers = [result.verify(problem, arithmetic="ball")]
+    assert 1 <= len(priced) <= ball._PRICED // 20_000
+    monkeypatch.setattr(ball, "_PRICED", 0)  # as on lines of a million points
+    answers.append(result.verify(problem, arithmetic="ball"))
+    floats = result.verify(problem)
+    for answer in answers:
+        assert answer.valid
+        assert abs(answer.lower - floats.lower) <= 1e-11
+    assert answers[1].lower <= answers[0].lower + 1e-15  # bounds are not below the prices
