@@ -50,7 +50,7 @@ def audit(  # noqa: PLR0913 - what may be stated
     Parameters
     ----------
     x : array_like
-        What was encoded: n samples of any shape, (n, ...).
+        What was encoded: n samples of any shape, (n, ...). Numbers, shape (n,), are samples of shape (1,).
     x_hat : array_like
         What was decoded, of the same shape.
     messages : sequence, optional

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.codes.audit_realism import MEASURES, Realism, own_limit
-from rdcsolve.codes.samples import Classes, Samples
+from rdcsolve.codes.samples import Classes, Samples, check_finite
 from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.problems import ClassifierLossLimit, Problem, Source
 from rdcsolve.problems.classifiers import Classifier, decision_table, is_estimator
@@ -164,10 +164,11 @@ def given_letters(letters: Any, samples: Samples) -> np.ndarray:
         given = given[:, None]
     if given.size == 0:
         raise InvalidInput(f"letters has shape {given.shape}, without an entry; give some, or leave letters out")
-    if given.ndim < 2 or given[0].size != size:
+    if given.ndim < 2 or given.shape[1:] not in (samples.shape, (size,)):
         raise InvalidInput(
             f"letters has shape {given.shape}; give one per row, of the shape {samples.shape} of a sample"
         )
+    check_finite(given, "letters")
     return given.reshape(given.shape[0], -1)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from rdcsolve import files
 from rdcsolve.calls import public_call
 from rdcsolve.codes.classes import class_masses
+from rdcsolve.codes.samples import check_finite
 from rdcsolve.codes.streams import pack, unpack
 from rdcsolve.errors import InvalidInput, UnreadableFile
 from rdcsolve.problems.losses import log_loss
@@ -54,6 +55,16 @@ class Code:
     shape: tuple[int, ...]
     classifier: Any = None
 
+    def __post_init__(self) -> None:
+        for name in ("words", "frequencies", "decisions"):
+            if type(getattr(self, name)) is not np.ndarray:
+                object.__setattr__(self, name, as_floats(read(getattr(self, name), name), name))
+        multipliers = [self.classifier_multiplier, self.length_multiplier]
+        try:
+            check_code(self.words, self.frequencies, self.decisions, self.shape, multipliers)
+        except UnreadableFile as error:
+            raise InvalidInput(f"this is no code: {error}; make one with fit_quantiser") from None
+
     @property
     def n_words(self) -> int:
         """Number of words."""
@@ -81,7 +92,16 @@ class Code:
                 "the encoder needs the classifier's answer on samples, which a saved code does not hold; load the code "
                 "with classifier="
             )
-        return rows, class_masses(self.classifier, rows.reshape(-1, *self.shape))
+        n_classes = self.decisions.shape[1]
+        if not rows.shape[0]:
+            return rows, np.empty((0, n_classes))
+        classes = class_masses(self.classifier, rows.reshape(-1, *self.shape))
+        if classes.shape[1] != n_classes:
+            raise InvalidInput(
+                f"the classifier tells {classes.shape[1]} classes apart, that of the code {n_classes}; pass the one "
+                "that the code was made with"
+            )
+        return rows, classes
 
     def costs(self, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
         """Return what it costs to send each sample as each word, shape (n, k), less what is the same for all words.
@@ -154,8 +174,7 @@ class Code:
         if points.shape[1:] != self.shape:
             sides = ", ".join(map(str, self.shape))
             raise InvalidInput(f"x has shape {points.shape}; give samples of shape {self.shape}, an array (n, {sides})")
-        if not np.isfinite(points).all():
-            raise InvalidInput("x holds an entry that is not finite; drop that sample, or fix it")
+        check_finite(points, "x")
         return points.reshape(points.shape[0], self.words.shape[1])
 
     def identity(self) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rdcsolve.codes.classes import class_masses, improved_words
 from rdcsolve.codes.code import Code, mixed_costs
+from rdcsolve.codes.samples import check_finite
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.losses import log_loss
 from rdcsolve.reading import as_floats, read
@@ -25,10 +26,9 @@ def read_design(x: Any) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return samples as rows, shape (n, dim), and the shape of one."""
     points = as_floats(read(x, "x"), "x")
     points = points[:, None] if points.ndim == 1 else points
-    if points.ndim < 2 or points.size == 0 or not np.isfinite(points).all():
-        raise InvalidInput(
-            f"x has shape {points.shape}, or entries that are not finite; give samples of shape (n, ...)"
-        )
+    if points.ndim < 2 or points.size == 0:
+        raise InvalidInput(f"x has shape {points.shape}; give at least one sample, shape (n, ...)")
+    check_finite(points, "x")
     largest = float(np.abs(points).max())
     if largest > _LARGEST:
         raise InvalidInput(

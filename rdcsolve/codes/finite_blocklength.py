@@ -17,7 +17,7 @@ from rdcsolve.codes.tails import upper_tail
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
-from rdcsolve.results import Result
+from rdcsolve.results import Result, Status
 
 _SAME_RATE = 1e-9  # of the rate: by how much two machines may differ on what a certificate proves
 
@@ -180,8 +180,11 @@ def _tilted_information(result: Any, problem: Any) -> tuple[np.ndarray, DualPoin
         )
     if problem.held.any():
         raise InvalidInput("a loss is held at its bound; blocks keep upper limits, state it without equal=True")
-    if result.certificate is None:
-        raise InvalidInput(f"the result has no certificate ({result.status.name}), so nothing is known of blocks")
+    if result.certificate is None or result.status is Status.INFEASIBLE:
+        raise InvalidInput(
+            f"the result has no certificate of a least rate ({result.status.name}), so nothing is known of blocks; "
+            "pass one that was solved"
+        )
     found = result.certificate.verify(problem)
     point = result.certificate.point
     if not found.proved or not math.isfinite(found.log_max_price) or not math.isfinite(found.lower):

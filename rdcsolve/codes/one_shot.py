@@ -245,7 +245,7 @@ def _answer(problem: Problem, cells: Cells, found: Any, n_words: int | None) -> 
     in_nats = OneShot(
         status=found.status,
         objective=problem.objective,
-        objective_lower=found.lower + shift,
+        objective_lower=max(found.lower + shift, 0.0) if is_rate(problem.objective) else found.lower + shift,
         objective_upper=found.upper + shift,
         rate=float(found.means[0]) if is_met else math.nan,
         losses=dict(zip(names[1:], (found.means + cells.shifts)[1:].tolist(), strict=True)) if is_met else {},

@@ -40,7 +40,7 @@ def fit_quantiser(  # noqa: PLR0913 - what may be stated
     Parameters
     ----------
     x : array_like
-        Samples, shape (n, ...).
+        Samples, shape (n, ...). Numbers, shape (n,), are samples of shape (1,), and come back as (n, 1).
     n_words : int
         Words at most; those that nothing is sent as are dropped.
     classifier : callable, estimator or module, optional

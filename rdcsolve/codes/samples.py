@@ -13,7 +13,7 @@ from rdcsolve import options
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import entropy
 from rdcsolve.problems.samples import column_names
-from rdcsolve.problems.validation import mass_vector
+from rdcsolve.problems.validation import mass_vector, real_numbers
 from rdcsolve.reading import as_floats, columns_of, distinct, hashable_values, read
 
 
@@ -210,11 +210,13 @@ def read_labels(labels: Any, samples: Samples) -> Classes:
 def read_lengths(lengths: Any, samples: Samples, to_nats: float) -> float:
     """Return the mean length, nats, of one length or one per sample."""
     n = samples.n_stated
-    values = as_floats(read(lengths, "lengths"), "lengths")
+    values = real_numbers(lengths, "lengths")
     if values.ndim > 1 or values.size not in (1, n):
         raise InvalidInput(f"lengths has shape {values.shape}; give one number, or one per sample, shape ({n},)")
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise InvalidInput("lengths holds an entry that is negative or not finite; give lengths of messages >= 0")
+        place = int(np.flatnonzero(~(np.isfinite(values.ravel()) & (values.ravel() >= 0)))[0])
+        where = f"[{place}]" if values.ndim else ""
+        raise InvalidInput(f"lengths{where} is {values.ravel()[place]:.6g}; lengths of messages are finite and >= 0")
     mean, least = samples.mean(np.broadcast_to(values.ravel(), n)[samples.kept]) * to_nats, samples.entropy_sent
     if mean < least * (1 - 1e-12) - 1e-12:
         raise InvalidInput(
@@ -239,15 +241,20 @@ def read_targets(targets: Any) -> list[dict[str, float]]:
     return found
 
 
+def check_finite(points: np.ndarray, name: str) -> None:
+    """Raise if an entry of samples or letters is not finite, with its place."""
+    if not np.isfinite(points).all():
+        place = tuple(int(k) for k in np.argwhere(~np.isfinite(points))[0])
+        raise InvalidInput(f"{name}{list(place)} is {points[place]}; drop that row, or fix it")
+
+
 def _points(value: Any, name: str) -> np.ndarray:
     points = as_floats(read(value, name), name)
     if points.ndim == 1:
         points = points[:, None]
     if points.ndim < 2 or points.size == 0:
         raise InvalidInput(f"{name} has shape {points.shape}; give at least one sample, shape (n, ...)")
-    if not np.isfinite(points).all():
-        place = tuple(int(k) for k in np.argwhere(~np.isfinite(points))[0])
-        raise InvalidInput(f"{name}{list(place)} is {points[place]}; drop that sample, or fix it")
+    check_finite(points, name)
     return points
 
 

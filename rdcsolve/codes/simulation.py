@@ -235,6 +235,13 @@ def _of_places(p: np.ndarray, channel: np.ndarray, q: np.ndarray, ratios: np.nda
 
 def _whole_numbers(values: Any, name: str, least: int, most: int) -> np.ndarray:
     floats = as_floats(read(values, name), name)
-    if floats.ndim != 1 or not ((floats >= least) & (floats <= most) & (floats == np.floor(floats))).all():
-        raise InvalidInput(f"{name} must be whole numbers from {least} to {most}, shape (n,); mind what was sent")
+    if floats.ndim != 1:
+        raise InvalidInput(f"{name} has shape {floats.shape}; give whole numbers from {least} to {most}, shape (n,)")
+    is_right = (floats >= least) & (floats <= most) & (floats == np.floor(floats))
+    if not is_right.all():
+        place = int(np.flatnonzero(~is_right)[0])
+        raise InvalidInput(
+            f"{name}[{place}] is {floats[place]:.12g}; give whole numbers from {least} to {most}, and mind what was "
+            "sent"
+        )
     return floats.astype(np.int64)

@@ -33,6 +33,10 @@ def check_band(band: Any, grid: Grid, tolerance: float) -> float:
         raise InvalidInput("band= places points along one axis; name one, with the two ends at least: D=[0.1, 0.8]")
     if grid.problem.multipliers is not None:
         raise InvalidInput("band= is about limits, the axes of a problem at multipliers are none; state it with limits")
+    if not np.isfinite(grid.values[0]).all():
+        raise InvalidInput(
+            f"the axis {grid.names[0]} ends at inf, and no points lie between; give an end at which the limit is slack"
+        )
     if grid.has_fixed_letters:
         raise InvalidInput(
             "with fixed letters the curve need not be convex, and nothing bounds it between points; leave band out, or "

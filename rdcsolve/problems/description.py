@@ -8,6 +8,8 @@ from typing import Any
 from rdcsolve.information import nats_to_bits
 from rdcsolve.markup import html_table
 
+_IN_NATS = ("kl", "reverse_kl", "js")  # measures of laws that are amounts of information, whatever the problem's unit
+
 
 def description(problem: Any) -> str:
     """Return a problem in one line: sizes, what is minimised, and limits or multipliers, in its unit."""
@@ -31,9 +33,11 @@ def description(problem: Any) -> str:
     scales = [scale if loss.is_information else 1.0 for loss in problem.losses] + [1.0] * len(problem.perceptions)
     signs = ["=" if equal else "<=" for equal in problem.equal] + ["<="] * len(problem.perceptions)
     bounds = [*problem.bounds.tolist(), *problem.perception_bounds.tolist()]
-    for name, bound, factor, sign in zip(problem.limit_names, bounds, scales, signs, strict=True):
+    units = [""] * len(problem.losses)
+    units += [" nat" * (problem.unit != "nat" and law.measure in _IN_NATS) for law in problem.perceptions]
+    for name, bound, factor, sign, unit in zip(problem.limit_names, bounds, scales, signs, units, strict=True):
         if name != problem.minimise:
-            parts.append(f"{name} {sign} {bound * factor:.6g}" if bound < math.inf else f"{name} not limited")
+            parts.append(f"{name} {sign} {bound * factor:.6g}{unit}" if bound < math.inf else f"{name} not limited")
     if problem.rate_bound is not None:
         parts.append(f"rate <= {problem.rate_bound * scale:.6g}")
     return f"Problem({', '.join(parts)})"

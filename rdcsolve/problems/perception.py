@@ -161,9 +161,9 @@ class PerceptionLimit:
           q; symbols and reproductions need points;
         - ``"transport"``: the same for a `cost` of your own;
         - ``"tv"``: half the sum of ``|p - q|``;
-        - ``"kl"``: KL(q || p), ``"reverse_kl"``: KL(p || q), nats;
+        - ``"kl"``: KL(q || p), ``"reverse_kl"``: KL(p || q), in nats whatever the `unit` of the problem;
         - ``"chi2"``: sum (q - p)^2 / p, ``"reverse_chi2"``: sum (q - p)^2 / q;
-        - ``"hellinger"``: 1 - sum sqrt(p q), ``"js"``: the Jensen-Shannon divergence, nats;
+        - ``"hellinger"``: 1 - sum sqrt(p q), ``"js"``: the Jensen-Shannon divergence, in nats likewise;
         - ``"mmd"``: the squared maximum mean discrepancy sum_jk (q - p)_j k(x_j, x_k) (q - p)_k, for a `kernel`;
         - ``"exact"``: q = p.
     cost : array_like, optional

@@ -464,7 +464,10 @@ def test_bad_tables(tmp_path, text, fault):
         ({"messages": np.zeros(240, int)}, "message 0 is decoded in two ways"),
         ({"lengths": 1.0}, "mean length is 1 nat"),
         ({"lengths": [1.0, 2.0]}, "lengths has shape"),
-        ({"lengths": -1.0}, "negative or not finite"),
+        ({"lengths": -1.0}, "lengths is -1; lengths of messages are finite"),
+        ({"lengths": [2.0] * 239 + [np.nan]}, r"lengths\[239\] is nan"),
+        ({"lengths": True}, "lengths holds booleans"),
+        ({"letters": [0.0, np.nan]}, r"letters\[1, 0\] is nan"),
         ({"labels": [0, 1]}, "labels has 2 entries"),
         ({"classifier": np.zeros((240, 2))}, "give labels="),
         ({"letters": np.zeros((3, 2))}, "letters has shape"),
@@ -517,3 +520,11 @@ def test_every_sample_a_message_of_its_own_is_refused():
         rdc.audit(x, x + 0.1)
     with pytest.raises(rdc.InvalidInput, match="no line is called 'rate'"):
         rdc.audit(GRID, SHOWN, n_bootstrap=0)["rate"]
+
+
+def test_letters_of_another_shape_are_not_taken_for_samples():
+    x = np.random.default_rng(0).integers(0, 2, (60, 2, 3)).astype(float)
+    for shape in ((4, 2, 3), (4, 6)):
+        rdc.audit(x, np.zeros_like(x), letters=np.ones(shape), n_bootstrap=0)
+    with pytest.raises(rdc.InvalidInput, match=r"letters has shape \(4, 3, 2\)"):
+        rdc.audit(x, np.zeros_like(x), letters=np.ones((4, 3, 2)), n_bootstrap=0)

@@ -240,6 +240,9 @@ def test_what_is_refused():
     lagrangian = problem.at_multipliers(distortion=2.0)
     with pytest.raises(rdc.InvalidInput, match="least rate"):
         finite_blocklength(rdc.solve(lagrangian), lagrangian, 10, 0.1)
+    beyond = rdc.Problem.from_arrays([0.6, 0.4], [[0.5, 1], [1, 0.5]], D=0.1)
+    with pytest.raises(rdc.InvalidInput, match="INFEASIBLE"):
+        finite_blocklength(rdc.solve(beyond), beyond, 10, 0.1)
     other = coin(0.3, 0.1)
     with pytest.raises(rdc.InvalidInput, match="other losses|fingerprint|belongs"):
         finite_blocklength(result, other, 10, 0.1)

@@ -315,3 +315,8 @@ def test_what_is_refused():
         one_shot(rdc.Problem(coin).with_limits(D=0.1), 0)
     with pytest.raises(rdc.InvalidInput, match="pass a Problem"):
         one_shot(coin)
+
+
+def test_no_rate_is_below_zero():
+    found = one_shot(rdc.Problem(rdc.Source([0.0, 1.0], [0.7, 0.3])))
+    assert found.objective_lower == 0.0 == found.objective_upper

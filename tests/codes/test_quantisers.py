@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 import rdcsolve as rdc
-from rdcsolve.codes import fit_quantiser, load_code
+from rdcsolve.codes import Code, fit_quantiser, load_code
 from rdcsolve.codes.streams import pack, unpack
 from rdcsolve.information import entropy
 
@@ -208,7 +208,7 @@ def test_bad_samples_and_files(tmp_path):
     code = fit_quantiser(np.linspace(0, 1, 30), 3)
     with pytest.raises(rdc.InvalidInput, match="samples of shape"):
         code.encode(np.zeros((3, 2)))
-    with pytest.raises(rdc.InvalidInput, match="not finite"):
+    with pytest.raises(rdc.InvalidInput, match=r"x\[1, 0\] is nan"):
         code.messages([0.0, np.nan])
     assert code.reconstruct([0, 2, 2]).ravel().tolist() == code.words[[0, 2, 2], 0].tolist()
     for wrong in ([3], [-1], [0.0], ["0"], [[0, 1]], 0, [True]):
@@ -216,7 +216,7 @@ def test_bad_samples_and_files(tmp_path):
             code.reconstruct(wrong)
     with pytest.raises(rdc.InvalidInput, match="pass the bytes"):
         code.decode("text")
-    with pytest.raises(rdc.InvalidInput, match="not finite"):
+    with pytest.raises(rdc.InvalidInput, match=r"x\[1, 0\] is inf"):
         fit_quantiser([0.0, np.inf], 1)
     with pytest.raises(rdc.InvalidInput, match="as large as 1e\\+300"):
         fit_quantiser([1e300, -1e300] * 9, 2)
@@ -246,3 +246,36 @@ def test_other_archives_are_no_codes(tmp_path):
     np.savez(tmp_path / "source.npz", p_x=[0.5, 0.5])
     with pytest.raises(rdc.UnreadableFile, match=r"not a saved code; write it with Code\.save"):
         rdc.codes.load_code(tmp_path / "source.npz")
+
+
+def two_classes(batch):
+    yes = 1 / (1 + np.exp(-4 * batch[:, :1]))
+    return np.hstack([1 - yes, yes])
+
+
+@pytest.mark.parametrize("classifier", [None, two_classes])
+def test_no_samples_are_no_messages(classifier):
+    multiplier = 0.0 if classifier is None else 0.1
+    code = fit_quantiser(
+        np.linspace(-1, 1, 60).reshape(30, 2), 3, classifier=classifier, classifier_multiplier=multiplier
+    )
+    assert code.messages(np.empty((0, 2))).shape == (0,)
+    pytest.importorskip("constriction")
+    assert code.decode(code.encode(np.empty((0, 2)))).shape == (0, 2)
+
+
+def test_a_classifier_of_other_classes_is_refused(tmp_path):
+    code = fit_quantiser(np.linspace(-1, 1, 60), 3, classifier=two_classes, classifier_multiplier=0.1)
+    code.save(tmp_path / "code.npz")
+    other = load_code(tmp_path / "code.npz", lambda batch: np.full((len(batch), 3), 1 / 3))
+    with pytest.raises(rdc.InvalidInput, match="tells 3 classes apart, that of the code 2"):
+        other.messages([0.0, 1.0])
+
+
+def test_what_is_no_code_is_refused():
+    parts = {"words": [[0.0], [1.0]], "frequencies": [0.5, 0.5], "decisions": np.empty((2, 0)), "shape": (1,)}
+    parts |= {"classifier_multiplier": 0.0, "length_multiplier": 0.0}
+    assert Code(**parts).messages([0.2, 0.9]).tolist() == [0, 1]
+    for change in ({"frequencies": [0.5, 0.7]}, {"frequencies": [1.0, 0.0]}, {"shape": (2,)}, {"words": [[0.0]]}):
+        with pytest.raises(rdc.InvalidInput, match="this is no code"):
+            Code(**(parts | change))

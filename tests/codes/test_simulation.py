@@ -69,9 +69,9 @@ def test_parts_of_a_sequence(seed, first):
 def test_what_is_refused():
     result, problem = three()
     code = simulate(result, problem)
-    with pytest.raises(rdc.InvalidInput, match="symbols must be whole numbers from 0 to 2"):
+    with pytest.raises(rdc.InvalidInput, match=r"symbols\[0\] is 3; give whole numbers from 0 to 2"):
         code.encode([3])
-    with pytest.raises(rdc.InvalidInput, match="places must be whole numbers from 1"):
+    with pytest.raises(rdc.InvalidInput, match=r"places\[0\] is 0; give whole numbers from 1"):
         code.decode([0])
     with pytest.raises(rdc.InvalidInput, match="other losses or masses"):
         simulate(result, rdc.Problem.from_arrays([0.5, 0.25, 0.25], 1 - np.eye(3)))

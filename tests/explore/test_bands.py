@@ -82,6 +82,7 @@ def test_bands_hold_what_is_solved_between_points(seed):
     [
         (COIN, {"D": [0.1], "band": 1e-3}, "name one, with the two ends"),
         (COIN, {"D": [0.1, 0.2], "band": 0.0}, "band is 0"),
+        (COIN, {"D": [0.1, np.inf], "band": 1e-3}, "the axis D ends at inf"),
         (COIN, {"D": [0.1, 0.2], "band": "narrow"}, "band is 'narrow'"),
         (COIN, {"D": [0.1, 0.2], "band": 1e-9}, "leaves no room in a band of 1e-09"),
         (COIN.at_multipliers(distortion=1.0), {"distortion": [1.0, 2.0], "band": 1e-3}, "band= is about limits"),

@@ -238,3 +238,10 @@ def test_messages_are_in_the_unit_of_the_problem(kind):
     unit = "" if kind == "loss" else " bit"
     assert f" 0.2{unit}" in result.message
     assert " nat" not in result.message
+
+
+@pytest.mark.parametrize(("measure", "told"), [("kl", "<= 0.1 nat"), ("js", "<= 0.1 nat"), ("tv", "<= 0.1)")])
+def test_divergences_beside_bits_say_that_they_are_in_nats(measure, told):
+    source, limits = Source([0.0, 1.0], [0.7, 0.3]), [rdc.DistortionLimit(0.1), rdc.PerceptionLimit(0.1, measure)]
+    assert f"perception {told}" in repr(Problem(source, limits=limits, unit="bit"))
+    assert "perception <= 0.1)" in repr(Problem(source, limits=limits))
