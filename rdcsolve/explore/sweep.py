@@ -297,8 +297,10 @@ def _outcomes(problems: Iterable[Problem], effort: Effort, n_earlier: int = 1) -
         start = _nearest(earlier, problem, effort.tolerance)
         try:
             result, is_interrupted = along.result(solve, problem, start, callback)
-            if result.status in _LOST and along is not effort and not (is_interrupted or callback.asked):
-                again, is_interrupted = effort.result(solve, problem, start, callback)
+            for other in (along, effort):  # along the path with all letters priced, then by itself
+                if result.status not in _LOST or along is effort or is_interrupted or callback.asked:
+                    break
+                again, is_interrupted = other.result(solve, problem, start, callback)
                 result = result if result.gap <= again.gap else again
         except SolverFailed as error:
             if error.result is None:

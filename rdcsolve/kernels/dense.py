@@ -96,17 +96,14 @@ class DenseKernel:
 
     def moments(self, q: np.ndarray, limited: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return t = K q (n,), the losses' means (M, n) in the channel q K / t, and covariances (F, F, n) of some."""
-        joint = self.matrix * q
-        t = np.add.reduce(joint, axis=1)
-        means = np.empty((len(self.losses), t.size))
-        for m, loss in enumerate(self.losses):
-            np.einsum("ia,ia->i", joint, loss, out=means[m])  # the products are summed without being stored
-        means /= t
+        # products with vectors: whole tables that come and go cost more than all arithmetic, where the system gives
+        # each of them fresh pages
+        t = self.matvec(q)
+        means = np.array([self.loss_matvec(m, q) for m in range(len(self.losses))]) / t
         covariances = np.empty((limited.size, limited.size, t.size))
         for row, m in enumerate(limited.tolist()):
-            weighted = joint * self.losses[m]
             for column, other in enumerate(limited[: row + 1].tolist()):
-                raw = np.einsum("ia,ia->i", weighted, self.losses[other]) / t - means[m] * means[other]
+                raw = self.second(m, other, q) / t - means[m] * means[other]
                 covariances[row, column] = raw
                 if column < row:
                     covariances[column, row] = raw

@@ -79,11 +79,17 @@ class FiniteLetters:
         self.shifts = np.zeros((len(relevant), self.p.size))
         kept = []
         for row, index in enumerate(relevant):
-            structure, self.shifts[row] = self._shifted(problem.linear_losses[index].structure, everything)
+            whole = problem.linear_losses[index].structure
+            is_ready = everything and self.forbidden is None and isinstance(whole, Table)
+            if is_ready and not problem.row_minima(index).any():
+                structure: LossStructure = whole  # with what it knows of itself, and without a pass over it
+            else:
+                structure, self.shifts[row] = self._shifted(whole, everything)
             kept.append(structure)
         self.structures: tuple[LossStructure, ...] = tuple(kept)
         self.n_letters = problem.n_letters
         self._kernel: tuple[bytes, Kernel] | None = None
+        self._last: tuple[np.ndarray, tuple[np.ndarray, ...]] | None = None
         grids = {
             structure.letter_grid
             for structure in (problem.linear_losses[index].structure for index in relevant)
@@ -124,8 +130,10 @@ class FiniteLetters:
         return tuple(structure.block() for structure in self.structures)
 
     def losses_of(self, letters: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return the shifted losses of the letters, M arrays of shape (n, len(letters))."""
-        return tuple(structure.block(None, letters) for structure in self.structures)
+        """Return the shifted losses of the letters, M arrays of shape (n, len(letters)); the last ones are kept."""
+        if self._last is None or not np.array_equal(self._last[0], letters):
+            self._last = letters.copy(), tuple(structure.block(None, letters) for structure in self.structures)
+        return self._last[1]
 
     def forbidden_of(self, letters: np.ndarray) -> np.ndarray | None:
         """Return the mask of forbidden pairs, shape (n, len(letters)), or None."""
@@ -138,6 +146,11 @@ class FiniteLetters:
             self._kernel = None  # frees the old matrix before the new one is made
             self._kernel = (key, make_kernel(self.structures, multipliers, self.forbidden))
         return self._kernel[1]
+
+    def kernel_of(self, letters: np.ndarray, multipliers: np.ndarray) -> Kernel:
+        """Return the kernel over some letters; nothing of it is kept."""
+        losses = tuple(structure.block(None, letters) for structure in self.structures)
+        return make_kernel(losses, multipliers, self.forbidden_of(letters))
 
     def restricted(self, letters: np.ndarray) -> tuple[tuple[Any, ...], np.ndarray | None]:
         """Return losses and mask of some letters, as `make_kernel` takes them.

@@ -17,7 +17,7 @@ import numpy as np
 
 from rdcsolve.errors import InvalidInput
 from rdcsolve.problems.distortions import distortion_matrix, function_name
-from rdcsolve.problems.validation import float_array, loss_matrix, point_array
+from rdcsolve.problems.validation import float_array, freeze, loss_matrix, point_array
 
 TABLE_BYTES = 2**28
 """The largest table, in bytes, that is made of a loss which is not stored as one."""
@@ -161,6 +161,7 @@ class Table(LossStructure):
     def __init__(self, matrix: np.ndarray) -> None:
         self.matrix = matrix
         self.shape = matrix.shape
+        self._sums: tuple[bytes, np.ndarray] | None = None  # what `weighted_sum` returned last
 
     def block(self, rows: Selection = None, letters: Selection = None) -> np.ndarray:
         """Return some of the matrix, as it stands where nothing is left out."""
@@ -177,8 +178,11 @@ class Table(LossStructure):
         return bool(np.isinf(self.matrix.max()))
 
     def weighted_sum(self, weights: np.ndarray) -> np.ndarray:
-        """Return weights @ matrix."""
-        return np.asarray(weights @ self.matrix)
+        """Return weights @ matrix; the last answer is kept, as every problem with this loss asks for the same."""
+        key = weights.tobytes()
+        if self._sums is None or self._sums[0] != key:
+            self._sums = key, freeze(np.asarray(weights @ self.matrix))
+        return self._sums[1]
 
     def at_rows(self, rows: np.ndarray) -> Table:
         """Return the table of some rows."""

@@ -109,7 +109,8 @@ class Effort:
         method = choose(problem)
         if not isinstance(method, (ColumnGeneration, InteriorPoint)) or not has_room(problem, method):
             return self
-        return replace(self, solver=PathFollowing(method))
+        is_watched = self.callback is not None or problem.goal.target is not None or problem.rate_bound is not None
+        return replace(self, solver=PathFollowing(method, prices_all=is_watched))
 
     def left(self) -> float:
         """Return how many seconds are left, which may be none."""

@@ -93,12 +93,95 @@ def test_multipliers_are_followed_like_limits():
 def test_letters_are_in_hand_where_the_peaks_of_prices_go(monkeypatch):
     problem = rdc.Problem(rdc.sources.gaussian(n_x=401))
     targets = [problem.with_limits(D=D) for D in np.geomspace(0.4, 0.55, 12)]
+    monkeypatch.setattr(following, "_levelled", lambda *rest: rest[-1])  # which does with fewer of them
     ahead, _ = along(targets, rdc.ColumnGeneration())
     monkeypatch.setattr(following, "_ahead", lambda *_: np.empty(0, dtype=np.intp))
     behind, _ = along(targets, rdc.ColumnGeneration())
     steps, more = (sum(result.steps for result in results[2:]) for results in (ahead, behind))
     assert steps <= 0.8 * more, "letters that are missing take rounds of their own"
     assert all(result.gap <= TOLERANCE for result in (*ahead, *behind))
+
+
+def test_tails_take_letters_where_their_peaks_go(monkeypatch):
+    problem = rdc.Problem(rdc.sources.gaussian(n_x=1601))
+    targets = [problem.with_limits(D=0.06 * 1.038**k) for k in range(9)]
+    ahead, _ = along(targets, rdc.ColumnGeneration())
+    monkeypatch.setattr(following, "_alone", lambda *_: np.empty(0, dtype=np.intp))
+    behind, _ = along(targets, rdc.ColumnGeneration())
+    steps, more = (sum(result.steps for result in results[3:]) for results in (ahead, behind))
+    assert steps <= 0.85 * more, "a letter that is missing in a tail takes a round of its own"
+    assert all(result.gap <= TOLERANCE for result in (*ahead, *behind))
+
+
+def test_missing_letters_take_their_mass_from_others(monkeypatch):
+    problem = rdc.Problem(rdc.sources.gaussian(n_x=501))
+    targets = [problem.with_limits(D=D) for D in np.geomspace(0.5, 0.8, 13)]
+    level, _ = along(targets, rdc.ColumnGeneration())
+    monkeypatch.setattr(following, "_levelled", lambda *rest: rest[-1])
+    raised, _ = along(targets, rdc.ColumnGeneration())
+    steps, more = (sum(result.steps for result in results[2:]) for results in (level, raised))
+    assert steps <= 0.85 * more, "repair alone leaves gaps that take rounds"
+    assert all(result.gap <= TOLERANCE for result in (*level, *raised))
+
+
+@given(top=st.floats(2, 38), bend=st.floats(1e-6, 1e-4), gaps=st.lists(st.integers(1, 6), min_size=12, max_size=12))
+def test_peaks_are_tops_of_parabolas_wherever_letters_are(top, bend, gaps):
+    letters = np.r_[0, np.cumsum(gaps)]
+    prices = 1 - bend * (letters - top) ** 2
+    (found,) = following._Prices(letters, prices).peaks() if top < letters[-2] else (top,)
+    assert found == pytest.approx(top, abs=1e-6)
+
+
+def few_priced(monkeypatch):
+    monkeypatch.setattr(following, "_MANY", 100)
+
+
+def test_letters_far_from_all_that_matter_are_left_to_the_check(monkeypatch):
+    few_priced(monkeypatch)
+    problem = rdc.Problem(rdc.sources.gaussian(n_x=401))
+    bounds = np.geomspace(0.1, 0.5, 12)
+    priced = []
+    real = following._Prices.near
+    monkeypatch.setattr(following._Prices, "near", lambda *rest: priced.append(real(*rest)) or priced[-1])
+    curve = rdc.sweep(problem, D=bounds, tolerance=TOLERANCE)
+    assert len(priced) >= 10
+    assert max(one.letters.size for one in priced) < 300
+    for D, lower, upper in zip(bounds, curve.rate_lower.values, curve.rate_upper.values, strict=True):
+        alone = rdc.solve(problem.with_limits(D=D), tolerance=TOLERANCE)
+        assert upper - lower <= TOLERANCE
+        assert lower <= alone.rate_upper
+        assert alone.rate_lower <= upper
+
+
+def test_what_the_check_does_not_confirm_is_solved_again_with_all_letters_priced(monkeypatch):
+    few_priced(monkeypatch)
+    seen = []
+
+    def blind(task, letters, end, cover):  # to every letter but one in two of those in hand
+        seen.append(task)
+        own = following._Prices(letters, end.kernel.rmatvec(task.p * end.v))
+        return following._Prices(own.letters[::2], own.prices[::2])
+
+    problem = rdc.Problem(rdc.sources.gaussian(n_x=201))
+    bounds = np.geomspace(0.3, 0.6, 6)
+    monkeypatch.setattr(following._Prices, "near", blind)
+    curve = rdc.sweep(problem, D=bounds, tolerance=TOLERANCE)
+    assert seen
+    assert (curve.status == "OPTIMAL").all()
+    assert (curve.gap <= TOLERANCE).all()
+
+
+def test_whoever_watches_is_told_bounds_over_all_letters(monkeypatch):
+    few_priced(monkeypatch)
+
+    def refused(*_):
+        raise AssertionError("a bound over some letters is none to be told")
+
+    monkeypatch.setattr(following._Prices, "near", refused)
+    problem = rdc.Problem(rdc.sources.gaussian(n_x=151))
+    told = []
+    rdc.sweep(problem, D=[0.2, 0.21, 0.22], tolerance=TOLERANCE, callback=lambda record: told.append(record.lower))
+    assert len(told) > 3
 
 
 @given(

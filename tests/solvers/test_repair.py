@@ -147,3 +147,21 @@ def test_large_multipliers_with_losses_at_odds():
     mended = repair(space, log_v, multipliers)
     assert value == pytest.approx(1e6)  # either letter costs 1e6, and the rate is zero
     assert mended.bound == pytest.approx(1e6)
+
+
+def test_repair_among_some_letters_is_that_of_a_shorter_list():
+    rng = np.random.default_rng(3)
+    d = rng.random((12, 15)) * 3
+    problem = rdc.Problem.from_arrays(rng.dirichlet(np.ones(12)), d)
+    some = np.array([1, 4, 5, 9, 13])
+    short = rdc.Problem.from_arrays(problem.p_x, d[:, some])
+    whole, part = FiniteLetters(problem, [0]), FiniteLetters(short, [0])
+    multipliers = np.array([2.0])
+    t = np.exp(-2.0 * d) @ np.full(15, 1 / 15)
+    # both lists count losses from their own least values: the shorter one's are larger
+    more = part.shifts[0] - whole.shifts[0]
+    found = repair(whole, -np.log(t), multipliers, among=some)
+    alone = repair(part, -np.log(t) - 2.0 * more, multipliers)
+    assert found.bound == pytest.approx(alone.bound + 2.0 * float(problem.p_x @ more), abs=1e-9)
+    assert np.isin(found.letters, some).all()
+    assert repair(whole, -np.log(t), multipliers).bound <= found.bound + 1e-12, "more letters, lower bound"

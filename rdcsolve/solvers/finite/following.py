@@ -25,7 +25,7 @@ from rdcsolve.solvers.finite.repair import repair
 from rdcsolve.solvers.finite.restarts import closest, interior_points
 from rdcsolve.solvers.loop import Iterate, NumericalBreakdown, Start
 
-_HELD = 1e-5  # nats: complementarity of the iterate that is kept, all pairs together
+_HELD = 3e-6  # nats: complementarity of the iterate that is kept, all pairs together
 _ABOVE = 100.0  # tolerances that it is kept above
 _CENTRED = 3.0  # times what is held: the gap of a point that is near enough to the central path
 _LEAST_PAIR = 0.02  # of what is held: the least product q z of such a point
@@ -37,6 +37,13 @@ _MOST_FIRST = 100
 _MOST_ROUNDS = 12
 _FEW = 64  # letters that all are kept
 _SPACING = 0.4  # between letters of the cover, in the kernel's own metric
+_FINER = 0.1  # between those that are priced at once, to see where prices peak
+_SLIGHT = 1e-5  # above one: prices that masses of first order bring to one
+_SINGULAR = 1e-9  # of the largest singular value
+_HALF = 0.5  # least factor of a small correction
+_DEAR = 1e-3  # below one: prices further below do not matter to a bound that is nearly one of the whole list
+_AROUND = 2  # places on either side of such a peak are priced, too
+_MANY = 1000  # letters, from which on pricing them all before the check does takes a large part of the time
 _RENEWED = 1.4  # the cover is made anew when a multiplier has changed by this factor
 _ROWS = 96  # symbols that the metric is measured on
 _DENSE = 0.25  # distance of letters next to each other on a list whose order is a geometry
@@ -60,12 +67,15 @@ class PathFollowing:
     Parameters
     ----------
     method : ColumnGeneration or InteriorPoint
+    prices_all : bool, optional
+        Whether bounds are over all letters. If not, on long lists those far from any that matter are left to the check
+        of the answer; whoever asks for the same once more, since the check did not confirm it, has all letters priced.
     """
 
     name = "path following"
 
-    def __init__(self, method: ColumnGeneration | InteriorPoint) -> None:
-        self.method = method
+    def __init__(self, method: ColumnGeneration | InteriorPoint, prices_all: bool = True) -> None:
+        self.method, self.prices_all = method, prices_all
         self._kept: _Centred | None = None
         self._cover = _Cover.nothing()
         self._peaks = np.empty(0)  # of the prices at the last problem, in places on the list
@@ -88,19 +98,29 @@ class PathFollowing:
                 return
             kept = self._begun(task, start, hold)
         before = self._peaks
+        in_part = not self.prices_all and self._cover.is_ordered and not kept.is_at(task)
+        in_part = in_part and task.letters.n_letters > _MANY
         for _ in range(_MOST_ROUNDS):
             kept = kept.moved(task, hold)
             # a step of its own, of which no bound is known: whoever watches may stop here
             yield Iterate(kept.letters, kept.q / kept.q.sum(), kept.log_v, kept.multipliers, -math.inf, math.nan)
             end = kept.finished(_FINISH * tolerance)
             log_v, multipliers = np.log(end.v) - end.kernel.log_scale, end.multipliers
-            mended = repair(task.letters, log_v, multipliers)
-            self._kept = self._for_the_next(kept, end, before, tolerance, hold)
+            priced = _Prices.near(task, kept.letters, end, self._cover) if in_part else None
+            among = None if priced is None else priced.letters[1 - priced.prices < _DEAR]
+            priced = _Prices.of(task, log_v, multipliers) if priced is None else priced
+            missing = np.empty(0, dtype=np.intp)
+            if self._cover.is_ordered:
+                missing = np.setdiff1d(priced.tops(1.0), kept.letters)
+                log_v = _levelled(kept, missing, end, priced, log_v)
+            mended = repair(task.letters, log_v, multipliers, among=among)
+            self._kept = self._for_the_next(kept, end, priced, before, tolerance, hold)
             lower = mended.bound - task.charge(multipliers)
             yield Iterate(kept.letters, end.q / end.q.sum(), mended.log_v, multipliers, lower, end.value)
-            new = np.setdiff1d(mended.letters, kept.letters)
-            if not new.size:
+            new = np.setdiff1d(np.union1d(mended.letters, missing), kept.letters)
+            if not (new.size or in_part):
                 return
+            in_part = in_part and bool(new.size)  # nothing near is missing: then something far is
             kept = kept.with_letters(new, hold)
 
     def _begun(self, task: ReducedProblem, start: Start, hold: float) -> _Centred:
@@ -123,7 +143,9 @@ class PathFollowing:
                 return _Centred.of(task, letters, point)
         raise NumericalBreakdown("no centred iterate was found")
 
-    def _for_the_next(self, kept: _Centred, end: Point, before: np.ndarray, tolerance: float, hold: float) -> _Centred:
+    def _for_the_next(  # noqa: PLR0913 - what is known of one problem
+        self, kept: _Centred, end: Point, priced: _Prices, before: np.ndarray, tolerance: float, hold: float
+    ) -> _Centred:
         """Return the centred point with the letters that a neighbouring problem is likely to ask for.
 
         Prices peak at letters with mass. Where these were `before`, at the last problem, tells where they go.
@@ -131,24 +153,81 @@ class PathFollowing:
         space = kept.task.letters
         if space.n_letters <= _FEW:
             return kept
-        kernel = space.kernel(end.multipliers)
-        log_v = np.log(end.v) - end.kernel.log_scale
-        prices = kernel.rmatvec(space.p * np.exp(log_v + kernel.log_scale))
         if self._cover.is_outdated(end.multipliers):
-            self._cover = _Cover.of(kept.task, end.multipliers, log_v)
+            self._cover = _Cover.of(kept.task, end.multipliers, np.log(end.v) - end.kernel.log_scale)
         if not self._cover.is_ordered:
             used = (kept.q > _IDLE * kept.z) | (end.q > 1e-6)
-            letters = np.union1d(kept.letters[used], np.flatnonzero(1 - prices < _NEAR))
+            letters = np.union1d(kept.letters[used], priced.letters[1 - priced.prices < _NEAR])
             return kept.on(letters, hold)
         # c falls away from a letter like its curvature: what letters gain by sliding is that, times their mass
-        around = np.r_[prices[0], prices, prices[-1]]
-        gains = np.maximum(2 * prices - around[:-2] - around[2:], 0.0)[kept.letters] * end.q
+        gains = priced.bends(kept.letters) * end.q
         order = np.argsort(gains)
         sliding = kept.letters[order[np.cumsum(gains[order]) > _WORTH * tolerance]]
-        self._peaks = _peaks(prices)
-        wanted = np.concatenate([sliding, _ahead(sliding, self._peaks, before)])
-        beside = np.concatenate([wanted - 1, wanted, wanted + 1]).clip(0, space.n_letters - 1)
+        self._peaks = priced.peaks()
+        there = _ahead(sliding, self._peaks, before)
+        tails = _ahead(_alone(self._peaks, sliding), self._peaks, before)
+        beside = np.concatenate([sliding, there - 1, there, there + 1, tails]).clip(0, space.n_letters - 1)
         return kept.on(np.union1d(self._cover.letters, beside), hold)
+
+
+@dataclass(frozen=True, eq=False)
+class _Prices:
+    """Letters, increasing, and their prices c, shape (k,) each: of the whole list, or of all that are near one."""
+
+    letters: np.ndarray
+    prices: np.ndarray
+
+    @classmethod
+    def of(cls, task: ReducedProblem, log_v: np.ndarray, multipliers: np.ndarray) -> _Prices:
+        """Return the prices of all letters; log v, shape (n,), in the losses' own scale."""
+        kernel = task.letters.kernel(multipliers)
+        return cls(np.arange(task.letters.n_letters), kernel.rmatvec(task.p * np.exp(log_v + kernel.log_scale)))
+
+    @classmethod
+    def near(cls, task: ReducedProblem, letters: np.ndarray, end: Point, cover: _Cover) -> _Prices:
+        """Return the prices of these letters, of a fine cover, and around the places where they seem to peak."""
+        log_v = np.log(end.v) - end.kernel.log_scale
+        in_hand = cls(letters, end.kernel.rmatvec(task.p * end.v))
+        kernel = make_kernel(cover.finer_losses, end.multipliers)  # whose losses are the same for many a point
+        spread = cls(cover.finer, kernel.rmatvec(task.p * np.exp(log_v + kernel.log_scale)))
+        first = in_hand.joined(spread)
+        peaks = np.rint(first.peaks()).astype(np.intp)
+        around = (peaks[:, None] + np.arange(-_AROUND, _AROUND + 1)).clip(0, task.letters.n_letters - 1)
+        new = np.setdiff1d(around, first.letters)
+        kernel = task.letters.kernel_of(new, end.multipliers)
+        return first.joined(cls(new, kernel.rmatvec(task.p * np.exp(log_v + kernel.log_scale))))
+
+    def joined(self, other: _Prices) -> _Prices:
+        """Return the prices of all letters of two lists."""
+        letters, places = np.unique(np.r_[self.letters, other.letters], return_index=True)
+        return _Prices(letters, np.r_[self.prices, other.prices][places])
+
+    def at(self, letters: np.ndarray) -> np.ndarray:
+        """Return the prices of some of the letters."""
+        return self.prices[np.searchsorted(self.letters, letters)]
+
+    def bends(self, letters: np.ndarray) -> np.ndarray:
+        """Return by how much the prices of letters exceed their neighbours' mean, twice, where these are known."""
+        padded = np.r_[self.prices[:1], self.prices, self.prices[-1:]]
+        place = np.searchsorted(self.letters, letters).clip(0, self.letters.size - 1)
+        bends = np.maximum(2 * padded[place + 1] - padded[place] - padded[place + 2], 0.0)
+        return np.where(self.letters[place] == letters, bends, 0.0)
+
+    def tops(self, price: float) -> np.ndarray:
+        """Return the letters above a price that none next to them on this list is dearer than."""
+        rises = np.diff(self.prices)
+        return self.letters[1:-1][(rises[:-1] >= 0) & (rises[1:] < 0) & (self.prices[1:-1] > price)]
+
+    def peaks(self) -> np.ndarray:
+        """Return where prices near one are largest along the list, in places: tops of parabolas through three."""
+        at = np.searchsorted(self.letters, self.tops(1 - _NEAR))
+        left, right = self.prices[at] - self.prices[at - 1], self.prices[at] - self.prices[at + 1]
+        before = (self.letters[at] - self.letters[at - 1]).astype(float)
+        after = (self.letters[at + 1] - self.letters[at]).astype(float)
+        # the parabola's slope is left / before half a step before, and -right / after half a step after
+        return np.asarray(
+            self.letters[at] + (left * after**2 - right * before**2) / (2 * (left * after + right * before))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,17 +237,20 @@ class _Cover:
     letters: np.ndarray
     multipliers: np.ndarray
     is_ordered: bool
+    finer: np.ndarray
+    finer_losses: tuple[np.ndarray, ...] = ()
 
     @classmethod
     def nothing(cls) -> _Cover:
-        return cls(np.empty(0, dtype=np.intp), np.empty(0), False)
+        nobody = np.empty(0, dtype=np.intp)
+        return cls(nobody, np.empty(0), False, nobody)
 
     @classmethod
     def of(cls, task: ReducedProblem, multipliers: np.ndarray, log_v: np.ndarray) -> _Cover:
         """Return the cover at these multipliers and log v, shape (n,), in the losses' own scale."""
         count = task.letters.n_letters
         if count <= _FEW:
-            return cls(np.arange(count), multipliers, False)
+            return cls(np.arange(count), multipliers, False, np.arange(count))
         rows = np.unique(np.linspace(0, task.p.size - 1, _ROWS).astype(np.intp))
         exponent = (np.log(task.p[rows]) / 2 + log_v[rows])[:, None]
         for multiplier, structure in zip(multipliers, task.letters.structures, strict=True):
@@ -177,10 +259,14 @@ class _Cover:
         sizes = np.maximum((columns**2).sum(axis=0), 1e-300)
         apart = np.sqrt(((columns[:, 1:] - columns[:, :-1]) ** 2).sum(axis=0) / sizes[1:])
         if np.median(apart) > _DENSE:
-            return cls(np.empty(0, dtype=np.intp), multipliers, False)
+            return replace(cls.nothing(), multipliers=multipliers)
         arc = np.r_[0.0, np.cumsum(np.minimum(apart, 1.0))]
-        letters = np.searchsorted(arc, np.arange(0.0, arc[-1], _SPACING)).clip(0, count - 1)
-        return cls(np.unique(np.r_[letters, count - 1]), multipliers, True)
+        letters, finer = (
+            np.unique(np.r_[np.searchsorted(arc, np.arange(0.0, arc[-1], spacing)).clip(0, count - 1), count - 1])
+            for spacing in (_SPACING, _FINER)
+        )
+        kept = tuple(structure.block(None, finer) for structure in task.letters.structures) if count > _MANY else ()
+        return cls(letters, multipliers, True, finer, kept)
 
     def is_outdated(self, multipliers: np.ndarray) -> bool:
         """Return whether the kernel has widened or narrowed since."""
@@ -275,14 +361,18 @@ class _Centred:
         start = Point(self.q, v, self.z, multipliers, self.slacks, kernel, np.nan, np.nan)
         return newton_points(data, start, mu)
 
+    def is_at(self, task: ReducedProblem) -> bool:
+        """Return whether a neighbouring task has the limits and multipliers that this one has."""
+        return np.array_equal(self.task.bounds, task.bounds) and np.array_equal(self.task.fixed, task.fixed)
+
     def with_letters(self, new: np.ndarray, hold: float) -> _Centred:
         """Return the point with more letters, which enter where the dual says the central path is: q = mu / z."""
         if not new.size:
             return self
         mu = hold / self.letters.size
         exponent = self.log_v[:, None]
-        for multiplier, loss in zip(self.multipliers, self.task.letters.losses_of(new), strict=True):
-            exponent = exponent - multiplier * loss
+        for multiplier, structure in zip(self.multipliers, self.task.letters.structures, strict=True):
+            exponent = exponent - multiplier * structure.block(None, new)
         z = np.maximum(1 - self.task.p @ np.exp(exponent), 0.1 * np.sqrt(mu))
         letters = np.r_[self.letters, new]
         order = np.argsort(letters)
@@ -301,12 +391,38 @@ class _Centred:
         return smaller.with_letters(np.setdiff1d(letters, kept), hold)
 
 
-def _peaks(prices: np.ndarray) -> np.ndarray:
-    """Return where prices are largest along the list, as fractions of places: the tops of parabolas through three."""
-    left, middle, right = prices[:-2], prices[1:-1], prices[2:]
-    at = np.flatnonzero((middle >= left) & (middle > right) & (middle > 1 - _NEAR))
-    bend = 2 * middle[at] - left[at] - right[at]
-    return 1 + at + (right[at] - left[at]) / (2 * bend)
+def _levelled(kept: _Centred, new: np.ndarray, end: Point, priced: _Prices, log_v: np.ndarray) -> np.ndarray:
+    """Return log v with prices of one at their peaks, those of missing letters among them, to first order.
+
+    A missing letter takes its mass from others. `repair` gives it mass and takes none, and that mass is what the bound
+    loses; here masses of the letters at peaks change by either sign, in a Newton step on their prices.
+    """
+    if not new.size or priced.prices.max() > 1 + _SLIGHT:
+        return log_v
+    places = np.searchsorted(kept.letters, np.intersect1d(priced.tops(0.0), kept.letters))
+    used = places[end.q[places] > end.z[places]]
+    others = kept.task.letters.kernel_of(new, end.multipliers)
+    columns = [
+        end.kernel.columns(used) * end.v[:, None],
+        others.columns() * np.exp(log_v + others.log_scale)[:, None],
+    ]
+    scaled = np.hstack(columns)
+    excess = priced.at(np.r_[kept.letters[used], new]) - 1
+    masses = np.linalg.lstsq((scaled * kept.task.p[:, None]).T @ scaled, excess, rcond=_SINGULAR)[0]
+    raised = 1 + scaled @ masses
+    return np.asarray(log_v - np.log(raised)) if raised.min() > _HALF else log_v
+
+
+def _alone(peaks: np.ndarray, letters: np.ndarray) -> np.ndarray:
+    """Return the letters at peaks that none of the given letters is at.
+
+    Peaks of next to no mass, in the tails of a density, travel by many places from one problem to the next. Without a
+    letter there the tail's prices exceed one, and a round of its own would have to bring it, every time.
+    """
+    places = np.unique(np.rint(peaks).astype(np.intp))
+    if not letters.size:
+        return places
+    return places[np.abs(places[:, None] - letters).min(axis=1) > 1]
 
 
 def _ahead(letters: np.ndarray, peaks: np.ndarray, before: np.ndarray) -> np.ndarray:

@@ -36,16 +36,23 @@ class Repair(NamedTuple):
     masses: np.ndarray
 
 
-def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, passes: int = 3) -> Repair:
+def repair(
+    space: FiniteLetters,
+    log_v: np.ndarray,
+    multipliers: np.ndarray,
+    passes: int = 3,
+    among: np.ndarray | None = None,
+) -> Repair:
     """Return the best dual point found by giving mass to letters whose price exceeds one.
 
     Scaling alone charges the whole bound for the worst letter, often one in the tail. The bound holds for any
     u, so put v = 1 / t with v = exp(u), and raise t by r_a K_a only near the letters a with c(a) > 1: to first
     order, mass r_a lowers c(b) by r_a sum_i p_i v_i^2 K_ia K_ib. Letters are picked greedily by what is left of
     their price after the earlier picks (a matching pursuit), so neighbours are not corrected twice. Scaling
-    takes what remains. Each pass costs one pricing.
+    takes what remains. Each pass costs one pricing. With letters `among` which they are picked, increasing, only these
+    are priced: the bound is then one for channels into them.
     """
-    kernel = space.kernel(multipliers)
+    kernel = space.kernel(multipliers) if among is None else space.kernel_of(among, multipliers)
     # Any u will do, so one beyond the range of its own squares is lowered into it.
     v = np.exp(np.minimum(log_v + kernel.log_scale, _LARGEST_LOG_V))
     best: tuple[float, np.ndarray] | None = None
@@ -60,7 +67,7 @@ def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, pas
             break
         letters, masses = _pick(space, kernel, v, prices)
         if index == 0:
-            first_letters, first_masses = letters, masses
+            first_letters, first_masses = letters if among is None else among[letters], masses
         raised = (
             SomeLetters(kernel, letters).matvec(masses)  # columns of a large grid would take more than all else
             if isinstance(kernel, (GridKernel, LineKernel))
@@ -69,7 +76,7 @@ def repair(space: FiniteLetters, log_v: np.ndarray, multipliers: np.ndarray, pas
         v = v / (1 + v * raised)
     assert best is not None
     mended, bound = np.log(best[1]) - kernel.log_scale, best[0] - float(space.p @ kernel.log_scale)
-    if not math.isfinite(kernel.relative_error):  # such a kernel proves nothing
+    if among is None and not math.isfinite(kernel.relative_error):  # such a kernel proves nothing
         bound = float(space.p @ mended) - math.log(space.price(mended, multipliers).maximum)
     return Repair(mended, bound, first_letters, first_masses)
 
@@ -79,7 +86,7 @@ def _pick(space: FiniteLetters, kernel: Kernel, v: np.ndarray, prices: np.ndarra
     candidates = np.flatnonzero(prices > 1)
     if candidates.size > _MANY_CANDIDATES:
         dearest = candidates[np.argpartition(-prices[candidates], _MANY_CANDIDATES)[:_MANY_CANDIDATES]]
-        peaks = candidates[space.peaks(prices)[candidates]]
+        peaks = candidates[space.peaks(prices)[candidates]] if prices.size == space.n_letters else candidates
         peaks = peaks[np.argsort(-prices[peaks])[: _MOST_CANDIDATES - _MANY_CANDIDATES]]
         candidates = np.union1d(dearest, peaks)
     gram = kernel.gram(space.p * v * v, candidates)
