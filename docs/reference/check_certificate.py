@@ -45,6 +45,7 @@ MANY_PAIRS = 2**26  # of a table that this program makes itself
 LINES = ("line_squared_error_", "line_absolute_")  # losses between points of a line, which are stored as these
 LARGE = 16  # times the mass that is misplaced: masses of pairs that are surely large enough to carry it
 REMADE = 1e-14  # of a number and one more: by how much rates and means of a channel by masses depend on who makes it
+MOST_MAPS = 50_000  # of some symbols into fixed letters, held at a time
 THIN = 1e-3  # widths of intervals of shares, in units of the nearer end of [0, 1], where differences are too rounded
 COSTLIEST = 600.0  # nats: what costs more counts as this much in a channel by masses
 
@@ -916,6 +917,82 @@ def dual_bound(problem: Problem, dual: Dual, price: Any) -> Any:
         return value
     slope = slopes.get(problem.objective)
     return (value - problem.rate_bound) / slope if slope else None
+
+
+# ------------------------------------------------------------------------------------- maps into fixed letters
+
+
+def no_map_meets(problem: Problem, dual: Dual) -> bool:
+    """Say whether every map from symbols to fixed letters is beyond the limits, weighted by the multipliers.
+
+    The weighted mean is concave in the channel, so no channel is below the best map. Maps are made symbol by symbol,
+    and one is not followed further once what it costs, with the least that the other symbols add, is beyond the limits.
+    """
+    weights = dual.multipliers
+    is_stated = problem.multipliers is None and weights.keys() <= problem.bounds.keys() - {problem.objective}
+    if not problem.is_fixed or not weights or not is_stated or min(weights.values()) < 0:
+        return False
+    maps = _Maps(problem, weights)
+    return maps.all_beyond(total(arb(weight) * problem.limits[name] for name, weight in weights.items()))
+
+
+class _Maps:
+    """What maps from symbols to letters cost at least, symbols of large mass first."""
+
+    def __init__(self, problem: Problem, weights: dict[str, float]) -> None:
+        used = [loss for loss in problem.losses if loss.name in weights]
+        tables = [(arb(weights[loss.name]), loss.data.tolist()) for loss in used if loss.kind == "table"]
+        self.labels = [(arb(weights[loss.name]), _shares(loss.data)) for loss in used if loss.kind == "label"]
+        self.masses, self.known = problem.masses, {0: arb(0)}
+        self.order = sorted(range(len(self.masses)), key=lambda i: -float(problem.stored[i]))
+        forbidden = problem.forbidden
+        self.costs = [
+            [
+                None if forbidden[i, a] else total(weight * table[i][a] for weight, table in tables)
+                for a in range(forbidden.shape[1])
+            ]
+            for i in range(len(self.masses))
+        ]
+        columns = np.vstack([loss.data for loss in used if loss.kind == "table"] or [np.zeros((0, forbidden.shape[1]))])
+        keys = [(column.tobytes(), mask.tobytes()) for column, mask in zip(columns.T, forbidden.T, strict=True)]
+        self.twins = [[b for b in range(a) if keys[b] == keys[a]] for a in range(len(keys))]
+
+    def _unknown(self, symbols: int) -> Any:
+        """Return what is unknown of labels, weighted, by a letter that some symbols have, given as bits."""
+        if symbols not in self.known:
+            letter = [(i, mass) for i, mass in enumerate(self.masses) if symbols >> i & 1]
+            self.known[symbols] = total(weight * _entropy_of(letter, shares) for weight, shares in self.labels)
+        return self.known[symbols]
+
+    def _least(self, i: int) -> Any:
+        """Return a lower bound of what a symbol adds: a loss of its own, and what is unknown with a letter of its own.
+
+        The cheapest letter's cost less its width is one float below all of them.
+        """
+        own = min(lower(cost) for cost in self.costs[i] if cost is not None)
+        return self.masses[i] * own + self._unknown(1 << i)
+
+    def all_beyond(self, limit: Any) -> bool:
+        """Say whether every map's cost is certainly beyond this."""
+        rest = total(self._least(i) for i in self.order)
+        states = [((0,) * len(self.costs[0]), arb(0))]  # the symbols of every letter, and what they cost
+        for i in self.order:
+            rest -= self._least(i)
+            after = []
+            for letters, cost in states:
+                for a, own in enumerate(self.costs[i]):
+                    if own is None or (not letters[a] and any(not letters[b] for b in self.twins[a])):
+                        continue  # a letter like one that nobody has makes the same map
+                    new = letters[a] | 1 << i
+                    value = cost + self.masses[i] * own + self._unknown(new) - self._unknown(letters[a])
+                    if not value + rest > limit:
+                        after.append(((*letters[:a], new, *letters[a + 1 :]), value))
+            if not after:
+                return True
+            if len(after) > MOST_MAPS:
+                return False
+            states = after
+        return False
 
 
 # ---------------------------------------------------------------------------------------------- laws of what is shown
@@ -2495,8 +2572,9 @@ class Examination:
             entropy = several if several < entropy else entropy
         limit = arb(math.inf if self.problem.rate_bound is None else self.problem.rate_bound)
         largest = limit if limit < entropy else entropy
+        is_refuted = needed > largest or no_map_meets(self.problem, dual)
         self._require(
-            needed > largest,
+            is_refuted,
             f"The limits are proved to need a rate of {lower(needed)!r}, which is not beyond {upper(largest)!r}.",
         )
         low, high = self._claim("lower", is_certificates=True), self._claim("upper", is_certificates=True)
@@ -2509,7 +2587,11 @@ class Examination:
         self._require(is_silent, "An upper bound is claimed, but no channel is said to meet the limits.")
         if needed > largest:
             self.report.notes.append(f"No channel meets the limits: they need a rate of {lower(needed)!r} at least.")
-            self.report.lower = math.inf
+        elif is_refuted:
+            self.report.notes.append(
+                "No channel meets the limits: every map into its letters is beyond them, weighted."
+            )
+        self.report.lower = math.inf if is_refuted else self.report.lower
 
     def _without_certificate(self, bound: Any) -> None:
         if self.is_refutation or self.is_certified:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rdcsolve.certificates.check import Verification
+from rdcsolve.certificates.maps import no_map_meets
 from rdcsolve.information import entropy, nats_to_bits
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
@@ -73,7 +74,7 @@ def _refuting(result: Any, problem: Problem, arithmetic: str) -> Verification:
     """Return the verification that no channel meets the limits: every rate would be beyond the largest there is."""
     found: Verification = result.certificate.verify(of_the_rate(problem), arithmetic)
     largest = largest_rate(problem)
-    if found.proved and found.lower > largest:
+    if (found.proved and found.lower > largest) or no_map_meets(result.certificate, problem, arithmetic):
         return found
     fault = f"the limits are proved to need a rate of {found.lower:.10g} nat, which is not beyond {largest:.10g}"
     return replace(found, valid=False, messages=(fault, *found.messages))

@@ -14,6 +14,7 @@ import numpy as np
 
 from rdcsolve import deadline, extras
 from rdcsolve.certificates.check import Verification, examine, excess_over_limits
+from rdcsolve.certificates.maps import no_map_meets
 from rdcsolve.certificates.tolerances import AS_LEAST
 from rdcsolve.problems import PerceptionAtRate, Problem
 from rdcsolve.problems.least_law import at_least
@@ -305,6 +306,8 @@ def _infeasible(result: Result, problem: Problem) -> Result:
     found, largest = examine(result.certificate, of_the_rate(problem)), largest_rate(problem)
     if found.proved and found.lower > largest:
         return replace(result, certificate=replace(result.certificate, lower=found.lower, upper=math.nan))
+    if no_map_meets(result.certificate, problem):
+        return replace(result, certificate=replace(result.certificate, lower=math.nan, upper=math.nan))
     certificate = replace(result.certificate, lower=found.lower, upper=math.nan)
     return _weaker(
         replace(result, certificate=certificate),

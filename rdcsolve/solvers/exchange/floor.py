@@ -22,8 +22,10 @@ from rdcsolve.letters.space import LetterSpace
 from rdcsolve.letters.weights import distinct_symbols, log_weights, symbol_weights
 from rdcsolve.problems import Problem
 from rdcsolve.problems.objective import is_rate
+from rdcsolve.results.claims import largest_rate
 from rdcsolve.results.result import Result
 from rdcsolve.results.status import Proof, Status, ended_by
+from rdcsolve.results.units import told
 from rdcsolve.solvers.exchange.exchange import solve_over
 from rdcsolve.solvers.finite.least_rate import beyond_the_rate, infeasible
 from rdcsolve.solvers.loop import Limits, Settings
@@ -118,7 +120,8 @@ def _known(space: LetterSpace, start: Result | None) -> Certificate | None:
 def beyond_labels(space: LetterSpace, settings: Settings) -> Result | None:
     """Return that no channel meets the limits if those on label entropies alone need more rate than allowed, or None.
 
-    No rate is below H(S) - C, whatever the letters, and that takes no search to prove.
+    No rate is below H(S) - C, whatever the letters, and that takes no search to prove. Allowed is no more than the
+    limit on the rate, nor than what there is: few fixed letters have little.
 
     Parameters
     ----------
@@ -128,6 +131,7 @@ def beyond_labels(space: LetterSpace, settings: Settings) -> Result | None:
     problem, rate = space.problem, space.problem.rate_bound
     if rate is None or not problem.label_entropies or not space.is_checked:
         return None
+    rate = largest_rate(problem)
     others = space.of(problem.minimising("rate").with_limits(rate=None))
     shares, first = _share_for_labels(others), len(problem.losses) - len(problem.label_entropies)
     some = np.flatnonzero(shares[first:])
@@ -164,8 +168,8 @@ def with_rate_excluded(space: LetterSpace, settings: Settings, result: Result) -
 
 def _excluded(space: LetterSpace, settings: Settings, found: ProvedDual) -> Result | None:
     """Return that no channel meets the limits if a dual point of the least rate proves it, or None."""
-    problem, rate = space.problem, space.problem.rate_bound
-    if rate is None or not found.lower > rate:
+    problem, rate = space.problem, largest_rate(space.problem)
+    if not found.lower > rate:
         return None
     certificate = Certificate(
         objective="rate",
@@ -180,6 +184,9 @@ def _excluded(space: LetterSpace, settings: Settings, found: ProvedDual) -> Resu
         proof=found.proof,
     )
     message = beyond_the_rate(problem, found.lower, rate)
+    if rate != problem.rate_bound:
+        least, most = (told(problem, "rate", number) for number in (found.lower, rate))
+        message = f"the limits need a rate of at least {least}, and no channel has more than {most}"
     return infeasible(problem, settings, {"rate": found.lower}, message, certificate)
 
 

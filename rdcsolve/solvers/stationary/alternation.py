@@ -30,12 +30,17 @@ from rdcsolve.solvers.finite.interior_point import InteriorPoint
 from rdcsolve.solvers.finite.least_rate import infeasible, minimise_rate, without_channel
 from rdcsolve.solvers.loop import Limits, Settings
 from rdcsolve.solvers.stationary.exact import Found, as_it_is, constant_channel, least_losses, polish, trivial_bound
+from rdcsolve.solvers.stationary.map_weights import map_refutation
 from rdcsolve.solvers.stationary.starts import Arena, Candidate, Start
 
 _CHEAP = 1e-10  # relative fall of the value at which the cheap phase ends
 _LARGE = 1000  # pairs of symbol and letter above which only the best starts get all their steps
 _MAPS = 3  # maps that meet the limits, from which the exact phase goes on
 _SAME = 1e-6  # relative distance of values of starts that count as one stationary point
+_NO_MAP = (
+    "weighted by the certificate's multipliers the limits are exceeded by every map from symbols to letters, and by a "
+    "channel no less than by the best map"
+)
 
 
 @public_call
@@ -271,7 +276,7 @@ class _Search:
             if bound < least[name] - 1e-13 * (1 + least[name]):
                 stated, value = (told(problem, name, number) for number in (float(bound), least[name]))
                 message = f"{name} <= {stated} is below its least value {value}"
-                return infeasible(problem, self.inner, {name: least[name]}, message)
+                return infeasible(problem, self.inner, {name: least[name]}, message, map_refutation(problem))
         return None
 
     def _beyond_every_rate(self) -> Result | None:
@@ -296,6 +301,9 @@ class _Search:
             answer = minimise_rate(relaxed.listed(np.arange(problem.n_letters), priors), self.inner, None)
             if answer.status is Status.INFEASIBLE:
                 return replace(answer, method=self.settings.name, objective=problem.objective)
+            certificate = map_refutation(problem)
+            if certificate is not None:
+                return replace(infeasible(problem, self.inner, {}, _NO_MAP, certificate), method=self.settings.name)
         message = "no start met the limits; that does not prove that no channel does"
         return replace(
             infeasible(problem, self.inner, {}, message if status is Status.STALLED else status.value),
