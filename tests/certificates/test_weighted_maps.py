@@ -142,7 +142,7 @@ def test_letters_that_cost_the_same_are_tried_once(monkeypatch):
 
 
 def test_few_letters_have_little_rate_whatever_the_limit_on_it():
-    """H(S) - C beyond log 2 refutes two letters, at a limit on the rate of two nats too; maps of 40 symbols are many."""
+    """H(S) - C beyond log 2 refutes two letters, at a limit on the rate of two nats too: here maps are many."""
     rng = np.random.default_rng(0)
     label = np.eye(5)[rng.integers(5, size=40)]
     loss = rng.random((40, 2))
