@@ -420,8 +420,12 @@ def test_infeasible_only_with_a_proof():
         result = solve_fixed(fixed(p, d, w, **stated), Alternation(starts=1))
         assert result.status is Status.INFEASIBLE
         assert result.proof is Proof.CERTIFIED
-    # H(S | X) needs one letter per symbol, and there are three for four: true, but not proved here
+    # H(S | X) needs one letter per symbol, and there are three for four: no map leaves as little
     result = solve_fixed(fixed(p, d, w, C=known * (1 + 1e-9)), Alternation(starts=3))
+    assert (result.status, result.proof) == (Status.INFEASIBLE, Proof.CERTIFIED)
+    # telling half a symbol apart leaves more unknown than half of the time all: true, and below a mixture of two maps
+    halves = fixed(np.array([0.5, 0.5]), np.array([[0.0, 0.5], [0.0, 0.5]]), np.eye(2), D=0.13, C=0.36)
+    result = solve_fixed(halves, Alternation(starts=3))
     assert result.status is Status.STALLED
     assert result.proof is Proof.NONE
     assert "does not prove" in result.message

@@ -102,6 +102,24 @@ def test_two_losses_may_be_in_any_units(seed, exponents):
         assert value(other, q, scaled.multipliers)[0] == pytest.approx(value(task, q, plain.multipliers)[0], abs=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e9])
+@pytest.mark.parametrize("seed", range(4))
+def test_losses_of_very_different_sizes_are_met_together(seed, scale):
+    """What is a rounding beside the variance of the other loss is a loss as good as any: units change nothing."""
+    rng = np.random.default_rng(seed)
+    p, losses = rng.dirichlet(np.ones(5)), rng.random((2, 5, 4))
+    some = np.eye(4)[losses.sum(axis=0).argmin(axis=1)] * 0.7 + 0.3 * rng.dirichlet(np.ones(4), 5)
+    bounds = 1.01 * (p @ (some * losses).sum(axis=2).T)  # which this channel meets
+    solved = []
+    for unit in (1.0, scale):
+        problem = rdc.Problem.from_arrays(p, losses[0], losses={"other": unit * losses[1]})
+        problem = problem.with_limits(distortion=float(bounds[0]), other=unit * float(bounds[1]))
+        solved += [rdc.solve(problem, method, tolerance=1e-6) for method in ("interior-point", "column-generation")]
+    assert {one.status for one in solved} == {Status.OPTIMAL}
+    assert [one.rate_upper for one in solved] == pytest.approx([solved[0].rate_upper] * 4, abs=1e-6)
+    assert max(one.steps for one in solved[2:]) <= 2 + max(one.steps for one in solved[:2])
+
+
 @pytest.mark.parametrize("first", [1e-6, 1.0, 1e4])
 def test_the_answer_does_not_depend_on_the_start(first):
     task, q = random_task(0)
