@@ -6,7 +6,14 @@ import math
 
 import numpy as np
 
-from rdcsolve.rounding import ELEMENTARY, TINY, row_sums, sum_units, units, up
+from rdcsolve.rounding import ELEMENTARY, TINY, UNIT, row_sums, sum_units, units, up
+
+_ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
+
+
+def entropy_rounding(n_symbols: int, n_classes: int) -> float:
+    """Return what H(S | X) of a label, at most log n_classes, errs by when it is computed in floats, nats."""
+    return float(_ROUNDED + UNIT * (n_symbols + n_classes + 8) * math.log(n_classes))
 
 
 def least_entropy(label: np.ndarray, masses: np.ndarray, total: float) -> float:

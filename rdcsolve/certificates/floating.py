@@ -17,7 +17,7 @@ import numpy as np
 
 from rdcsolve import deadline
 from rdcsolve.certificates.elementary import FLOAT, Elementary
-from rdcsolve.certificates.entropies import largest_entropy, least_entropy
+from rdcsolve.certificates.entropies import entropy_rounding, largest_entropy, least_entropy
 from rdcsolve.certificates.line_moments import channel_on_line
 from rdcsolve.certificates.line_prices import prices_on_line
 from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Survey, moments, survey
@@ -42,7 +42,6 @@ from rdcsolve.rounding import (
 )
 
 _PAIRS_AT_A_TIME = 1 << 18
-_ROUNDED = 1e-15  # nats: of an entropy that was computed in floats
 
 
 class FloatNumbers:
@@ -197,8 +196,7 @@ class FloatNumbers:
 
     def entropy_rounding(self, m: int) -> float:
         """Return what H(S | X) of a label, at most log n_s, errs by when it is computed in floats."""
-        n_classes = self.labels[m - self.first_label].shape[1]
-        return float(_ROUNDED + UNIT * (self.n_rows + n_classes + 8) * math.log(n_classes))
+        return entropy_rounding(self.n_rows, self.labels[m - self.first_label].shape[1])
 
     def counts_as_least(self, m: int, bound: float) -> bool:
         """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.

@@ -14,6 +14,7 @@ import numpy as np
 
 from rdcsolve import deadline, extras
 from rdcsolve.certificates.check import Verification, examine, excess_over_limits
+from rdcsolve.certificates.entropies import entropy_rounding
 from rdcsolve.certificates.maps import no_map_meets
 from rdcsolve.certificates.tolerances import AS_LEAST
 from rdcsolve.problems import PerceptionAtRate, Problem
@@ -260,7 +261,13 @@ def _is_rounding(problem: Problem, lower: float, upper: float, tolerance: float,
         scale = problem.perceptions[goal.perception].scale
         return gap <= tolerance * max(1.0, upper) and gap <= _RESOLVED * scale
     target = goal.target
-    if target is None or target >= len(problem.linear_losses):
+    if target is None:
+        return False
+    label = target - len(problem.losses) + len(problem.label_entropies)
+    if label >= 0:  # both bounds of a label's entropy are rounded outwards, by units of log n_s whatever its size
+        n_classes = problem.label_entropies[label].conditional.shape[1]
+        return gap <= 2 * entropy_rounding(int((problem.p_x > 0).sum()), n_classes)
+    if target >= len(problem.linear_losses):
         return False
     least = _AT_LEVEL * max(abs(problem.least_mean(target)), abs(upper))
     if gap <= least or goal.within(lower, upper - least, tolerance, slope):

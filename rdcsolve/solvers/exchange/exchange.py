@@ -18,6 +18,7 @@ from rdcsolve.letters.space import LetterSpace
 from rdcsolve.results.result import Result, StepRecord
 from rdcsolve.results.status import Proof, Status, ended_by, out_of_time
 from rdcsolve.solvers.exchange.at_one import at_one
+from rdcsolve.solvers.exchange.at_points import at_points
 from rdcsolve.solvers.exchange.at_rate import AtRate
 from rdcsolve.solvers.exchange.at_zero_rate import AtZeroRate
 from rdcsolve.solvers.exchange.least_entropy import LeastEntropies
@@ -122,6 +123,10 @@ class _Exchange:
 
     def _rounds(self, start: Result | None) -> tuple[Status, str] | Result:
         """Return why the exchange ended, or the result that says that no letters will do."""
+        own = at_points(self.space)
+        if own is not None:
+            self.hoped = PricedDual(self.space, *own)
+            self.hoped.estimate(0.0)
         moved = None if start is None else self._moved(start)
         letters, warm = self.opening.first(start) if moved is None else moved
         if self.at_least.indices:

@@ -19,7 +19,7 @@ from rdcsolve.solvers.finite.feasibility import best_mixture
 _MOST = 4_000  # maps of some of the symbols that a search holds: fewer than a check does
 _TAKEN = 40  # maps of one search that join those seen
 _MOST_CUTS = 60
-_CLEARLY = 1e-10  # of the spreads, or nats: the least excess that is worth telling
+_CLEARLY = 2e-12  # of the spreads, or nats: the check allows channels half of it
 
 
 def map_refutation(problem: Problem) -> Certificate | None:
