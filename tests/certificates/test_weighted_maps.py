@@ -151,3 +151,17 @@ def test_few_letters_have_little_rate_whatever_the_limit_on_it():
     assert (result.status, result.proof) == (Status.INFEASIBLE, Proof.CERTIFIED)
     assert "no channel has more than 0.6931" in result.message
     assert result.verify(problem, "ball").valid
+
+
+def test_limits_at_which_symbols_of_next_to_no_mass_decide_are_refuted():
+    """The loss leaves the rare symbol no letter of its own, without which the label is 1e-7 nat too unknown."""
+    p = np.array([1.8e-17, 1.5e-29, 2.4e-8, 1.0, 4.8e-24])
+    far = np.array([[2.6, 2.8], [5.9, 1.6], [2.6, 2.8], [0.08, 0.32], [2.6, 2.8]])
+    miss = np.array([[2.0, 3.0], [1.0, 2.0], [0.0, 3.0], [0.0, 2.0], [1.0, 3.0]])
+    label = np.random.default_rng(0).dirichlet(np.ones(7), 5)
+    p = p / p.sum()
+    bound = conditional_entropy(p, label, np.eye(5)) + 1e-11
+    problem = rdc.Problem.from_arrays(p, far, label, losses={"miss": miss}, C=bound, letters="fixed")
+    limits = {name: float(p @ loss.min(axis=1)) * (1 + 1e-15) for name, loss in (("distortion", far), ("miss", miss))}
+    result = rdc.solve(problem.with_limits(**limits))
+    assert (result.status, result.proof) == (Status.INFEASIBLE, Proof.CERTIFIED)

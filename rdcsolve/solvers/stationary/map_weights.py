@@ -19,6 +19,7 @@ from rdcsolve.solvers.finite.feasibility import best_mixture
 _MOST = 4_000  # maps of some of the symbols that a search holds: fewer than a check does
 _TAKEN = 40  # maps of one search that join those seen
 _MOST_CUTS = 60
+_ENOUGH = 1e4  # least excesses: one as large as that is not what decides
 _CLEARLY = 2e-12  # of the spreads, or nats: the check allows channels half of it
 
 
@@ -39,7 +40,7 @@ def map_refutation(problem: Problem) -> Certificate | None:
         deadline.look()
         if not points.size:
             return None
-        attained, weights, _ = best_mixture(points)
+        attained, weights = _best_weights(points)
         if not attained > 2 * _CLEARLY:
             return None
         found, is_complete = search.below(weights, 0.5 * attained)
@@ -47,6 +48,19 @@ def map_refutation(problem: Problem) -> Certificate | None:
             return _certificate(problem, limited, weights / search.spreads) if is_complete else None
         points = np.vstack([points, found])
     return None
+
+
+def _best_weights(points: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the least weighted sum over points (k, M), and the weights that make it largest, which sum to one.
+
+    Beside symbols of mass 1e-8 maps that differ in one of them differ by as little, which is nothing to a linear
+    programme: so each limit is counted in the least excess over it, and no excess in more than is enough.
+    """
+    sizes = np.where(points > _CLEARLY, points, math.inf).min(axis=0)
+    sizes = np.where(np.isfinite(sizes), sizes, 1.0)
+    weights = best_mixture(np.minimum(points / sizes, _ENOUGH))[1] / sizes
+    weights = weights / weights.sum()
+    return float((points @ weights).min()), weights
 
 
 def _certificate(problem: Problem, limited: list[int], weights: np.ndarray) -> Certificate:
