@@ -35,6 +35,7 @@ SAME = 1e-30  # entropies whose balls differ by less are the same, where a limit
 NEARLY_ONE = 1 - 2.0**-40  # multipliers and sums of powers from here on, or to as much above one, count as one
 HELD = 2.0**-49  # of the spread: how far a mean may be from what it is to equal
 ROUNDING = 1e-12  # what counts as equal where floating point told a number, or decided how to prove
+HIDDEN = 1e-6  # of the spread: how far below the least value a limit is at most that is read as it
 SHARED = ("letters", "channel", "channel_masses", "channel_multipliers")
 TRANSPORTS = ("w2", "w1", "transport")
 DIVERGENCES = ("kl", "reverse_kl", "chi2", "reverse_chi2", "hellinger", "js")
@@ -311,7 +312,7 @@ class Problem:
             rounding = size * ((len(self.masses) + 4) * HALF * (1 + 1e-8))
             lowest, largest = loss.ends(self.forbidden)
             spread = float((largest - lowest).max())
-            return min(rounding, arb(ROUNDING * spread), key=upper) if spread else rounding
+            return min(rounding, arb(HIDDEN * spread), key=upper) if spread else rounding
         return math.log(loss.data.shape[1]) * ((len(self.masses) + loss.data.shape[1] + 8) * HALF) + 1e-15
 
     @property

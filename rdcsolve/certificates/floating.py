@@ -24,7 +24,7 @@ from rdcsolve.certificates.moments import ChannelRows, Moments, RowsOnDemand, Su
 from rdcsolve.certificates.origins import largest_difference, least_values, with_largest
 from rdcsolve.certificates.product_prices import prices_on_grid
 from rdcsolve.certificates.proof import PriceProof
-from rdcsolve.certificates.tolerances import LIMIT_TOLERANCE
+from rdcsolve.certificates.tolerances import LEAST_TOLERANCE
 from rdcsolve.problems import Problem
 from rdcsolve.rounding import (
     ELEMENTARY,
@@ -202,8 +202,8 @@ class FloatNumbers:
         """Return whether a bound is below the least mean by no more than what computing that in floats rounds by.
 
         Whoever limits a loss to its least mean computes it as a sum of n products, and may end below the exact one.
-        Where losses have a large constant part that rounding could hide a difference that matters: 1e-12 of the spread,
-        to which limits are met in floating point, is the most, unless no choice of letters makes any difference.
+        Where losses have a constant part of many spreads that rounding could hide all differences: a millionth of the
+        spread is the most, unless no choice of letters makes any difference.
         The least entropy of a label is known here only to a rounding, which the slack of limits covers.
         """
         if m >= len(self.linear) or not self.is_shifted[m]:
@@ -212,7 +212,7 @@ class FloatNumbers:
         if room >= 0 or -room > UNIT * (self.n_rows + 4) * float(self.masses @ np.abs(self.shifts[m])):
             return False
         spread = self.problem.spread(m)
-        return not spread or -room <= LIMIT_TOLERANCE * spread
+        return not spread or -room <= LEAST_TOLERANCE * spread
 
     def least_mean(self, m: int) -> float:
         """Return sum_i p_i min_a L(i, a) over the allowed letters; it errs by 3 units of itself."""

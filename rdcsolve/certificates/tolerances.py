@@ -13,6 +13,13 @@ from rdcsolve.rounding import units
 LIMIT_TOLERANCE = 1e-12
 """By how much of its loss's spread a limit may be exceeded in floating point; in ball arithmetic, not at all."""
 
+LEAST_TOLERANCE = 1e-6
+"""By how much of its loss's spread a limit may be below the least mean at most, to be read as that.
+
+No channel meets such a limit, so that no bound is the weaker for it; what is below by a rounding, of a level of 1e9
+spreads say, was meant to be at the least value.
+"""
+
 ROOM_TOLERANCE = 1e-6
 """By how much of the room that it leaves above the least mean a limit may be exceeded at most, in floating point.
 

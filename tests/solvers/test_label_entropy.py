@@ -332,9 +332,9 @@ def test_what_is_not_proved_makes_no_limit_infeasible():
     short = rdc.solve(problem.minimising("distortion", rate=0.9 * least.rate_upper), tolerance=1e-6, proof_budget=0)
     assert short.status is Status.STALLED
     assert short.proof is Proof.NONE
-    # H(S) - C is 0.531 here, which is proved in any case
+    # H(S) - C is 0.381 here, which is proved in any case, and some maps into four letters leave as little
     fixed = rdc.Problem.from_arrays(
-        problem.p_x, problem.linear_losses[0].matrix, problem.source.labels, C=1.15, letters="fixed", rate=0.6
+        problem.p_x, problem.linear_losses[0].matrix, problem.source.labels, C=1.3, letters="fixed", rate=0.6
     )
     assert rdc.solve(fixed, rdc.Alternation(starts=2), tolerance=1e-6, proof_budget=0).status is not Status.INFEASIBLE
 

@@ -16,6 +16,7 @@ from rdcsolve.rounding import UNIT
 _NOTHING = 1e-15  # of all mass: what a limit leaves pairs that are forbidden in effect, which changes rates by 1e-13
 _STATED = 1e-14  # of the least value: what a bound that somebody has computed at it may be off by
 _SMALL = 1e-12  # of the spread: a distance that changes no rate by more than 1e-10
+_HIDDEN = 1e-6  # of the spread: what the rounding of a large level may hide of a limit below the least value
 _ROUNDINGS = 16  # of a mean, beside one for every symbol
 _MOST_OF = 0.75
 _NEVER = 1e300  # a loss that no room has a place for
@@ -289,8 +290,8 @@ def least_rounding(problem: Problem, index: int) -> float:
     """Return how far below the least value of a loss a bound may be that somebody has computed at it.
 
     That is a sum of n products in floats, each term of which is rounded n + 4 times at most: the check reads no lower
-    bound as the least value. Where losses have a large constant part that could hide what matters, so it is at most
-    1e-12 of the spread, unless no choice of letters makes any difference.
+    bound as the least value. Where losses have a constant part of many spreads that could hide all differences, so it
+    is at most a millionth of the spread, unless no choice of letters makes any difference.
     """
     return _sum_rounding(problem, index, problem.row_minima(index))
 
@@ -299,7 +300,7 @@ def _sum_rounding(problem: Problem, index: int, minima: np.ndarray) -> float:
     """Return the rounding of `least_rounding` for least values, shape (n_x,), that a mask may have raised."""
     spread = problem.spread(index)
     rounding = UNIT * (np.count_nonzero(problem.p_x) + 4) * float(problem.p_x @ np.abs(minima))
-    return min(rounding, _SMALL * spread) if spread else rounding
+    return min(rounding, _HIDDEN * spread) if spread else rounding
 
 
 def negligible(problem: Problem, index: int) -> float:
