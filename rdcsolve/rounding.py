@@ -8,6 +8,8 @@ units in the last place; a unit in the last place is at most 2 UNIT of the numbe
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
@@ -26,6 +28,7 @@ TINY = 1e-290
 _SPLIT = 134217729.0  # 2^27 + 1: cuts a double into two halves of 26 bits (Veltkamp)
 _LARGEST = 1e290  # beyond this the cut overflows
 _TOGETHER = 64
+_AT_A_TIME = 1 << 14
 
 
 def up(value: float) -> float:
@@ -89,14 +92,26 @@ def exact_dot(*pairs: tuple[np.ndarray, np.ndarray], plus: tuple[float, ...] = (
     plus : tuple of float, optional
     """
     terms = list(plus)
-    for a, b in pairs:
-        high, low = two_product(a, b)
-        terms += high.ravel().tolist()
-        terms += low.ravel().tolist()
+    for a, b in pairs:  # numbers of Python take four times the memory: of long vectors not all at a time
+        if a.size <= _AT_A_TIME:
+            terms += _split_products(a, b)
+    long = [_long_products(a, b) for a, b in pairs if a.size > _AT_A_TIME]
     try:
-        return math.fsum(terms)
+        return math.fsum(chain(terms, *long) if long else terms)
     except (OverflowError, ValueError):  # infinities of both signs, or a sum beyond the range
         return math.nan
+
+
+def _split_products(a: np.ndarray, b: np.ndarray) -> list[float]:
+    high, low = two_product(a, b)
+    return [*high.ravel().tolist(), *low.ravel().tolist()]
+
+
+def _long_products(a: np.ndarray, b: np.ndarray) -> Iterator[float]:
+    a, b = a.ravel(), b.ravel()
+    for start in range(0, a.size, _AT_A_TIME):
+        some = slice(start, start + _AT_A_TIME)
+        yield from _split_products(a[some], b[some])
 
 
 # ------------------------------------------------------------------------------------------- sums of many terms
