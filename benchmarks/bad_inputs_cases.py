@@ -232,6 +232,7 @@ PYTHON = {
         "solve_many([problem, [problem]])",
         "solve_many([result])",
         "solve_many([problem], tolerance=0)",
+        "solve_many([problem], time_limit=0)",
         "solve_many([problem], precision='half')",
         "solve_many([problem], precision=np.float32)",
         "solve_many([problem], backend='abacus')",

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from rdcsolve import options
+from rdcsolve import deadline, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.kernels import Backend, backends
 from rdcsolve.problems import Problem
+from rdcsolve.problems.objective import is_rate
 from rdcsolve.problems.validation import float_array, loss_matrix, mass_rows, real_numbers
 from rdcsolve.reading import read
 from rdcsolve.results.result import Result
+from rdcsolve.results.status import Proof, Status, uninterrupted
+from rdcsolve.solvers.finite.interior_point import InteriorPoint
+from rdcsolve.solvers.finite.least_rate import empty
+from rdcsolve.solvers.loop import Limits, Settings
 from rdcsolve.solvers.small import is_small, side_by_side
 from rdcsolve.solvers.solve import solve
 from rdcsolve.solvers.threads import one_thread_each
@@ -35,6 +42,7 @@ def solve_many(
     tolerance: float = 1e-9,
     backend: str | Backend = "numpy",
     precision: str = "float64",
+    time_limit: float = math.inf,
 ) -> list[Result]:
     """Solve many problems, the small ones of one shape side by side; every answer is proved and checked by itself.
 
@@ -54,6 +62,9 @@ def solve_many(
         With ``"float32"`` steps are made in single precision, and those that leave a gap above the tolerance are
         followed by some in double precision. A tolerance of 1e-5 or more is mostly met without. The certificate is in
         double precision in any case.
+    time_limit : float, optional
+        Wall seconds for all problems together. What is not solved by then has the status ``TIME_LIMIT`` and bounds
+        that hold, or no channel at all, with the proof ``NONE``, where it was not begun.
 
     Returns
     -------
@@ -68,6 +79,8 @@ def solve_many(
         If the backend's library is not installed or finds no device that works.
     MissingExtra
         If a backend other than NumPy is asked for without the extra ``gpu``.
+    KeyboardInterrupt
+        When interrupted: that ends the work on all problems.
 
     Examples
     --------
@@ -82,6 +95,7 @@ def solve_many(
         options.instance(problem, Problem, f"problems[{number}]", "pass a list of Problem")
     if precision not in PRECISIONS:
         raise InvalidInput(f"precision is {options.shown(precision)}; give one of {', '.join(map(repr, PRECISIONS))}")
+    end = time.perf_counter() + options.seconds(time_limit)
     place = None if isinstance(backend, str) and backend == "auto" else backends.find(backend)
     found: list[Result | None] = [None] * len(problems)
     groups: dict[tuple[Any, ...], list[int]] = {}
@@ -89,7 +103,8 @@ def solve_many(
         if is_small(problem):
             kind = (problem.n_x, problem.n_letters, problem.multipliers is None)
             groups.setdefault(kind, []).append(number)
-    with one_thread_each(), backends.using(place):
+    on_time = contextlib.suppress(deadline.TimeIsUp)  # what is not done by then is not begun below
+    with on_time, deadline.within(end - time.perf_counter()), one_thread_each(), backends.using(place):
         for (n, k, _), numbers in groups.items():
             width = max(_MOST_AT_ONCE // (n * k), 1)
             for start in range(0, len(numbers), width):
@@ -98,9 +113,38 @@ def solve_many(
                 for number, answer in zip(some, answers, strict=True):
                     found[number] = answer
     return [
-        solve(problem, tolerance=tolerance, backend=backend) if one is None else one
+        _alone(problem, tolerance, backend, end) if one is None else one
         for problem, one in zip(problems, found, strict=True)
     ]
+
+
+def _not_begun(problem: Problem, tolerance: float) -> Result:
+    """Return the result of a problem for which there was no time: trivial bounds, and no channel."""
+    nats = problem.in_unit("nat")
+    settings = Settings(InteriorPoint(), tolerance, Limits(1), time.perf_counter())
+    lower = 0.0 if is_rate(problem.objective) else math.nan
+    message = "the time was up before this problem was begun"
+    result = empty(nats, settings, Status.TIME_LIMIT, Proof.NONE, message, lower, {})
+    result = replace(result, information_losses=problem.information_losses)
+    return result if problem.unit == "nat" else result.in_bits()
+
+
+def _alone(problem: Problem, tolerance: float, backend: str | Backend, end: float) -> Result:
+    """Return the answer of `solve` by that time.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If there was an interrupt, even where the problem was solved all the same: it meant all of the work.
+    """
+    left = end - time.perf_counter()
+    if left <= 0:
+        return _not_begun(problem, tolerance)
+    with deadline.within(left):
+        result = solve(problem, tolerance=tolerance, backend=backend, time_limit=left)
+        if deadline.was_interrupted():
+            raise KeyboardInterrupt
+    return uninterrupted(result)
 
 
 # ------------------------------------------------------------------------------------------------- arrays
@@ -154,6 +198,7 @@ def solve_arrays(
     multiplier: Any = None,
     tolerance: float = 1e-9,
     precision: str = "float64",
+    time_limit: float = math.inf,
 ) -> Solved:
     """Solve many problems that are stated as arrays: of NumPy, PyTorch, CuPy or another library of the array API.
 
@@ -175,6 +220,8 @@ def solve_arrays(
         The gap asked for, as of `solve`.
     precision : {"float64", "float32"}, optional
         Of the steps, as of `solve_many`.
+    time_limit : float, optional
+        Wall seconds for all problems together, as of `solve_many`.
 
     Returns
     -------
@@ -214,7 +261,9 @@ def solve_arrays(
             problems.append(problem.with_limits(D=value) if is_limit else problem.at_multipliers(distortion=value))
         except InvalidInput as error:
             raise InvalidInput(f"in row {row} of the batch: {error}") from None
-    results = solve_many(problems, tolerance=tolerance, backend=place or "numpy", precision=precision)
+    results = solve_many(
+        problems, tolerance=tolerance, backend=place or "numpy", precision=precision, time_limit=time_limit
+    )
     return _as_they_came(results, tables.shape[-2:], came, place)
 
 

@@ -1,5 +1,7 @@
 """Many small problems at once have the answers that they have one by one, each proved, whatever holds the arrays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -217,3 +219,55 @@ def test_a_batch_of_nothing_has_answers_of_the_same_shapes(dtype):
 def test_many_answers_are_counted_in_a_line():
     solution = rdc.solve_arrays(np.full((2, 2), 0.5), np.array([[0.5, 1.0], [1.0, 0.5]]), D=[0.1, 0.6])
     assert repr(solution) == "<Solved, 2 problems (1 INFEASIBLE, 1 OPTIMAL), numpy arrays, float64>"
+
+
+LABELLED = rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], [[0.9, 0.1], [0.2, 0.8]], D=0.2, C=0.5)
+
+
+def test_the_time_is_for_all_problems_together(monkeypatch):
+    clock, given = [0.0], []
+
+    def alone(problem, *, time_limit, **_):
+        given.append(time_limit)
+        clock[0] += 2.0
+        return rdc.solve(problem)
+
+    monkeypatch.setattr(many.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(many, "solve", alone)
+    results = rdc.solve_many([LABELLED] * 3 + [LABELLED.in_unit("bit")] * 2, time_limit=5.0)
+    assert given == [5.0, 3.0, 1.0]
+    assert [result.unit for result in results] == ["nat"] * 3 + ["bit"] * 2
+    for result in results[3:]:
+        assert (result.status, result.proof) == (rdc.Status.TIME_LIMIT, rdc.Proof.NONE)
+        assert result.rate_lower == 0
+        assert np.isnan(result.rate_upper)
+        assert "before this problem was begun" in result.message
+        assert "TIME_LIMIT" in str(result)
+
+
+def test_small_problems_whose_time_is_up_are_answered_all_the_same(monkeypatch):
+    def late(*_):
+        raise many.deadline.TimeIsUp
+
+    monkeypatch.setattr(many, "side_by_side", late)
+    coin = rdc.Problem.from_arrays([0.7, 0.3], [[0, 1], [1, 0]], D=0.1)
+    results = rdc.solve_many([coin, coin], time_limit=60.0)
+    assert [result.status for result in results] == [rdc.Status.OPTIMAL] * 2
+
+
+@pytest.mark.parametrize("is_solved", [True, False])
+def test_an_interrupt_ends_the_work_on_all_problems(monkeypatch, is_solved):
+    begun = []
+
+    def interrupted(problem, **_):
+        begun.append(problem)
+        result = rdc.solve(problem)
+        if is_solved:  # all the same
+            many.deadline.hurry()
+            return result
+        return replace(result, status=rdc.Status.INTERRUPTED)
+
+    monkeypatch.setattr(many, "solve", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        rdc.solve_many([LABELLED] * 3)
+    assert len(begun) == 1
