@@ -281,6 +281,8 @@ PYTHON = {
     ],
     "Sweeps and trade-offs": [
         "sweep(problem, D=[True, False])",
+        "sweep(problem, D=[0.1], save='points.csv')",
+        "sweep(problem, D=[0.1, inf], band=0.01)",
         "sweep(problem)",
         "sweep(problem, D=[])",
         "sweep(problem, D=0.1)",

@@ -26,6 +26,7 @@ COMMANDS = {
         "solve coin.npz --D 0.1 --seed 1",
         "solve points.csv --D 0.1 --classifier-loss error_rate",
         "sweep coin.npz --axis D=0.1 --D 0.2",
+        "sweep coin.npz --axis D=0.1 --save points.json",
         "solve coin.npz --reproduction 3 --D 0.1",
         "solve points.csv --reproduction many --D 0.1",
         "solve points.csv --reproduction 3.5 --D 0.1",

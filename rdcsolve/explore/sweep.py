@@ -32,6 +32,7 @@ from rdcsolve.writing import held
 if TYPE_CHECKING:
     import xarray
 
+_OTHER_FILES = (".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".xlsx", ".parquet", ".png", ".pdf", ".svg")
 _SECONDS_BETWEEN_SAVES = 2.0
 _MOST_TOLD = 20  # points that an error names
 _LOST = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)  # what is solved again by itself
@@ -198,8 +199,11 @@ def kept_to_oneself(save: Any) -> AbstractContextManager[None]:
 def check_options(progress: Any, save: Any, executor: Any, callback: Any, verbose: Any) -> None:
     """Raise `InvalidInput` unless a sweep can take these options."""
     options.switch(verbose, "verbose")
-    if save is not None:
-        options.path(save, "save")
+    if save is not None and options.path(save, "save").suffix.lower() in _OTHER_FILES:
+        raise InvalidInput(
+            f"save is {options.shown(str(save))}, but points are kept as netCDF; end it in .nc, or write a table of "
+            "the answer with to_dataframe"
+        )
     if not callable(progress):
         options.switch(progress, "progress")
     if executor is not None and not callable(getattr(executor, "submit", None)):

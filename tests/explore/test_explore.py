@@ -288,6 +288,13 @@ def test_foreign_files_are_refused(tmp_path):
         rdc.sweep(COIN, D=BOUNDS, save=other)
 
 
+@pytest.mark.parametrize("name", ["points.csv", "points.NPZ", "points.png"])
+def test_points_are_not_kept_under_the_name_of_something_else(tmp_path, name):
+    with pytest.raises(rdc.InvalidInput, match=r"points are kept as netCDF; end it in \.nc"):
+        rdc.sweep(COIN, D=BOUNDS, save=tmp_path / name)
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_path_that_cannot_be_written_is_told_before_any_work(tmp_path, solved):
     with pytest.raises(rdc.SaveFailed, match="was not written"):
         rdc.sweep(COIN, D=BOUNDS, save=tmp_path / "nowhere" / "curve.nc")
