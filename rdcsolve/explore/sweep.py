@@ -38,6 +38,7 @@ _MOST_TOLD = 20  # points that an error names
 _LOST = (Status.STALLED, Status.NUMERICAL_ERROR, Status.ALMOST_OPTIMAL)  # what is solved again by itself
 _POOLS = ("distributed", "mpi4py")
 _MOST_KEPT = 50  # earlier results on a surface
+_MOST_PAIRS = 2**24  # of symbol and letter that they hold together, 128 MB
 _STRETCH = 4  # points that one task of an executor solves, each starting from the one before
 
 Report = Callable[[int, int, Mapping[str, float], Outcome], None]
@@ -318,6 +319,13 @@ def _outcomes(problems: Iterable[Problem], effort: Effort, n_earlier: int = 1) -
             raise Stopped
         if result.certificate is not None:
             earlier.append(result)
+            while len(earlier) > 1 and sum(map(_pairs, earlier)) > _MOST_PAIRS:
+                earlier.popleft()
+
+
+def _pairs(result: Result) -> int:
+    """Return how many pairs of symbol and letter a result holds."""
+    return result.d_tilted.size * result.letters.size
 
 
 def _nearest(earlier: deque[Result], problem: Problem, tolerance: float) -> Result | None:

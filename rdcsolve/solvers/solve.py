@@ -85,7 +85,8 @@ def solve(  # noqa: PLR0913 - options, by keyword
     callback : callable, optional
         Called with every `StepRecord`; a true return value stops the solver.
     start : Result, optional
-        The result of a problem with the same losses, to begin near.
+        The result of a problem with the same losses, to begin near. If it answers this problem to the tolerance, as it
+        may where limits that have moved do not bind, it is checked against these limits and returned, with no steps.
     threads : int, optional
         Threads of the linear algebra library. More than one rarely pays at these sizes.
     backend : {"auto", "numpy", "cupy", "torch"} or Backend, optional

@@ -103,6 +103,23 @@ def test_points_of_a_surface_take_over_what_the_row_before_has_proved():
     assert (np.abs(curve["rate_upper"] - surface["rate_upper"].sel(C=0.3)) <= 1e-7).all()
 
 
+def test_no_more_earlier_results_are_held_than_memory_has_room_for(monkeypatch):
+    held = []
+    real = sweep_module._nearest
+
+    def watching(earlier, *rest):
+        held.append(len(earlier))
+        return real(earlier, *rest)
+
+    monkeypatch.setattr(sweep_module, "_nearest", watching)
+    rdc.sweep(MIXTURE, D=[0.5, 0.9], C=[0.3, 0.4], tolerance=1e-6)
+    assert held == [0, 1, 2, 3]
+    held.clear()
+    monkeypatch.setattr(sweep_module, "_MOST_PAIRS", 1)
+    rdc.sweep(MIXTURE, D=[0.5, 0.9], C=[0.3, 0.4], tolerance=1e-6)
+    assert held == [0, 1, 1, 1]
+
+
 def test_multipliers_as_axes():
     at = MIXTURE.at_multipliers(distortion=1.0)
     grid = rdc.sweep(at, distortion=[1.0, 2.0], C=[0.5, 2.0], tolerance=1e-7)
