@@ -61,6 +61,10 @@ class Rate:
         """Return whether a gap is as small as `solve` promises: at most the tolerance, nats."""
         return upper - lower <= tolerance
 
+    def worth(self, gap: float, upper: float, slope: float = 1.0) -> float:
+        """Return the tolerance that a gap meets: itself."""
+        return gap
+
 
 @dataclass(frozen=True, eq=False)
 class Lagrangian:
@@ -104,6 +108,10 @@ class Lagrangian:
     def within(self, lower: float, upper: float, tolerance: float, slope: float = 1.0) -> bool:
         """Return whether a gap is as small as `solve` promises: at most the tolerance, nats."""
         return upper - lower <= tolerance
+
+    def worth(self, gap: float, upper: float, slope: float = 1.0) -> float:
+        """Return the tolerance that a gap meets: itself."""
+        return gap
 
 
 @dataclass(frozen=True)
@@ -165,8 +173,11 @@ class LossAtRate:
         `slope`, which is in nats, or its share of the loss is at most the tolerance. A loss that has entries below zero
         counts from its least mean here.
         """
-        gap, size = upper - lower, upper - self.origin
-        return gap <= tolerance * max(1.0, size) and gap * min(slope, 1 / max(size, 1e-300)) <= tolerance
+        return self.worth(upper - lower, upper, slope) <= tolerance
+
+    def worth(self, gap: float, upper: float, slope: float = math.inf) -> float:
+        """Return the tolerance that a gap, in the loss's unit, meets by the rule of `within`."""
+        return _worth(gap, upper - self.origin, slope)
 
 
 @dataclass(frozen=True)
@@ -219,8 +230,18 @@ class PerceptionAtRate:
 
     def within(self, lower: float, upper: float, tolerance: float, slope: float = math.inf) -> bool:
         """Return whether a gap is as small as `solve` promises: as for a loss, see `LossAtRate`."""
-        gap = upper - lower
-        return gap <= tolerance * max(1.0, upper) and gap * min(slope, 1 / max(upper, 1e-300)) <= tolerance
+        return self.worth(upper - lower, upper, slope) <= tolerance
+
+    def worth(self, gap: float, upper: float, slope: float = math.inf) -> float:
+        """Return the tolerance that a gap, in the distance's unit, meets by the rule of `within`."""
+        return _worth(gap, upper, slope)
+
+
+def _worth(gap: float, size: float, slope: float) -> float:
+    """Return the tolerance that a gap meets: next to the same in any unit of what has this size."""
+    if not math.isfinite(gap) or not math.isfinite(size):
+        return math.inf
+    return max(gap / max(1.0, size), gap * min(slope, 1 / max(size, 1e-300)))
 
 
 Objective = Rate | Lagrangian | LossAtRate | PerceptionAtRate

@@ -32,7 +32,7 @@ class AtRate:
         self.name = problem.minimise
         self.rate = math.inf if problem.rate_bound is None else float(problem.rate_bound)
         self.bound: float | None = None
-        self.slope = 0.0
+        self.slope, self.value = 0.0, math.inf
 
     def restricted(self, listed: Problem, settings: Settings, warm: Result | None, is_near: bool) -> Result:
         """Return the result of one round; its objective is inf from above where its rate exceeds the limit."""
@@ -42,7 +42,9 @@ class AtRate:
             return found
         bounds = listed.bounds.copy()
         bounds[listed.loss_names.index(self.name)] = self.bound
-        found = rate_under(listed, bounds, replace(settings, tolerance=settings.tolerance * self.slope), warm)
+        # A gap on the rate is worth that over the slope on the loss: the tolerance says how much of it, in any unit
+        finest = settings.tolerance * self.slope / listed.goal.worth(1.0, self.value, self.slope)
+        found = rate_under(listed, bounds, replace(settings, tolerance=finest), warm)
         slope = found.multipliers.get(self.name, 0.0)
         if found.status is Status.INFEASIBLE or found.certificate is None or not slope > 0:
             self.bound = None
@@ -58,5 +60,5 @@ class AtRate:
         if not (slope > 0 and math.isfinite(value) and math.isfinite(found.rate_upper)):
             return
         inside = _INSIDE * settings.tolerance * min(1.0, slope)
-        self.slope = slope
+        self.slope, self.value = slope, value
         self.bound = max(value + (found.rate_upper - (self.rate - inside)) / slope, 0.0)

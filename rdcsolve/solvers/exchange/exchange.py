@@ -159,7 +159,8 @@ class _Exchange:
             if waited >= _PATIENCE:
                 return Status.STALLED, ""
             floor = _FLOOR * self.settings.tolerance * max(_FINER**waited, _FINEST)
-            inner_gap = max(floor, min(self._fall(gap) * abs(gap), inner_gap if not waited else _FINER * inner_gap))
+            largest = inner_gap if not waited else _FINER * inner_gap
+            inner_gap = max(floor, min(self._fall(gap) * self._worth(abs(gap)), largest))
             is_stuck = waited > 0 and len(letters) < _MOST_UNMERGED
             letters, warm = self._exchanged(found, letters, priced, is_stuck)
         return Status.STEP_LIMIT, ""
@@ -259,7 +260,7 @@ class _Exchange:
         assert found.certificate is not None
         dual = PricedDual(self.space, found.certificate.u, found.certificate.multipliers)
         self.last = dual
-        thorough = self._gap() <= _LATE * self.settings.tolerance
+        thorough = self._worth(self._gap()) <= _LATE * self.settings.tolerance
         maxima = dual.prices.maxima(letters.take(found.letters[found.q > _IDLE * found.q.max()]), thorough)
         dual.estimate(float(maxima.log_prices.max(initial=-math.inf)))  # no letter at all: no number that is known
         if self.hoped is None or dual.lower > self.hoped.lower:
@@ -359,6 +360,11 @@ class _Exchange:
 
     def _gap(self) -> float:
         return self._upper() - (self.hoped.lower if self.hoped is not None else -math.inf)
+
+    def _worth(self, gap: float) -> float:
+        """Return the tolerance that a gap meets: what rounds are solved to does not depend on the unit of a loss."""
+        assert self.last is not None
+        return self.problem.goal.worth(gap, self._upper(), self.problem.goal.slope(self.last.multipliers))
 
     def _fall(self, gap: float) -> float:
         """Return the share of the gap that the next restricted problem may leave: less if the letters are complete."""
