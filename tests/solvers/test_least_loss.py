@@ -282,6 +282,21 @@ def test_at_rate_zero_the_best_mixture_of_letters_is_found(seed, share):
     assert result.verify(problem.minimising("distortion", rate=0.0), "ball").valid
 
 
+@pytest.mark.parametrize("share", [1e-16, 3e-16, 1e-15])
+@given(st.integers(0, 2**32 - 1))
+def test_at_rate_zero_letters_out_of_a_limits_reach_are_priced_too(share, seed):
+    # a limit a rounding above the least mean leaves them no mass, and the programme took any price for it
+    rng = np.random.default_rng(seed)
+    n, k = rng.integers(2, 6, 2)
+    p, limited, minimised = rng.dirichlet(np.ones(n)), rng.random((n, k)), rng.random((n, k))
+    means = p @ limited
+    bound = means.min() + share * (means.max() - means.min())
+    problem = rdc.Problem.from_arrays(p, minimised, losses={"o": limited}).with_limits(o=bound)
+    result = rdc.solve(problem.minimising("distortion", rate=0.0))
+    assert result.objective_upper == pytest.approx((p @ minimised)[means.argmin()], abs=1e-9)
+    assert result.gap < 1e-6
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(-10, 10))
 def test_at_rate_zero_the_only_letter_that_is_forbidden_to_nobody_is_found(seed, exponent):
     rng = np.random.default_rng(seed)

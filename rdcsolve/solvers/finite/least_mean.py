@@ -129,32 +129,41 @@ def least_constant_mean(problem: Problem, index: int) -> tuple[Primal, DualPoint
     limited = [int(m) for m in np.flatnonzero(np.isfinite(problem.bounds))]
     structures = [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
     means = {m: weighted_sum(structures[m], p, letters) for m in (index, *limited)}
+    # Letters out of a limit's reach get no mass, but have to be priced like all others: of one limit by all letters
+    vertices = []
+    if len(limited) == 1 and not problem.equal[limited[0]]:
+        mean = means[limited[0]]
+        edge = _edge_at(mean, means[index] - means[index].min(initial=math.inf), float(problem.bounds[limited[0]]))
+        vertices = [(*one, letters, mean[None]) for one in edge]
     kept = _within_reach(problem, {m: means[m] for m in limited}, letters.size)
     letters, means = letters[kept], {m: mean[kept] for m, mean in means.items()}
     cost = means[index] - means[index].min(initial=math.inf)
     answers = _programmes(cost, [means[m] for m in limited], problem, limited, np.ones((1, letters.size)))
-    found = [
-        _constant_of(answer, problem, index, limited, letters, [means[m] for m in limited])
-        for answer in answers
-        if answer.status == 0
-    ]
+    table = np.array([means[m] for m in limited]).reshape(len(limited), letters.size)
+    sizes = _sizes(table)
+    vertices += [(one.x, _prices(one, problem, limited, sizes), letters, table) for one in answers if one.status == 0]
+    found = [_constant_of(*vertex, problem, index, limited) for vertex in vertices]
     if not found:
         raise SolverFailed(f"HiGHS found no constant output within the limits: {answers[0].message}")
     return _best([made for made, _, _ in found], problem, index), max(found, key=lambda one: one[2])[1]
 
 
 def _constant_of(  # noqa: PLR0913 - what the programme was about
-    answer: Any, problem: Problem, index: int, limited: list[int], letters: np.ndarray, means: list[np.ndarray]
+    x: np.ndarray,
+    limit_prices: np.ndarray,
+    letters: np.ndarray,
+    table: np.ndarray,
+    problem: Problem,
+    index: int,
+    limited: list[int],
 ) -> tuple[Primal, DualPoint, float]:
     """Return the channel of an answer to the programme over letters, its dual point, and the plane that this proves."""
     symbols = np.flatnonzero(problem.p_x > 0)
     p, structures = problem.p_x[symbols], [loss.structure.at_rows(symbols) for loss in problem.linear_losses]
-    table = np.array(means).reshape(len(limited), letters.size)
-    masses = _at_vertex(answer.x, table, problem.bounds[limited])
+    masses = _at_vertex(x, table, problem.bounds[limited])
     weights = np.zeros(len(problem.losses))
     weights[index] = 1.0
-    if limited:
-        weights[limited] = _prices(answer, problem, limited, _sizes(table))
+    weights[limited] = limit_prices
     counted = [(weights[m], structures[m]) for m in np.flatnonzero(weights)]
     used = masses > 0
     shares = masses[used] / masses.sum()
@@ -177,6 +186,31 @@ def _constant_of(  # noqa: PLR0913 - what the programme was about
     u[symbols] = s * tangent - math.log(price)
     lower = best - float(weights[limited] @ problem.bounds[limited])
     return constant(problem, letters[used], shares), DualPoint.of(u, s * weights), lower
+
+
+def _edge_at(means: np.ndarray, cost: np.ndarray, bound: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return masses and price of the limit at the edge above a bound of the convex boundary of (mean, cost), if any.
+
+    A programme cannot tell a bound from one a rounding above the least mean, and takes any price for it.
+    """
+    within = means <= bound
+    if not within.any() or within.all():
+        return []
+    left = int(np.flatnonzero(within)[np.argmin(cost[within])])
+    right = int(np.flatnonzero(~within)[np.argmin(cost[~within])])
+    if cost[right] >= cost[left]:
+        return []
+    price = 0.0
+    for _ in range(means.size):
+        price = float((cost[left] - cost[right]) / (means[right] - means[left]))
+        below = int(np.argmin(cost + price * means))
+        if cost[below] + price * means[below] >= cost[left] + price * means[left]:
+            break
+        left, right = (below, right) if within[below] else (left, below)
+    x = np.zeros(means.size)
+    x[right] = (bound - means[left]) / (means[right] - means[left])
+    x[left] = 1 - x[right]
+    return [(x, np.array([price]))]
 
 
 def _spread(tangent: np.ndarray, counted: Sequence[tuple[float, LossStructure]], letters: Any) -> float:
