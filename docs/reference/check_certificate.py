@@ -795,11 +795,17 @@ def _entropy_of(letter: list[tuple[int, Any]], shares: list[list[tuple[int, Any]
 
 
 def _scatter_of(letter: list[tuple[int, Any]], points: np.ndarray) -> Any:
-    """Return the sum of m |x - mean|^2, from deviations of one of the points."""
+    """Return the sum of m |x - mean|^2, from deviations of the heaviest point.
+
+    Of the sum of squares the square of the first moment takes off no more than the share of all other points (Cauchy
+    and Schwarz), so that at least the heaviest one's share is left of it: however little mass lies elsewhere, the ball
+    is narrow beside what it holds.
+    """
     value, masses = arb(0), [mass for _, mass in letter]
+    heaviest = max(range(len(letter)), key=lambda a: float(masses[a].mid()), default=0)
     for coordinate in points[[i for i, _ in letter]].T.tolist():
         if len(set(coordinate)) > 1:
-            deviations = [arb(x) - coordinate[0] for x in coordinate]
+            deviations = [arb(x) - coordinate[heaviest] for x in coordinate]
             pairs = list(zip(masses, deviations, strict=True))
             first = total(mass * x for mass, x in pairs)  # times itself: the power of a ball around zero is no number
             value += total(mass * x * x for mass, x in pairs) - first * first / total(masses)
@@ -1888,10 +1894,14 @@ class Cells:
         return tree_sum(weights * (1 + self.rise)[cell]) + linear + allowed + SMALL
 
     def _second(self, cell: np.ndarray, amounts: np.ndarray) -> np.ndarray:
-        """Return the bounds by expansions to second order, at pairs of corners; an error of t is 3 HALF at most."""
+        """Return the bounds by expansions to second order, at pairs of corners; an error of t is 3 HALF at most.
+
+        It changes a row's L = b.t by 3 HALF of the sum of its powers, and L^2 by 2 |L| times that: L is of the size of
+        one where the bound is of use, while what it is the sum of may be as large as powers are.
+        """
         powers, n_classes = self.part.powers, self.part.powers.shape[1]
         weights = amounts * exp_up((self.middle + self.error)[cell])
-        constant = tree_sum(weights * (1 + self._remainder(cell)))
+        constant = tree_sum(weights) + tree_sum(amounts * self._remainder(cell))
         gradient = np.stack([tree_sum(weights * power) for power in powers.T], axis=1)
         square = np.empty((cell.size, n_classes, n_classes))
         for s, z in itertools.combinations_with_replacement(range(n_classes), 2):
@@ -1905,16 +1915,19 @@ class Cells:
         t = np.abs(corners).max(axis=1)
         bent = np.einsum("rsz,rz->rs", square + diagonal, t)
         sizes = constant + np.einsum("rs,rs->r", gradient + bent, t)
-        allowed = (levels(amounts) + 24 + 3 * n_classes) * HALF * sizes + 4 * HALF * (gradient + bent).sum(axis=1)
+        changes = weights * self.part.sums * (1 + self.linear + self.spread[:, None])[cell]
+        allowed = (levels(amounts) + 24 + 3 * n_classes) * HALF * sizes + 4 * HALF * tree_sum(changes)
         return constant + forms.max(axis=(1, 2)) + allowed + SMALL
 
     def _remainder(self, cell: np.ndarray) -> np.ndarray:
+        """Return exp(mid) R of every row: at large powers mid and l are beyond exponentials where their sum is not."""
         linear, square = self.linear[cell], self.square[cell]
         spread = self.spread[cell][:, None] * (1 + 8 * HALF) + 2 * HALF
         near = 1 - spread
         first, second = linear + square / near, square / near / near
         third = first * first * first + 3 * first * second + 2 * second * spread / near
-        return exp_up(np.minimum(linear, (self.error - self.middle)[cell])) * third / 6 * (1 + 1e-12)
+        largest = np.minimum(linear + (self.middle + self.error)[cell], 0.0)
+        return exp_up(largest) * third / 6 * (1 + 1e-12)
 
 
 # ------------------------------------------------------------------------------------------------ cells of shares

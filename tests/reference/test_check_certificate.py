@@ -1,6 +1,7 @@
 """The checker that comes with the page on certificate files: what is right is confirmed, and what is not is refuted."""
 
 import copy
+import itertools
 import json
 import math
 import sys
@@ -952,6 +953,54 @@ def test_scatter_of_symmetric_points(places, tiny):
         exact = sum((2 * m * x * x for m, x in zip(masses, map(arb, places), strict=True)), arb(0))
         assert value.overlaps(exact)
         assert value.rad() < 1e-30
+
+
+@pytest.mark.parametrize("tiny", [2.0**-100, 2.0**-200, 2.0**-700])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0)])
+def test_scatter_of_a_point_with_hardly_any_mass(tiny, order):
+    """All mass but a little is in one place, and what is left is known to many digits, whatever point comes first."""
+    points, masses = np.array([[2.0], [0.0], [0.0]])[list(order)], [(tiny, 0.75, 0.25)[i] for i in order]
+    with ctx.workprec(checker.PRECISION):
+        value = checker._scatter_of(list(enumerate(map(arb, masses))), points)
+        exact = 4 * arb(tiny) / (1 + arb(tiny))
+        assert value.overlaps(exact)
+        assert value.rad() < 1e-30 * exact
+
+
+def second_bound(powers, top, remainder, vertices):
+    """A ball of a row's second bound on a cell, by the formulas of the page, given exp(mid) R."""
+    middle = [sum(map(arb, column), arb(0)) / len(vertices) for column in zip(*vertices, strict=True)]
+    t = [[arb(x) / m - 1 for x, m in zip(vertex, middle, strict=True)] for vertex in vertices]
+    long = [sum((b * x for b, x in zip(powers, one, strict=True)), arb(0)) for one in t]
+    forms = []
+    for (u, one), (v, two) in itertools.product(enumerate(t), repeat=2):
+        square = sum((b * x * y for b, x, y in zip(powers, one, two, strict=True)), arb(0))
+        forms.append((long[u] + long[v] + long[u] * long[v] - square) / 2)
+    at_middle = sum((b * m.log() for b, m in zip(powers, middle, strict=True)), -arb(top)).exp()
+    return at_middle * (1 + max(forms, key=lambda x: x.mid())) + arb(remainder)
+
+
+@pytest.mark.parametrize("size", [3, 4])
+@pytest.mark.parametrize("width", [3e-5, 3e-6, 3e-7])
+@pytest.mark.parametrize("n", [1, 2])
+def test_small_cells_are_bounded_sharply_at_large_powers(size, width, n):
+    """What t errs by counts beside b.t, which is small, and not beside all that b.t is the sum of.
+
+    A second row, whose term is nothing near the mode of the first, adds nothing: l is large, but much less than -mid.
+    """
+    rng, first = np.random.default_rng(size), np.zeros(1, dtype=int)
+    for _ in range(5):
+        part = a_part(rng, [size], [1e8], n)
+        mode = part.powers[0] / part.powers[0].sum()
+        share = width * mode.min()
+        vertices = np.rint(((1 - share) * mode + share * np.eye(size)) * 2**52) / 2**52
+        cells = checker.Cells(part, [vertices[None]])
+        assert cells.spread < 0.25
+        bound = arb(cells._second(first, np.ones((1, n))).item())
+        with ctx.workprec(BALLS):
+            remainder = cells._remainder(first)[0, 0].item()
+            exact = second_bound(part.powers[0].tolist(), part.tops[0].item(), remainder, vertices.tolist())
+        assert exact <= bound <= exact + 1e-5
 
 
 @given(st.floats(1e-9, 1), st.floats(1e-3, 30))
