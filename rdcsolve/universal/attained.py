@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rdcsolve.problems import Problem
+from rdcsolve.rounding import two_sum, up
 from rdcsolve.universal.decoding import Decoder, by_symbol, label_masses
 from rdcsolve.universal.slack import origins
 
@@ -22,8 +23,9 @@ class Attained(NamedTuple):
 
     @property
     def value(self) -> float:
-        """The mean loss."""
-        return self.origin + self.above
+        """The mean loss, rounded up: at a level of 1e10 the nearest double may be below it by 1e-6."""
+        value, error = two_sum(self.origin, self.above)
+        return up(float(value)) if error > 0 else float(value)
 
     def beyond(self, bound: float) -> float:
         """Return by how much the loss exceeds a bound, >= 0; NaN if the bound is."""

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,12 +15,28 @@ from rdcsolve.information import conditional_entropy, mutual_information
 from rdcsolve.results import Proof, Status
 from rdcsolve.solvers.exchange import floor
 from rdcsolve.testing.strategies import channels, distortions, labels, pmfs
+from rdcsolve.universal.attained import losses_of
 from rdcsolve.universal.check import confirmed
+from rdcsolve.universal.decoding import decoder_of
 from rdcsolve.universal.slack import limit_slack
 from rdcsolve.universal.solving import Work
 
 INF = math.inf
 SHARE = 1e-12  # of what a loss can range over: what a limit may be exceeded by
+
+
+def test_losses_at_a_level_are_not_told_too_small():
+    """A whole mean of 1e10 and a bit is rounded up, not to the nearest double, which is below every other one."""
+    p = np.array([0.3, 0.7])
+    for bit in np.arange(1, 40) * 1e-7:
+        table = 2.0**33 + np.array([[0.0, 1.0], [1.0, 0.0]]) * bit
+        problem = rdc.Problem(rdc.Source(None, p), distortion=table, letters="split")
+        decoder = decoder_of(problem, np.diag(p), np.zeros(2, dtype=int))
+        attained = losses_of(problem, decoder, np.diag(p))["distortion"]
+        exact = sum(Fraction(m) * Fraction(x) for m, x in zip(p.tolist(), table[:, 0].tolist(), strict=True))
+        exact /= sum(map(Fraction, p.tolist()))
+        assert Fraction(attained.value) >= exact - Fraction(1e-12) * Fraction(float(table.max() - table.min()))
+        assert Fraction(attained.value) <= exact + Fraction(2.0**-19)
 
 
 # ------------------------------------------------------------------------------------- from the definitions
