@@ -98,6 +98,20 @@ def test_judge_of_prices_of_soft_decisions():
     assert kinds(stated, replace(result, certificate=boast)) == {"lower_beyond", "checker"}
 
 
+def test_judge_of_encoders_whose_limits_are_met_within_rounding():
+    """In the plane R(D) is unverified; at D_max rate zero exceeds the limit by a rounding, and the answer says so."""
+    stated, findings = problem_of("universal", 9920044), Findings()
+    problem = stated.problem()
+    found = rdc.universal_rate(problem, list(stated.targets))
+    assert not found.verify(problem, arithmetic="ball").valid
+    campaign.judge_universal(stated, problem, found, findings)
+    assert not findings.errors
+    assert "within_rounding_said" in findings.notes
+    silent = replace(found, results=tuple(replace(one, message="") for one in found.results))
+    campaign.judge_universal(stated, problem, silent, findings)
+    assert {error["kind"] for error in findings.errors} >= {"own_check_ball"}
+
+
 def test_judge_of_limits_on_laws():
     """Seeds whose channels at random meet their limits: wrong answers are told, right ones are not."""
     for seed in range(100):
