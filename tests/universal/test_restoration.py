@@ -157,7 +157,7 @@ def test_bad_input():
     problem, noise = mixture()
     with pytest.raises(rdc.InvalidInput, match="unknown objective 'speed'"):
         rdc.restoration(problem, noise, minimise="speed")
-    with pytest.raises(rdc.InvalidInput, match="encoder has"):
+    with pytest.raises(rdc.InvalidInput, match="observation has shape"):
         rdc.restoration(problem, np.eye(3))
     with pytest.raises(rdc.InvalidInput, match="the problem lists no letters"):
         rdc.restoration(rdc.Problem(rdc.Source([0.0, 1.0], [0.5, 0.5]), "free"), np.eye(2))
