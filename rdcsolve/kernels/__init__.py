@@ -11,6 +11,7 @@ from rdcsolve.kernels.line import LineKernel
 from rdcsolve.kernels.low_rank import LowRankKernel
 from rdcsolve.kernels.maker import make_kernel
 from rdcsolve.kernels.reference import ReferenceKernel
+from rdcsolve.kernels.sharded import ShardedKernel, Workers
 
 __all__ = [
     "Backend",
@@ -24,5 +25,7 @@ __all__ = [
     "LowRankKernel",
     "SomeLetters",
     "ReferenceKernel",
+    "ShardedKernel",
+    "Workers",
     "make_kernel",
 ]

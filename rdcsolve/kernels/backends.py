@@ -17,11 +17,12 @@ import numpy as np
 
 from rdcsolve import memory
 from rdcsolve.errors import BackendUnavailable, InvalidInput, MissingExtra, OutOfMemory
+from rdcsolve.kernels.sharded import Workers, current_workers, is_client
 from rdcsolve.options import shown
 from rdcsolve.problems.structures import LossStructure, row_blocks
 
-NAMES = ("auto", "numpy", "cupy", "torch")
-"""What ``backend=`` may be."""
+NAMES = ("auto", "numpy", "cupy", "torch", "dask")
+"""What ``backend=`` may be, besides a `Backend` or a client of Dask."""
 
 LARGE = 1_000_000
 """Pairs of symbol and letter from which ``"auto"`` takes a device: below, the way there takes longer than the work."""
@@ -94,16 +95,16 @@ class Backend:
         self._losses = []
 
 
-_backend: ContextVar[Backend | None] = ContextVar("backend", default=None)
+_backend: ContextVar[Backend | Workers | None] = ContextVar("backend", default=None)
 
 
-def current() -> Backend | None:
+def current() -> Backend | Workers | None:
     """Return the backend in use, or None for NumPy."""
     return _backend.get()
 
 
 @contextmanager
-def using(backend: Backend | None) -> Iterator[None]:
+def using(backend: Backend | Workers | None) -> Iterator[None]:
     """Let kernels that are made inside lie on this backend's device; None for NumPy.
 
     Raises
@@ -127,12 +128,12 @@ def using(backend: Backend | None) -> Iterator[None]:
         backend.forget()
 
 
-def find(name: Any, pairs: int = 0) -> Backend | None:
+def find(name: Any, pairs: int = 0) -> Backend | Workers | None:
     """Return the backend of this name, None for NumPy.
 
     Parameters
     ----------
-    name : {"auto", "numpy", "cupy", "torch"} or Backend
+    name : {"auto", "numpy", "cupy", "torch", "dask"}, Backend or distributed.Client
         ``"auto"`` takes a device where the problem is large and a library that finds one has been imported already.
     pairs : int, optional
         How many pairs of symbol and letter the problem has.
@@ -144,16 +145,20 @@ def find(name: Any, pairs: int = 0) -> Backend | None:
     InvalidInput
         If there is no backend of this name.
     MissingExtra
-        If the extra ``gpu`` is not installed.
+        If the extra ``gpu``, or for Dask ``distributed``, is not installed.
     """
-    if isinstance(name, Backend):
+    if isinstance(name, (Backend, Workers)):
         return name
+    if is_client(name):
+        return Workers(name)
     if not isinstance(name, str) or name not in NAMES:
         raise InvalidInput(f"backend is {shown(name)}; give one of {', '.join(map(repr, NAMES))}")
     if name == "numpy":
         return None
     if name == "auto":
         return _imported() if pairs >= LARGE else None
+    if name == "dask":
+        return current_workers()
     try:
         import array_api_compat  # noqa: F401
     except ImportError as error:

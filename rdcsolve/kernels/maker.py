@@ -15,6 +15,7 @@ from rdcsolve.kernels.device import DeviceKernel
 from rdcsolve.kernels.grid import GridKernel
 from rdcsolve.kernels.kernel import Kernel, unwrapped
 from rdcsolve.kernels.line import LineKernel
+from rdcsolve.kernels.sharded import ShardedKernel, Workers
 from rdcsolve.problems.line import LineLoss
 from rdcsolve.problems.structures import Adapted, LossStructure, Table
 
@@ -35,8 +36,8 @@ def make_kernel(
     Stored losses, and any losses at few `letters`, make a dense kernel, on the device in use if there is one; losses
     separable over the axes of one grid, also those stored between listed points that form a grid, a Kronecker product;
     a `LineLoss` recursions or interpolations; a structure that has a ``kernel(multiplier)`` of its own makes that,
-    where it is the only loss that counts; everything else is evaluated block by block, or stored on the device in use
-    where it fits.
+    where it is the only loss that counts; everything else is evaluated block by block, by the workers in use if
+    there are any, or stored on the device in use where it fits.
 
     Parameters
     ----------
@@ -67,6 +68,8 @@ def make_kernel(
         if len(active) == 1 and _makes_kernels(active[0]):
             return _own_kernel(structures, multipliers, active[0])
     backend = backends.current()
+    if isinstance(backend, Workers):
+        return ShardedKernel(structures, multipliers, forbidden, backend)
     if backend is not None and backend.holds(structures[0].shape, len(structures)):
         return DeviceKernel(structures, multipliers, forbidden, backend)
     return BlockKernel(structures, multipliers, forbidden)
@@ -82,7 +85,7 @@ def _simplest(structure: LossStructure) -> LossStructure:
 def _stored(losses: Losses, multipliers: np.ndarray, forbidden: np.ndarray | None) -> Kernel:
     """Return the kernel as a matrix, where matrices lie at present."""
     backend = backends.current()
-    if backend is None:
+    if backend is None or isinstance(backend, Workers):
         return DenseKernel(losses, multipliers, forbidden)
     return DeviceKernel(losses, multipliers, forbidden, backend)
 

@@ -40,7 +40,7 @@ def solve_many(
     problems: Sequence[Problem],
     *,
     tolerance: float = 1e-9,
-    backend: str | Backend = "numpy",
+    backend: Any = "numpy",
     precision: str = "float64",
     time_limit: float = math.inf,
 ) -> list[Result]:
@@ -56,8 +56,8 @@ def solve_many(
     problems : sequence of Problem
     tolerance : float, optional
         The gap asked for, as of `solve`.
-    backend : {"numpy", "cupy", "torch", "auto"} or Backend, optional
-        Where the steps are made; ``"auto"`` is NumPy here.
+    backend : {"numpy", "cupy", "torch", "auto", "dask"}, Backend or distributed.Client, optional
+        Where the steps are made; ``"auto"`` is NumPy here, and so is Dask for problems solved together.
     precision : {"float64", "float32"}, optional
         With ``"float32"`` steps are made in single precision, and those that leave a gap above the tolerance are
         followed by some in double precision. A tolerance of 1e-5 or more is mostly met without. The certificate is in
@@ -96,7 +96,8 @@ def solve_many(
     if precision not in PRECISIONS:
         raise InvalidInput(f"precision is {options.shown(precision)}; give one of {', '.join(map(repr, PRECISIONS))}")
     end = time.perf_counter() + options.seconds(time_limit)
-    place = None if isinstance(backend, str) and backend == "auto" else backends.find(backend)
+    asked = None if isinstance(backend, str) and backend == "auto" else backends.find(backend)
+    place = asked if isinstance(asked, Backend) else None  # small problems are no work for a cluster
     found: list[Result | None] = [None] * len(problems)
     groups: dict[tuple[Any, ...], list[int]] = {}
     for number, problem in enumerate(problems):
@@ -129,7 +130,7 @@ def _not_begun(problem: Problem, tolerance: float) -> Result:
     return result if problem.unit == "nat" else result.in_bits()
 
 
-def _alone(problem: Problem, tolerance: float, backend: str | Backend, end: float) -> Result:
+def _alone(problem: Problem, tolerance: float, backend: Any, end: float) -> Result:
     """Return the answer of `solve` by that time.
 
     Raises

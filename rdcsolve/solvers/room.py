@@ -22,13 +22,15 @@ _OTHER = 10.0  # the interior point, on its own or for perceptions; the conic so
 _FEWER = "take fewer letters (reproduction=) or symbols"
 
 
-def bytes_needed(problem: Problem, method: Any) -> tuple[float, str]:
+def bytes_needed(problem: Problem, method: Any, sharded: bool = False) -> tuple[float, str]:
     """Return how many bytes solving takes at least, beside the problem, and what takes them.
 
     Parameters
     ----------
     problem : Problem
     method : Solver, Alternation or Conic
+    sharded : bool, optional
+        Whether tables of losses that are not stored are made by workers.
     """
     if problem.free is not None:
         return _TABLES["free letters"] * 8.0 * problem.n_x**2, "solving for free letters"
@@ -46,6 +48,8 @@ def bytes_needed(problem: Problem, method: Any) -> tuple[float, str]:
         return _TABLES["Blahut-Arimoto"] * table * is_stored, "Blahut-Arimoto"
     if isinstance(method, InteriorPoint) and takes_all_letters(problem):
         return 0.0, "the interior point"
+    if isinstance(method, InteriorPoint) and sharded and not is_stored:
+        return 8.0 * problem.n_letters**2, "Newton's matrix"
     return _OTHER * table, f"solving with {getattr(method, 'name', type(method).__name__)}"
 
 
@@ -54,14 +58,14 @@ def pairs(problem: Problem) -> int:
     return problem.n_x * problem.n_letters if problem.is_finite else 0
 
 
-def has_room(problem: Problem, method: Any) -> bool:
+def has_room(problem: Problem, method: Any, sharded: bool = False) -> bool:
     """Return whether a method's least need of memory is free."""
-    return memory.fits(bytes_needed(problem, method)[0])
+    return memory.fits(bytes_needed(problem, method, sharded)[0])
 
 
-def require_room(problem: Problem, method: Any) -> None:
+def require_room(problem: Problem, method: Any, sharded: bool = False) -> None:
     """Raise `OutOfMemory` if a method needs more memory than is free, with the bytes and the cure."""
-    n_bytes, what = bytes_needed(problem, method)
+    n_bytes, what = bytes_needed(problem, method, sharded)
     less = ColumnGeneration()
     is_finite = problem.is_finite and not problem.perceptions and not isinstance(method, ColumnGeneration)
     cure = f"pass solver=ColumnGeneration(), or {_FEWER}" if is_finite and has_room(problem, less) else _FEWER

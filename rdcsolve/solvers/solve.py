@@ -13,7 +13,7 @@ from rdcsolve import deadline, narration, options
 from rdcsolve.calls import public_call
 from rdcsolve.errors import InvalidInput
 from rdcsolve.information import bits_to_nats
-from rdcsolve.kernels import Backend, backends
+from rdcsolve.kernels import Workers, backends
 from rdcsolve.problems import Problem
 from rdcsolve.problems.grid_points import recognised_grid
 from rdcsolve.problems.objective import is_rate
@@ -55,7 +55,7 @@ def solve(  # noqa: PLR0913 - options, by keyword
     callback: Callable[[StepRecord], object] | None = None,
     start: Result | None = None,
     threads: int = 1,
-    backend: str | Backend = "auto",
+    backend: Any = "auto",
     proof_budget: float = 10.0,
     verbose: bool = False,
 ) -> Result:
@@ -89,11 +89,12 @@ def solve(  # noqa: PLR0913 - options, by keyword
         may where limits that have moved do not bind, it is checked against these limits and returned, with no steps.
     threads : int, optional
         Threads of the linear algebra library. More than one rarely pays at these sizes.
-    backend : {"auto", "numpy", "cupy", "torch"} or Backend, optional
+    backend : {"auto", "numpy", "cupy", "torch", "dask"}, Backend or distributed.Client, optional
         Where kernels that are stored as matrices lie and are worked with: ``"cupy"`` and ``"torch"`` use a GPU, PyTorch
         the processor where there is none. ``"auto"`` uses one from a million pairs of symbol and letter on, if CuPy or
-        PyTorch was imported before and finds a GPU, else NumPy. Numbers agree to within the certificate's gap; the
-        answer is checked in NumPy in any case.
+        PyTorch was imported before and finds a GPU, else NumPy. A client of Dask has its workers hold the rows of
+        losses that are not stored, and evaluate their kernel; ``"dask"`` is the client made last. Numbers agree to
+        within the certificate's gap; the answer is checked in NumPy in any case.
     proof_budget : float, optional
         CPU seconds that may go, once the search has ended, into proving the largest price of a label of five or more
         noisy classes at a multiplier above one. What is proved when they are spent is in the certificate; zero leaves
@@ -116,9 +117,10 @@ def solve(  # noqa: PLR0913 - options, by keyword
         Before any work, if the method cannot do with the memory that is free: with the bytes it takes, and the cure.
         Or if the memory of the backend's device is used up.
     BackendUnavailable
-        If the backend's library is not installed or finds no device that works.
+        If the backend's library is not installed or finds no device that works, or a client of Dask is closed or has
+        no workers.
     MissingExtra
-        If a backend other than NumPy is asked for without the extra ``gpu``.
+        If a backend other than NumPy is asked for without the extra ``gpu``, or for Dask ``distributed``.
 
     Examples
     --------
@@ -149,9 +151,10 @@ def solve(  # noqa: PLR0913 - options, by keyword
         callback = callback and _in_bits(callback, shown)
     if start is not None and start.unit == "bit":
         start = shown.start(start)
-    if solver is None and isinstance(chosen, InteriorPoint) and not has_room(problem, chosen) and problem.is_finite:
-        chosen = ColumnGeneration()
-    require_room(problem, chosen)
+    sharded = isinstance(found, Workers)
+    if solver is None:
+        chosen = _with_room(problem, chosen, sharded)
+    require_room(problem, chosen, sharded)
     with narration.told(verbose), one_thread_each(threads), deadline.within(time_limit), backends.using(found):
         narration.tell(logging.INFO, lambda: f"{stated}: {chosen.name}")
         call = _Call(problem, tolerance, max_steps, time_limit, callback, start, began, proof_budget)
@@ -166,6 +169,16 @@ def solve(  # noqa: PLR0913 - options, by keyword
         result = shown.result(result) if stated.unit == "bit" else result
         narration.tell(logging.INFO, lambda: str(result))
     return result
+
+
+def _with_room(problem: Problem, chosen: Any, sharded: bool) -> Any:
+    """Return the method chosen, or the other one where its tables have no room, or are no work for workers."""
+    if isinstance(chosen, InteriorPoint) and problem.is_finite and not has_room(problem, chosen, sharded):
+        return ColumnGeneration()
+    is_stored = all(loss.is_stored for loss in problem.linear_losses)
+    if sharded and isinstance(chosen, ColumnGeneration) and not is_stored and problem.n_letters <= MOST_LETTERS:
+        return InteriorPoint()  # asks for products and Gram matrices alone: rounds have tables of their letters here
+    return chosen
 
 
 def _in_bits(callback: Callable[[StepRecord], object], shown: InBits) -> Callable[[StepRecord], object]:
