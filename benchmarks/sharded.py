@@ -110,7 +110,7 @@ def solve_away(problem: rdc.Problem, asked: argparse.Namespace) -> rdc.Result:
     keep = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30}
     with dask.config.set(keep):
         cluster = LocalCluster(
-            n_workers=asked.workers, threads_per_worker=1, memory_limit=asked.memory, dashboard_address=None
+            n_workers=asked.workers, threads_per_worker=1, memory_limit=asked.memory, dashboard_address=":0"
         )
     with cluster, Client(cluster) as client:
         before = {pid: seconds for pid, seconds, _ in client.run(used).values()}

@@ -209,7 +209,7 @@ def _imported() -> Backend | None:
                 backend = find(name)
             except (BackendUnavailable, MissingExtra):
                 continue
-            if backend is not None and str(backend.device) != "cpu":
+            if isinstance(backend, Backend) and str(backend.device) != "cpu":
                 return backend
     return None
 

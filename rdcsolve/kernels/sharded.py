@@ -18,6 +18,7 @@ import numpy as np
 
 from rdcsolve.errors import BackendUnavailable, MissingExtra
 from rdcsolve.kernels.blocks import BlockKernel
+from rdcsolve.kernels.kernel import unwrapped
 from rdcsolve.problems.structures import Adapted, BlockLoss, LossStructure, Rows, Shifted, Table, row_blocks
 
 PATIENCE = 30.0
@@ -36,9 +37,9 @@ class _Held(NamedTuple):
     shards: list[Any]
 
     def is_of(self, whole: Any, rows: np.ndarray | None) -> bool:
-        if self.whole is not whole or (self.rows is None) != (rows is None):
+        if self.whole is not whole:
             return False
-        return rows is None or np.array_equal(rows, self.rows)
+        return rows is self.rows or (rows is not None and self.rows is not None and np.array_equal(rows, self.rows))
 
 
 class Workers:
@@ -101,7 +102,10 @@ class Workers:
         except BackendUnavailable:
             raise
         except Exception as error:
-            raise self._told(error) from error
+            told = self._told(error)
+            if told is None:
+                raise
+            raise told from error
 
     def forget(self) -> None:
         """Let go of what the workers hold."""
@@ -116,7 +120,7 @@ class Workers:
                 if future.status == "error":  # it is the task's own
                     raise
             self._require_open()
-            if self.client.status == "running" and self.client.nthreads():
+            if self._running_threads():
                 seen = time.monotonic()
             elif time.monotonic() - seen > PATIENCE:
                 raise self._nobody()
@@ -125,11 +129,17 @@ class Workers:
         self._require_open()
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            threads = sum(self.client.nthreads().values())
+            threads = self._running_threads()
             if threads:
                 return threads
             time.sleep(0.1)
         raise self._nobody()
+
+    def _running_threads(self) -> int:
+        try:
+            return int(sum(self.client.nthreads().values())) if self.client.status == "running" else 0
+        except OSError:  # the scheduler went this moment: Dask's errors of connections are of this kind
+            return 0
 
     def _require_open(self) -> None:
         if self.client.status in ("closed", "closing"):
@@ -138,8 +148,8 @@ class Workers:
     def _nobody(self) -> BackendUnavailable:
         return _unavailable(f"its client has had no worker for {PATIENCE:g} s; start one")
 
-    def _told(self, error: Exception) -> Exception:
-        """Return the error to raise for one that came out of a task, or out of Dask."""
+    def _told(self, error: Exception) -> BackendUnavailable | None:
+        """Return the error to raise for one that came out of Dask, None for a task's own."""
         kind = type(error).__name__
         if kind == "KilledWorker":
             return _unavailable(
@@ -148,7 +158,7 @@ class Workers:
             )
         if kind.endswith("CancelledError") or self.client.status in ("closed", "closing"):
             return _unavailable("its client is closed, or has lost its scheduler; make another Client")
-        return error
+        return None
 
 
 class ShardedKernel(BlockKernel):
@@ -183,14 +193,11 @@ class ShardedKernel(BlockKernel):
     ) -> None:
         self._workers, self._parts = workers, workers.parts(losses[0].shape)
         kept = 2 * len(losses) + 1
-        self._shifts, self._shards = [], []
+        self._shifts: list[np.ndarray | None] = []
+        self._shards: list[tuple[list[Any], list[Any]]] = []
         for loss in losses:
-            shifts, mask, whole = None, None, loss
-            if isinstance(loss, Shifted):
-                shifts, mask, whole = loss.shifts, loss.forbidden, loss.whole
-            rows = None
-            if isinstance(whole, Rows):
-                whole, rows = whole.whole, whole.rows
+            whole, rows, _ = unwrapped(loss)
+            shifts, mask = (loss.shifts, loss.forbidden) if isinstance(loss, Shifted) else (None, None)
             masks = self._masks(mask, kept)
             self._shifts.append(shifts)
             self._shards.append((workers.shards(whole, rows, self._parts, kept), masks))
@@ -273,7 +280,7 @@ def current_workers() -> Workers:
     except ImportError as error:
         raise MissingExtra.of("distributed", "backend='dask'") from error
     try:
-        return Workers(default_client())
+        return Workers(default_client())  # type: ignore[no-untyped-call]
     except ValueError as error:
         raise _unavailable("there is no client; make one, distributed.Client('scheduler:8786')") from error
 

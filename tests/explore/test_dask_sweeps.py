@@ -17,7 +17,7 @@ BOUNDS = np.geomspace(0.05, 0.8, 20)
 def test_a_worker_of_dask_that_is_killed_loses_nothing():
     distributed = pytest.importorskip("distributed")
     here, killed = rdc.sweep(PROBLEM, D=BOUNDS, tolerance=1e-8), []
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     with cluster, distributed.Client(cluster) as client:
         pids = list(client.run(os.getpid).values())
 
