@@ -1805,11 +1805,11 @@ def check_coverage(splits: np.ndarray, ends: np.ndarray, n_columns: int) -> None
     """Refute unless every column of `ends` ends on all ways down from the root, and on each of them once."""
     if (ends >= [splits.size, n_columns]).any():
         raise Refuted("The ends of the tree name nodes or columns that do not exist.")
-    keys = ends[:, 0] * n_columns + ends[:, 1]
+    keys = np.sort(ends[:, 0] * n_columns + ends[:, 1])  # once: a tree may have a hundred levels, and millions of ends
     number = np.cumsum(splits >= 0) - 1  # which of the parents a node is
     active, reached = np.unique(ends[:, 1]), 0
     while active.size:
-        ended = np.isin(active, keys)
+        ended = keys[np.searchsorted(keys, active) % keys.size] == active
         reached += int(ended.sum())
         node, column = np.divmod(active[~ended], n_columns)
         if (splits[node] < 0).any():

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import sys
+import time
 import zipfile
 import zlib
 
@@ -1405,3 +1406,20 @@ def test_entropies_in_bits_are_read_as_such(goal, tmp_path):
         assert any("said to be in bits" in fault for fault in told.faults)
     relabelled = checker.check_arrays(changed(held, "unit", "nat"), stated)
     assert not relabelled.valid
+
+
+def test_deep_trees_of_many_ends_are_looked_through_once():
+    """Most columns end at the root, and some go down 300 levels: no level costs a look at all ends."""
+    depth, many, few = 300, 20_000, 100
+    splits = np.array([0] + [0, -1] * (depth - 1) + [-1, -1])
+    leaves = np.flatnonzero(splits < 0)
+    deep = np.stack(np.meshgrid(leaves, np.arange(few)), axis=2).reshape(-1, 2)
+    ends = np.concatenate([deep, [(0, column) for column in range(few, many)]])
+    seconds = []
+    for look in (lambda: np.sort(ends[:, 0] * many + ends[:, 1]), lambda: checker.check_coverage(splits, ends, many)):
+        start = time.process_time()
+        look()
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 150 * seconds[0] + 0.05
+    with pytest.raises(checker.Refuted, match="not covered"):
+        checker.check_coverage(splits, np.delete(ends, 5, axis=0), many)
