@@ -21,6 +21,7 @@ from rdcsolve.errors import InvalidInput, SolverFailed
 from rdcsolve.explore.band import check_band, intervals, more_points
 from rdcsolve.explore.grid import Grid, Index, make_grid
 from rdcsolve.explore.record import UNFINISHED, Outcome, Record, outcome_of, read_dataset, write_dataset
+from rdcsolve.kernels.sharded import is_client
 from rdcsolve.problems import Problem
 from rdcsolve.results import Proof, Result, Status
 from rdcsolve.results.result import StepRecord
@@ -102,8 +103,8 @@ def sweep(  # noqa: PLR0913 - options, by keyword
         Called with every `StepRecord` of every point, as in `solve`. A true return value ends the sweep as the time
         limit does, with the status ``STOPPED_BY_CALLBACK`` at the point in hand. An executor calls it in its own
         processes.
-    backend : str, optional
-        As in `solve`.
+    backend : str, Backend or distributed.Client, optional
+        As in `solve`; a client only without `executor`.
     proof_budget : float, optional
         CPU seconds of each point, as in `solve`.
     band : float, optional
@@ -152,7 +153,7 @@ def sweep(  # noqa: PLR0913 - options, by keyword
     """
     extras.need("tables", "sweep")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
-    check_options(progress, save, executor, callback, verbose)
+    check_options(progress, save, executor, callback, verbose, backend)
     if band is not None:
         band = check_band(band, make_grid(problem, axes), effort.tolerance)
     with kept_to_oneself(save):
@@ -197,9 +198,14 @@ def kept_to_oneself(save: Any) -> AbstractContextManager[None]:
     return nullcontext() if save is None else held(options.path(save, "save"), "sweeps into it")
 
 
-def check_options(progress: Any, save: Any, executor: Any, callback: Any, verbose: Any) -> None:
+def check_options(progress: Any, save: Any, executor: Any, callback: Any, verbose: Any, backend: Any) -> None:
     """Raise `InvalidInput` unless a sweep can take these options."""
     options.switch(verbose, "verbose")
+    if executor is not None and is_client(backend):
+        raise InvalidInput(
+            "backend is a client of Dask, which the processes of an executor cannot be sent; pass backend=client to "
+            "have workers hold the rows of large losses, or executor=client to have them solve points, not both"
+        )
     if save is not None and options.path(save, "save").suffix.lower() in _OTHER_FILES:
         raise InvalidInput(
             f"save is {options.shown(str(save))}, but points are kept as netCDF; end it in .nc, or write a table of "

@@ -109,7 +109,7 @@ def tradeoff(  # noqa: PLR0913 - options, by keyword
     """
     extras.need("tables", "tradeoff")
     effort = Effort.of(problem, solver, tolerance, max_steps, callback, time_limit, backend, proof_budget)
-    check_options(progress, save, executor, callback, verbose)
+    check_options(progress, save, executor, callback, verbose, backend)
     n_points = options.whole(n_points, "n_points", 2)
     at_rate, loss = question(problem, rate, loss, minimise)
     with kept_to_oneself(save):

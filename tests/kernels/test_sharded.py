@@ -163,7 +163,21 @@ def test_small_problems_side_by_side_stay_here():
     assert not here.sent
 
 
+def test_points_of_a_sweep_are_solved_with_workers_one_after_another():
+    problem, here = problem_of(), Here()
+    away = rdc.sweep(problem, D=[2.3, 2.5], tolerance=1e-7, backend=here)
+    assert here.sent
+    assert away.rate_lower.values == pytest.approx(
+        rdc.sweep(problem, D=[2.3, 2.5], tolerance=1e-7).rate_lower.values, abs=2e-7
+    )
+
+
 # ------------------------------------------------------------------------------------- what is wrong is told
+
+
+def test_workers_hold_rows_or_solve_points_not_both():
+    with pytest.raises(rdc.InvalidInput, match="pass backend=client .* or executor=client .*, not both"):
+        rdc.sweep(problem_of(), D=[2.3, 2.5], backend=Here(), executor=Here())
 
 
 def raised(name):
