@@ -313,14 +313,14 @@ class _Call:
 def _over_letters(problem: Problem, settings: Settings, start: Result | None = None) -> Result:
     """Return the solution over a letter space, with a proved bound in its certificate in any case."""
     from rdcsolve.letters.choice import space_of
-    from rdcsolve.solvers.exchange.at_slack_rate import with_least_entropy
+    from rdcsolve.solvers.exchange.at_slack_rate import with_least_loss
     from rdcsolve.solvers.exchange.exchange import solve_over
     from rdcsolve.solvers.exchange.floor import beyond_labels, with_proved_bound, with_rate_excluded
 
     space = space_of(problem)
     found = beyond_labels(space, settings) or solve_over(space, settings, start)
     try:
-        found = with_least_entropy(space, settings, found)
+        found = with_least_loss(space, settings, found)
         return with_rate_excluded(space, settings, with_proved_bound(space, settings, found, start))
     except (KeyboardInterrupt, deadline.TimeIsUp) as stop:
         return replace(found, status=ended_by(stop))

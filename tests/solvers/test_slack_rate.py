@@ -1,4 +1,4 @@
-"""The least entropy of a label where the limit on the rate is none: H(S | X), without a multiplier."""
+"""The least loss where the limit on the rate is none: H(S | X) of a label, zero of free letters; no multiplier."""
 
 import numpy as np
 import pytest
@@ -31,3 +31,17 @@ def test_a_gap_that_is_the_rounding_of_an_entropy_is_what_was_asked_for(letters)
     result = rdc.solve(problem.minimising("label_entropy", rate=4e-4))
     assert (result.status, result.proof) == (Status.OPTIMAL, Proof.CERTIFIED)
     assert 0 <= result.gap <= 1e-14
+
+
+@pytest.mark.parametrize("rare", [1e-8, 1e-10, 1e-12])
+def test_a_least_distance_of_next_to_nothing_is_brought_to_zero(rare):
+    """What is not at zero has hardly any mass, and telling it takes 1e-5 of the rate, beside a limited entropy."""
+    p = np.array([rare, 8e-25, 1e-18, 1.0 - rare])
+    source = rdc.Source([[2.0], [2.0], [1.0], [0.0]], p, labels=[np.eye(3)[[2, 2, 2, 0]]])
+    problem = rdc.Problem(source, "free", "squared_error", [rdc.LabelEntropyLimit(rare)])
+    needed = rdc.information.entropy([rare, 1e-18, 1.0 - rare])
+    problem = problem.minimising("distortion", rate=1e5 * needed)
+    result = rdc.solve(problem)
+    assert (result.status, result.proof) == (Status.OPTIMAL, Proof.CERTIFIED)
+    assert 0.0 <= result.objective_upper <= 1e-12
+    check(result, problem)
