@@ -51,8 +51,8 @@ def test_what_is_read_is_not_written_over(words, file):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("solve coin.npz --D 0.1 --D 0.2", "'--D': it is given more than once"),
-        ("sweep coin.npz --axis D=0.1 --save a.nc --save b.nc", "'--save': it is given more than once"),
+        ("solve coin.npz --D 0.1 --D 0.2", "it is given more than once; give it once"),
+        ("sweep coin.npz --axis D=0.1 --save a.nc --save b.nc", "it is given more than once; give it once"),
         ("solve samples.csv --label y --D 0.1 --seed 1", "--seed is of the k-means codebook"),
         ("solve samples.csv --label y --D 0.1 --classifier-loss error_rate", "--classifier-loss is of a classifier"),
         ("sweep coin.npz --axis D=0.1 --D 0.2", "the distortion is limited by --axis D and by an option"),
