@@ -297,7 +297,7 @@ def _portion(whole: Any, rows: slice | np.ndarray) -> Any:
     if isinstance(whole, np.ndarray):
         return whole[rows]
     if isinstance(whole, Table):
-        return Table(whole.matrix[rows])
+        return Table(whole.block(rows))
     if isinstance(whole, BlockLoss):
         return BlockLoss(whole.distortion, whole.points[rows], whole.reproduction)
     if isinstance(whole, Adapted):
