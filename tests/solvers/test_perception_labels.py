@@ -149,8 +149,9 @@ def test_an_earlier_answer_is_where_the_exchange_begins():
 
 def test_a_refuted_limit_names_every_distance_and_label():
     source = rdc.Source([0.0, 1.0], [0.5, 0.5], labels=[np.eye(2)])
-    limits = [rdc.DistortionLimit(0.1), rdc.LabelEntropyLimit(0.5), rdc.PerceptionLimit(0.3, "tv")]
-    problem = rdc.Problem(source, reproduction=[0.5, 2.0], limits=limits)  # the least distortion is 0.25
+    limits = [rdc.DistortionLimit(-0.1), rdc.LabelEntropyLimit(0.5), rdc.PerceptionLimit(0.3, "tv")]
+    loss = np.array([[-0.5, 1.0], [1.0, 0.5]])  # with entries below zero; the least mean is zero
+    problem = rdc.Problem(source, reproduction=[0.0, 1.0], distortion=loss, limits=limits)
     result = rdc.solve(problem)
     assert result.status is Status.INFEASIBLE
     assert list(result.perceptions) == ["perception"]
